@@ -1,0 +1,31 @@
+# What there is to do here. Needs Rust, a C compiler and make; `interop` also Node and Python.
+
+BINARY := target/epicme
+TRIPLE := $(shell rustc -vV | sed -n 's/^host: //p')
+
+.PHONY: help run build test interop bench fmt
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+
+run: build ## build, and serve http://127.0.0.1:8787 with an example journal
+	$(BINARY) serve --demo
+
+build: ## build the fully static release binary, target/epicme
+	cargo build --locked --release
+	@ln -sf $(TRIPLE)/release/epicme $(BINARY)
+
+test: build ## check format, lints and documentation, and run every test
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+	cargo test --locked
+
+interop: build ## run the real MCP clients against the binary
+	EPICME=$(BINARY) tests/interop/run
+
+bench: build ## compare speed and memory with bare responders, as ratios
+	EPICME=$(BINARY) cargo bench --locked --bench bench
+
+fmt: ## format the code
+	cargo fmt

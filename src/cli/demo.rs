@@ -1,0 +1,146 @@
+//! `epicme serve --demo`: a person, a token and three entries, and what to paste to see the gate at work.
+//!
+//! The entries are written over the wire with the token, like anybody's: there is no side door to the journal.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use serde_json::{Value, json};
+
+use super::{CliError, say};
+use crate::clock::Timestamp;
+use crate::limits;
+use crate::routes::App;
+use crate::scope::Scopes;
+use crate::secret::{self, TokenText};
+use crate::site;
+use crate::store::StoreError;
+use crate::tokens::{self, NewToken};
+use crate::users;
+
+const EMAIL: &str = "demo@localhost";
+const TAGS: [(&str, &str); 3] = [
+    ("garden", "What grows, and what the slugs left"),
+    ("reading", "Books and what they left behind"),
+    ("people", "Who I met"),
+];
+/// Title, content, mood, weather, and the tags' places in [`TAGS`].
+const ENTRIES: [(&str, &str, &str, &str, &[usize]); 3] = [
+    (
+        "First tomatoes",
+        "Four red ones on the south wall, three weeks earlier than last year. The basil next to them has bolted.",
+        "proud",
+        "sunny",
+        &[0],
+    ),
+    (
+        "Rain all day",
+        "Read the second half of the lighthouse book while the rain ran down the window. The storm chapter is \
+         better than I remembered.",
+        "calm",
+        "rain",
+        &[1],
+    ),
+    (
+        "Tea with Ines",
+        "She brought cuttings of her blue hydrangea and a novel I must give back by August. We sat outside until \
+         the rain came.",
+        "grateful",
+        "cloudy",
+        &[0, 1, 2],
+    ),
+];
+
+/// Adds the person and the token, has the entries written, and prints all of it once.
+pub(super) fn fill(app: &App, bound: SocketAddr) -> Result<(), CliError> {
+    let password = secret::random_text::<12>();
+    let hash = secret::hash_password(&password);
+    let (now, resource) = (Timestamp::now(), app.site.audience().to_owned());
+    let token = app.store.write(move |connection| {
+        let user_id = users::insert_hashed(connection, EMAIL, &hash, now)?.ok_or(StoreError::Abandoned)?;
+        let (scopes, label, seconds) = (Scopes::ALL, "demo".to_owned(), limits::DEMO_TOKEN_SECONDS);
+        tokens::insert(connection, &NewToken { user_id, resource, scopes, label, seconds }, now)
+    })?;
+    write_entries(bound, &token)?;
+
+    let origin = app.site.origin_for(None).unwrap_or_default();
+    let (url, token) = (format!("{origin}{}", site::MCP), token.reveal());
+    say(&format!(
+        "
+MCP URL   {url}
+Person    {EMAIL}, password {password}
+Token     {token}
+          (this is shown once; the token is good for a day)
+
+Knock without the token. The answer is a 401, and its WWW-Authenticate says where to get one:
+
+  curl -i {url} -H 'Content-Type: application/json' -d '{list}'
+
+The same with the token:
+
+  curl -i {url} -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{list}'
+
+Write an entry:
+
+  curl {url} -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{write}'
+
+Search for it:
+
+  curl {url} -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{search}'
+",
+        list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }),
+        write = call("create_entry", json!({ "title": "Hello", "content": "My first entry from curl." })),
+        search = call("search_entries", json!({ "query": "first entry" })),
+    ));
+    Ok(())
+}
+
+fn write_entries(bound: SocketAddr, token: &TokenText) -> Result<(), CliError> {
+    let mut tag_ids = Vec::new();
+    for (name, description) in TAGS {
+        let tag =
+            post(bound, token, &call("create_tag", json!({ "name": name, "description": description })))?;
+        tag_ids.push(tag["tag"]["id"].clone());
+    }
+    for (title, content, mood, weather, tags) in ENTRIES {
+        let tags: Vec<_> = tags.iter().map(|place| &tag_ids[*place]).collect();
+        let entry = json!({
+            "title": title, "content": content, "mood": mood, "weather": weather, "tags": tags,
+        });
+        post(bound, token, &call("create_entry", entry))?;
+    }
+    Ok(())
+}
+
+fn call(tool: &str, arguments: Value) -> Value {
+    json!({
+        "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": arguments },
+    })
+}
+
+/// Sends one call and gives the structured content of its result.
+fn post(bound: SocketAddr, token: &TokenText, message: &Value) -> Result<Value, CliError> {
+    let body = message.to_string();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nMCP-Protocol-Version: 2025-11-25\r\nContent-Length: {}\r\n\r\n",
+        site::MCP,
+        bound.port(),
+        token.reveal(),
+        body.len()
+    );
+    let mut answer = String::new();
+    let mut exchange = || -> std::io::Result<()> {
+        let mut stream = TcpStream::connect((bound.ip(), bound.port()))?;
+        stream.write_all(format!("{head}{body}").as_bytes())?;
+        stream.read_to_string(&mut answer)?;
+        Ok(())
+    };
+    exchange().map_err(|error| CliError::Failed(format!("can't write the example entries: {error}")))?;
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    let mut answer: Value = serde_json::from_str(body).unwrap_or_default();
+    match answer["result"]["structuredContent"].take() {
+        Value::Null => Err(CliError::Failed(format!("can't write the example entries: {answer}"))),
+        content => Ok(content),
+    }
+}

@@ -1,0 +1,262 @@
+//! The command line: words and options → one command.
+//!
+//! Knows no requests. Every option can also come from a variable `EPICME_…`. Exit codes: 0 done, 1 failed,
+//! 2 the command line itself is wrong; a message on standard error says what to do next.
+
+mod demo;
+mod serve;
+mod token;
+mod user;
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lexopt::{Arg, Parser};
+
+use crate::limits;
+use crate::store::{OpenError, Store, StoreError};
+use crate::users::{self, BadCredential};
+
+const HELP: &str = "\
+epicme - a private journal for MCP clients, behind an OAuth gate
+
+  epicme serve [--listen 127.0.0.1:8787] [--public-url URL] [--demo]
+  epicme user add EMAIL | list | passwd EMAIL | remove EMAIL
+  epicme token create EMAIL [--scope LIST] [--expires 30d] [--label TEXT]
+  epicme token list | revoke ID
+  epicme version | help
+
+Every command:
+  --database FILE     the journal's file (default epicme.db)   EPICME_DATABASE
+serve:
+  --listen ADDR:PORT  where to listen; port 0 takes a free one EPICME_LISTEN
+  --public-url URL    https://HOST, the name that clients use  EPICME_PUBLIC_URL
+  --demo              fill an empty database with an example   EPICME_DEMO=1
+user add, passwd:
+  --password-stdin    read the password from standard input    EPICME_PASSWORD_STDIN=1
+token create:
+  --scope LIST        of user:read entries:read entries:write
+                      tags:read tags:write (default all)       EPICME_SCOPE
+  --expires TIME      e.g. 90s 15m 12h 30d (default 30d)       EPICME_EXPIRES
+  --label TEXT        what you call it                         EPICME_LABEL
+  --public-url URL    of the server it is for (default: the
+                      one that served the file last)           EPICME_PUBLIC_URL";
+
+/// The options, and whether each takes a value.
+const OPTIONS: [(&str, bool); 8] = [
+    ("database", true),
+    ("listen", true),
+    ("public-url", true),
+    ("demo", false),
+    ("password-stdin", false),
+    ("scope", true),
+    ("expires", true),
+    ("label", true),
+];
+
+/// Why a command wasn't done.
+enum CliError {
+    /// The command line is wrong.
+    Usage(String),
+    /// The command was understood and failed.
+    Failed(String),
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> CliError {
+        CliError::Failed(format!("{error}; try again"))
+    }
+}
+
+impl From<lexopt::Error> for CliError {
+    fn from(error: lexopt::Error) -> CliError {
+        CliError::Usage(error.to_string())
+    }
+}
+
+impl From<BadCredential> for CliError {
+    fn from(bad: BadCredential) -> CliError {
+        let (min, max) = (limits::PASSWORD_BYTES_MIN, limits::PASSWORD_BYTES_MAX);
+        CliError::Failed(match bad {
+            BadCredential::Email => {
+                "that is not an email address; it must look like ada@example.com".to_owned()
+            }
+            BadCredential::PasswordShort => format!("the password must have at least {min} bytes"),
+            BadCredential::PasswordLong => format!("the password must have at most {max} bytes"),
+        })
+    }
+}
+
+/// Runs the command that `arguments` (without the program's name) ask for.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match CommandLine::parse(arguments).and_then(|line| line.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(CliError::Failed(why)) => {
+            complain(&why);
+            ExitCode::from(1)
+        }
+        Err(CliError::Usage(why)) => {
+            complain(&format!("{why}\nepicme help shows the commands and options"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The words and options of one call.
+struct CommandLine {
+    words: Vec<String>,
+    options: Vec<(&'static str, String)>,
+}
+
+impl CommandLine {
+    fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, CliError> {
+        let mut line = CommandLine { words: Vec::new(), options: Vec::new() };
+        let mut parser = Parser::from_args(arguments);
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Short('h') | Arg::Long("help") => line.words = vec!["help".to_owned()],
+                Arg::Short('V') | Arg::Long("version") => line.words = vec!["version".to_owned()],
+                Arg::Long(name) => {
+                    let known = OPTIONS.into_iter().find(|(known, _)| *known == name);
+                    let (name, takes_value) =
+                        known.ok_or_else(|| CliError::Usage(format!("there is no option --{name}")))?;
+                    let value = if takes_value { utf8(&parser.value()?)? } else { "1".to_owned() };
+                    if line.options.iter().any(|(known, _)| *known == name) {
+                        return Err(CliError::Usage(format!("--{name} is there twice")));
+                    }
+                    line.options.push((name, value));
+                }
+                Arg::Short(letter) => return Err(CliError::Usage(format!("there is no option -{letter}"))),
+                Arg::Value(word) => line.words.push(utf8(&word)?),
+            }
+        }
+        Ok(line)
+    }
+
+    fn run(&self) -> Result<(), CliError> {
+        let words: Vec<_> = self.words.iter().map(String::as_str).collect();
+        match words[..] {
+            ["help"] => {
+                say(HELP);
+                Ok(())
+            }
+            ["version"] => {
+                say(&format!("epicme {}", env!("CARGO_PKG_VERSION")));
+                Ok(())
+            }
+            ["serve"] => self.only(&["listen", "public-url", "demo"]).and_then(|()| serve::serve(self)),
+            ["user", "add", email] => self.only(&["password-stdin"]).and_then(|()| user::add(self, email)),
+            ["user", "list"] => self.only(&[]).and_then(|()| user::list(self)),
+            ["user", "passwd", email] => {
+                self.only(&["password-stdin"]).and_then(|()| user::passwd(self, email))
+            }
+            ["user", "remove", email] => self.only(&[]).and_then(|()| user::remove(self, email)),
+            ["token", "create", email] => self
+                .only(&["scope", "expires", "label", "public-url"])
+                .and_then(|()| token::create(self, email)),
+            ["token", "list"] => self.only(&[]).and_then(|()| token::list(self)),
+            ["token", "revoke", id] => self.only(&[]).and_then(|()| token::revoke(self, id)),
+            [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
+            ["user" | "token", ..] => {
+                Err(CliError::Usage(format!("epicme {} is not complete, or too long", words.join(" "))))
+            }
+            _ => Err(CliError::Usage(format!("there is no command {:?}", words[0]))),
+        }
+    }
+
+    /// Refuses options that the command doesn't take, rather than let somebody believe that they worked.
+    fn only(&self, taken: &[&str]) -> Result<(), CliError> {
+        match self.options.iter().find(|(name, _)| *name != "database" && !taken.contains(name)) {
+            Some((name, _)) => {
+                Err(CliError::Usage(format!("epicme {} takes no --{name}", self.words.join(" "))))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// An option's value: from the command line, else from its variable.
+    fn value(&self, name: &str) -> Option<String> {
+        let given = self.options.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let variable = format!("EPICME_{}", name.to_ascii_uppercase().replace('-', "_"));
+        given.or_else(|| std::env::var(variable).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.value(name).is_some_and(|value| value != "0")
+    }
+
+    fn database(&self) -> PathBuf {
+        self.value("database").unwrap_or_else(|| "epicme.db".to_owned()).into()
+    }
+
+    /// Opens the database, or makes it.
+    fn open(&self) -> Result<Store, CliError> {
+        let path = self.database();
+        let failed = |error: OpenError| CliError::Failed(format!("{}: {error}", path.display()));
+        Store::open(&path).map_err(failed)
+    }
+
+    /// Opens the database that must be there: a mistyped name should not make an empty one.
+    fn open_existing(&self) -> Result<Store, CliError> {
+        let path = self.database();
+        match path.exists() {
+            true => self.open(),
+            false => Err(CliError::Failed(format!(
+                "there is no {}; epicme user add EMAIL makes it, --database names another",
+                path.display()
+            ))),
+        }
+    }
+
+    /// A new password: from standard input, or asked for twice on the terminal, without echo.
+    fn new_password(&self) -> Result<String, CliError> {
+        let password = if self.flag("password-stdin") {
+            let mut text = String::new();
+            let read = io::stdin().take(limits::PASSWORD_BYTES_MAX as u64 + 3).read_to_string(&mut text);
+            read.map_err(|error| CliError::Failed(format!("can't read the password: {error}")))?;
+            let line = text.strip_suffix('\n').unwrap_or(&text);
+            line.strip_suffix('\r').unwrap_or(line).to_owned()
+        } else {
+            let ask = |prompt: &str| {
+                let no_terminal = "no terminal to ask for the password on; use --password-stdin";
+                rpassword::prompt_password(prompt).map_err(|_| CliError::Failed(no_terminal.to_owned()))
+            };
+            let password = ask("Password: ")?;
+            users::check_password(&password)?;
+            if ask("The same again: ")? != password {
+                return Err(CliError::Failed("the two passwords differ; nothing was changed".to_owned()));
+            }
+            password
+        };
+        users::check_password(&password)?;
+        Ok(password)
+    }
+}
+
+fn utf8(text: &OsStr) -> Result<String, CliError> {
+    text.to_str().map(str::to_owned).ok_or_else(|| CliError::Usage(format!("{text:?} is not UTF-8")))
+}
+
+/// Prints for the person or program that called. A reader that has gone is no reason to fail.
+fn say(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}").and_then(|()| io::stdout().flush());
+}
+
+/// Prints for the person alone: what went wrong, or what to know.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "epicme: {text}");
+}
+
+/// Prints rows under headings, in columns as wide as they need.
+fn table(headings: &[&str], rows: Vec<Vec<String>>) {
+    let headings = headings.iter().map(|heading| (*heading).to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(headings).chain(rows).collect();
+    let wide = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..rows[0].len()).map(wide).collect();
+    for row in &rows {
+        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        say(cells.join("  ").trim_end());
+    }
+}

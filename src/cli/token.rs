@@ -1,0 +1,118 @@
+//! `epicme token`: access tokens for clients that don't sign in by themselves, curl among them.
+
+use super::{CliError, CommandLine, complain, say, table, user};
+use crate::clock::Timestamp;
+use crate::limits;
+use crate::scope::Scopes;
+use crate::settings;
+use crate::site::{self, Site};
+use crate::tokens::{self, NewToken};
+use crate::users;
+
+/// Makes a token and prints it, alone, so that `TOKEN=$(epicme token create …)` works.
+pub(super) fn create(line: &CommandLine, email: &str) -> Result<(), CliError> {
+    let scopes = match line.value("scope") {
+        None => Scopes::ALL,
+        Some(text) => Scopes::parse(&text)
+            .map_err(|name| CliError::Usage(format!("{name:?} is not a scope; there are {}", Scopes::ALL)))?,
+    };
+    if scopes.is_empty() {
+        return Err(CliError::Usage(format!("--scope needs at least one of {}", Scopes::ALL)));
+    }
+    let seconds = match line.value("expires") {
+        None => limits::TOKEN_SECONDS_DEFAULT,
+        Some(text) => seconds(&text).ok_or_else(|| {
+            CliError::Usage(format!("--expires takes a number and s, m, h or d, up to 3650d, not {text:?}"))
+        })?,
+    };
+    let label = line.value("label").unwrap_or_default();
+    if label.chars().count() > limits::LABEL_CHARS_MAX || label.chars().any(char::is_control) {
+        let max = limits::LABEL_CHARS_MAX;
+        return Err(CliError::Usage(format!("--label takes at most {max} characters, on one line")));
+    }
+    let public = line.value("public-url").map(|url| Site::parse_public(&url)).transpose();
+    let public = public.map_err(|bad| CliError::Usage(bad.message().to_owned()))?;
+
+    let store = line.open_existing()?;
+    let owner = users::find(&store, email)?;
+    user::known(owner.is_some(), email)?;
+    let user_id = owner.map_or(0, |user| user.id);
+    let resource = match &public {
+        Some(_) => site::audience(public.as_ref()),
+        None => settings::audience(&store)?,
+    };
+    let now = Timestamp::now();
+    let token = NewToken { user_id, resource, scopes, label, seconds };
+    let text = store.write(move |connection| tokens::insert(connection, &token, now))?;
+    say(text.reveal());
+    complain(&format!("shown this once; good until {}", now.plus(seconds).iso8601()));
+    Ok(())
+}
+
+/// Shows every token, without its text, which nobody has but its owner.
+pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
+    let listed = tokens::list(&line.open_existing()?)?;
+    if listed.is_empty() {
+        complain("no tokens; epicme token create EMAIL makes one");
+        return Ok(());
+    }
+    let now = Timestamp::now();
+    let rows = listed.into_iter().map(|token| {
+        let state = match token.revoked_at {
+            Some(at) => format!("revoked {}", at.iso8601()),
+            None if token.expires_at <= now => "expired".to_owned(),
+            None => "live".to_owned(),
+        };
+        let dates = [token.created_at.iso8601(), token.expires_at.iso8601()];
+        [vec![token.id.to_string(), token.email, state], dates.to_vec(), vec![token.scope, token.label]]
+            .concat()
+    });
+    table(&["ID", "EMAIL", "STATE", "MADE", "EXPIRES", "SCOPE", "LABEL"], rows.collect());
+    Ok(())
+}
+
+/// Revokes a token: the next request with it is refused.
+pub(super) fn revoke(line: &CommandLine, id: &str) -> Result<(), CliError> {
+    let number = id.parse().map_err(|_| CliError::Usage(format!("{id:?} is not the ID of a token")))?;
+    match tokens::revoke(&line.open_existing()?, number, Timestamp::now())? {
+        true => {
+            complain(&format!("token {number} is revoked"));
+            Ok(())
+        }
+        false => Err(CliError::Failed(format!("there is no token {number}; epicme token list shows them"))),
+    }
+}
+
+/// A time like `30d` in seconds.
+fn seconds(text: &str) -> Option<i64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return None,
+    };
+    let digits = number.bytes().all(|octet| octet.is_ascii_digit());
+    let number: i64 = number.parse().ok().filter(|_| digits)?;
+    number.checked_mul(factor).filter(|seconds| (1..=limits::TOKEN_SECONDS_MAX).contains(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_times_with_a_unit() {
+        for (text, expected) in
+            [("90s", Some(90)), ("15m", Some(900)), ("12h", Some(43_200)), ("30d", Some(2_592_000))]
+        {
+            assert_eq!(seconds(text), expected, "{text}");
+        }
+        for text in
+            ["", "d", "0d", "30", "-1d", "+1d", "1.5h", "30 d", "4000d", "99999999999999999999s", "1é"]
+        {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+}

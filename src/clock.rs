@@ -1,0 +1,40 @@
+//! The time, as the server counts it.
+//!
+//! Knows no other room. `routes` reads the clock once per request; what stands below takes the
+//! [`Timestamp`], so a test of expiry needs no sleep and no mock.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A moment in Unix seconds (UTC).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// The present moment.
+    pub fn now() -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    }
+
+    /// The moment `seconds` later.
+    pub fn plus(self, seconds: i64) -> Timestamp {
+        Timestamp(self.0.saturating_add(seconds))
+    }
+
+    /// The moment as ISO 8601 in UTC, `2026-07-28T09:30:00Z`.
+    pub fn iso8601(self) -> String {
+        let since = Duration::from_secs(u64::try_from(self.0).unwrap_or(0));
+        humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_iso_8601() {
+        assert_eq!(Timestamp(1_785_231_000).iso8601(), "2026-07-28T09:30:00Z");
+        assert_eq!(Timestamp(-1).iso8601(), "1970-01-01T00:00:00Z");
+    }
+}

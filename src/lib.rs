@@ -1,0 +1,34 @@
+//! epicme: a private journal for MCP clients, behind an OAuth gate.
+//!
+//! One request, room by room, in the order of the modules below:
+//!
+//! 1. [`server`] accepts a connection and gives it a thread.
+//! 2. [`request`] turns octets into a `Head`; the body stays unread.
+//! 3. [`routes`] reads the clock and finds the path.
+//! 4. [`gate`] turns `Authorization` into a `Caller`, or writes the 401. Only now is the body read.
+//! 5. [`mcp`] turns the body into a call of a tool, in the revision that the client speaks.
+//! 6. [`gate`] turns the caller and the tool's scope into a `Permit`, or writes the 403.
+//! 7. [`journal`] does the work on that person's rows, through [`store`], which answers after the commit.
+//! 8. [`response`] turns the answer into octets.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod cli;
+pub mod limits;
+pub mod server;
+pub mod request;
+pub mod response;
+pub mod routes;
+pub mod gate;
+pub mod mcp;
+pub mod journal;
+pub mod store;
+pub mod users;
+pub mod tokens;
+pub mod settings;
+pub mod scope;
+pub mod site;
+pub mod secret;
+pub mod clock;
+pub mod trace;

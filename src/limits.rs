@@ -1,0 +1,132 @@
+//! Every number that bounds the server, beside what a client sees past it.
+//!
+//! Knows no other room; every other room may read it.
+
+use std::time::Duration;
+
+// ---- HTTP framing (`request.rs`) ----
+
+/// Octets of one request line, method and version included; past it `414`.
+pub const REQUEST_LINE_BYTES_MAX: usize = 16 * 1024;
+/// Octets of one request head, request line included; past it `431`.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Header fields of one request, and trailer fields of one chunked body; past it `431`.
+pub const FIELDS_MAX: usize = 100;
+/// Octets of one decoded body on `/mcp`; past it `413`.
+pub const MCP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Octets that all chunk-size lines of one body may spend on chunk extensions; past it `400`.
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 16 * 1024;
+/// Octets of one trailer section; past it `431`.
+pub const TRAILER_BYTES_MAX: usize = 16 * 1024;
+/// Octets taken from the socket by one read.
+pub const READ_BYTES: usize = 8 * 1024;
+/// Octets of read buffer that an idle connection keeps; a larger one is given back between requests.
+pub const IDLE_BUFFER_BYTES_MAX: usize = READ_BYTES;
+
+// ---- Connections (`server.rs`) ----
+
+/// One whole request head must arrive within this, counted from its first octet; past it `408`.
+pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// One whole request body must arrive within this; past it `408`.
+pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
+/// A write may stand still this long; past it the connection is closed.
+pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
+/// A connection may wait this long for its next request; past it it is closed. Longer than the time
+/// for which the usual proxies keep an idle upstream connection, so that they close first.
+pub const IDLE_MAX: Duration = Duration::from_secs(75);
+/// A closing connection is drained for at most this long, so that the peer gets to read the answer.
+pub const LINGER_MAX: Duration = Duration::from_secs(2);
+/// A closing connection is drained of at most this many octets.
+pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
+/// Connections served at once; the next one is answered `503`. Fewer where the process may open fewer
+/// descriptors.
+pub const CONNECTIONS_MAX: usize = 4096;
+/// Connections being told `503` at once; past it they are closed unanswered.
+pub const REFUSALS_MAX: usize = 64;
+/// Descriptors kept back for the database, its log and the standard streams.
+pub const DESCRIPTORS_RESERVED: usize = 64;
+/// Stack of a connection's thread, in octets. Address space, not memory: only touched pages count.
+pub const THREAD_STACK_BYTES: usize = 256 * 1024;
+/// A thread without a connection waits this long for the next one before it ends.
+pub const THREAD_IDLE_MAX: Duration = Duration::from_secs(10);
+/// Pause after a failed `accept`, so that a shortage of descriptors doesn't make the loop spin.
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(20);
+/// Requests in flight get this long to finish after SIGTERM or SIGINT.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
+/// Log lines in one second; the rest of that second is counted and told in one line.
+pub const LOG_LINES_PER_SECOND_MAX: u64 = 1000;
+
+// ---- The store (`store.rs`) ----
+
+/// A write is answered within this even when another process holds the database's lock, the wait for
+/// the writer's turn included; past it the call fails and nothing is written.
+pub const BUSY_MAX: Duration = Duration::from_secs(5);
+/// A read waits this long for a read connection and for SQLite; past it the call fails.
+pub const READ_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Read-only connections. More would cost memory and gain nothing on few cores.
+pub const READ_CONNECTIONS: usize = 4;
+/// Writes that one commit may carry.
+pub const BATCH_MAX: usize = 256;
+/// Prepared statements that one connection keeps.
+pub const STATEMENTS_MAX: usize = 128;
+
+// ---- Tokens and sessions ----
+
+/// Life of a token made on the command line when `--expires` is left out, in seconds.
+pub const TOKEN_SECONDS_DEFAULT: i64 = 30 * 24 * 60 * 60;
+/// Longest life of a token made on the command line, in seconds (ten years).
+pub const TOKEN_SECONDS_MAX: i64 = 3650 * 24 * 60 * 60;
+/// Life of the token that `--demo` prints, in seconds.
+pub const DEMO_TOKEN_SECONDS: i64 = 24 * 60 * 60;
+/// Characters of a token's label.
+pub const LABEL_CHARS_MAX: usize = 200;
+/// Life of a legacy `Mcp-Session-Id`, in seconds; past it `404`, and the client starts over.
+pub const SESSION_SECONDS: i64 = 30 * 24 * 60 * 60;
+/// Octets of a password.
+pub const PASSWORD_BYTES_MIN: usize = 8;
+/// Octets of a password; Argon2 would take more, nobody needs it.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// Octets of an email address (RFC 5321 §4.5.3.1.3, less the angle brackets).
+pub const EMAIL_BYTES_MAX: usize = 254;
+
+// ---- MCP (`mcp/`) ----
+
+/// Messages in one JSON-RPC batch (revision 2025-03-26); past it `-32600`.
+pub const BATCH_MESSAGES_MAX: usize = 50;
+/// How long a client may keep an answer that is the same for everybody, in milliseconds.
+pub const PUBLIC_TTL_MS: u64 = 3_600_000;
+
+// ---- The journal: past each a tool error that names the limit and the actual size ----
+
+/// Characters of an entry's title, at least one.
+pub const TITLE_CHARS_MAX: usize = 300;
+/// Characters of an entry's content.
+pub const CONTENT_CHARS_MAX: usize = 100_000;
+/// Characters of an entry's mood, location and weather, each.
+pub const LABEL_TEXT_CHARS_MAX: usize = 200;
+/// Characters of a tag's name, at least one that isn't a blank.
+pub const TAG_NAME_CHARS_MAX: usize = 100;
+/// Characters of a tag's description.
+pub const TAG_DESCRIPTION_CHARS_MAX: usize = 1_000;
+/// Tags of one entry, and tag ids in one filter.
+pub const TAGS_PER_ENTRY_MAX: usize = 50;
+/// Characters of a search query, at least one.
+pub const QUERY_CHARS_MAX: usize = 500;
+/// Entries on one page of `list_entries`, and how many when `limit` is left out.
+pub const LIST_PAGE_MAX: usize = 200;
+/// See [`LIST_PAGE_MAX`].
+pub const LIST_PAGE_DEFAULT: usize = 100;
+/// Entries on one page of `search_entries`, and how many when `limit` is left out.
+pub const SEARCH_PAGE_MAX: usize = 100;
+/// See [`SEARCH_PAGE_MAX`].
+pub const SEARCH_PAGE_DEFAULT: usize = 20;
+/// Tags on one page of `list_tags`, and how many when `limit` is left out.
+pub const TAG_PAGE_MAX: usize = 500;
+/// See [`TAG_PAGE_MAX`].
+pub const TAG_PAGE_DEFAULT: usize = 200;
+/// Characters of a cursor.
+pub const CURSOR_CHARS_MAX: usize = 500;
+/// `resource_link` blocks in the answer of a list.
+pub const LINKS_MAX: usize = 20;
+/// Tokens of a search snippet (FTS5 allows 64).
+pub const SNIPPET_TOKENS: usize = 32;

@@ -1,0 +1,222 @@
+//! Which protocol revision a request speaks, and what that revision demands of its envelope.
+//!
+//! Knows no method's work. Two eras share one endpoint: since 2026-07-28 every request carries its revision in
+//! `_meta` and stands alone; before, `initialize` agreed on one. The body decides, the headers must agree.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::{Request, RpcError};
+use crate::clock::Timestamp;
+use crate::gate::Caller;
+use crate::limits;
+use crate::request::Head;
+use crate::secret::Seal;
+
+/// The stateless revision spoken here.
+pub const MODERN: &str = "2026-07-28";
+/// The revisions that are reached by `initialize`, newest first.
+pub const LEGACY: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
+/// What a client speaks that says nothing: the last revision without the version header.
+const SILENT: Revision = Revision(2);
+
+const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+
+/// The headers that must not be there twice: two readers could pick different ones.
+const SINGLE_HEADERS: [&str; 4] = ["mcp-protocol-version", "mcp-method", "mcp-name", "mcp-session-id"];
+
+/// A legacy revision: its place in [`LEGACY`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Revision(usize);
+
+impl Revision {
+    /// The revision of this name.
+    pub fn find(name: &str) -> Option<Revision> {
+        LEGACY.iter().position(|known| *known == name).map(Revision)
+    }
+
+    /// What `initialize` answers: the revision asked for, or else the newest.
+    pub fn negotiate(asked: &str) -> Revision {
+        Revision::find(asked).unwrap_or(Revision(0))
+    }
+
+    /// The revision's name.
+    pub fn name(self) -> &'static str {
+        LEGACY[self.0]
+    }
+
+    /// Whether this is 2025-03-26: batches are taken; titles, structured content and resource links are unknown.
+    pub fn is_oldest(self) -> bool {
+        self == SILENT
+    }
+}
+
+/// The era of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Era {
+    /// 2026-07-28.
+    Modern,
+    /// A revision before.
+    Legacy(Revision),
+}
+
+/// What the headers say of the revision, for everything that the body leaves open.
+pub struct Headers<'h> {
+    head: &'h Head,
+    version: Option<&'h str>,
+}
+
+impl<'h> Headers<'h> {
+    /// Reads them; `-32020` when one is there twice or holds what a header can't.
+    pub fn read(head: &'h Head) -> Result<Headers<'h>, RpcError> {
+        for name in SINGLE_HEADERS {
+            let mut values = head.fields(name);
+            let visible = |value: &[u8]| value.iter().all(|octet| matches!(octet, b' '..=b'~' | b'\t'));
+            if values.next().is_some_and(|value| !visible(value)) || values.next().is_some() {
+                return Err(RpcError::header_mismatch(&format!(
+                    "{name} must be there once, in visible ASCII"
+                )));
+            }
+        }
+        Ok(Headers { head, version: head.field("mcp-protocol-version") })
+    }
+
+    /// Whether the version header names the stateless era.
+    pub fn modern(&self) -> bool {
+        self.version.is_some_and(is_modern)
+    }
+
+    /// The revision of a legacy message. The session id, if there is one, must be ours and live: `404`, and the
+    /// client starts over (2025-11-25 transports, Session Management).
+    pub fn legacy(&self, caller: &Caller, seal: &Seal, now: Timestamp) -> Result<Revision, RpcError> {
+        let session = match self.head.field("mcp-session-id") {
+            Some(id) => Some(open_session(id, caller, seal, now).ok_or_else(RpcError::unknown_session)?),
+            None => None,
+        };
+        match self.version {
+            Some(version) => {
+                Revision::find(version).ok_or_else(|| RpcError::unsupported_version(&LEGACY, version))
+            }
+            None => Ok(session.unwrap_or(SILENT)),
+        }
+    }
+
+    /// Whether the request belongs to the stateless era. `initialize` never does without saying so itself.
+    pub fn is_modern_request(&self, request: &Request) -> Result<bool, RpcError> {
+        let claim = claim(request.params.as_ref());
+        let well_formed = claim.and_then(Value::as_str).is_some_and(is_modern);
+        if request.method == "initialize" && !well_formed {
+            return match self.modern() {
+                true => {
+                    Err(RpcError::header_mismatch("MCP-Protocol-Version names a revision without initialize"))
+                }
+                false => Ok(false),
+            };
+        }
+        Ok(claim.is_some() || self.modern())
+    }
+
+    /// Steps 9 to 12 for a request of the stateless era: its own envelope, then the headers against it.
+    pub fn check_modern(&self, request: &Request) -> Result<(), RpcError> {
+        let meta = meta(request.params.as_ref());
+        let version = meta.and_then(|meta| meta.get(VERSION_KEY)).and_then(Value::as_str);
+        let capabilities = meta.and_then(|meta| meta.get(CAPABILITIES_KEY)).filter(|value| value.is_object());
+        let (Some(version), Some(_)) = (version, capabilities) else {
+            return Err(RpcError::missing_meta(&format!(
+                "params._meta must hold {VERSION_KEY} (a string) and {CAPABILITIES_KEY} (an object)"
+            )));
+        };
+        if self.version.is_some_and(|header| header != version) {
+            return Err(RpcError::header_mismatch("MCP-Protocol-Version header does not match params._meta"));
+        }
+        if version != MODERN {
+            return Err(RpcError::unsupported_version(&[MODERN], version));
+        }
+        if self.version.is_none() {
+            return Err(RpcError::header_mismatch("MCP-Protocol-Version header is missing"));
+        }
+        self.check_header("Mcp-Method", "method", Some(&request.method))?;
+        let param = |name: &str| request.params.as_ref().and_then(|params| params.get(name)?.as_str());
+        match request.method.as_str() {
+            "tools/call" | "prompts/get" => self.check_header("Mcp-Name", "params.name", param("name")),
+            "resources/read" => self.check_header("Mcp-Name", "params.uri", param("uri")),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_header(&self, name: &str, place: &str, body: Option<&str>) -> Result<(), RpcError> {
+        let Some(header) = self.head.field(name) else {
+            return Err(RpcError::header_mismatch(&format!("{name} header is missing")));
+        };
+        if decode_header(header).as_deref() != body.map(str::as_bytes) {
+            return Err(RpcError::header_mismatch(&format!("{name} header does not match {place}")));
+        }
+        Ok(())
+    }
+}
+
+/// What the body of a message claims as its revision, well-formed or not.
+pub fn claim(params: Option<&Value>) -> Option<&Value> {
+    meta(params)?.get(VERSION_KEY)
+}
+
+fn meta(params: Option<&Value>) -> Option<&Map<String, Value>> {
+    params?.get("_meta")?.as_object()
+}
+
+/// Whether a version names the stateless era, this revision of it or a later one.
+fn is_modern(version: &str) -> bool {
+    let form = |(position, octet): (usize, u8)| match position {
+        4 | 7 => octet == b'-',
+        _ => octet.is_ascii_digit(),
+    };
+    version.len() == MODERN.len() && version.bytes().enumerate().all(form) && version >= MODERN
+}
+
+/// A header value that may be `=?base64?…?=`; `None` when what is inside isn't base64 of UTF-8.
+fn decode_header(value: &str) -> Option<Vec<u8>> {
+    match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
+        None => Some(value.as_bytes().to_vec()),
+        Some(encoded) => STANDARD.decode(encoded).ok().filter(|octets| std::str::from_utf8(octets).is_ok()),
+    }
+}
+
+/// A session id for a legacy client: it carries all there is to know, so the server keeps nothing. It is bound
+/// to its caller and never takes the place of a token.
+pub fn seal_session(revision: Revision, caller: &Caller, seal: &Seal, now: Timestamp) -> String {
+    let session = json!([revision.name(), now.plus(limits::SESSION_SECONDS).0]);
+    seal.seal(&[b"session", &caller.binding()], session.to_string().as_bytes())
+}
+
+fn open_session(id: &str, caller: &Caller, seal: &Seal, now: Timestamp) -> Option<Revision> {
+    let session = seal.open(&[b"session", &caller.binding()], id)?;
+    let session: Value = serde_json::from_slice(&session).ok()?;
+    let expires_at = Timestamp(session.get(1)?.as_i64()?);
+    Revision::find(session.get(0)?.as_str()?).filter(|_| now < expires_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_the_eras_apart() {
+        for modern in ["2026-07-28", "2099-01-01"] {
+            assert!(is_modern(modern), "{modern}");
+        }
+        for other in ["2025-11-25", "2026-07-27", "v999", "2026-7-28", "", "2026-07-281"] {
+            assert!(!is_modern(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn decodes_a_header_once() {
+        assert_eq!(decode_header("get_entry").as_deref(), Some(&b"get_entry"[..]));
+        assert_eq!(decode_header("=?base64?w6k=?=").as_deref(), Some("é".as_bytes()));
+        assert_eq!(decode_header("=?base64?w6k=").as_deref(), Some(&b"=?base64?w6k="[..]));
+        assert_eq!(decode_header("=?base64?w6k?="), None);
+        assert_eq!(decode_header("=?base64?/w==?="), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! Octets → one JSON value, read in one way only.
+//!
+//! Knows no JSON-RPC. Beyond what `serde_json` refuses (broken UTF-8, lone surrogates, numbers out of range, more
+//! than 128 levels) a member that is there twice is refused: two readers could pick different ones.
+
+use std::fmt;
+
+use serde_core::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Reads a whole text; the error says what is wrong and where.
+pub fn parse(octets: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_slice(octets);
+    let value = Strict.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+struct Strict;
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut reader: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = reader.next_element_seed(Strict)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut reader: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = reader.next_key::<String>()? {
+            if members.contains_key(&name) {
+                return Err(A::Error::custom("a member is there twice")); // its name is the client's: not repeated
+            }
+            let value = reader.next_value_seed(Strict)?;
+            members.insert(name, value);
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &[u8], good: bool) {
+        assert_eq!(parse(text).is_ok(), good, "{}", String::from_utf8_lossy(text));
+    }
+
+    #[test]
+    fn reads_a_text_in_one_way_only() {
+        check(br#"{"a":1,"b":{"a":2}}"#, true);
+        check(br#"{"a":1,"a":1}"#, false);
+        check(br#"{"a":1,"\u0061":1}"#, false);
+        check(br#"[{"b":[{"c":0,"c":0}]}]"#, false);
+        check(br#""\ud83d\ude00""#, true);
+        check(br#""\ud83d""#, false);
+        check(b"\"\xff\"", false);
+        check(b"1e999", false);
+        check(b"{} {}", false);
+        check(b"", false);
+        check("[".repeat(127).as_bytes(), false);
+        check(format!("{}{}", "[".repeat(127), "]".repeat(127)).as_bytes(), true);
+        check(format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)).as_bytes(), false);
+    }
+}

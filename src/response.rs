@@ -1,0 +1,119 @@
+//! [`Response`] → octets.
+//!
+//! Knows no other room's meaning: a status, fields and a body are all there is. Invariant: the one place that
+//! writes a response head, so framing fields can't be forgotten or doubled.
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+/// An answer to one request.
+pub struct Response {
+    status: u16,
+    fields: Vec<(&'static str, Cow<'static, str>)>,
+    body: Vec<u8>,
+    close: bool,
+}
+
+impl Response {
+    /// An answer without a body.
+    pub fn new(status: u16) -> Response {
+        Response { status, fields: Vec::new(), body: Vec::new(), close: false }
+    }
+
+    /// An answer with a JSON body, and a line end for whoever reads it on a terminal.
+    pub fn json(status: u16, body: &Value) -> Response {
+        Response::with_body(status, "application/json", format!("{body}\n").into_bytes())
+    }
+
+    /// An answer with one message as a whole event stream of one event.
+    pub fn event(message: &Value) -> Response {
+        let body = format!("event: message\ndata: {message}\n\n").into_bytes();
+        Response::with_body(200, "text/event-stream", body).with("Cache-Control", "no-cache, no-transform")
+    }
+
+    /// An answer with one line or a few of plain text.
+    pub fn text(status: u16, text: &str) -> Response {
+        Response::with_body(status, "text/plain; charset=utf-8", format!("{text}\n").into_bytes())
+    }
+
+    fn with_body(status: u16, content_type: &'static str, body: Vec<u8>) -> Response {
+        Response { body, ..Response::new(status) }.with("Content-Type", content_type)
+    }
+
+    /// Adds a field. The value comes from this program, never from a request.
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
+        let value = value.into();
+        debug_assert!(!value.contains(['\r', '\n']), "{name} would split the response");
+        self.fields.push((name, value));
+        self
+    }
+
+    /// Says that the connection must not be used again.
+    pub fn and_close(mut self) -> Response {
+        self.close = true;
+        self
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Whether the answer itself demands the end of the connection.
+    pub fn closes(&self) -> bool {
+        self.close
+    }
+
+    /// Writes head and body in one piece behind `out`. `without_body` is for HEAD: the fields stay as they
+    /// would be (RFC 9110 §9.3.2). `close` says `Connection: close`.
+    pub fn write(&self, out: &mut Vec<u8>, without_body: bool, close: bool) {
+        let date = httpdate::HttpDate::from(SystemTime::now()); // RFC 9110 §6.6.1
+        let head = write!(out, "HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status, reason(self.status));
+        head.expect("a Vec takes every write");
+        for (name, value) in &self.fields {
+            for part in [name, ": ", value, "\r\n"] {
+                out.extend_from_slice(part.as_bytes());
+            }
+        }
+        if close {
+            out.extend_from_slice(b"Connection: close\r\n");
+        }
+        if self.status != 204 {
+            // RFC 9110 §8.6: a 204 has no Content-Length; every other answer of ours has one.
+            write!(out, "Content-Length: {}\r\n", self.body.len()).expect("a Vec takes every write");
+        }
+        out.extend_from_slice(b"\r\n");
+        if !without_body {
+            out.extend_from_slice(&self.body);
+        }
+    }
+}
+
+/// The reason phrase, which clients ignore and people read.
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        202 => "Accepted",
+        204 => "No Content",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}

@@ -1,0 +1,370 @@
+//! One SQLite file: a writer that commits in groups, pooled read connections, migrations.
+//!
+//! Knows no word of the domain: work comes in as a closure over a connection. Invariant: [`Store::write`]
+//! gives the work's value only after the commit that holds it is on the disk.
+
+use std::error::Error;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::limits;
+
+/// SQLite's `application_id` of our files: "EPIC" in ASCII.
+const APPLICATION_ID: i32 = 0x4550_4943;
+/// The steps from an empty file to the present one; `user_version` counts how many were taken.
+const MIGRATIONS: [(&str, &str); 1] = [("the journal, people and tokens", include_str!("schema.sql"))];
+
+/// Work on the database failed. What a client learns of it is decided elsewhere; this is for the log.
+#[derive(Clone, Debug)]
+pub enum StoreError {
+    /// The writer's turn, a read connection or SQLite's lock didn't come in time; nothing was written.
+    Busy,
+    /// The disk is full; nothing was written.
+    Full,
+    /// SQLite reported anything else.
+    Sqlite(Arc<rusqlite::Error>),
+    /// The work panicked or the writer has ended; nothing was written.
+    Abandoned,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+            Some(ErrorCode::DiskFull) => StoreError::Full,
+            _ => StoreError::Sqlite(Arc::new(error)),
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Busy => out.write_str("the database is locked by another process"),
+            StoreError::Full => out.write_str("the disk is full"),
+            StoreError::Sqlite(error) => write!(out, "SQLite: {error}"),
+            StoreError::Abandoned => out.write_str("the work on the database was abandoned"),
+        }
+    }
+}
+
+impl Error for StoreError {}
+
+/// Why a file can't be used as our database. The file is as it was.
+#[derive(Debug)]
+pub enum OpenError {
+    /// It can't be made or opened.
+    Io(io::Error),
+    /// It belongs to another program.
+    Foreign,
+    /// A later version of this program made it.
+    Newer {
+        /// The file's version.
+        file: i64,
+    },
+    /// SQLite can't use it: damaged, locked, read-only.
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> OpenError {
+        OpenError::Store(error.into())
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> OpenError {
+        OpenError::Store(error)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Io(error) => write!(out, "can't open it: {error}"),
+            OpenError::Foreign => out.write_str("it is another program's database; choose another file"),
+            OpenError::Newer { file } => {
+                let known = MIGRATIONS.len();
+                write!(out, "it has version {file}, this epicme knows {known}; use a newer epicme")
+            }
+            OpenError::Store(error) => write!(out, "can't use it: {error}"),
+        }
+    }
+}
+
+impl Error for OpenError {}
+
+/// The open database.
+pub struct Store {
+    readers: Mutex<Vec<Connection>>,
+    reader_free: Condvar,
+    /// `None` once the store is closing.
+    queue: Mutex<Option<Sender<Job>>>,
+    writer: Mutex<Option<JoinHandle<Connection>>>,
+}
+
+impl Store {
+    /// Opens the file, or makes it (mode 0600), and brings it to the present version in one transaction.
+    pub fn open(path: &Path) -> Result<Store, OpenError> {
+        let mut create = OpenOptions::new();
+        create.write(true).create_new(true).mode(0o600); // SQLite gives its log files the same mode
+        match create.open(path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(OpenError::Io(error)),
+        }
+        let mut writer = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        writer.busy_timeout(limits::BUSY_MAX)?;
+        migrate(&mut writer)?;
+        set_up(&writer)?;
+        let readers = (0..limits::READ_CONNECTIONS).map(|_| {
+            let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            reader.busy_timeout(limits::READ_WAIT_MAX)?;
+            set_up(&reader)?;
+            Ok(reader)
+        });
+        let readers: Vec<Connection> = readers.collect::<Result<_, OpenError>>()?;
+        let (queue, jobs) = mpsc::channel();
+        let writer = thread::Builder::new().name("writer".into()).spawn(move || {
+            write_in_groups(&writer, &jobs);
+            writer
+        });
+        Ok(Store {
+            readers: Mutex::new(readers),
+            reader_free: Condvar::new(),
+            queue: Mutex::new(Some(queue)),
+            writer: Mutex::new(Some(writer.map_err(OpenError::Io)?)),
+        })
+    }
+
+    /// Runs `work` in one read transaction: all its statements see the same state, and the lock is taken once.
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let reader = self.reader()?;
+        let connection = reader.connection();
+        run(connection, "BEGIN")?;
+        let value = work(connection);
+        // A read transaction has nothing to lose: ending it can't turn the value into an error.
+        let _ = run(connection, "COMMIT");
+        value
+    }
+
+    /// Runs `work` in a transaction of the writer and gives its value once the commit is on the disk.
+    ///
+    /// An error from `work` undoes what it did, and nothing else: other work in the same commit stands.
+    /// Fails with [`StoreError::Busy`] after [`limits::BUSY_MAX`].
+    pub fn write<T, E>(&self, work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let run = Box::new(move |turn: Result<&Connection, StoreError>| {
+            let value = turn.map_err(E::from).and_then(work);
+            let keep = value.is_ok();
+            let acknowledge = Box::new(move |committed: Result<(), StoreError>| {
+                // An error of the work's own needs no commit. That nobody waits any more is no fault.
+                let _ = reply.send(value.and_then(|value| committed.map(|()| value).map_err(E::from)));
+            });
+            Outcome { keep, acknowledge: acknowledge as Box<dyn FnOnce(Result<(), StoreError>)> }
+        });
+        let job = Job { queued: Instant::now(), run };
+        let sent = locked(&self.queue).as_ref().is_some_and(|queue| queue.send(job).is_ok());
+        if !sent {
+            return Err(StoreError::Abandoned.into());
+        }
+        answer.recv().unwrap_or_else(|_| Err(StoreError::Abandoned.into()))
+    }
+
+    /// Finishes the queued writes, moves the log into the database file and closes it.
+    /// Reads and writes that come later fail.
+    pub fn close(&self) -> Result<(), StoreError> {
+        drop(locked(&self.queue).take());
+        let writer = locked(&self.writer).take().ok_or(StoreError::Abandoned)?;
+        let writer = writer.join().map_err(|_| StoreError::Abandoned)?;
+        locked(&self.readers).clear();
+        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        writer.close().map_err(|(_, error)| error.into())
+    }
+
+    fn reader(&self) -> Result<Reader<'_>, StoreError> {
+        let waited =
+            self.reader_free.wait_timeout_while(locked(&self.readers), limits::READ_WAIT_MAX, |readers| {
+                readers.is_empty()
+            });
+        let (mut readers, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let connection = readers.pop().ok_or(StoreError::Busy)?;
+        Ok(Reader { store: self, connection: Some(connection) })
+    }
+}
+
+/// A read connection on loan; it goes back to the pool when this is dropped, after a panic too.
+struct Reader<'s> {
+    store: &'s Store,
+    connection: Option<Connection>,
+}
+
+impl Reader<'_> {
+    fn connection(&self) -> &Connection {
+        self.connection.as_ref().expect("only `drop` takes the connection")
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            if !connection.is_autocommit() {
+                let _ = run(&connection, "ROLLBACK"); // the work panicked inside its transaction
+            }
+            locked(&self.store.readers).push(connection);
+            self.store.reader_free.notify_one();
+        }
+    }
+}
+
+/// Work for the writer, its type of value erased.
+struct Job {
+    queued: Instant,
+    run: Box<Run>,
+}
+
+/// Does the work if its turn has come, or takes note that it hasn't.
+type Run = dyn FnOnce(Result<&Connection, StoreError>) -> Outcome + Send;
+
+impl Job {
+    /// Tells whoever waits that the turn didn't come; the work isn't run.
+    fn refuse(self, error: StoreError) {
+        let outcome = (self.run)(Err(error));
+        (outcome.acknowledge)(Ok(()));
+    }
+}
+
+/// What became of a job, to be told to whoever waits for it.
+struct Outcome {
+    keep: bool,
+    acknowledge: Box<dyn FnOnce(Result<(), StoreError>)>,
+}
+
+/// The writer's thread: commits whatever is queued as one transaction, a savepoint for each job.
+///
+/// While one commit waits for the disk the next group gathers in the queue, so many concurrent writers
+/// share each `fsync` and a single one waits for nobody.
+fn write_in_groups(connection: &Connection, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        // Another process may hold the lock. What the job has waited already counts.
+        let left = limits::BUSY_MAX.saturating_sub(first.queued.elapsed());
+        if let Err(error) = begin(connection, left) {
+            first.refuse(error);
+            continue;
+        }
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            group.extend(attempt(job, connection));
+            let full = connection.is_autocommit() || group.len() >= limits::BATCH_MAX;
+            next = if full { None } else { jobs.try_recv().ok() };
+        }
+        // ---- the commit point: before it nothing counts, after it everything that was kept does ----
+        let committed = commit(connection);
+        for outcome in group {
+            (outcome.acknowledge)(committed.clone());
+        }
+    }
+}
+
+fn begin(connection: &Connection, wait: Duration) -> Result<(), StoreError> {
+    connection.busy_timeout(wait)?;
+    run(connection, "BEGIN IMMEDIATE")
+}
+
+fn commit(connection: &Connection) -> Result<(), StoreError> {
+    if connection.is_autocommit() {
+        // SQLite undid the whole transaction by itself, as it may when the disk is full.
+        return Err(StoreError::Abandoned);
+    }
+    run(connection, "COMMIT").inspect_err(|_| {
+        if !connection.is_autocommit() {
+            let _ = run(connection, "ROLLBACK");
+        }
+    })
+}
+
+/// Runs one job inside a savepoint; a failed or panicking one is undone and spares its neighbours.
+fn attempt(job: Job, connection: &Connection) -> Option<Outcome> {
+    if let Err(error) = run(connection, "SAVEPOINT job") {
+        job.refuse(error);
+        return None;
+    }
+    // Whoever waits for a job that panicked learns it from the reply's sender being dropped.
+    let outcome = catch_unwind(AssertUnwindSafe(|| (job.run)(Ok(connection)))).ok();
+    if !connection.is_autocommit() {
+        if !outcome.as_ref().is_some_and(|outcome| outcome.keep) {
+            let _ = run(connection, "ROLLBACK TO job");
+        }
+        let _ = run(connection, "RELEASE job");
+    }
+    outcome
+}
+
+/// Refuses what isn't ours before anything touches the file, then takes the steps that are missing.
+fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let application = pragma("application_id")?;
+    let version = pragma("user_version")?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let empty = tables == 0 && application == 0 && version == 0;
+    if !empty && application != i64::from(APPLICATION_ID) {
+        return Err(OpenError::Foreign);
+    }
+    let taken = usize::try_from(version).unwrap_or(usize::MAX);
+    if taken > MIGRATIONS.len() {
+        return Err(OpenError::Newer { file: version });
+    }
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    let steps = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Asked again inside the transaction: two processes may open a new file at once.
+    let taken = steps.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+    for (number, (name, sql)) in (1i64..).zip(MIGRATIONS).filter(|(number, _)| *number > taken) {
+        steps.execute_batch(sql)?;
+        steps.execute(
+            "INSERT INTO schema_versions (version, name, applied_at) VALUES (?1, ?2, unixepoch())",
+            (number, name),
+        )?;
+        steps.pragma_update(None, "user_version", number)?;
+    }
+    steps.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(steps.commit()?)
+}
+
+/// What every connection needs.
+fn set_up(connection: &Connection) -> Result<(), StoreError> {
+    connection.pragma_update(None, "synchronous", "full")?; // the log is on the disk before a commit returns
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_prepared_statement_cache_capacity(limits::STATEMENTS_MAX);
+    Ok(())
+}
+
+/// Runs one statement without parameters or rows, prepared once per connection.
+fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// A lock whose holder panicked is still good: every critical section here leaves a whole value behind.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,77 @@
+//! The log: one line on standard error for each exchange, with the rule that decided it.
+//!
+//! Knows no bodies, no header values and no query: what it is given is safe to print. Invariant: no secret
+//! reaches it, and a flood of requests can't become a flood of lines.
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::clock::Timestamp;
+use crate::limits;
+use crate::secret;
+
+/// What happened in one exchange, as far as the log tells it.
+#[derive(Default)]
+pub struct Exchange {
+    /// The name of the rule that admitted or refused the request.
+    pub rule: Option<&'static str>,
+    /// What the operator can do about it, in plain words.
+    pub remedy: Option<&'static str>,
+    /// The MCP method and tool, once they are known to be ours.
+    pub operation: Option<&'static str>,
+}
+
+/// Writes the line of one exchange.
+pub fn exchange(now: Timestamp, peer: IpAddr, method: &str, path: &str, status: u16, exchange: &Exchange) {
+    if !within_rate(now) {
+        return;
+    }
+    let mut line = format!("{} {peer} {method:.16} {} {status}", now.iso8601(), printable(path));
+    for (key, value) in [("op", exchange.operation), ("rule", exchange.rule)] {
+        if let Some(value) = value {
+            line.push_str(&format!(" {key}={value}"));
+        }
+    }
+    if let Some(remedy) = exchange.remedy {
+        line.push_str(&format!(" ({remedy})"));
+    }
+    write(&line);
+}
+
+/// Writes a line about the server itself, within the same rate.
+pub fn note(text: &str) {
+    let now = Timestamp::now();
+    if within_rate(now) {
+        write(&format!("{} {text}", now.iso8601()));
+    }
+}
+
+/// A path as far as the log shows it: cut short, and before anything that looks like a token.
+fn printable(path: &str) -> &str {
+    let end = path.find(secret::TOKEN_PREFIX).unwrap_or(path.len());
+    path.get(..end.min(100)).unwrap_or("")
+}
+
+/// Counts a line against its second; tells how many were left out when the next second begins.
+fn within_rate(now: Timestamp) -> bool {
+    static SECOND: Mutex<(i64, u64)> = Mutex::new((0, 0));
+    let (lines, left_out) = {
+        let mut second = SECOND.lock().unwrap_or_else(PoisonError::into_inner);
+        let left_out =
+            if second.0 == now.0 { 0 } else { second.1.saturating_sub(limits::LOG_LINES_PER_SECOND_MAX) };
+        *second = if second.0 == now.0 { (now.0, second.1 + 1) } else { (now.0, 1) };
+        (second.1, left_out)
+    };
+    if left_out > 0 {
+        write(&format!("{} {left_out} lines left out in the last busy second", now.iso8601()));
+    }
+    lines <= limits::LOG_LINES_PER_SECOND_MAX
+}
+
+/// One write for a whole line, so that lines of different threads don't mix. A log that can't be written is no
+/// reason to stop serving.
+fn write(line: &str) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
