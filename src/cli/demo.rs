@@ -72,7 +72,7 @@ Person    {EMAIL}, password {password}
 Token     {token}
           (this is shown once; the token is good for a day)
 
-Knock without the token. The answer is a 401, and its WWW-Authenticate says where to get one:
+Knock without the token. The answer is a 401, and its challenge says where to get one:
 
   curl -i {url} -H 'Content-Type: application/json' -d '{list}'
 

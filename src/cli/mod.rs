@@ -28,21 +28,20 @@ epicme - a private journal for MCP clients, behind an OAuth gate
   epicme token list | revoke ID
   epicme version | help
 
-Every command:
-  --database FILE     the journal's file (default epicme.db)   EPICME_DATABASE
-serve:
-  --listen ADDR:PORT  where to listen; port 0 takes a free one EPICME_LISTEN
-  --public-url URL    https://HOST, the name that clients use  EPICME_PUBLIC_URL
-  --demo              fill an empty database with an example   EPICME_DEMO=1
-user add, passwd:
-  --password-stdin    read the password from standard input    EPICME_PASSWORD_STDIN=1
-token create:
-  --scope LIST        of user:read entries:read entries:write
-                      tags:read tags:write (default all)       EPICME_SCOPE
-  --expires TIME      e.g. 90s 15m 12h 30d (default 30d)       EPICME_EXPIRES
-  --label TEXT        what you call it                         EPICME_LABEL
-  --public-url URL    of the server it is for (default: the
-                      one that served the file last)           EPICME_PUBLIC_URL";
+OPTION              MEANING                               VARIABLE
+--database FILE     the journal's file, default epicme.db EPICME_DATABASE
+  serve:
+--listen ADDR:PORT  where to listen; port 0: a free one   EPICME_LISTEN
+--public-url URL    https://HOST, as clients call it      EPICME_PUBLIC_URL
+--demo              an example if nobody is there yet     EPICME_DEMO=1
+  user add, passwd:
+--password-stdin    take it from standard input           EPICME_PASSWORD_STDIN
+  token create:
+--scope LIST        some of user:read entries:read        EPICME_SCOPE
+                    entries:write tags:read tags:write
+--expires TIME      like 90s 15m 12h 30d                  EPICME_EXPIRES
+--label TEXT        what you call it                      EPICME_LABEL
+--public-url URL    if it isn't the last server's         EPICME_PUBLIC_URL";
 
 /// The options, and whether each takes a value.
 const OPTIONS: [(&str, bool); 8] = [

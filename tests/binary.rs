@@ -1,0 +1,52 @@
+//! The release binary: static, small, and without a resolver.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+const BYTES_MAX: u64 = 5_000_000;
+/// Texts that the C library's name resolution can't do without.
+const RESOLVER_TEXTS: [&str; 3] = ["/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts"];
+
+/// Builds the release binary as `make build` does, and gives its octets.
+fn release() -> Vec<u8> {
+    let built = Command::new(env!("CARGO")).args(["build", "--locked", "--release"]).status();
+    assert!(built.expect("cargo runs").success());
+    let debug = PathBuf::from(env!("CARGO_BIN_EXE_epicme"));
+    let release =
+        debug.parent().and_then(|folder| folder.parent()).expect("a target folder").join("release/epicme");
+    std::fs::read(release).expect("the release binary")
+}
+
+fn number<const N: usize>(octets: &[u8], at: usize) -> u64 {
+    let mut eight = [0; 8];
+    eight[..N].copy_from_slice(&octets[at..at + N]);
+    u64::from_le_bytes(eight)
+}
+
+/// The types of the program headers of a 64-bit little-endian ELF file.
+fn segment_types(octets: &[u8]) -> Vec<u64> {
+    assert_eq!(&octets[..6], b"\x7fELF\x02\x01");
+    let (offset, size, count) = (number::<8>(octets, 32), number::<2>(octets, 54), number::<2>(octets, 56));
+    (0..count).map(|place| number::<4>(octets, (offset + place * size) as usize)).collect()
+}
+
+fn contains(octets: &[u8], text: &str) -> bool {
+    octets.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[test]
+fn is_static_small_and_resolves_no_names() {
+    const PT_LOAD: u64 = 1;
+    const PT_INTERP: u64 = 3;
+    let octets = release();
+    let types = segment_types(&octets);
+    assert!(types.contains(&PT_LOAD), "the file was read rightly");
+    assert!(!types.contains(&PT_INTERP), "no loader is asked for: the binary is static");
+    for text in RESOLVER_TEXTS {
+        assert!(!contains(&octets, text), "{text} is in the binary: something resolves names");
+    }
+    assert!(octets.len() as u64 <= BYTES_MAX, "{} octets", octets.len());
+    // A dynamic program has what was looked for, or the search is wrong.
+    let shell = std::fs::read("/bin/sh").expect("a shell");
+    assert!(segment_types(&shell).contains(&PT_INTERP));
+}

@@ -1,0 +1,305 @@
+//! What was acknowledged is still there: after `kill -9`, after a torn log, while others hold the lock.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use epicme::limits;
+use epicme::store::{Store, StoreError};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use support::{Client, Folder, PATIENCE, Server, request};
+
+/// Posts entries until the server goes away; gives the titles that were acknowledged.
+fn write_until_killed(server: &Server, token: &str, writer: usize) -> impl FnOnce() -> Vec<String> + use<> {
+    let mut wire = server.connect();
+    let (host, bearer) = (server.address.to_string(), format!("Bearer {token}"));
+    move || {
+        let mut acknowledged = Vec::new();
+        for number in 0.. {
+            let title = format!("entry {writer}.{number}");
+            let call = json!({
+                "jsonrpc": "2.0", "id": number, "method": "tools/call",
+                "params": { "name": "create_entry", "arguments": { "title": title, "content": "x" } },
+            });
+            let fields =
+                [("Host", host.as_str()), ("Authorization", &bearer), ("Content-Type", "application/json")];
+            wire.write(request("POST", "/mcp", &fields, &call.to_string()));
+            // The killed server's socket ends in the middle of anything.
+            match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| wire.reply())) {
+                Ok(Some(reply)) if reply.status == 200 => {
+                    assert!(reply.json()["result"]["isError"].is_null());
+                    acknowledged.push(title);
+                }
+                _ => break,
+            }
+        }
+        acknowledged
+    }
+}
+
+#[test]
+fn keeps_every_acknowledged_entry_after_kill() {
+    let folder = Arc::new(Folder::new());
+    let token = folder.token("ada@example.com", &[]);
+    let mut acknowledged: Vec<String> = Vec::new();
+    for cycle in 0..10 {
+        let mut server = Server::start_in(folder.clone(), &[]);
+        let writers: Vec<_> = (0..8)
+            .map(|writer| thread::spawn(write_until_killed(&server, &token, cycle * 8 + writer)))
+            .collect();
+        // Not a fixed number of writes: each cycle is killed at another moment of the writer's work.
+        thread::sleep(Duration::from_millis(40 + 17 * cycle as u64));
+        server.kill();
+        for writer in writers {
+            acknowledged.extend(writer.join().expect("a writer ends"));
+        }
+    }
+    assert!(acknowledged.len() > 100, "only {} writes were acknowledged", acknowledged.len());
+    let server = Server::start_in(folder.clone(), &[]);
+    let mut client = Client::new(&server, &token);
+    let mut found = Vec::new();
+    let mut arguments = json!({ "limit": 200 });
+    loop {
+        let page = client.ok("list_entries", arguments.clone());
+        let entries = page["entries"].as_array().expect("entries");
+        found.extend(entries.iter().map(|entry| entry["title"].as_str().expect("a title").to_owned()));
+        match page["nextCursor"].as_str() {
+            Some(cursor) => arguments["cursor"] = cursor.into(),
+            None => break,
+        }
+    }
+    found.sort_unstable();
+    assert!(found.windows(2).all(|pair| pair[0] != pair[1]), "nothing is there twice");
+    let lost: Vec<_> = acknowledged.iter().filter(|title| found.binary_search(title).is_err()).collect();
+    assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), acknowledged.len());
+    drop(server);
+    check_integrity(&folder.database());
+}
+
+/// The file is sound, its search index included.
+fn check_integrity(database: &Path) {
+    let connection = Connection::open(database).expect("the database");
+    let sound: String =
+        connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
+    assert_eq!(sound, "ok");
+    let dangling =
+        connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0));
+    assert_eq!(dangling, Ok(0));
+    let index = "INSERT INTO entries_fts (entries_fts, rank) VALUES ('integrity-check', 1)";
+    connection.execute(index, []).expect("the index agrees with the entries");
+}
+
+#[test]
+fn keeps_a_whole_prefix_wherever_the_log_is_cut() {
+    let folder = Arc::new(Folder::new());
+    let token = folder.token("ada@example.com", &[]);
+    let mut server = Server::start_in(folder.clone(), &[]);
+    let mut client = Client::new(&server, &token);
+    for number in 1..=12 {
+        client.ok("create_entry", json!({ "title": format!("entry {number}"), "content": "some words" }));
+    }
+    server.kill(); // so that the log isn't moved into the database
+    let database = folder.database();
+    let log = fs::read(database.with_extension("db-wal")).expect("a log");
+    let base = fs::read(&database).expect("the database");
+    let (header, frame) = (32, 24 + 4096);
+    assert!(log.len() > header + 12 * frame && (log.len() - header) % frame == 0);
+    let mut counts = Vec::new();
+    for cut in (header..=log.len()).step_by(frame) {
+        // Cut at the boundary, and torn in the middle of the next frame.
+        for end in [cut, (cut + frame / 2).min(log.len())] {
+            let torn = Folder::new();
+            fs::write(torn.database(), &base).expect("a copy");
+            fs::write(torn.database().with_extension("db-wal"), &log[..end]).expect("a cut log");
+            let connection = Connection::open(torn.database()).expect("the copy opens");
+            let titles = connection.prepare("SELECT title FROM entries ORDER BY id").and_then(|mut rows| {
+                rows.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
+            });
+            // Before the frames that made the tables there are no tables, which is a whole prefix too.
+            let titles = titles.unwrap_or_default();
+            let expected: Vec<_> = (1..=titles.len()).map(|number| format!("entry {number}")).collect();
+            assert_eq!(titles, expected, "cut at {end}");
+            drop(connection);
+            if !titles.is_empty() {
+                check_integrity(&torn.database());
+            }
+            counts.push(titles.len());
+        }
+    }
+    assert!(counts.is_sorted(), "{counts:?}");
+    assert_eq!(counts.last(), Some(&12));
+}
+
+#[test]
+fn stops_in_order_on_a_signal() {
+    for signal in ["TERM", "INT"] {
+        let mut server = Server::start();
+        let token = server.token("ada@example.com", &[]);
+        let mut idle = server.connect();
+        let mut client = Client::new(&server, &token);
+        client.ok("create_entry", json!({ "title": "last words", "content": "x" }));
+        // A request in flight: its head is there, its body isn't yet.
+        let mut in_flight = server.connect();
+        let body = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        let bearer = format!("Bearer {token}");
+        let host = server.address.to_string();
+        let whole = request(
+            "POST",
+            "/mcp",
+            &[
+                ("Host", &host),
+                ("Authorization", &bearer),
+                ("Content-Type", "application/json"),
+                ("Expect", "100-continue"),
+            ],
+            body,
+        );
+        in_flight.write(&whole[..whole.len() - body.len()]);
+        assert_eq!(in_flight.reply().expect("an answer").status, 100, "the body is being waited for");
+        let pid = server.pid().to_string();
+        let sent = std::process::Command::new("kill").args([&format!("-{signal}"), &pid]).status();
+        assert!(sent.expect("kill runs").success());
+        server.log_with("stopping");
+        assert!(idle.is_closed(), "an idle connection is closed at once");
+        in_flight.write(body);
+        let reply = in_flight.reply().expect("a request in flight is answered");
+        assert_eq!((reply.status, reply.closes()), (200, true));
+        assert_eq!(server.signal("0"), Some(0), "exit code after SIG{signal}");
+        let log = server.folder.database().with_extension("db-wal");
+        assert_eq!(fs::metadata(log).map_or(0, |log| log.len()), 0, "the log is empty");
+        check_integrity(&server.folder.database());
+    }
+}
+
+#[test]
+fn answers_while_another_process_holds_the_lock() {
+    let server = Server::start();
+    let token = server.token("ada@example.com", &[]);
+    let mut client = Client::new(&server, &token);
+    client.ok("create_entry", json!({ "title": "before", "content": "x" }));
+    let other = Connection::open(server.folder.database()).expect("the database");
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE users SET updated_at = 1").expect("the lock");
+    // Three writers wait for their turn; each is answered within the one bound, not one after the other.
+    let start = Instant::now();
+    let writers: Vec<_> = (0..3)
+        .map(|number| {
+            let mut client = Client::new(&server, &token);
+            thread::spawn(move || {
+                let arguments = json!({ "title": format!("during {number}"), "content": "x" });
+                client.modern("tools/call", json!({ "name": "create_entry", "arguments": arguments }))
+            })
+        })
+        .collect();
+    assert_eq!(client.ok("list_entries", json!({}))["total"], 1, "reads go on");
+    for writer in writers {
+        let reply = writer.join().expect("a writer ends");
+        assert_eq!(reply.json()["error"]["code"], -32603);
+    }
+    assert!(
+        start.elapsed() < limits::BUSY_MAX * 2,
+        "three waits of {:?} took {:?}",
+        limits::BUSY_MAX,
+        start.elapsed()
+    );
+    other.execute_batch("ROLLBACK").expect("the lock is given back");
+    client.ok("create_entry", json!({ "title": "after", "content": "x" }));
+    let titles: Vec<Value> =
+        client.ok("list_entries", json!({}))["entries"].as_array().expect("entries").clone();
+    let titles: Vec<_> = titles.iter().map(|entry| entry["title"].clone()).collect();
+    assert_eq!(titles, ["after", "before"], "what was refused was not written");
+}
+
+#[test]
+fn spares_the_neighbours_of_a_failing_or_panicking_write() {
+    let folder = Folder::new();
+    let store = Arc::new(Store::open(&folder.database()).expect("a store"));
+    // The first job keeps the writer busy until the others are queued, so that they share its commit.
+    let queued = Arc::new(AtomicBool::new(false));
+    let wait = Arc::clone(&queued);
+    let first = {
+        let store = Arc::clone(&store);
+        thread::spawn(move || {
+            store.write(move |connection| {
+                let start = Instant::now();
+                while !wait.load(Ordering::SeqCst) && start.elapsed() < PATIENCE {
+                    thread::yield_now();
+                }
+                connection.execute("INSERT INTO settings VALUES ('first', zeroblob(1))", [])?;
+                Ok::<_, StoreError>(())
+            })
+        })
+    };
+    let job = |name: &'static str, fate: u8| {
+        let store = Arc::clone(&store);
+        thread::spawn(move || {
+            store.write(move |connection| {
+                connection.execute("INSERT INTO settings VALUES (?1, zeroblob(1))", [name])?;
+                match fate {
+                    0 => Ok(()),
+                    1 => Err(StoreError::Busy),
+                    _ => panic!("a panic in a write, on purpose"),
+                }
+            })
+        })
+    };
+    let jobs = [job("kept", 0), job("failed", 1), job("panicked", 2), job("kept too", 0)];
+    thread::sleep(Duration::from_millis(200)); // lets them queue; the outcome is the same if they don't
+    queued.store(true, Ordering::SeqCst);
+    first.join().expect("it ends").expect("the first write");
+    let outcomes = jobs.map(|job| job.join().expect("it ends"));
+    assert!(
+        matches!(outcomes, [Ok(()), Err(StoreError::Busy), Err(StoreError::Abandoned), Ok(())]),
+        "{outcomes:?}"
+    );
+    let names = |connection: &Connection| {
+        let mut rows = connection.prepare("SELECT name FROM settings ORDER BY name")?;
+        let names = rows.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        Ok::<_, StoreError>(names)
+    };
+    assert_eq!(store.read(names).expect("a read"), ["first", "kept", "kept too"]);
+    store.close().expect("it closes");
+    assert!(matches!(store.read(names), Err(StoreError::Busy)));
+    assert!(matches!(store.write(|_| Ok::<_, StoreError>(())), Err(StoreError::Abandoned)));
+}
+
+#[test]
+fn returns_to_writing_when_the_disk_has_room_again() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.database()).expect("a store");
+    let write = |bytes: i64| {
+        store.write(move |connection| {
+            connection.execute("INSERT OR REPLACE INTO settings VALUES ('large', zeroblob(?1))", [bytes])?;
+            Ok::<_, StoreError>(())
+        })
+    };
+    write(1000).expect("there is room");
+    // SQLite's own limit on pages stands in for a full disk: the same error by the same path.
+    let limit = |pages: i64| {
+        store.write(move |connection| {
+            connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+            Ok::<_, StoreError>(())
+        })
+    };
+    limit(1).expect("a limit"); // no file can shrink below its size, so the file is full as it is
+    let full = write(10_000_000);
+    assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+    let size: i64 = store
+        .read(|connection| {
+            Ok::<_, StoreError>(connection.query_row(
+                "SELECT length(value) FROM settings WHERE name = 'large'",
+                [],
+                |row| row.get(0),
+            )?)
+        })
+        .expect("reads go on");
+    assert_eq!(size, 1000, "nothing of the refused write is there");
+    limit(1_000_000).expect("room again");
+    write(10_000_000).expect("writes return by themselves");
+    store.close().expect("it closes");
+}

@@ -1,0 +1,442 @@
+//! The gate: the triad first, then every other rule, then the challenge byte for byte.
+
+mod support;
+
+use epicme::gate::Rule;
+use support::{Client, Folder, Reply, Server, request};
+
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+
+/// Posts a harmless call with these fields to `/mcp`.
+fn knock(server: &Server, fields: &[(&str, &str)]) -> Reply {
+    knock_at(server, "/mcp", fields)
+}
+
+fn knock_at(server: &Server, path: &str, fields: &[(&str, &str)]) -> Reply {
+    let host = server.address.to_string();
+    let mut all = vec![("Content-Type", "application/json")];
+    if !fields.iter().any(|(name, _)| *name == "Host") {
+        all.push(("Host", &host));
+    }
+    all.extend(fields);
+    server.send(request("POST", path, &all, LIST))
+}
+
+/// The request was decided by this rule: the log says so.
+#[track_caller]
+fn decided_by(server: &Server, rule: Rule) {
+    server.log_with(&format!("rule={}", rule.name()));
+}
+
+#[track_caller]
+fn refuses(server: &Server, fields: &[(&str, &str)], status: u16, error: &str, rule: Rule) {
+    let reply = knock(server, fields);
+    assert_eq!(reply.status, status, "{fields:?}");
+    let challenge = reply.field("www-authenticate").expect("a challenge");
+    assert!(challenge.contains(&format!("error=\"{error}\"")), "{challenge}");
+    assert_eq!(reply.json()["error"], error);
+    assert_eq!(reply.field("cache-control"), Some("no-store"));
+    decided_by(server, rule);
+}
+
+#[test]
+fn refuses_a_request_without_a_token() {
+    let server = Server::start();
+    let reply = knock(&server, &[]);
+    assert_eq!(reply.status, 401);
+    assert!(reply.body.is_empty());
+    decided_by(&server, Rule::NoToken);
+}
+
+#[test]
+fn refuses_a_request_with_a_wrong_token() {
+    let server = Server::start();
+    let token = server.token("ada@example.com", &[]);
+    let last = if token.ends_with('A') { "B" } else { "A" };
+    let wrong = format!("Bearer {}{last}", &token[..token.len() - 1]);
+    refuses(&server, &[("Authorization", &wrong)], 401, "invalid_token", Rule::UnknownToken);
+}
+
+#[test]
+fn accepts_a_request_with_the_right_token() {
+    let server = Server::start();
+    let right = format!("Bearer {}", server.token("ada@example.com", &[]));
+    let reply = knock(&server, &[("Authorization", &right)]);
+    assert_eq!(reply.status, 200);
+    assert!(reply.json()["result"]["tools"].is_array());
+    assert_eq!(reply.field("www-authenticate"), None);
+    decided_by(&server, Rule::Admitted);
+}
+
+#[test]
+fn accepts_the_scheme_in_any_case_and_more_than_one_space() {
+    let server = Server::start();
+    let token = server.token("ada@example.com", &[]);
+    for right in [format!("bearer {token}"), format!("BEARER   {token}")] {
+        assert_eq!(knock(&server, &[("Authorization", &right)]).status, 200, "{right}");
+    }
+}
+
+#[test]
+fn writes_the_challenge_byte_for_byte() {
+    let server = Server::start();
+    let token = server.token("ada@example.com", &["--scope", "entries:read"]);
+    let bearer = format!("Bearer {token}");
+    let metadata =
+        format!("resource_metadata=\"{}/.well-known/oauth-protected-resource/mcp\"", server.origin());
+    let challenge = |fields: &[(&str, &str)]| {
+        knock(&server, fields).field("www-authenticate").expect("a challenge").to_owned()
+    };
+    let reading = "scope=\"user:read entries:read tags:read\"";
+    assert_eq!(challenge(&[]), format!("Bearer realm=\"EpicMe\", {metadata}, {reading}"));
+    assert_eq!(
+        challenge(&[("Authorization", "Bearer nonsense")]),
+        format!(
+            "Bearer realm=\"EpicMe\", error=\"invalid_token\", \
+             error_description=\"The access token is invalid or expired\", {metadata}, {reading}"
+        )
+    );
+    assert_eq!(
+        challenge(&[("Authorization", &bearer), ("authorization", &bearer)]),
+        format!(
+            "Bearer realm=\"EpicMe\", error=\"invalid_request\", \
+             error_description=\"There must be one Authorization header\", {metadata}"
+        )
+    );
+    let delete = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete_entry","arguments":{"id":1}}}"#;
+    let reply = Client::new(&server, &token).post(&[], delete);
+    assert_eq!(reply.status, 403);
+    assert_eq!(
+        reply.field("www-authenticate").expect("a challenge"),
+        format!(
+            "Bearer realm=\"EpicMe\", error=\"insufficient_scope\", \
+             error_description=\"delete_entry needs entries:write\", scope=\"entries:write\", {metadata}"
+        )
+    );
+    decided_by(&server, Rule::MissingScope);
+}
+
+#[test]
+fn gates_every_method_and_reads_no_body_before() {
+    let server = Server::start();
+    for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
+        // The body is announced and never sent: an answer proves that nobody waited for it.
+        let head =
+            format!("{method} /mcp HTTP/1.1\r\nHost: {}\r\nContent-Length: 3999999\r\n\r\n", server.address);
+        let mut wire = server.connect();
+        wire.write(head);
+        let reply = wire.reply_to(method).expect("an answer");
+        assert_eq!(reply.status, 401, "{method}");
+        assert!(reply.field("www-authenticate").is_some(), "{method}");
+        assert!(reply.closes(), "{method}: a body that wasn't read ends the connection");
+    }
+}
+
+#[test]
+fn sends_no_100_continue_to_a_stranger() {
+    let server = Server::start();
+    let token = server.token("ada@example.com", &[]);
+    let ask = |authorization: &str| {
+        let mut wire = server.connect();
+        wire.write(format!(
+            "POST /mcp HTTP/1.1\r\nHost: {}\r\n{authorization}Content-Type: application/json\r\n\
+             Expect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+            server.address,
+            LIST.len()
+        ));
+        wire
+    };
+    assert_eq!(ask("").reply().expect("an answer").status, 401);
+    let mut wire = ask(&format!("Authorization: Bearer {token}\r\n"));
+    assert_eq!(wire.reply().expect("an answer").status, 100);
+    wire.write(LIST);
+    assert_eq!(wire.reply().expect("an answer").status, 200);
+}
+
+#[test]
+fn keeps_the_connection_after_a_refusal_whose_body_has_arrived() {
+    let server = Server::start();
+    let host = server.address.to_string();
+    let mut wire = server.connect();
+    for _ in 0..2 {
+        wire.write(request("POST", "/mcp", &[("Host", &host)], LIST));
+        let reply = wire.reply().expect("an answer");
+        assert_eq!((reply.status, reply.closes()), (401, false));
+    }
+}
+
+#[test]
+fn refuses_what_is_not_one_well_formed_token() {
+    let server = Server::start();
+    let token = server.token("ada@example.com", &[]);
+    let (bearer, long) = (format!("Bearer {token}"), format!("Bearer {}", "A".repeat(9000)));
+    let twice = format!("Bearer {token}, Bearer {token}");
+    let quoted = format!("Bearer \"{token}\"");
+    for malformed in ["Bearer", "Bearer x", "Bearer =?", &long, &twice, &quoted, &format!("{bearer} x")] {
+        refuses(&server, &[("Authorization", malformed)], 401, "invalid_token", Rule::MalformedToken);
+    }
+    let basic = format!("Basic {token}");
+    for other in ["Basic YTpi", "Token x", &token, &basic, "Bearer,x"] {
+        refuses(&server, &[("Authorization", other)], 401, "invalid_token", Rule::NotBearer);
+    }
+    let two = [("Authorization", bearer.as_str()), ("Authorization", bearer.as_str())];
+    refuses(&server, &two, 400, "invalid_request", Rule::RepeatedAuthorization);
+    assert_eq!(knock(&server, &[("Authorization", &bearer)]).status, 200);
+}
+
+#[test]
+fn refuses_an_empty_authorization_and_says_in_the_log_what_to_remove() {
+    let server = Server::start();
+    refuses(&server, &[("Authorization", "")], 401, "invalid_token", Rule::EmptyAuthorization);
+    let log = server.log_with("rule=empty-authorization");
+    assert!(log.contains("remove it from the client's custom headers"), "{log}");
+    refuses(&server, &[("Authorization", "my-secret")], 401, "invalid_token", Rule::NotBearer);
+    let log = server.log_with("rule=not-bearer");
+    assert!(!log.contains("my-secret"), "{log}");
+}
+
+#[test]
+fn reads_no_token_from_the_query() {
+    let server = Server::start();
+    let token = server.token("ada@example.com", &[]);
+    let in_query = format!("/mcp?access_token={token}");
+    let reply = knock_at(&server, &in_query, &[]);
+    assert_eq!(reply.status, 401, "alone it is no credential");
+    decided_by(&server, Rule::NoToken);
+    let reply = knock_at(&server, &in_query, &[("Authorization", &format!("Bearer {token}"))]);
+    assert_eq!(reply.status, 400);
+    assert_eq!(reply.json()["error"], "invalid_request");
+    decided_by(&server, Rule::TokenInQuery);
+    let reply = knock_at(&server, "/mcp?color=red", &[("Authorization", &format!("Bearer {token}"))]);
+    assert_eq!(reply.status, 200);
+    assert!(!server.log().contains(&token));
+}
+
+#[test]
+fn refuses_a_token_from_its_revocation_on() {
+    let server = Server::start();
+    let token = format!("Bearer {}", server.token("ada@example.com", &[]));
+    assert_eq!(knock(&server, &[("Authorization", &token)]).status, 200);
+    let revoked = server.folder.epicme(&["token", "revoke", "1"], "");
+    assert!(revoked.status.success());
+    refuses(&server, &[("Authorization", &token)], 401, "invalid_token", Rule::Revoked);
+}
+
+#[test]
+fn refuses_a_token_of_somebody_who_was_removed() {
+    let server = Server::start();
+    let token = format!("Bearer {}", server.token("ada@example.com", &[]));
+    assert_eq!(knock(&server, &[("Authorization", &token)]).status, 200);
+    assert!(server.folder.epicme(&["user", "remove", "ada@example.com"], "").status.success());
+    refuses(&server, &[("Authorization", &token)], 401, "invalid_token", Rule::UnknownToken);
+}
+
+#[test]
+fn refuses_a_token_made_for_another_resource() {
+    let server = Server::start();
+    let token = server.token("ada@example.com", &["--public-url", "https://other.example"]);
+    let bearer = format!("Bearer {token}");
+    refuses(&server, &[("Authorization", &bearer)], 401, "invalid_token", Rule::WrongAudience);
+    let folder = server.folder.clone();
+    drop(server);
+    let other = Server::start_in(folder, &["--public-url", "https://other.example"]);
+    assert_eq!(knock(&other, &[("Authorization", &bearer), ("Host", "other.example")]).status, 200);
+    // From now on tokens are made for what the server is called.
+    let next = format!("Bearer {}", other.token("ada@example.com", &[]));
+    assert_eq!(knock(&other, &[("Authorization", &next), ("Host", "other.example")]).status, 200);
+}
+
+/// Changes the database behind the server's back, as no command can.
+fn tamper(folder: &Folder, sql: &str) {
+    let connection = rusqlite::Connection::open(folder.database()).expect("the database");
+    connection.execute_batch(sql).expect("the change");
+}
+
+#[test]
+fn refuses_a_token_from_the_second_of_its_expiry_on() {
+    let server = Server::start();
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    tamper(&server.folder, "UPDATE tokens SET expires_at = unixepoch() + 1000");
+    assert_eq!(knock(&server, &[("Authorization", &bearer)]).status, 200);
+    tamper(&server.folder, "UPDATE tokens SET expires_at = unixepoch()");
+    refuses(&server, &[("Authorization", &bearer)], 401, "invalid_token", Rule::Expired);
+}
+
+#[test]
+fn refuses_a_token_without_a_scope_of_ours_and_names_all_five() {
+    let server = Server::start();
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    tamper(&server.folder, "UPDATE tokens SET scope = 'offline_access user:write'");
+    refuses(&server, &[("Authorization", &bearer)], 403, "insufficient_scope", Rule::NoScope);
+    let description = knock(&server, &[("Authorization", &bearer)]).json()["error_description"].to_string();
+    for scope in ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"] {
+        assert!(description.contains(scope), "{description}");
+    }
+}
+
+#[test]
+fn stays_shut_when_the_token_cannot_be_looked_up() {
+    let server = Server::start();
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    tamper(&server.folder, "ALTER TABLE tokens RENAME TO mislaid");
+    let reply = knock(&server, &[("Authorization", &bearer)]);
+    assert_eq!((reply.status, reply.field("retry-after")), (503, Some("1")));
+    assert_eq!(reply.field("www-authenticate"), None);
+    decided_by(&server, Rule::Undecided);
+    tamper(&server.folder, "ALTER TABLE mislaid RENAME TO tokens");
+    assert_eq!(knock(&server, &[("Authorization", &bearer)]).status, 200);
+}
+
+#[test]
+fn answers_to_every_loopback_name_with_that_name_and_takes_a_token_for_all() {
+    let server = Server::start();
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    let port = server.address.port();
+    for host in [format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
+        let reply = knock(&server, &[("Host", &host)]);
+        let challenge = reply.field("www-authenticate").expect("a challenge");
+        assert!(
+            challenge.contains(&format!("resource_metadata=\"http://{host}/.well-known/")),
+            "{challenge}"
+        );
+        assert_eq!(knock(&server, &[("Host", &host), ("Authorization", &bearer)]).status, 200);
+        for path in ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"] {
+            let document = server.send(request("GET", path, &[("Host", &host)], "")).json();
+            let expected = serde_json::json!({
+                "resource": format!("http://{host}/mcp"),
+                "authorization_servers": [format!("http://{host}")],
+                "scopes_supported": ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"],
+            });
+            assert_eq!(document, expected);
+        }
+    }
+    // `localhost` means ::1 first on many machines.
+    if let Ok(stream) = std::net::TcpStream::connect(("::1", port)) {
+        assert!(stream.peer_addr().is_ok());
+    } else {
+        assert!(
+            std::net::TcpListener::bind("[::1]:0").is_err(),
+            "IPv6 is there, but the port isn't bound in it"
+        );
+    }
+}
+
+#[test]
+fn refuses_a_foreign_host_and_a_foreign_page() {
+    let server = Server::start();
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    for host in ["evil.example", "localhost", "localhost:1", "127.0.0.1.evil.example"] {
+        let reply = knock(&server, &[("Host", host), ("Authorization", &bearer)]);
+        assert_eq!(reply.status, 403, "{host}");
+        assert!(!String::from_utf8_lossy(&reply.body).contains(host), "nothing is reflected");
+    }
+    decided_by(&server, Rule::ForeignHost);
+    for origin in ["https://evil.example", "null", "http://localhost.evil.example", "file://", ""] {
+        let reply = knock(&server, &[("Origin", origin), ("Authorization", &bearer)]);
+        assert_eq!(reply.status, 403, "{origin}");
+        assert_eq!(reply.field("access-control-allow-origin"), None, "{origin}");
+    }
+    decided_by(&server, Rule::ForeignOrigin);
+    let reply = knock(&server, &[("Origin", "http://localhost:6274"), ("Authorization", &bearer)]);
+    assert_eq!(reply.status, 200);
+}
+
+#[test]
+fn lets_a_browser_ask_first_and_read_the_challenge() {
+    let server = Server::start();
+    let host = server.address.to_string();
+    let preflight = |origin: &str| {
+        let fields = [
+            ("Host", host.as_str()),
+            ("Origin", origin),
+            ("Access-Control-Request-Method", "POST"),
+            ("Access-Control-Request-Headers", "authorization,content-type"),
+        ];
+        server.send(request("OPTIONS", "/mcp", &fields, ""))
+    };
+    let page = "http://localhost:6274";
+    let reply = preflight(page);
+    assert_eq!((reply.status, reply.field("access-control-allow-origin")), (204, Some(page)));
+    let allowed = reply.field("access-control-allow-headers").expect("headers");
+    for name in [
+        "authorization",
+        "content-type",
+        "accept",
+        "mcp-protocol-version",
+        "mcp-method",
+        "mcp-name",
+        "mcp-session-id",
+        "last-event-id",
+    ] {
+        assert!(allowed.split(", ").any(|own| own == name), "{name} in {allowed}");
+    }
+    assert!(reply.field("access-control-allow-methods").expect("methods").contains("POST"));
+    assert_eq!(reply.field("access-control-allow-credentials"), None);
+    decided_by(&server, Rule::Preflight);
+    assert_eq!(preflight("https://evil.example").status, 403);
+
+    let scoped = format!("Bearer {}", server.token("ada@example.com", &["--scope", "tags:read"]));
+    let whoami = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}"#;
+    let fields = [("Host", host.as_str()), ("Origin", page), ("Content-Type", "application/json")];
+    for (extra, status) in [(None, 401), (Some(("Authorization", scoped.as_str())), 403)] {
+        let fields: Vec<_> = fields.into_iter().chain(extra).collect();
+        let reply = server.send(request("POST", "/mcp", &fields, whoami));
+        assert_eq!((reply.status, reply.field("access-control-allow-origin")), (status, Some(page)));
+        let exposed = reply.field("access-control-expose-headers").expect("exposed headers").to_lowercase();
+        assert!(exposed.contains("www-authenticate"), "{exposed}");
+        assert_eq!(reply.field("vary"), Some("Origin"));
+    }
+}
+
+#[test]
+fn publishes_the_metadata_to_every_page() {
+    let server = Server::start();
+    let host = server.address.to_string();
+    for path in ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"] {
+        for (method, status) in [("GET", 200), ("HEAD", 200), ("OPTIONS", 204), ("POST", 405)] {
+            let fields = [("Host", host.as_str()), ("Origin", "https://anywhere.example")];
+            let mut wire = server.connect();
+            wire.write(request(method, path, &fields, ""));
+            let reply = wire.reply_to(method).expect("an answer");
+            assert_eq!(reply.status, status, "{method} {path}");
+            if status < 300 {
+                assert_eq!(reply.field("access-control-allow-origin"), Some("*"));
+                assert_eq!(reply.field("access-control-allow-methods"), Some("GET, HEAD, OPTIONS"));
+                assert_eq!(reply.field("access-control-allow-headers"), Some("mcp-protocol-version"));
+            } else {
+                assert_eq!(reply.field("allow"), Some("GET, HEAD, OPTIONS"));
+            }
+        }
+    }
+}
+
+#[test]
+fn opens_nothing_for_a_path_that_only_looks_like_the_endpoint() {
+    let server = Server::start();
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    for path in ["/%6dcp", "//mcp", "/mcp/", "/./mcp", "/MCP", "/mcp%00", "/mcp;x", "/x/../mcp", "/mcp%3f"] {
+        assert_eq!(knock_at(&server, path, &[("Authorization", &bearer)]).status, 404, "{path}");
+    }
+    assert_eq!(knock_at(&server, "/mcp?", &[("Authorization", &bearer)]).status, 200);
+    for path in
+        ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/x"]
+    {
+        assert_eq!(knock_at(&server, path, &[]).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn answers_in_the_name_of_its_public_url() {
+    let server = Server::start_in(Folder::new().into(), &["--public-url", "https://journal.example"]);
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    let local = server.address.to_string();
+    for host in ["journal.example", "journal.example:443", &local] {
+        let reply = knock(&server, &[("Host", host)]);
+        let challenge = reply.field("www-authenticate").expect("a challenge");
+        let metadata =
+            "resource_metadata=\"https://journal.example/.well-known/oauth-protected-resource/mcp\"";
+        assert!(challenge.contains(metadata), "{challenge}");
+        assert_eq!(knock(&server, &[("Host", host), ("Authorization", &bearer)]).status, 200);
+    }
+    assert_eq!(knock(&server, &[("Host", "evil.example")]).status, 403);
+}

@@ -1,0 +1,392 @@
+//! What every test stands on: the built binary on a free port with a database of its own, and a raw socket.
+//!
+//! `Server::start` is the only way to start a server; `Wire` is the only way to talk to it.
+
+#![allow(dead_code)] // each test file uses a part of this
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// The program under test.
+pub const EPICME: &str = env!("CARGO_BIN_EXE_epicme");
+/// How long anything may take before a test gives up: generous, since machines are busy.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The password of every person that tests make.
+pub const PASSWORD: &str = "a password for tests";
+
+/// A folder that is removed with the value.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::SeqCst);
+        let path = std::env::temp_dir().join(format!("epicme-test-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a temporary folder");
+        Folder(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.0.join("epicme.db")
+    }
+
+    /// Runs one `epicme` command on this folder's database, with `input` on its standard input.
+    pub fn epicme(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = Command::new(EPICME);
+        command.args(arguments).arg("--database").arg(self.database()).env_clear();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+        child.wait_with_output().expect("the command ends")
+    }
+
+    /// Adds a person, unless they are there, and makes a token for them.
+    pub fn token(&self, email: &str, options: &[&str]) -> String {
+        self.epicme(&["user", "add", email, "--password-stdin"], PASSWORD);
+        let made = self.epicme(&[&["token", "create", email], options].concat(), "");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        String::from_utf8(made.stdout).expect("a token is text").trim_end().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    /// `127.0.0.1` and the port it took.
+    pub address: SocketAddr,
+    /// Where its database is.
+    pub folder: Arc<Folder>,
+    output: Arc<Mutex<String>>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// A server with an empty database.
+    pub fn start() -> Server {
+        Server::start_in(Arc::new(Folder::new()), &[])
+    }
+
+    /// A server on the database of `folder`, with further options.
+    pub fn start_in(folder: Arc<Folder>, options: &[&str]) -> Server {
+        let mut command = Command::new(EPICME);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--database"]).arg(folder.database()).args(options);
+        let mut child = command
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let log = collect(child.stderr.take().expect("a pipe"));
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut first = String::new();
+        stdout.read_line(&mut first).expect("a first line");
+        let address =
+            first.trim_end().strip_prefix("listening on http://").and_then(|text| text.parse().ok());
+        let Some(address) = address else {
+            let _ = child.wait();
+            panic!("the first line was {first:?}, the log {}", log.lock().expect("the log"));
+        };
+        Server { child, address, folder, output: collect(stdout), log }
+    }
+
+    /// See [`Folder::token`].
+    pub fn token(&self, email: &str, options: &[&str]) -> String {
+        self.folder.token(email, options)
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn connect(&self) -> Wire {
+        let stream = TcpStream::connect(self.address).expect("the server accepts");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_nodelay(true).expect("no delay");
+        Wire { stream, unread: Vec::new() }
+    }
+
+    /// Sends octets on a connection of their own and gives the first answer.
+    #[track_caller]
+    pub fn send(&self, octets: impl AsRef<[u8]>) -> Reply {
+        let mut wire = self.connect();
+        wire.write(octets);
+        wire.reply().expect("an answer")
+    }
+
+    /// Waits until the log holds `text` and gives the whole log.
+    #[track_caller]
+    pub fn log_with(&self, text: &str) -> String {
+        wait_for(&self.log, text)
+    }
+
+    /// Waits until the server has printed `text` and gives all that it printed after its first line.
+    #[track_caller]
+    pub fn output_with(&self, text: &str) -> String {
+        wait_for(&self.output, text)
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`: nothing of the server runs any more when this returns.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the server is there to be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Sends SIGTERM (or another, by name) and gives the exit code.
+    pub fn signal(&mut self, name: &str) -> Option<i32> {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[track_caller]
+fn wait_for(printed: &Mutex<String>, text: &str) -> String {
+    let start = Instant::now();
+    loop {
+        let printed = printed.lock().expect("the text").clone();
+        if printed.contains(text) {
+            return printed;
+        }
+        assert!(start.elapsed() < PATIENCE, "no {text:?} in:\n{printed}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Reads a pipe to its end in a thread, so that the server never waits for us.
+fn collect(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let kept = Arc::clone(&text);
+    thread::spawn(move || {
+        let mut part = [0; 4096];
+        while let Ok(count @ 1..) = pipe.read(&mut part) {
+            kept.lock().expect("the text").push_str(&String::from_utf8_lossy(&part[..count]));
+        }
+    });
+    text
+}
+
+/// A connection, octet by octet.
+pub struct Wire {
+    pub stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Wire {
+    #[track_caller]
+    pub fn write(&mut self, octets: impl AsRef<[u8]>) {
+        // A server that refuses early may have closed: what counts is its answer.
+        let _ = self.stream.write_all(octets.as_ref());
+    }
+
+    /// Says that nothing more will be written.
+    pub fn finish(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// The next answer; `None` when the server has closed the connection.
+    #[track_caller]
+    pub fn reply(&mut self) -> Option<Reply> {
+        self.reply_to("GET")
+    }
+
+    /// The next answer to a request by `method`: one to HEAD has no body.
+    #[track_caller]
+    pub fn reply_to(&mut self, method: &str) -> Option<Reply> {
+        loop {
+            if let Some((reply, length)) = Reply::parse(&self.unread, method == "HEAD") {
+                self.unread.drain(..length);
+                return Some(reply);
+            }
+            let mut part = [0; 16 * 1024];
+            match self.stream.read(&mut part) {
+                Ok(0) if self.unread.is_empty() => return None,
+                Ok(0) => panic!("half an answer: {}", String::from_utf8_lossy(&self.unread)),
+                Ok(count) => self.unread.extend_from_slice(&part[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(error) => panic!("no answer: {error}"),
+            }
+        }
+    }
+
+    /// Whether the server closes the connection without another octet.
+    #[track_caller]
+    pub fn is_closed(&mut self) -> bool {
+        self.reply().is_none()
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub fields: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    fn parse(octets: &[u8], without_body: bool) -> Option<(Reply, usize)> {
+        let mut storage = [httparse::EMPTY_HEADER; 64];
+        let mut parsed = httparse::Response::new(&mut storage);
+        let length = match parsed.parse(octets).expect("a well-formed answer") {
+            httparse::Status::Complete(length) => length,
+            httparse::Status::Partial => return None,
+        };
+        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).expect("ASCII fields");
+        let fields: Vec<_> =
+            parsed.headers.iter().map(|field| (field.name.to_owned(), text(field.value))).collect();
+        let status = parsed.code.expect("a status");
+        let mut reply = Reply { status, fields, body: Vec::new() };
+        let announced = reply.field("content-length").map_or(0, |text| text.parse().expect("a number"));
+        let body = if without_body || status < 200 { 0 } else { announced };
+        reply.body = octets.get(length..length + body)?.to_vec();
+        Some((reply, length + body))
+    }
+
+    /// The one field of this name.
+    #[track_caller]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let mut named = self.fields.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        let first = named.next();
+        assert!(named.next().is_none(), "{name} is there twice: {:?}", self.fields);
+        first.map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!("{error} in the body of {}: {}", self.status, String::from_utf8_lossy(&self.body))
+        })
+    }
+
+    pub fn closes(&self) -> bool {
+        self.field("connection") == Some("close")
+    }
+}
+
+/// A request with a body, framed by its length.
+pub fn request(method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Vec<u8> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\n");
+    if !fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        head += "Host: localhost\r\n"; // replaced by whoever cares; see `Client`
+    }
+    for (name, value) in fields {
+        head += &format!("{name}: {value}\r\n");
+    }
+    format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// The keys that every request of revision 2026-07-28 carries.
+pub fn modern_meta() -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    })
+}
+
+/// Somebody with a token, on one connection.
+pub struct Client {
+    wire: Wire,
+    host: String,
+    token: String,
+}
+
+impl Client {
+    pub fn new(server: &Server, token: &str) -> Client {
+        Client { wire: server.connect(), host: server.address.to_string(), token: token.to_owned() }
+    }
+
+    /// Posts a body to `/mcp` with the token and these further fields.
+    #[track_caller]
+    pub fn post(&mut self, fields: &[(&str, &str)], body: &str) -> Reply {
+        let authorization = format!("Bearer {}", self.token);
+        let own = [
+            ("Host", self.host.as_str()),
+            ("Authorization", &authorization),
+            ("Content-Type", "application/json"),
+        ];
+        self.wire.write(request("POST", "/mcp", &[&own, fields].concat(), body));
+        self.wire.reply().expect("an answer")
+    }
+
+    /// A request of revision 2026-07-28 with all its headers; `params` need no `_meta`.
+    #[track_caller]
+    pub fn modern(&mut self, method: &str, mut params: Value) -> Reply {
+        params["_meta"] = modern_meta();
+        let name = params["name"].as_str().unwrap_or_default().to_owned();
+        let mut fields = vec![("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", method)];
+        if method == "tools/call" {
+            fields.push(("Mcp-Name", &name));
+        }
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        self.post(&fields, &message.to_string())
+    }
+
+    /// The `CallToolResult` of a tool.
+    #[track_caller]
+    pub fn call(&mut self, tool: &str, arguments: Value) -> Value {
+        let reply = self.modern("tools/call", json!({ "name": tool, "arguments": arguments }));
+        assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+        let mut answer = reply.json();
+        assert!(answer["error"].is_null(), "{answer}");
+        answer["result"].take()
+    }
+
+    /// The structured content of a tool that must succeed.
+    #[track_caller]
+    pub fn ok(&mut self, tool: &str, arguments: Value) -> Value {
+        let mut result = self.call(tool, arguments);
+        assert!(result["isError"].is_null(), "{result}");
+        result["structuredContent"].take()
+    }
+
+    /// The sentence of a tool that must fail.
+    #[track_caller]
+    pub fn fails(&mut self, tool: &str, arguments: Value) -> String {
+        let result = self.call(tool, arguments);
+        assert_eq!(result["isError"], true, "{result}");
+        assert!(result["structuredContent"].is_null(), "{result}");
+        result["content"][0]["text"].as_str().expect("a sentence").to_owned()
+    }
+}
