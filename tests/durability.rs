@@ -109,7 +109,7 @@ fn keeps_a_whole_prefix_wherever_the_log_is_cut() {
     let log = fs::read(database.with_extension("db-wal")).expect("a log");
     let base = fs::read(&database).expect("the database");
     let (header, frame) = (32, 24 + 4096);
-    assert!(log.len() > header + 12 * frame && (log.len() - header) % frame == 0);
+    assert!(log.len() > header + 12 * frame && (log.len() - header).is_multiple_of(frame));
     let mut counts = Vec::new();
     for cut in (header..=log.len()).step_by(frame) {
         // Cut at the boundary, and torn in the middle of the next frame.

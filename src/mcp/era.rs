@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::{Request, RpcError};
+use super::rpc::{Request, RpcError};
 use crate::clock::Timestamp;
 use crate::gate::Caller;
 use crate::limits;

@@ -6,6 +6,7 @@
 mod arguments;
 mod era;
 mod json;
+mod rpc;
 mod shapes;
 pub mod tools;
 
@@ -14,6 +15,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use self::era::{Era, Headers, MODERN, Revision};
+use self::rpc::{Message, Request, RpcError, success};
 use self::tools::{Desk, TOOLS, Tool};
 use crate::clock::Timestamp;
 use crate::gate::{Caller, Permit, Refusal, Rule};
@@ -21,8 +23,8 @@ use crate::limits;
 use crate::request::{BadRequest, Body, Head};
 use crate::response::Response;
 use crate::secret::Seal;
-use crate::store::{Store, StoreError};
-use crate::trace::{self, Exchange};
+use crate::store::Store;
+use crate::trace::Exchange;
 
 const INSTRUCTIONS: &str = "A private journal. The tools show the signed-in person's own entries and tags: write \
     an entry when they tell of something worth keeping, read and search before answering about their past, and \
@@ -67,8 +69,8 @@ pub fn answer(
             let response = form.response(&message);
             session.into_iter().fold(response, |response, id| response.with("Mcp-Session-Id", id))
         }
-        Err(Failure::Rpc(error)) if error.status == 200 => form.response(&error.message()),
-        Err(Failure::Rpc(error)) => Response::json(error.status, &error.message()),
+        Err(Failure::Rpc(error)) if error.status() == 200 => form.response(&error.message()),
+        Err(Failure::Rpc(error)) => Response::json(error.status(), &error.message()),
         Err(Failure::Gate(refusal)) => {
             exchange.rule = Some(refusal.rule.name());
             refusal.answer()
@@ -123,83 +125,6 @@ impl Form {
     }
 }
 
-/// A JSON-RPC error, with the HTTP status that carries it.
-pub struct RpcError {
-    status: u16,
-    code: i64,
-    text: String,
-    data: Option<Box<Value>>,
-    /// The request that it answers; `None` where that couldn't be read.
-    id: Option<Box<Value>>,
-}
-
-impl RpcError {
-    fn new(status: u16, code: i64, text: impl Into<String>) -> RpcError {
-        RpcError { status, code, text: text.into(), data: None, id: None }
-    }
-
-    fn parse(error: &serde_json::Error) -> RpcError {
-        RpcError::new(400, -32700, format!("Parse error: {error}"))
-    }
-
-    fn invalid_request(text: &str) -> RpcError {
-        RpcError::new(400, -32600, format!("Invalid request: {text}"))
-    }
-
-    fn method_not_found(era: Era) -> RpcError {
-        // A modern client is told by the status too; a legacy one would lose the error behind it.
-        let status = if era == Era::Modern { 404 } else { 200 };
-        RpcError::new(status, -32601, "Method not found")
-    }
-
-    fn invalid_params(text: impl Into<String>) -> RpcError {
-        RpcError::new(200, -32602, text)
-    }
-
-    fn missing_meta(text: &str) -> RpcError {
-        RpcError::new(400, -32602, text)
-    }
-
-    fn header_mismatch(text: &str) -> RpcError {
-        RpcError::new(400, -32020, text)
-    }
-
-    fn unsupported_version(supported: &[&str], requested: &str) -> RpcError {
-        let data = json!({ "supported": supported, "requested": requested });
-        RpcError { data: Some(Box::new(data)), ..RpcError::new(400, -32022, "Unsupported protocol version") }
-    }
-
-    fn unknown_session() -> RpcError {
-        RpcError::new(
-            404,
-            -32600,
-            "Invalid request: the session is unknown or has expired; send initialize again",
-        )
-    }
-
-    fn internal(error: &StoreError) -> RpcError {
-        trace::note(&format!("a call failed: {error}"));
-        RpcError::new(200, -32603, "Internal error: the journal can't be reached now; nothing was changed")
-    }
-
-    fn answering(self, id: &Value) -> RpcError {
-        RpcError { id: Some(Box::new(id.clone())), ..self }
-    }
-
-    /// The error as a message; an unknown id is left out, `null` would not fit the schema.
-    fn message(self) -> Value {
-        let mut message = json!({ "jsonrpc": "2.0" });
-        if let Some(id) = self.id {
-            message["id"] = *id;
-        }
-        message["error"] = json!({ "code": self.code, "message": self.text });
-        if let Some(data) = self.data {
-            message["error"]["data"] = *data;
-        }
-        message
-    }
-}
-
 /// Why a message has no result.
 enum Failure {
     /// It is wrong, or the work failed.
@@ -220,49 +145,6 @@ struct Reply {
     message: Option<Value>,
     /// A session id for a client that has just initialized.
     session: Option<String>,
-}
-
-/// A message that wants an answer.
-pub struct Request {
-    id: Value,
-    method: String,
-    params: Option<Value>,
-}
-
-/// A message by its kind (JSON-RPC 2.0 §4, §5).
-enum Message {
-    Request(Request),
-    Notification { params: Option<Value> },
-    Response,
-}
-
-impl Message {
-    fn read(value: Value) -> Result<Message, RpcError> {
-        let Value::Object(mut members) = value else {
-            return Err(RpcError::invalid_request("a message is an object"));
-        };
-        let id = members.remove("id");
-        let readable = id.as_ref().filter(|id| id.is_string() || id.is_i64() || id.is_u64()).cloned();
-        let invalid = |text| {
-            let error = RpcError::invalid_request(text);
-            Err(readable.iter().fold(error, RpcError::answering))
-        };
-        if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
-            return invalid("jsonrpc must be \"2.0\"");
-        }
-        let is_response = members.contains_key("result") || members.contains_key("error");
-        let params = members.remove("params");
-        match (members.remove("method"), id) {
-            (None, _) if is_response => Ok(Message::Response),
-            (Some(_), _) if is_response => invalid("a message is a request or a response, not both"),
-            (Some(Value::String(_)), None) => Ok(Message::Notification { params }),
-            (Some(Value::String(method)), Some(id)) if readable.is_some() => {
-                Ok(Message::Request(Request { id, method, params }))
-            }
-            (Some(Value::String(_)), Some(_)) => invalid("id must be a string or an integer"),
-            _ => invalid("method must be a string"),
-        }
-    }
 }
 
 /// A request that passed every check: all that is left is to do it.
@@ -389,7 +271,7 @@ impl Mcp<'_> {
                 exchange.rule = Some(Rule::Permitted.name());
                 return Ok(Work::Call { tool, permit, arguments });
             }
-            _ => return Err(answered(RpcError::method_not_found(era))),
+            _ => return Err(answered(RpcError::method_not_found(era == Era::Modern))),
         };
         exchange.operation = Some(operation);
         match params {
@@ -455,10 +337,6 @@ fn tool_call(params: Option<Value>) -> Result<(&'static Tool, Map<String, Value>
         Some(Value::Object(arguments)) => Ok((tool, arguments)),
         Some(_) => Err(RpcError::invalid_params("params.arguments must be an object")),
     }
-}
-
-fn success(id: Value, result: Value) -> Value {
-    json!({ "jsonrpc": "2.0", "id": id, "result": result })
 }
 
 fn server_info(with_title: bool) -> Value {

@@ -90,7 +90,17 @@ impl Server {
 
     /// A server on the database of `folder`, with further options.
     pub fn start_in(folder: Arc<Folder>, options: &[&str]) -> Server {
-        let mut command = Command::new(EPICME);
+        Server::launch(Command::new(EPICME), folder, options)
+    }
+
+    /// A server with an empty database that may open this many descriptors.
+    pub fn start_with_descriptors(count: usize) -> Server {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "ulimit -n $0 && exec \"$@\"", &count.to_string(), EPICME]);
+        Server::launch(shell, Arc::new(Folder::new()), &[])
+    }
+
+    fn launch(mut command: Command, folder: Arc<Folder>, options: &[&str]) -> Server {
         command.args(["serve", "--listen", "127.0.0.1:0", "--database"]).arg(folder.database()).args(options);
         let mut child = command
             .env_clear()

@@ -1,0 +1,147 @@
+//! JSON-RPC 2.0: what kind of message a value is, and what an answer or an error looks like.
+//!
+//! Knows no method and no era. The one place that knows which HTTP status carries which error.
+
+use serde_json::{Value, json};
+
+use crate::store::StoreError;
+use crate::trace;
+
+/// A message that wants an answer.
+pub struct Request {
+    pub(super) id: Value,
+    pub(super) method: String,
+    pub(super) params: Option<Value>,
+}
+
+/// A message by its kind (JSON-RPC 2.0 §4, §5).
+pub enum Message {
+    Request(Request),
+    Notification { params: Option<Value> },
+    Response,
+}
+
+impl Message {
+    /// Takes a value for a message; the error answers its id, if that can be read.
+    pub fn read(value: Value) -> Result<Message, RpcError> {
+        let Value::Object(mut members) = value else {
+            return Err(RpcError::invalid_request("a message is an object"));
+        };
+        let id = members.remove("id");
+        let readable = id.as_ref().filter(|id| id.is_string() || id.is_i64() || id.is_u64()).cloned();
+        let invalid = |text| {
+            let error = RpcError::invalid_request(text);
+            Err(readable.iter().fold(error, RpcError::answering))
+        };
+        if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+            return invalid("jsonrpc must be \"2.0\"");
+        }
+        let is_response = members.contains_key("result") || members.contains_key("error");
+        let params = members.remove("params");
+        match (members.remove("method"), id) {
+            (None, _) if is_response => Ok(Message::Response),
+            (Some(_), _) if is_response => invalid("a message is a request or a response, not both"),
+            (Some(Value::String(_)), None) => Ok(Message::Notification { params }),
+            (Some(Value::String(method)), Some(id)) if readable.is_some() => {
+                Ok(Message::Request(Request { id, method, params }))
+            }
+            (Some(Value::String(_)), Some(_)) => invalid("id must be a string or an integer"),
+            _ => invalid("method must be a string"),
+        }
+    }
+}
+
+/// A JSON-RPC error, with the HTTP status that carries it.
+pub struct RpcError {
+    status: u16,
+    code: i64,
+    text: String,
+    data: Option<Box<Value>>,
+    /// The request that it answers; `None` where that couldn't be read.
+    id: Option<Box<Value>>,
+}
+
+impl RpcError {
+    fn new(status: u16, code: i64, text: impl Into<String>) -> RpcError {
+        RpcError { status, code, text: text.into(), data: None, id: None }
+    }
+
+    /// Not JSON, or not read in one way only.
+    pub fn parse(error: &serde_json::Error) -> RpcError {
+        RpcError::new(400, -32700, format!("Parse error: {error}"))
+    }
+
+    /// Not a message, or not one that may come here.
+    pub fn invalid_request(text: &str) -> RpcError {
+        RpcError::new(400, -32600, format!("Invalid request: {text}"))
+    }
+
+    /// No such method. A modern client is told by the status too; a legacy one would lose the error behind it.
+    pub fn method_not_found(modern: bool) -> RpcError {
+        RpcError::new(if modern { 404 } else { 200 }, -32601, "Method not found")
+    }
+
+    /// A method's parameters are wrong.
+    pub fn invalid_params(text: impl Into<String>) -> RpcError {
+        RpcError::new(200, -32602, text)
+    }
+
+    /// A modern request without its envelope.
+    pub fn missing_meta(text: &str) -> RpcError {
+        RpcError::new(400, -32602, text)
+    }
+
+    /// The headers say something else than the body.
+    pub fn header_mismatch(text: &str) -> RpcError {
+        RpcError::new(400, -32020, text)
+    }
+
+    /// A revision that isn't spoken here.
+    pub fn unsupported_version(supported: &[&str], requested: &str) -> RpcError {
+        let data = json!({ "supported": supported, "requested": requested });
+        RpcError { data: Some(Box::new(data)), ..RpcError::new(400, -32022, "Unsupported protocol version") }
+    }
+
+    /// A session id that isn't ours or has expired: the client starts over.
+    pub fn unknown_session() -> RpcError {
+        RpcError::new(
+            404,
+            -32600,
+            "Invalid request: the session is unknown or has expired; send initialize again",
+        )
+    }
+
+    /// The database failed; the detail goes to the log alone.
+    pub fn internal(error: &StoreError) -> RpcError {
+        trace::note(&format!("a call failed: {error}"));
+        RpcError::new(200, -32603, "Internal error: the journal can't be reached now; nothing was changed")
+    }
+
+    /// The error as an answer to the request of this id.
+    pub fn answering(self, id: &Value) -> RpcError {
+        RpcError { id: Some(Box::new(id.clone())), ..self }
+    }
+
+    /// The HTTP status that carries the error.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The error as a message; an unknown id is left out, `null` would not fit the schema.
+    pub fn message(self) -> Value {
+        let mut message = json!({ "jsonrpc": "2.0" });
+        if let Some(id) = self.id {
+            message["id"] = *id;
+        }
+        message["error"] = json!({ "code": self.code, "message": self.text });
+        if let Some(data) = self.data {
+            message["error"]["data"] = *data;
+        }
+        message
+    }
+}
+
+/// The answer to a request.
+pub fn success(id: Value, result: Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "result": result })
+}

@@ -1,0 +1,237 @@
+//! The table of tools: a row for each, with what it needs, takes, gives and does.
+//!
+//! Knows what [`super`] knows. The order is the order in which clients see them.
+
+use super::{Effect, Tool, entries, tags};
+use crate::limits;
+use crate::mcp::arguments::{Argument, Kind};
+use crate::mcp::shapes;
+use crate::scope::Scope;
+
+/// Every tool.
+pub(super) fn table() -> Vec<Tool> {
+    let id = || Argument::required("id", Kind::Id, "The id, as a list or search shows it.");
+    let entry_id = || Argument::required("entryId", Kind::Id, "The entry's id.");
+    let tag_id = || Argument::required("tagId", Kind::Id, "The tag's id.");
+    let title = Kind::Text { min: 1, max: limits::TITLE_CHARS_MAX };
+    let content = Kind::Text { min: 0, max: limits::CONTENT_CHARS_MAX };
+    let label = Kind::Text { min: 0, max: limits::LABEL_TEXT_CHARS_MAX };
+    let tag_name = Kind::Name { max: limits::TAG_NAME_CHARS_MAX };
+    let tag_description = Kind::Text { min: 0, max: limits::TAG_DESCRIPTION_CHARS_MAX };
+    let filters = vec![
+        Argument::optional("tagIds", Kind::Ids, "Only entries with these tags."),
+        Argument::optional(
+            "tagMode",
+            Kind::Choice(&["any", "all"]),
+            "Whether any of tagIds is enough, or all are needed.",
+        ),
+        Argument::optional(
+            "from",
+            Kind::Moment,
+            "Only entries made at or after this date (UTC) or date-time.",
+        ),
+        Argument::optional(
+            "to",
+            Kind::Moment,
+            "Only entries made at or before this date-time, or the end of this date (UTC).",
+        ),
+        Argument::optional("mood", label.clone(), "Only entries with exactly this mood, in any case."),
+        Argument::optional(
+            "location",
+            label.clone(),
+            "Only entries with exactly this location, in any case.",
+        ),
+        Argument::optional("weather", label.clone(), "Only entries with exactly this weather, in any case."),
+        Argument::optional("isPrivate", Kind::Flag(None), "Only entries labelled private (1) or not (0)."),
+        Argument::optional("isFavorite", Kind::Flag(None), "Only favorites (1) or all others (0)."),
+    ];
+    let page = |max, default| {
+        let cursor = "The nextCursor of the page before, with the same filters.";
+        vec![
+            Argument::optional("limit", Kind::Limit { max, default }, "How many to return at most."),
+            Argument::optional("cursor", Kind::Cursor, cursor),
+        ]
+    };
+    let query =
+        "Words that must all occur; \"a phrase\" in quotes, begin* for a beginning, -word to exclude.";
+    vec![
+        Tool {
+            name: "whoami",
+            title: "Who Am I",
+            about: "Say whose journal this is and what this client may do with it.",
+            scope: Scope::UserRead,
+            effect: Effect::Reads,
+            arguments: vec![],
+            output: || {
+                shapes::object([("user", shapes::user_schema()), ("scopes", shapes::array(shapes::text()))])
+            },
+            run: tags::whoami,
+        },
+        Tool {
+            name: "create_entry",
+            title: "Create Entry",
+            about: "Write a new journal entry, with tags that exist already.",
+            scope: Scope::EntriesWrite,
+            effect: Effect::Adds,
+            arguments: vec![
+                Argument::required("title", title.clone(), "A short title."),
+                Argument::required("content", content.clone(), "The text of the entry."),
+                Argument::optional("mood", label.clone(), "How its author feels, e.g. calm."),
+                Argument::optional("location", label.clone(), "Where it is written."),
+                Argument::optional("weather", label.clone(), "What the weather is like."),
+                Argument::optional(
+                    "isPrivate",
+                    Kind::Flag(Some(1)),
+                    "Label it private (1) or not (0); only its author sees it either way.",
+                ),
+                Argument::optional("isFavorite", Kind::Flag(Some(0)), "Label it a favorite (1) or not (0)."),
+                Argument::optional("tags", Kind::Ids, "The ids of tags to attach, from list_tags."),
+            ],
+            output: || shapes::object([("entry", shapes::entry_schema())]),
+            run: entries::create_entry,
+        },
+        Tool {
+            name: "get_entry",
+            title: "Get Entry",
+            about: "Read one journal entry with its tags.",
+            scope: Scope::EntriesRead,
+            effect: Effect::Reads,
+            arguments: vec![id()],
+            output: || shapes::object([("entry", shapes::entry_schema())]),
+            run: entries::get_entry,
+        },
+        Tool {
+            name: "list_entries",
+            title: "List Entries",
+            about: "List journal entries, newest first, all of them or those that pass every filter given.",
+            scope: Scope::EntriesRead,
+            effect: Effect::Reads,
+            arguments: [filters.clone(), page(limits::LIST_PAGE_MAX, limits::LIST_PAGE_DEFAULT)].concat(),
+            output: || shapes::page_schema("entries", shapes::entry_item_schema()),
+            run: entries::list_entries,
+        },
+        Tool {
+            name: "search_entries",
+            title: "Search Entries",
+            about: "Find journal entries by their words, best match first, with the place where each matched.",
+            scope: Scope::EntriesRead,
+            effect: Effect::Reads,
+            arguments: [
+                vec![Argument::required("query", Kind::Text { min: 1, max: limits::QUERY_CHARS_MAX }, query)],
+                filters,
+                page(limits::SEARCH_PAGE_MAX, limits::SEARCH_PAGE_DEFAULT),
+            ]
+            .concat(),
+            output: || shapes::page_schema("entries", shapes::found_schema()),
+            run: entries::search_entries,
+        },
+        Tool {
+            name: "update_entry",
+            title: "Update Entry",
+            about: "Change fields of a journal entry: what is left out stays, null clears.",
+            scope: Scope::EntriesWrite,
+            effect: Effect::Changes,
+            arguments: vec![
+                id(),
+                Argument::optional("title", title, "The new title."),
+                Argument::optional("content", content, "The new text."),
+                Argument::nullable("mood", label.clone(), "The new mood."),
+                Argument::nullable("location", label.clone(), "The new location."),
+                Argument::nullable("weather", label, "The new weather."),
+                Argument::optional("isPrivate", Kind::Flag(None), "Label it private (1) or not (0)."),
+                Argument::optional("isFavorite", Kind::Flag(None), "Label it a favorite (1) or not (0)."),
+            ],
+            output: || shapes::object([("entry", shapes::entry_schema())]),
+            run: entries::update_entry,
+        },
+        Tool {
+            name: "delete_entry",
+            title: "Delete Entry",
+            about: "Delete a journal entry for good.",
+            scope: Scope::EntriesWrite,
+            effect: Effect::Deletes,
+            arguments: vec![id()],
+            output: || shapes::object([("success", shapes::boolean()), ("entry", shapes::entry_schema())]),
+            run: entries::delete_entry,
+        },
+        Tool {
+            name: "create_tag",
+            title: "Create Tag",
+            about: "Make a new tag, to be attached to entries.",
+            scope: Scope::TagsWrite,
+            effect: Effect::Adds,
+            arguments: vec![
+                Argument::required("name", tag_name.clone(), "A name that no other tag has."),
+                Argument::optional("description", tag_description.clone(), "What the tag is for."),
+            ],
+            output: || shapes::object([("tag", shapes::tag_schema())]),
+            run: tags::create_tag,
+        },
+        Tool {
+            name: "get_tag",
+            title: "Get Tag",
+            about: "Read one tag.",
+            scope: Scope::TagsRead,
+            effect: Effect::Reads,
+            arguments: vec![id()],
+            output: || shapes::object([("tag", shapes::tag_schema())]),
+            run: tags::get_tag,
+        },
+        Tool {
+            name: "list_tags",
+            title: "List Tags",
+            about: "List the tags by name, with the number of entries that have each.",
+            scope: Scope::TagsRead,
+            effect: Effect::Reads,
+            arguments: page(limits::TAG_PAGE_MAX, limits::TAG_PAGE_DEFAULT),
+            output: || shapes::page_schema("tags", shapes::tag_item_schema()),
+            run: tags::list_tags,
+        },
+        Tool {
+            name: "update_tag",
+            title: "Update Tag",
+            about: "Change a tag's name or description: what is left out stays, null clears the description.",
+            scope: Scope::TagsWrite,
+            effect: Effect::Changes,
+            arguments: vec![
+                id(),
+                Argument::optional("name", tag_name, "A name that no other tag has."),
+                Argument::nullable("description", tag_description, "What the tag is for."),
+            ],
+            output: || shapes::object([("tag", shapes::tag_schema())]),
+            run: tags::update_tag,
+        },
+        Tool {
+            name: "delete_tag",
+            title: "Delete Tag",
+            about: "Delete a tag for good. The entries that had it stay.",
+            scope: Scope::TagsWrite,
+            effect: Effect::Deletes,
+            arguments: vec![id()],
+            output: || shapes::object([("success", shapes::boolean()), ("tag", shapes::tag_schema())]),
+            run: tags::delete_tag,
+        },
+        Tool {
+            name: "add_tag_to_entry",
+            title: "Add Tag to Entry",
+            about: "Attach a tag to an entry. Doing it twice changes nothing.",
+            scope: Scope::EntriesWrite,
+            effect: Effect::Changes,
+            arguments: vec![entry_id(), tag_id()],
+            output: || {
+                shapes::object([("success", shapes::boolean()), ("entryTag", shapes::entry_tag_schema())])
+            },
+            run: entries::add_tag_to_entry,
+        },
+        Tool {
+            name: "remove_tag_from_entry",
+            title: "Remove Tag from Entry",
+            about: "Detach a tag from an entry. Neither is deleted.",
+            scope: Scope::EntriesWrite,
+            effect: Effect::Deletes,
+            arguments: vec![entry_id(), tag_id()],
+            output: || shapes::object([("success", shapes::boolean()), ("removed", shapes::boolean())]),
+            run: entries::remove_tag_from_entry,
+        },
+    ]
+}
