@@ -45,8 +45,9 @@ pub const CONNECTIONS_MAX: usize = 4096;
 pub const REFUSALS_MAX: usize = 64;
 /// Descriptors kept back for the database, its log and the standard streams.
 pub const DESCRIPTORS_RESERVED: usize = 64;
-/// Stack of a connection's thread, in octets. Address space, not memory: only touched pages count.
-pub const THREAD_STACK_BYTES: usize = 256 * 1024;
+/// Stack of a connection's thread, in octets. Address space, not memory: only touched pages count. JSON of 128
+/// levels, the deepest that is read, must fit, in a build without optimization too.
+pub const THREAD_STACK_BYTES: usize = 1024 * 1024;
 /// A thread without a connection waits this long for the next one before it ends.
 pub const THREAD_IDLE_MAX: Duration = Duration::from_secs(10);
 /// Pause after a failed `accept`, so that a shortage of descriptors doesn't make the loop spin.

@@ -252,11 +252,13 @@ impl Head {
     }
 }
 
-/// Whether what httparse rejected as a version at least names one: `505` rather than `400`.
+/// Whether what httparse rejected as a version is one (RFC 9112 §2.3), only not ours: `505` rather than `400`.
 fn names_a_version(octets: &[u8]) -> bool {
     let line = octets.split(|octet| *octet == b'\n').next().unwrap_or_default();
-    let last = line.rsplit(|octet| *octet == b' ').next().unwrap_or_default();
-    last.starts_with(b"HTTP/")
+    let mut words = line.split(|octet| *octet == b' ').skip(2);
+    let version = words.next().unwrap_or_default();
+    let digits = matches!(version, [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', b'\r']);
+    digits && words.next().is_none()
 }
 
 /// The fields on which framing hangs, each checked to be there once.
@@ -408,9 +410,8 @@ impl Incoming {
                 return Ok(Some(head));
             }
             seen = octets.len();
-            if octets.len() > limits::REQUEST_LINE_BYTES_MAX
-                && !octets[..limits::REQUEST_LINE_BYTES_MAX].contains(&b'\n')
-            {
+            let longest = limits::REQUEST_LINE_BYTES_MAX + "\r\n".len();
+            if octets.get(..longest).is_some_and(|line| !line.contains(&b'\n')) {
                 return Err(BadRequest::LineTooLong);
             }
             if octets.len() > limits::HEAD_BYTES_MAX {
@@ -458,6 +459,7 @@ impl Incoming {
     fn enter(&mut self, section: Section) {
         if section == Section::Idle && self.buffer.len() > limits::IDLE_BUFFER_BYTES_MAX {
             self.buffer = Vec::new();
+            (self.start, self.end) = (0, 0);
         }
         self.source.section(section);
     }
@@ -618,7 +620,7 @@ impl Body<'_> {
                 self.incoming.start += end + 1;
                 return Ok(line);
             }
-            if unused.len() > limits::CHUNK_EXTENSION_BYTES_MAX {
+            if unused.len() > limits::CHUNK_EXTENSION_BYTES_MAX + CHUNK_SIZE_DIGITS_MAX + "\r".len() {
                 return Err(BadRequest::ExtensionTooLarge);
             }
             self.more()?;
@@ -631,6 +633,9 @@ impl Body<'_> {
             let unused = self.incoming.unused();
             let mut storage = [httparse::EMPTY_HEADER; limits::FIELDS_MAX];
             match httparse::parse_headers(unused, &mut storage) {
+                Ok(httparse::Status::Complete((length, _))) if length > limits::TRAILER_BYTES_MAX => {
+                    return Err(BadRequest::HeadTooLarge);
+                }
                 Ok(httparse::Status::Complete((length, _))) => {
                     if unused[..length]
                         .split(|octet| *octet == b'\n')
@@ -652,16 +657,136 @@ impl Body<'_> {
     }
 }
 
+/// As many as a `u64` has; the whole line is refused past this and the extension's own limit.
+const CHUNK_SIZE_DIGITS_MAX: usize = 16;
+
 /// Size and octets of extension of a chunk-size line. Stricter than the grammar: no white space behind the
 /// size, since receivers differ over it.
 fn parse_chunk_line(line: &[u8]) -> Option<(u64, usize)> {
     let digits = line.iter().take_while(|octet| octet.is_ascii_hexdigit()).count();
     let (size, extension) = line.split_at(digits);
-    if !(1..=16).contains(&digits) {
+    if !(1..=CHUNK_SIZE_DIGITS_MAX).contains(&digits) {
         return None;
     }
     let visible = |octet: &u8| octet.is_ascii_graphic() || matches!(octet, b' ' | b'\t');
     let extension_fits = extension.is_empty() || extension[0] == b';' && extension.iter().all(visible);
     let size = u64::from_str_radix(std::str::from_utf8(size).ok()?, 16).ok()?;
     extension_fits.then_some((size, extension.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// Gives one piece with each read, then the end; swallows what is written.
+    struct Pieces(VecDeque<Vec<u8>>);
+
+    impl Read for Pieces {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let Some(mut piece) = self.0.pop_front() else { return Ok(0) };
+            let rest = piece.split_off(piece.len().min(into.len()));
+            into[..piece.len()].copy_from_slice(&piece);
+            if !rest.is_empty() {
+                self.0.push_front(rest);
+            }
+            Ok(piece.len())
+        }
+    }
+
+    impl Write for Pieces {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Source for Pieces {
+        fn section(&mut self, _: Section) {}
+    }
+
+    /// Every request with its body, and what ended the connection.
+    fn read(pieces: Vec<Vec<u8>>) -> (Vec<String>, Option<BadRequest>) {
+        let mut incoming = Incoming::new(Box::new(Pieces(pieces.into())));
+        let mut requests = Vec::new();
+        loop {
+            let head = match incoming.head() {
+                Ok(Some(head)) => head,
+                end => return (requests, end.err()),
+            };
+            match incoming.body(&head).read(100) {
+                Ok(body) => {
+                    requests.push(format!("{} {} {}", head.method(), head.path(), body.escape_ascii()))
+                }
+                Err(bad) => return (requests, Some(bad)),
+            }
+        }
+    }
+
+    /// Wherever the octets are cut, and octet by octet, the same is read from them.
+    #[track_caller]
+    fn check(octets: &str, requests: &[&str], end: Option<BadRequest>) {
+        let octets = octets.as_bytes();
+        let whole = read(vec![octets.to_vec()]);
+        assert_eq!(
+            (whole.0.iter().map(String::as_str).collect::<Vec<_>>(), whole.1),
+            (requests.to_vec(), end)
+        );
+        for cut in (1..octets.len()).step_by(1 + octets.len() / 200) {
+            assert_eq!(read(vec![octets[..cut].to_vec(), octets[cut..].to_vec()]), whole, "cut at {cut}");
+        }
+        assert_eq!(read(octets.iter().map(|octet| vec![*octet]).collect()), whole, "octet by octet");
+    }
+
+    #[test]
+    fn reads_the_same_however_the_octets_are_cut() {
+        let host = "HTTP/1.1\r\nHost: h\r\n";
+        let get = format!("GET / {host}\r\n");
+        let long = format!("GET / {host}X: {}\r\n\r\n", "x".repeat(9000));
+        let post = format!("POST /a {host}Content-Length: 3\r\n\r\nabc");
+        let chunked =
+            format!("POST /b {host}Transfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\nX: y\r\n\r\n");
+        let all = format!("\r\n{get}{post}\r\n{chunked}{long}{get}");
+        check(&all, &["GET / ", "POST /a abc", "POST /b abc", "GET / ", "GET / "], None);
+        check(&format!("{get}\r\n\r\n{get}"), &["GET / "], Some(BadRequest::Syntax));
+        check(&format!("{post}\n{get}"), &["POST /a abc"], Some(BadRequest::LineEnd));
+        check(&format!("{get}GET / {host}X: y\n\r\n"), &["GET / "], Some(BadRequest::LineEnd));
+        check(&chunked.replace("abc\r", "abc"), &[], Some(BadRequest::Chunk));
+        check(&chunked.replace("y\r", "y"), &[], Some(BadRequest::LineEnd));
+        check(&post[..post.len() - 1], &[], Some(BadRequest::Gone));
+    }
+
+    #[test]
+    fn draws_every_limit_at_the_same_octet_however_the_octets_are_cut() {
+        let fill = |before: &str, max: usize, after: &str| {
+            format!("{before}{}{after}", "x".repeat(max - before.len() - after.len()))
+        };
+        for (over, line, head) in
+            [(0, None, None), (1, Some(BadRequest::LineTooLong), Some(BadRequest::HeadTooLarge))]
+        {
+            let served = |bad: Option<_>| if bad.is_none() { &["GET / "][..] } else { &[] };
+            let longest = fill("GET /?", limits::REQUEST_LINE_BYTES_MAX + over, " HTTP/1.1");
+            check(&format!("{longest}\r\nHost: h\r\n\r\n"), served(line), line);
+            let largest = fill("GET / HTTP/1.1\r\nHost: h\r\nX: ", limits::HEAD_BYTES_MAX + over, "\r\n\r\n");
+            check(&largest, served(head), head);
+        }
+        let chunked = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for (over, extension, trailers) in
+            [(0, None, None), (1, Some(BadRequest::ExtensionTooLarge), Some(BadRequest::HeadTooLarge))]
+        {
+            let served = |bad: Option<_>| if bad.is_none() { &["POST / a"][..] } else { &[] };
+            let most = fill(";", limits::CHUNK_EXTENSION_BYTES_MAX + over, "");
+            check(
+                &format!("{chunked}0000000000000001{most}\r\na\r\n0\r\n\r\n"),
+                served(extension),
+                extension,
+            );
+            let most = fill("X: ", limits::TRAILER_BYTES_MAX + over, "\r\n\r\n");
+            check(&format!("{chunked}1\r\na\r\n0\r\n{most}"), served(trailers), trailers);
+        }
+    }
 }

@@ -31,7 +31,9 @@ impl Response {
     /// An answer with one message as a whole event stream of one event.
     pub fn event(message: &Value) -> Response {
         let body = format!("event: message\ndata: {message}\n\n").into_bytes();
-        Response::with_body(200, "text/event-stream", body).with("Cache-Control", "no-cache, no-transform")
+        Response::with_body(200, "text/event-stream", body)
+            .with("Cache-Control", "no-cache, no-transform")
+            .with("X-Accel-Buffering", "no")
     }
 
     /// An answer with one line or a few of plain text.

@@ -325,6 +325,9 @@ impl Line {
 impl Source for Line {
     fn section(&mut self, section: Section) {
         self.section = section;
+        if section == Section::Body {
+            self.peer.idle.store(false, SeqCst); // its head came with the last request, in one read
+        }
         match section {
             Section::Idle => {}
             Section::Head => self.deadline = Instant::now() + limits::HEAD_DEADLINE,

@@ -25,7 +25,7 @@ const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// The headers that must not be there twice: two readers could pick different ones.
-const SINGLE_HEADERS: [&str; 4] = ["mcp-protocol-version", "mcp-method", "mcp-name", "mcp-session-id"];
+const SINGLE_HEADERS: [&str; 3] = ["mcp-protocol-version", "mcp-method", "mcp-name"];
 
 /// A legacy revision: its place in [`LEGACY`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,9 +91,12 @@ impl<'h> Headers<'h> {
     /// The revision of a legacy message. The session id, if there is one, must be ours and live: `404`, and the
     /// client starts over (2025-11-25 transports, Session Management).
     pub fn legacy(&self, caller: &Caller, seal: &Seal, now: Timestamp) -> Result<Revision, RpcError> {
-        let session = match self.head.field("mcp-session-id") {
-            Some(id) => Some(open_session(id, caller, seal, now).ok_or_else(RpcError::unknown_session)?),
-            None => None,
+        let mut ids = self.head.fields("mcp-session-id").map(|id| open_session(id, caller, seal, now));
+        let session = match (ids.next(), ids.next()) {
+            (None, _) => None,
+            (Some(Some(revision)), None) => Some(revision),
+            (Some(None), None) => return Err(RpcError::unknown_session()),
+            (Some(_), Some(_)) => return Err(RpcError::header_mismatch("mcp-session-id must be there once")),
         };
         match self.version {
             Some(version) => {
@@ -105,8 +108,8 @@ impl<'h> Headers<'h> {
 
     /// Whether the request belongs to the stateless era. `initialize` never does without saying so itself.
     pub fn is_modern_request(&self, request: &Request) -> Result<bool, RpcError> {
-        let claim = claim(request.params.as_ref());
-        let well_formed = claim.and_then(Value::as_str).is_some_and(is_modern);
+        let version = meta(request.params.as_ref()).and_then(|meta| meta.get(VERSION_KEY));
+        let well_formed = version.and_then(Value::as_str).is_some_and(is_modern);
         if request.method == "initialize" && !well_formed {
             return match self.modern() {
                 true => {
@@ -115,7 +118,7 @@ impl<'h> Headers<'h> {
                 false => Ok(false),
             };
         }
-        Ok(claim.is_some() || self.modern())
+        Ok(claims_modern(request.params.as_ref()) || self.modern())
     }
 
     /// Steps 9 to 12 for a request of the stateless era: its own envelope, then the headers against it.
@@ -150,16 +153,16 @@ impl<'h> Headers<'h> {
         let Some(header) = self.head.field(name) else {
             return Err(RpcError::header_mismatch(&format!("{name} header is missing")));
         };
-        if decode_header(header).as_deref() != body.map(str::as_bytes) {
+        if body.is_none() || decode_header(header).as_deref() != body.map(str::as_bytes) {
             return Err(RpcError::header_mismatch(&format!("{name} header does not match {place}")));
         }
         Ok(())
     }
 }
 
-/// What the body of a message claims as its revision, well-formed or not.
-pub fn claim(params: Option<&Value>) -> Option<&Value> {
-    meta(params)?.get(VERSION_KEY)
+/// Whether a message brings the envelope of the stateless era, whole or not: no other revision has these keys.
+pub fn claims_modern(params: Option<&Value>) -> bool {
+    meta(params).is_some_and(|meta| meta.contains_key(VERSION_KEY) || meta.contains_key(CAPABILITIES_KEY))
 }
 
 fn meta(params: Option<&Value>) -> Option<&Map<String, Value>> {
@@ -190,8 +193,8 @@ pub fn seal_session(revision: Revision, caller: &Caller, seal: &Seal, now: Times
     seal.seal(&[b"session", &caller.binding()], session.to_string().as_bytes())
 }
 
-fn open_session(id: &str, caller: &Caller, seal: &Seal, now: Timestamp) -> Option<Revision> {
-    let session = seal.open(&[b"session", &caller.binding()], id)?;
+fn open_session(id: &[u8], caller: &Caller, seal: &Seal, now: Timestamp) -> Option<Revision> {
+    let session = seal.open(&[b"session", &caller.binding()], std::str::from_utf8(id).ok()?)?;
     let session: Value = serde_json::from_slice(&session).ok()?;
     let expires_at = Timestamp(session.get(1)?.as_i64()?);
     Revision::find(session.get(0)?.as_str()?).filter(|_| now < expires_at)

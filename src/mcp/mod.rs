@@ -100,15 +100,21 @@ impl Form {
     fn choose(head: &Head) -> Option<Form> {
         let mut ranges = Vec::new();
         for value in head.fields("accept") {
-            ranges.extend(value.split(|octet| *octet == b',').map(|range| range.to_ascii_lowercase()));
+            let listed = value.split(|octet| *octet == b',').map(<[u8]>::to_ascii_lowercase);
+            ranges.extend(listed.filter(|range| !range.trim_ascii().is_empty()));
         }
+        // RFC 9110 §12.5.1: of the ranges that a type falls in, the most specific decides.
         let takes = |names: [&str; 3]| {
-            ranges.iter().any(|range| {
-                let mut parts = range.split(|octet| *octet == b';').map(<[u8]>::trim_ascii);
-                let name = parts.next().unwrap_or_default();
-                let refused = parts.any(|part| matches!(part, b"q=0" | b"q=0.0" | b"q=0.00" | b"q=0.000"));
-                !refused && names.iter().any(|known| known.as_bytes() == name)
-            })
+            let quality = |name: &&str| {
+                ranges.iter().find_map(|range| {
+                    let mut parts = range.split(|octet| *octet == b';').map(<[u8]>::trim_ascii);
+                    let named = parts.next() == Some(name.as_bytes());
+                    let refused =
+                        parts.any(|part| matches!(part, b"q=0" | b"q=0.0" | b"q=0.00" | b"q=0.000"));
+                    named.then_some(!refused)
+                })
+            };
+            names.iter().find_map(quality).unwrap_or(false)
         };
         if ranges.is_empty() || takes(["application/json", "application/*", "*/*"]) {
             Some(Form::Json)
@@ -158,14 +164,14 @@ enum Work {
 
 impl Mcp<'_> {
     fn message(&self, message: Value, head: &Head, exchange: &mut Exchange) -> Result<Reply, Failure> {
-        let headers = Headers::read(head)?;
         if let Value::Array(messages) = message {
-            return self.batch(messages, &headers, exchange);
+            return self.batch(messages, &Headers::read(head)?, exchange);
         }
         match Message::read(message)? {
             Message::Request(request) => {
                 let id = request.id.clone();
                 let answered = |error: RpcError| Failure::Rpc(error.answering(&id));
+                let headers = Headers::read(head).map_err(answered)?;
                 let era = self.era(&request, &headers).map_err(answered)?;
                 let work = self.prepare(request, era, exchange)?;
                 let session = match work {
@@ -178,8 +184,9 @@ impl Mcp<'_> {
                 Ok(Reply { message: Some(success(id, result)), session })
             }
             Message::Notification { params } => {
+                let headers = Headers::read(head)?;
                 // A notification is never answered. None of those there are means anything here.
-                if era::claim(params.as_ref()).is_none() && !headers.modern() {
+                if !era::claims_modern(params.as_ref()) && !headers.modern() {
                     headers.legacy(self.caller, self.seal, self.now)?;
                 }
                 Ok(Reply { message: None, session: None })
@@ -200,21 +207,22 @@ impl Mcp<'_> {
         exchange: &mut Exchange,
     ) -> Result<Reply, Failure> {
         let invalid = |text| Failure::Rpc(RpcError::invalid_request(text));
-        let claims = |message: &Value| era::claim(message.get("params")).is_some();
+        let claims = |message: &Value| era::claims_modern(message.get("params"));
         if messages.is_empty() || messages.len() > limits::BATCH_MESSAGES_MAX {
             return Err(invalid("a batch holds 1 to 50 messages"));
         }
         if headers.modern() || messages.iter().any(claims) {
             return Err(invalid("this revision has no batches"));
         }
-        let revision = headers.legacy(self.caller, self.seal, self.now)?;
-        if !revision.is_oldest() {
-            return Err(invalid("this revision has no batches"));
-        }
+        let revision = match headers.legacy(self.caller, self.seal, self.now) {
+            Err(error) if error.status() == 404 => return Err(error.into()),
+            Ok(revision) if revision.is_oldest() => revision,
+            _ => return Err(invalid("this revision has no batches")),
+        };
         let era = Era::Legacy(revision);
         let mut prepared = Vec::new();
         for message in messages {
-            match Message::read(message)? {
+            match Message::read(message).map_err(RpcError::unanswering)? {
                 Message::Request(request) if request.method == "initialize" => {
                     return Err(invalid("initialize must not be in a batch"));
                 }

@@ -122,6 +122,11 @@ impl RpcError {
         RpcError { id: Some(Box::new(id.clone())), ..self }
     }
 
+    /// The error as an answer to no request in particular.
+    pub fn unanswering(self) -> RpcError {
+        RpcError { id: None, ..self }
+    }
+
     /// The HTTP status that carries the error.
     pub fn status(&self) -> u16 {
         self.status
