@@ -19,7 +19,7 @@ pub const CHUNK_EXTENSION_BYTES_MAX: usize = 16 * 1024;
 /// Octets of one trailer section; past it `431`.
 pub const TRAILER_BYTES_MAX: usize = 16 * 1024;
 /// Octets taken from the socket by one read.
-pub const READ_BYTES: usize = 8 * 1024;
+pub const READ_BYTES: usize = 4 * 1024;
 /// Octets of read buffer that an idle connection keeps; a larger one is given back between requests.
 pub const IDLE_BUFFER_BYTES_MAX: usize = READ_BYTES;
 
@@ -48,7 +48,7 @@ pub const DESCRIPTORS_RESERVED: usize = 64;
 /// Stack of a connection's thread, in octets. Address space, not memory: only touched pages count. JSON of 128
 /// levels, the deepest that is read, must fit, in a build without optimization too.
 pub const THREAD_STACK_BYTES: usize = 1024 * 1024;
-/// A thread without a connection waits this long for the next one before it ends.
+/// A thread without a connection waits this long for the next one before it ends, unless it is the last.
 pub const THREAD_IDLE_MAX: Duration = Duration::from_secs(10);
 /// Pause after a failed `accept`, so that a shortage of descriptors doesn't make the loop spin.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(20);

@@ -3,9 +3,10 @@
 //! Knows no JSON, no SQL, no paths and no tokens. Invariant: a thread serves one connection at a time, and a
 //! connection costs the others nothing, however slow, silent or broken it is.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -43,29 +44,19 @@ pub fn bind(address: SocketAddr) -> io::Result<Vec<TcpListener>> {
 /// A running server.
 pub struct Server {
     app: App,
-    addresses: Vec<SocketAddr>,
     connections_max: usize,
     open: AtomicUsize,
-    stopping: AtomicBool,
-    crew: Mutex<Crew>,
-    handed_over: Condvar,
+    stopping: Arc<AtomicBool>,
+    stopped: Mutex<()>,
     all_closed: Condvar,
     peers: Mutex<HashMap<u64, Arc<Peer>>>,
     next_peer: AtomicU64,
 }
 
-/// Threads without a connection, and connections on their way to them.
-struct Crew {
-    waiting: usize,
-    handed: VecDeque<Connection>,
-}
-
-/// A connection that was just accepted.
-struct Connection {
-    stream: TcpStream,
-    address: SocketAddr,
-    /// Over the cap: it is told so and nothing else.
-    refused: bool,
+/// A listener, and how many threads wait at it.
+struct Door {
+    listener: TcpListener,
+    waiting: AtomicUsize,
 }
 
 /// What shutdown needs to know of a connection.
@@ -82,21 +73,19 @@ impl Server {
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
         let server = Arc::new(Server {
             app,
-            addresses: listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
             connections_max: limits::CONNECTIONS_MAX
                 .min(descriptors.saturating_sub(limits::DESCRIPTORS_RESERVED + limits::REFUSALS_MAX))
                 .max(1),
             open: AtomicUsize::new(0),
-            stopping: AtomicBool::new(false),
-            crew: Mutex::new(Crew { waiting: 0, handed: VecDeque::new() }),
-            handed_over: Condvar::new(),
+            stopping: Arc::new(AtomicBool::new(false)),
+            stopped: Mutex::new(()),
             all_closed: Condvar::new(),
             peers: Mutex::new(HashMap::new()),
             next_peer: AtomicU64::new(0),
         });
         for listener in listeners {
-            let server = Arc::clone(&server);
-            thread::Builder::new().name("accept".into()).spawn(move || server.accept(&listener))?;
+            let door = Door { listener: furnished(listener)?, waiting: AtomicUsize::new(0) };
+            server.station(&Arc::new(door))?;
         }
         Ok(server)
     }
@@ -104,21 +93,11 @@ impl Server {
     /// Stops accepting, ends idle connections, gives requests in flight [`limits::SHUTDOWN_GRACE`] to finish.
     pub fn stop(&self) {
         self.stopping.store(true, SeqCst);
-        for address in &self.addresses {
-            // `accept` has no deadline; a connection of our own wakes it.
-            let ip = match address.ip() {
-                IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-                IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-                ip => ip,
-            };
-            let _ = TcpStream::connect_timeout(&(ip, address.port()).into(), Duration::from_secs(1));
-        }
         for peer in locked(&self.peers).values().filter(|peer| peer.idle.load(SeqCst)) {
             let _ = peer.stream.shutdown(Shutdown::Read); // its thread reads the end and closes
         }
-        let crew = locked(&self.crew);
-        let busy = |_: &mut Crew| self.open.load(SeqCst) > 0;
-        drop(self.all_closed.wait_timeout_while(crew, limits::SHUTDOWN_GRACE, busy));
+        let busy = |_: &mut ()| self.open.load(SeqCst) > 0;
+        drop(self.all_closed.wait_timeout_while(locked(&self.stopped), limits::SHUTDOWN_GRACE, busy));
     }
 
     /// The database and all else that requests are answered from.
@@ -126,11 +105,43 @@ impl Server {
         &self.app
     }
 
-    fn accept(self: &Arc<Server>, listener: &TcpListener) {
+    /// Puts one more thread at a door. The builder reports a kernel out of threads, where `thread::spawn` panics.
+    fn station(self: &Arc<Server>, door: &Arc<Door>) -> io::Result<()> {
+        let (server, own) = (Arc::clone(self), Arc::clone(door));
+        door.waiting.fetch_add(1, SeqCst);
+        let thread = thread::Builder::new().name("connection".into()).stack_size(limits::THREAD_STACK_BYTES);
+        let stationed = thread.spawn(move || server.work(&own));
+        stationed.map(drop).inspect_err(|_| _ = door.waiting.fetch_sub(1, SeqCst))
+    }
+
+    /// The life of a thread: it waits at the door, sees to it that somebody waits there after it, serves one
+    /// connection, and comes back.
+    ///
+    /// Nothing is handed from thread to thread. One costs more to make than a short connection costs to serve, so
+    /// those that come back stay a while; the last one stays for good.
+    fn work(self: &Arc<Server>, door: &Arc<Door>) {
         loop {
-            match listener.accept() {
+            match door.listener.accept() {
+                // Whoever comes now finds the door shut; what was accepted is dropped.
                 Ok(_) if self.stopping.load(SeqCst) => return,
-                Ok((stream, address)) => self.take_on(stream, address),
+                Ok((stream, address)) => {
+                    if door.waiting.fetch_sub(1, SeqCst) == 1
+                        && let Err(error) = self.station(door)
+                    {
+                        trace::note(&format!("no thread for the next connection: {error}"));
+                        let _ = stream.set_nonblocking(true); // this one is needed at the door
+                        let _ = write_busy(&stream);
+                    } else {
+                        self.serve(stream, address);
+                    }
+                    door.waiting.fetch_add(1, SeqCst);
+                }
+                Err(error) if is_timeout(&error) => {
+                    let spare = |waiting| (waiting > 1).then(|| waiting - 1);
+                    if door.waiting.fetch_update(SeqCst, SeqCst, spare).is_ok() {
+                        return;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     trace::note(&format!("accept failed, trying again: {error}"));
@@ -140,76 +151,31 @@ impl Server {
         }
     }
 
-    /// Hands a connection to a waiting thread, or to a new one.
-    fn take_on(self: &Arc<Server>, stream: TcpStream, address: SocketAddr) {
+    /// One connection from its beginning to its end, counted against the cap.
+    fn serve(&self, stream: TcpStream, address: SocketAddr) {
         let open = self.open.fetch_add(1, SeqCst);
-        if open >= self.connections_max + limits::REFUSALS_MAX {
-            self.count_closed();
-            return; // dropped unanswered: even saying no has its bound
-        }
-        let connection = Connection { stream, address, refused: open >= self.connections_max };
-        let mut crew = locked(&self.crew);
-        crew.handed.push_back(connection);
-        if crew.waiting >= crew.handed.len() {
-            self.handed_over.notify_one();
-            return;
-        }
-        drop(crew);
-        let server = Arc::clone(self);
-        let thread = thread::Builder::new().name("connection".into()).stack_size(limits::THREAD_STACK_BYTES);
-        // The builder's `spawn` reports a kernel out of threads, where `thread::spawn` would panic.
-        if let Err(error) = thread.spawn(move || server.work()) {
-            trace::note(&format!("no thread for a connection: {error}"));
-            if let Some(connection) = locked(&self.crew).handed.pop_back() {
-                let _ = connection.stream.set_nonblocking(true); // the accept loop waits for nobody
-                let _ = write_busy(&connection.stream);
-                self.count_closed();
+        // A panic ends this connection alone; the hook has already printed where it was.
+        let _ = catch_unwind(AssertUnwindSafe(|| match open.checked_sub(self.connections_max) {
+            None => self.converse(stream, address),
+            Some(over) if over < limits::REFUSALS_MAX => {
+                if write_busy(&stream).is_ok() {
+                    linger(&stream);
+                }
             }
-        }
-    }
-
-    /// The life of a thread: one connection after the other, until none comes for a while.
-    ///
-    /// A thread costs more to make than a short connection costs to serve, so it waits before it ends.
-    fn work(&self) {
-        loop {
-            let mut crew = locked(&self.crew);
-            crew.waiting += 1;
-            let none_handed = |crew: &mut Crew| crew.handed.is_empty();
-            let waited = self.handed_over.wait_timeout_while(crew, limits::THREAD_IDLE_MAX, none_handed);
-            let (mut crew, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            crew.waiting -= 1;
-            let Some(connection) = crew.handed.pop_front() else { return };
-            drop(crew);
-            // A panic ends this connection alone; the hook has already printed where it was.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.converse(connection)));
-            self.count_closed();
-        }
-    }
-
-    fn count_closed(&self) {
+            Some(_) => {} // dropped unanswered: even saying no has its bound
+        }));
         if self.open.fetch_sub(1, SeqCst) == 1 && self.stopping.load(SeqCst) {
-            drop(locked(&self.crew)); // the waiter is either asleep or not yet looking
+            drop(locked(&self.stopped)); // `stop` is either asleep or has yet to look
             self.all_closed.notify_all();
         }
     }
 
     /// The life of a connection.
-    fn converse(&self, connection: Connection) {
-        let Connection { stream, address, refused } = connection;
-        let timeouts = stream.set_nodelay(true).and(stream.set_write_timeout(Some(limits::WRITE_STALL_MAX)));
-        if timeouts.is_err() {
-            return; // the peer is gone already
-        }
-        if refused {
-            if write_busy(&stream).is_ok() {
-                linger(&stream);
-            }
-            return;
-        }
+    fn converse(&self, stream: TcpStream, address: SocketAddr) {
         let peer = Registered::new(self, stream);
         let mut stream = &peer.peer.stream;
-        let mut incoming = Incoming::new(Box::new(Line::new(Arc::clone(&peer.peer))));
+        let line = Line::new(Arc::clone(&peer.peer), Arc::clone(&self.stopping));
+        let mut incoming = Incoming::new(Box::new(line));
         let mut out = Vec::new();
         loop {
             let (response, without_body, keep) = match incoming.head() {
@@ -234,10 +200,6 @@ impl Server {
             }
             if out.capacity() > limits::IDLE_BUFFER_BYTES_MAX {
                 out = Vec::new();
-            }
-            peer.peer.idle.store(true, SeqCst);
-            if self.stopping.load(SeqCst) {
-                return; // shutdown looked before this connection was idle
             }
         }
     }
@@ -299,60 +261,64 @@ impl Drop for Registered<'_> {
 
 /// A socket with a deadline for each section of a request.
 ///
-/// The socket's own timeout is set only when it must differ from the last one: a client that sends a request
-/// in one piece costs no system call for it.
+/// The socket's own timeout is set only when it would reach past the deadline: a client that sends a request in
+/// one piece costs no system call for it.
 struct Line {
     peer: Arc<Peer>,
+    stopping: Arc<AtomicBool>,
     section: Section,
     deadline: Instant,
-    timeout: Option<Duration>,
+    timeout: Duration,
 }
 
 impl Line {
-    fn new(peer: Arc<Peer>) -> Line {
-        Line { peer, section: Section::Idle, deadline: Instant::now(), timeout: None }
-    }
-
-    fn set_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        if self.timeout != Some(timeout) {
-            self.peer.stream.set_read_timeout(Some(timeout))?;
-            self.timeout = Some(timeout);
-        }
-        Ok(())
+    fn new(peer: Arc<Peer>, stopping: Arc<AtomicBool>) -> Line {
+        let (section, deadline) = (Section::Idle, Instant::now() + limits::IDLE_MAX);
+        Line { peer, stopping, section, deadline, timeout: limits::THREAD_IDLE_MAX }
     }
 }
 
 impl Source for Line {
     fn section(&mut self, section: Section) {
         self.section = section;
-        if section == Section::Body {
-            self.peer.idle.store(false, SeqCst); // its head came with the last request, in one read
-        }
-        match section {
-            Section::Idle => {}
-            Section::Head => self.deadline = Instant::now() + limits::HEAD_DEADLINE,
-            Section::Body => self.deadline = Instant::now() + limits::BODY_DEADLINE,
-        }
+        self.peer.idle.store(section == Section::Idle, SeqCst);
+        let seconds = match section {
+            Section::Idle => limits::IDLE_MAX,
+            Section::Head => limits::HEAD_DEADLINE,
+            Section::Body => limits::BODY_DEADLINE,
+        };
+        self.deadline = Instant::now() + seconds;
     }
 }
 
 impl Read for Line {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self.section {
-            Section::Idle => self.set_timeout(limits::IDLE_MAX)?,
-            Section::Head | Section::Body => {
-                let left = self.deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(io::ErrorKind::TimedOut.into());
+        // Shutdown ends the connections that it finds idle; one that has become so since ends itself.
+        if self.section == Section::Idle && self.stopping.load(SeqCst) {
+            return Ok(0);
+        }
+        let mut left = self.deadline.saturating_duration_since(Instant::now());
+        loop {
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if self.timeout > left {
+                self.peer.stream.set_read_timeout(Some(left))?;
+                self.timeout = left;
+            }
+            match (&self.peer.stream).read(into) {
+                Ok(count) => {
+                    self.peer.idle.store(false, SeqCst);
+                    return Ok(count);
                 }
-                self.set_timeout(left)?;
+                Err(error) if is_timeout(&error) => {
+                    // The socket's timeout was shorter than the time that is left: wait for the rest.
+                    left = self.deadline.saturating_duration_since(Instant::now());
+                    self.timeout = Duration::MAX;
+                }
+                Err(error) => return Err(error),
             }
         }
-        let count = (&self.peer.stream).read(into)?;
-        if self.section == Section::Idle && count > 0 {
-            self.peer.idle.store(false, SeqCst);
-        }
-        Ok(count)
     }
 }
 
@@ -364,6 +330,21 @@ impl Write for Line {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Gives a listener what every connection shall have; the kernel hands it on to each, which saves three system
+/// calls on each. The read timeout holds for `accept` too: it is how long a thread waits at the door.
+fn furnished(listener: TcpListener) -> io::Result<TcpListener> {
+    // std offers these settings on streams alone; to the kernel both are sockets.
+    let socket = TcpStream::from(OwnedFd::from(listener));
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(limits::THREAD_IDLE_MAX))?;
+    socket.set_write_timeout(Some(limits::WRITE_STALL_MAX))?;
+    Ok(TcpListener::from(OwnedFd::from(socket)))
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }
 
 /// A lock whose holder panicked is still good: no critical section here leaves half a change behind.

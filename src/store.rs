@@ -15,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::limits;
@@ -104,9 +105,15 @@ impl fmt::Display for OpenError {
 
 impl Error for OpenError {}
 
+/// The read connections that nobody uses now, and how many threads wait for one.
+struct Readers {
+    free: Vec<Connection>,
+    waiting: usize,
+}
+
 /// The open database.
 pub struct Store {
-    readers: Mutex<Vec<Connection>>,
+    readers: Mutex<Readers>,
     reader_free: Condvar,
     /// `None` once the store is closing.
     queue: Mutex<Option<Sender<Job>>>,
@@ -140,7 +147,7 @@ impl Store {
             writer
         });
         Ok(Store {
-            readers: Mutex::new(readers),
+            readers: Mutex::new(Readers { free: readers, waiting: 0 }),
             reader_free: Condvar::new(),
             queue: Mutex::new(Some(queue)),
             writer: Mutex::new(Some(writer.map_err(OpenError::Io)?)),
@@ -194,18 +201,21 @@ impl Store {
         drop(locked(&self.queue).take());
         let writer = locked(&self.writer).take().ok_or(StoreError::Abandoned)?;
         let writer = writer.join().map_err(|_| StoreError::Abandoned)?;
-        locked(&self.readers).clear();
+        locked(&self.readers).free.clear();
         writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         writer.close().map_err(|(_, error)| error.into())
     }
 
     fn reader(&self) -> Result<Reader<'_>, StoreError> {
-        let waited =
-            self.reader_free.wait_timeout_while(locked(&self.readers), limits::READ_WAIT_MAX, |readers| {
-                readers.is_empty()
-            });
-        let (mut readers, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let connection = readers.pop().ok_or(StoreError::Busy)?;
+        let mut readers = locked(&self.readers);
+        if readers.free.is_empty() {
+            readers.waiting += 1;
+            let none_free = |readers: &mut Readers| readers.free.is_empty();
+            let waited = self.reader_free.wait_timeout_while(readers, limits::READ_WAIT_MAX, none_free);
+            (readers, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            readers.waiting -= 1;
+        }
+        let connection = readers.free.pop().ok_or(StoreError::Busy)?;
         Ok(Reader { store: self, connection: Some(connection) })
     }
 }
@@ -228,8 +238,11 @@ impl Drop for Reader<'_> {
             if !connection.is_autocommit() {
                 let _ = run(&connection, "ROLLBACK"); // the work panicked inside its transaction
             }
-            locked(&self.store.readers).push(connection);
-            self.store.reader_free.notify_one();
+            let mut readers = locked(&self.store.readers);
+            readers.free.push(connection);
+            if readers.waiting > 0 {
+                self.store.reader_free.notify_one(); // a system call, which the usual case is spared
+            }
         }
     }
 }
@@ -272,7 +285,7 @@ fn write_in_groups(connection: &Connection, jobs: &Receiver<Job>) {
         let mut group = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next {
-            group.extend(attempt(job, connection));
+            group.extend(attempt(job, connection, group.is_empty()));
             let full = connection.is_autocommit() || group.len() >= limits::BATCH_MAX;
             next = if full { None } else { jobs.try_recv().ok() };
         }
@@ -291,7 +304,7 @@ fn begin(connection: &Connection, wait: Duration) -> Result<(), StoreError> {
 
 fn commit(connection: &Connection) -> Result<(), StoreError> {
     if connection.is_autocommit() {
-        // SQLite undid the whole transaction by itself, as it may when the disk is full.
+        // The first job failed alone, or SQLite undid all by itself, as it may when the disk is full.
         return Err(StoreError::Abandoned);
     }
     run(connection, "COMMIT").inspect_err(|_| {
@@ -301,19 +314,27 @@ fn commit(connection: &Connection) -> Result<(), StoreError> {
     })
 }
 
-/// Runs one job inside a savepoint; a failed or panicking one is undone and spares its neighbours.
-fn attempt(job: Job, connection: &Connection) -> Option<Outcome> {
-    if let Err(error) = run(connection, "SAVEPOINT job") {
+/// Runs one job; a failed or panicking one is undone and spares its neighbours.
+///
+/// The first of a group has nothing before it to spare, so it does without a savepoint: where it fails, the
+/// transaction ends with it, and the next group begins.
+fn attempt(job: Job, connection: &Connection, is_first: bool) -> Option<Outcome> {
+    if !is_first && let Err(error) = run(connection, "SAVEPOINT job") {
         job.refuse(error);
         return None;
     }
     // Whoever waits for a job that panicked learns it from the reply's sender being dropped.
     let outcome = catch_unwind(AssertUnwindSafe(|| (job.run)(Ok(connection)))).ok();
+    let keep = outcome.as_ref().is_some_and(|outcome| outcome.keep);
     if !connection.is_autocommit() {
-        if !outcome.as_ref().is_some_and(|outcome| outcome.keep) {
-            let _ = run(connection, "ROLLBACK TO job");
-        }
-        let _ = run(connection, "RELEASE job");
+        let _ = match (is_first, keep) {
+            (true, true) => Ok(()),
+            (true, false) => run(connection, "ROLLBACK"),
+            (false, true) => run(connection, "RELEASE job"),
+            (false, false) => {
+                run(connection, "ROLLBACK TO job").and_then(|()| run(connection, "RELEASE job"))
+            }
+        };
     }
     outcome
 }
@@ -354,6 +375,8 @@ fn set_up(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "synchronous", "full")?; // the log is on the disk before a commit returns
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    // Plans must not depend on the values bound, or SQLite would prepare many a cached statement anew at each use.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(limits::STATEMENTS_MAX);
     Ok(())
 }

@@ -59,9 +59,10 @@ fn within_rate(now: Timestamp) -> bool {
     static SECOND: Mutex<(i64, u64)> = Mutex::new((0, 0));
     let (lines, left_out) = {
         let mut second = SECOND.lock().unwrap_or_else(PoisonError::into_inner);
-        let left_out =
-            if second.0 == now.0 { 0 } else { second.1.saturating_sub(limits::LOG_LINES_PER_SECOND_MAX) };
-        *second = if second.0 == now.0 { (now.0, second.1 + 1) } else { (now.0, 1) };
+        // A slow request's line carries the second in which it began, which may be over.
+        let is_next = now.0 > second.0;
+        let left_out = if is_next { second.1.saturating_sub(limits::LOG_LINES_PER_SECOND_MAX) } else { 0 };
+        *second = if is_next { (now.0, 1) } else { (second.0, second.1 + 1) };
         (second.1, left_out)
     };
     if left_out > 0 {

@@ -293,7 +293,8 @@ fn moment(own: &Own, argument: &'static str, text: &str) -> Result<(i64, i64), F
     // SQLite takes many more forms, "now" among them, and turns the 30th of February into the 2nd of March:
     // the form is checked by whoever took the argument, and the date must come out as it went in.
     let sql = "SELECT unixepoch(?2), unixepoch(?2) + CASE length(?2) WHEN 10 THEN 86399 ELSE 0 END
-               WHERE ?1 AND date(substr(?2, 1, 10)) = substr(?2, 1, 10) AND unixepoch(?2) IS NOT NULL";
+               WHERE ?1 AND date(substr(?2, 1, 10)) = substr(?2, 1, 10) AND substr(?2, 12, 2) < '24'
+                   AND unixepoch(?2) IS NOT NULL";
     let found = own.first(sql, &[&text], |row| Ok((row.get(0)?, row.get(1)?)))?;
     found.ok_or_else(|| Fault::BadMoment { argument, text: text.to_owned() })
 }

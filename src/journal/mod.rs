@@ -95,6 +95,8 @@ pub struct TagItem {
     pub description: Option<String>,
     /// How many entries have it.
     pub entry_count: i64,
+    /// When it changed last.
+    pub updated_at: Timestamp,
 }
 
 /// The link between an entry and a tag.

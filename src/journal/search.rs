@@ -42,6 +42,11 @@ pub fn search(
             score = f64::from_be_bytes(take_eight(&mut position)?);
             created_at = i64::from_be_bytes(take_eight(&mut position)?);
             id = i64::from_be_bytes(take_eight(&mut position)?);
+            // Any write of anybody's changes every score a little: the page goes on from what the row has now.
+            let sql = "SELECT bm25(entries_fts, 10, 5, 1, 1, 1) FROM entries_fts
+                       JOIN entries e ON e.id = entries_fts.rowid AND e.user_id = ?1
+                       WHERE entries_fts MATCH ?2 AND entries_fts.rowid = ?3";
+            score = own.first(sql, &[&expression, &id], |row| row.get(0))?.unwrap_or(score);
         }
         let ((need, tags, from, to), (mood, location, weather, private, favorite)) =
             entries::filter_values(&own, filter)?;

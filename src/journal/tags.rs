@@ -94,11 +94,11 @@ pub fn list(
         let sql = "SELECT count(*) FROM tags WHERE user_id = ?1";
         let total = own.first(sql, &[], |row| row.get(0))?.unwrap_or(0);
         let sql = "SELECT t.id, t.name, t.description,
-                       (SELECT count(*) FROM entry_tags l WHERE l.user_id = ?1 AND l.tag_id = t.id)
+                       (SELECT count(*) FROM entry_tags l WHERE l.user_id = ?1 AND l.tag_id = t.id), t.updated_at
                    FROM tags t WHERE t.user_id = ?1 AND (t.name, t.id) > (?2, ?3) ORDER BY t.name, t.id LIMIT ?4";
         let mut items = own.all(sql, &[&name, &id, &(limit as i64 + 1)], |row| {
             let (id, name, description) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(TagItem { id, name, description, entry_count: row.get(3)? })
+            Ok(TagItem { id, name, description, entry_count: row.get(3)?, updated_at: Timestamp(row.get(4)?) })
         })?;
         let next = cut(&mut items, limit).map(|last: &TagItem| {
             let position = [&last.id.to_be_bytes()[..], last.name.as_bytes()].concat();

@@ -23,6 +23,13 @@ pub struct Argument {
     pub about: &'static str,
 }
 
+/// The largest id: the largest integer that every JSON reader takes for itself (RFC 8259 §6).
+const ID_MAX: i64 = (1 << 53) - 1;
+/// Characters of a date-time: more fraction than anybody measures.
+const MOMENT_CHARS_MAX: usize = 40;
+/// Unknown arguments that an error names; the rest it counts.
+const UNKNOWN_NAMED_MAX: usize = 5;
+
 /// The form of a [`Kind::Moment`], for clients; [`is_moment`] is the same for us.
 const MOMENT_PATTERN: &str = "^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-]\\d{2}:\\d{2}))?$";
 
@@ -80,9 +87,9 @@ impl Argument {
 
     fn schema(&self) -> Value {
         let mut schema = match &self.kind {
-            Kind::Id => json!({ "type": "integer", "minimum": 1 }),
+            Kind::Id => json!({ "type": "integer", "minimum": 1, "maximum": ID_MAX }),
             Kind::Ids => json!({
-                "type": "array", "items": { "type": "integer", "minimum": 1 },
+                "type": "array", "items": { "type": "integer", "minimum": 1, "maximum": ID_MAX },
                 "maxItems": limits::TAGS_PER_ENTRY_MAX,
             }),
             Kind::Text { min, max } => json!({ "type": "string", "minLength": min, "maxLength": max }),
@@ -93,7 +100,9 @@ impl Argument {
                 json!({ "type": "integer", "minimum": 1, "maximum": max, "default": default })
             }
             Kind::Choice(words) => json!({ "type": "string", "enum": words, "default": words[0] }),
-            Kind::Moment => json!({ "type": "string", "pattern": MOMENT_PATTERN }),
+            Kind::Moment => {
+                json!({ "type": "string", "maxLength": MOMENT_CHARS_MAX, "pattern": MOMENT_PATTERN })
+            }
             Kind::Cursor => json!({ "type": "string", "maxLength": limits::CURSOR_CHARS_MAX }),
         };
         if self.nullable {
@@ -110,12 +119,12 @@ impl Argument {
         }
         let text = || value.as_str().ok_or_else(|| format!("must be a string, not {}", kind_of(value)));
         match &self.kind {
-            Kind::Id => integer(value, 1, i64::MAX).map(Value::from),
+            Kind::Id => integer(value, 1, ID_MAX).map(Value::from),
             Kind::Ids => {
                 let ids =
                     value.as_array().ok_or_else(|| format!("must be an array, not {}", kind_of(value)))?;
                 within("must have", ids.len(), 0, limits::TAGS_PER_ENTRY_MAX, "items")?;
-                let ids = ids.iter().map(|id| integer(id, 1, i64::MAX).map(Value::from));
+                let ids = ids.iter().map(|id| integer(id, 1, ID_MAX).map(Value::from));
                 ids.collect::<Result<Vec<_>, _>>()
                     .map(Value::Array)
                     .map_err(|why| format!("holds one that {why}"))
@@ -135,7 +144,7 @@ impl Argument {
                 _ => Err(format!("must be one of {}", words.join(", "))),
             },
             Kind::Moment => match text()? {
-                moment if is_moment(moment) => Ok(moment.into()),
+                moment if moment.len() <= MOMENT_CHARS_MAX && is_moment(moment) => Ok(moment.into()),
                 _ => Err("must be a date (2025-01-31) or a date-time with its offset (2025-01-31T09:30:00Z)"
                     .into()),
             },
@@ -168,19 +177,25 @@ pub fn read(arguments: &[Argument], given: Map<String, Value>) -> Result<Checked
     for argument in arguments.iter().filter(|a| a.required && !given.contains_key(a.name)) {
         faults.push(format!("{} is required", argument.name));
     }
-    let mut checked = Map::new();
+    let (mut checked, mut unknown) = (Map::new(), Vec::new());
     for (name, value) in given {
         match arguments.iter().find(|argument| argument.name == name) {
-            None => {
-                let known: Vec<_> = arguments.iter().map(|argument| argument.name).collect();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                faults.push(format!("{name:.40?} is not an argument of this tool (it takes {known})"));
-            }
+            None => unknown.push(name),
             Some(argument) => match argument.check(&value) {
                 Ok(value) => drop(checked.insert(name, value)),
                 Err(why) => faults.push(format!("{name} {why}")),
             },
         }
+    }
+    if !unknown.is_empty() {
+        let named: Vec<String> = unknown.iter().take(UNKNOWN_NAMED_MAX).map(|name| cut(name)).collect();
+        let more = match unknown.len() - named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let known: Vec<_> = arguments.iter().map(|argument| argument.name).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        faults.push(format!("{}{more}: no such argument (this tool takes {known})", named.join(", ")));
     }
     if faults.is_empty() { Ok(Checked(checked)) } else { Err(faults.join("; ")) }
 }
@@ -224,7 +239,6 @@ fn integer(value: &Value, min: i64, max: i64) -> Result<i64, String> {
     let number = value.as_i64().or(whole.map(|number| number as i64));
     match number {
         Some(number) if (min..=max).contains(&number) => Ok(number),
-        _ if max == i64::MAX => Err(format!("must be an integer of at least {min}, not {}", shown(value))),
         _ => Err(format!("must be an integer from {min} to {max}, not {}", shown(value))),
     }
 }
@@ -241,6 +255,11 @@ fn within(must: &str, count: usize, min: usize, max: usize, unit: &str) -> Resul
         _ if min == 0 => Err(format!("{must} at most {max} {unit}, not {count}")),
         _ => Err(format!("{must} {min} to {max} {unit}, not {count}")),
     }
+}
+
+/// A name of the client's, quoted and short enough to repeat.
+fn cut(name: &str) -> String {
+    format!("{:?}", name.chars().take(40).collect::<String>())
 }
 
 fn shown(value: &Value) -> String {
@@ -313,9 +332,9 @@ mod tests {
         };
         assert_eq!(check(json!({ "title": "é☂abc", "tags": [1, 2.0], "mood": null })), Ok(()));
         let wrong = check(json!({ "tags": [1, 1.5], "mood": "stormy", "colour": "red" }));
-        let expected = "title is required; tags holds one that must be an integer of at least 1, not 1.5; \
+        let expected = "title is required; tags holds one that must be an integer from 1 to 9007199254740991, not 1.5; \
                         mood must have at most 5 characters, not 6; \
-                        \"colour\" is not an argument of this tool (it takes title, tags, mood)";
+                        \"colour\": no such argument (this tool takes title, tags, mood)";
         assert_eq!(wrong, Err(expected.to_owned()));
     }
 }

@@ -131,6 +131,6 @@ fn one_entry(text: Option<String>, entry: &Entry) -> Answer {
 }
 
 fn both_links(entry: &Entry, tag: &Tag) -> Vec<Value> {
-    let tag_link = tag_link(tag.id, &tag.name, Some(tag.updated_at));
+    let tag_link = tag_link(tag.id, &tag.name, tag.updated_at);
     vec![tag_link, entry_link(entry.id, &entry.title, entry.updated_at)]
 }

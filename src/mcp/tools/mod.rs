@@ -152,7 +152,8 @@ impl From<Fault> for ToolError {
                 )
             }
             Fault::TooManyTags => {
-                format!("An entry can have at most {} tags. Remove one first.", limits::TAGS_PER_ENTRY_MAX)
+                let max = limits::TAGS_PER_ENTRY_MAX;
+                format!("An entry can have at most {max} tags, and this one has {max}. Remove one first.")
             }
             Fault::BadMoment { argument, text } => {
                 format!("Invalid arguments: {argument} must be a date or date-time that exists, not {text:?}")
@@ -180,21 +181,16 @@ fn found(total: i64, shown: usize, what: &str) -> String {
 }
 
 fn entry_link(id: i64, title: &str, modified: Timestamp) -> Value {
-    let uri = format!("epicme://entries/{id}");
-    link(uri, title, format!("Journal Entry: \"{title}\""), Some(modified))
+    link(format!("epicme://entries/{id}"), title, format!("Journal Entry: \"{title}\""), modified)
 }
 
-fn tag_link(id: i64, name: &str, modified: Option<Timestamp>) -> Value {
+fn tag_link(id: i64, name: &str, modified: Timestamp) -> Value {
     link(format!("epicme://tags/{id}"), name, format!("Tag: \"{name}\""), modified)
 }
 
-fn link(uri: String, name: &str, description: String, modified: Option<Timestamp>) -> Value {
-    let mut link = json!({
+fn link(uri: String, name: &str, description: String, modified: Timestamp) -> Value {
+    json!({
         "type": "resource_link", "uri": uri, "name": name, "description": description,
-        "mimeType": "application/json",
-    });
-    if let Some(modified) = modified {
-        link["annotations"] = json!({ "lastModified": modified.iso8601() });
-    }
-    link
+        "mimeType": "application/json", "annotations": { "lastModified": modified.iso8601() },
+    })
 }

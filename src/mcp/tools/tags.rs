@@ -41,7 +41,7 @@ pub(super) fn list_tags(desk: &Desk, given: &Checked) -> Result<Answer, ToolErro
             .items
             .iter()
             .take(limits::LINKS_MAX)
-            .map(|tag| tag_link(tag.id, &tag.name, None))
+            .map(|tag| tag_link(tag.id, &tag.name, tag.updated_at))
             .collect(),
         data: shapes::page(
             "tags",
@@ -67,6 +67,6 @@ pub(super) fn delete_tag(desk: &Desk, given: &Checked) -> Result<Answer, ToolErr
 }
 
 fn one_tag(text: Option<String>, tag: &Tag) -> Answer {
-    let link = tag_link(tag.id, &tag.name, Some(tag.updated_at));
+    let link = tag_link(tag.id, &tag.name, tag.updated_at);
     Answer { text, links: vec![link], data: json!({ "tag": shapes::tag(tag) }) }
 }

@@ -1,0 +1,1073 @@
+//! The journal through its tools: what each gives, refuses and leaves alone, and that nobody meets another's rows.
+//!
+//! `Person::result` holds every answer in this file against the output schema of its tool. Tables are text, a row
+//! a line, with ` | ` between the cells.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jsonschema::Validator;
+use rusqlite::{Connection, types};
+use serde_json::{Value, json};
+use support::{Client, Server};
+
+const SCOPES: [&str; 5] = ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"];
+
+/// Name, title, scope, hints (as journal.md section 3 shortens them), and arguments, the required ones starred.
+const TOOLS: &str = "
+    whoami | Who Am I | user:read | ro |
+    create_entry | Create Entry | entries:write | nd | \
+        title* content* mood location weather isPrivate isFavorite tags
+    get_entry | Get Entry | entries:read | ro | id*
+    list_entries | List Entries | entries:read | ro | \
+        tagIds tagMode from to mood location weather isPrivate isFavorite limit cursor
+    search_entries | Search Entries | entries:read | ro | \
+        query* tagIds tagMode from to mood location weather isPrivate isFavorite limit cursor
+    update_entry | Update Entry | entries:write | nd id | \
+        id* title content mood location weather isPrivate isFavorite
+    delete_entry | Delete Entry | entries:write | id | id*
+    create_tag | Create Tag | tags:write | nd | name* description
+    get_tag | Get Tag | tags:read | ro | id*
+    list_tags | List Tags | tags:read | ro | limit cursor
+    update_tag | Update Tag | tags:write | nd id | id* name description
+    delete_tag | Delete Tag | tags:write | id | id*
+    add_tag_to_entry | Add Tag to Entry | entries:write | nd id | entryId* tagId*
+    remove_tag_from_entry | Remove Tag from Entry | entries:write | id | entryId* tagId*";
+
+/// The first cell of each row of a table, and the others.
+fn table(text: &str) -> impl Iterator<Item = (&str, Vec<&str>)> {
+    text.trim().lines().map(|row| {
+        let mut cells = row.split('|').map(str::trim);
+        (cells.next().expect("a cell"), cells.collect())
+    })
+}
+
+/// Name and scope of every tool.
+fn scopes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    table(TOOLS).map(|(name, cells)| (name, cells[1]))
+}
+
+/// Somebody with a journal.
+struct Person {
+    server: Arc<Server>,
+    email: &'static str,
+    client: Client,
+    tools: Vec<Value>,
+    promises: BTreeMap<String, Validator>,
+}
+
+impl Person {
+    /// Ada, alone on a server.
+    fn alone() -> Person {
+        Person::on(Server::start().into(), "ada@example.com")
+    }
+
+    fn on(server: Arc<Server>, email: &'static str) -> Person {
+        let mut client = Client::new(&server, &server.token(email, &[]));
+        let tools = client.modern("tools/list", json!({})).json()["result"]["tools"].take();
+        let tools = tools.as_array().expect("tools").clone();
+        let promise = |tool: &Value| jsonschema::validator_for(&tool["outputSchema"]).expect("a schema");
+        let promises = tools.iter().map(|tool| (text(&tool["name"]), promise(tool))).collect();
+        Person { server, email, client, tools, promises }
+    }
+
+    /// Somebody else on the same server.
+    fn neighbour(&self) -> Person {
+        Person::on(Arc::clone(&self.server), "bob@example.com")
+    }
+
+    /// From now on this person calls with a token of these scopes only.
+    fn may_only(&mut self, scopes: &str) {
+        self.client = Client::new(&self.server, &self.server.token(self.email, &["--scope", scopes]));
+    }
+
+    /// A `CallToolResult` that is what its tool promises.
+    #[track_caller]
+    fn result(&mut self, tool: &str, arguments: Value) -> Value {
+        let result = self.client.call(tool, arguments);
+        let content = result["content"].as_array().expect("content");
+        let last = content.last().expect("a block");
+        assert_eq!(last["type"], "text", "{result}");
+        if result["isError"] == true {
+            assert_eq!((content.len(), &result["structuredContent"]), (1, &Value::Null), "{result}");
+        } else {
+            let data = &result["structuredContent"];
+            if let Err(error) = self.promises[tool].validate(data) {
+                panic!("{tool} breaks its promise: {error} in {data}");
+            }
+            assert_eq!(parse(&text(&last["text"])), *data);
+        }
+        result
+    }
+
+    /// The structured content of a call that succeeds.
+    #[track_caller]
+    fn ok(&mut self, tool: &str, arguments: Value) -> Value {
+        let mut result = self.result(tool, arguments);
+        assert!(result["isError"].is_null(), "{result}");
+        result["structuredContent"].take()
+    }
+
+    /// The call fails with this in its sentence, and nothing is written.
+    #[track_caller]
+    fn fails(&mut self, tool: &str, arguments: Value, sentence: &str) {
+        let before = self.rows();
+        let result = self.result(tool, arguments);
+        let told = text(&result["content"][0]["text"]);
+        assert!(result["isError"] == true && told.contains(sentence), "{told:?} lacks {sentence:?}");
+        assert!(self.rows() == before, "{tool} wrote something");
+    }
+
+    #[track_caller]
+    fn tag(&mut self, name: &str) -> i64 {
+        self.ok("create_tag", json!({ "name": name }))["tag"]["id"].as_i64().expect("an id")
+    }
+
+    #[track_caller]
+    fn entry(&mut self, title: &str, content: &str) -> i64 {
+        let made = self.ok("create_entry", json!({ "title": title, "content": content }));
+        made["entry"]["id"].as_i64().expect("an id")
+    }
+
+    /// The ids in a list that has one page.
+    #[track_caller]
+    fn ids(&mut self, tool: &str, arguments: Value) -> Vec<i64> {
+        let page = self.ok(tool, arguments);
+        assert_eq!(page["total"], ids(&page).len(), "{page}");
+        ids(&page)
+    }
+
+    /// The ids of the entries in which these words are found, in the order of the ids.
+    #[track_caller]
+    fn found(&mut self, query: &str) -> Vec<i64> {
+        sorted(self.ids("search_entries", json!({ "query": query })))
+    }
+
+    /// The ids on all pages of a list; `between` happens after each page but the last.
+    #[track_caller]
+    fn walk(&mut self, tool: &str, mut arguments: Value, mut between: impl FnMut(&mut Self)) -> Vec<i64> {
+        let mut seen = Vec::new();
+        loop {
+            let page = self.ok(tool, arguments.clone());
+            seen.extend(ids(&page));
+            let Some(next) = page.get("nextCursor") else { return seen };
+            assert_eq!(ids(&page).len(), arguments["limit"], "a page with a next one is full");
+            assert!(seen.len() < 20, "no list here is that long: {seen:?}");
+            arguments["cursor"] = next.clone();
+            between(self);
+        }
+    }
+
+    fn database(&self) -> Connection {
+        let database = Connection::open(self.server.folder.database()).expect("the database");
+        database.busy_timeout(support::PATIENCE).expect("a timeout");
+        database
+    }
+
+    /// Tries to change the database behind the server's back.
+    fn try_sql(&self, statements: &str) -> rusqlite::Result<()> {
+        self.database().execute_batch(&format!("PRAGMA foreign_keys = ON; {statements}"))
+    }
+
+    #[track_caller]
+    fn sql(&self, statements: &str) {
+        self.try_sql(statements).expect("the change");
+    }
+
+    /// Every row of every journal.
+    fn rows(&self) -> Vec<String> {
+        let database = self.database();
+        let table = |name: &str| {
+            let mut all = database.prepare(&format!("SELECT * FROM {name} ORDER BY id")).expect("a table");
+            let width = all.column_count();
+            let row = |row: &rusqlite::Row| (0..width).map(|at| row.get(at)).collect::<Result<Vec<_>, _>>();
+            let rows = all.query_map([], row).expect("rows");
+            rows.map(|row: Result<Vec<types::Value>, _>| format!("{name} {row:?}")).collect::<Vec<_>>()
+        };
+        ["entries", "tags", "entry_tags"].map(table).concat()
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+#[track_caller]
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+fn ids(page: &Value) -> Vec<i64> {
+    let items = page.get("entries").or(page.get("tags")).and_then(Value::as_array).expect("items");
+    items.iter().map(|item| item["id"].as_i64().expect("an id")).collect()
+}
+
+fn sorted(mut ids: Vec<i64>) -> Vec<i64> {
+    ids.sort_unstable();
+    ids
+}
+
+/// The numbers in a cell.
+fn numbers(cell: &str) -> Vec<i64> {
+    cell.split_whitespace().map(|number| number.parse().expect("a number")).collect()
+}
+
+/// `base` with one more member.
+fn with(base: &Value, name: &str, value: impl Into<Value>) -> Value {
+    let mut all = base.clone();
+    all[name] = value.into();
+    all
+}
+
+/// The tools that give pages, with the least that each takes.
+fn lists() -> [(&'static str, Value); 3] {
+    [("list_entries", json!({})), ("search_entries", json!({ "query": "page" })), ("list_tags", json!({}))]
+}
+
+/// What a link to a row looks like that changed on the second day of 1970.
+fn link(kind: &str, id: i64, name: &str) -> Value {
+    let (folder, what) = if kind == "tag" { ("tags", "Tag") } else { ("entries", "Journal Entry") };
+    json!({
+        "type": "resource_link", "uri": format!("epicme://{folder}/{id}"), "name": name,
+        "description": format!("{what}: \"{name}\""), "mimeType": "application/json",
+        "annotations": { "lastModified": "1970-01-02T00:00:00Z" },
+    })
+}
+
+/// The content is a sentence with these words (none: no sentence), these links, and the data.
+#[track_caller]
+fn shows(result: &Value, words: &[&str], links: &[Value]) {
+    let content = result["content"].as_array().expect("content");
+    for word in words {
+        assert_eq!(content[0]["type"], "text");
+        assert!(text(&content[0]["text"]).contains(word), "{} lacks {word}", content[0]);
+    }
+    assert_eq!(&content[usize::from(!words.is_empty())..content.len() - 1], links);
+}
+
+/// A row's `createdAt`, which is now.
+#[track_caller]
+fn made_now(row: &Value) -> u64 {
+    let (made, now) = (row["createdAt"].as_u64().expect("a number"), SystemTime::now());
+    let now = now.duration_since(UNIX_EPOCH).expect("a time").as_secs();
+    assert!((now - 60..=now).contains(&made), "{made} is Unix seconds in UTC");
+    made
+}
+
+#[test]
+fn describes_every_tool_as_the_contract_does() {
+    let ada = Person::alone();
+    assert_eq!(ada.tools.len(), table(TOOLS).count());
+    for (tool, (name, cells)) in ada.tools.iter().zip(table(TOOLS)) {
+        let hint = |short| cells[2].split(' ').any(|hint| hint == short);
+        assert_eq!((&tool["name"], &tool["title"]), (&json!(name), &json!(cells[0])));
+        assert!(!text(&tool["description"]).is_empty(), "{name}");
+        let hints = json!({
+            "readOnlyHint": hint("ro"), "destructiveHint": !hint("nd") && !hint("ro"),
+            "idempotentHint": hint("id") || hint("ro"), "openWorldHint": false,
+        });
+        assert_eq!(tool["annotations"], hints, "{name}");
+        let schema = &tool["inputSchema"];
+        assert!(jsonschema::draft202012::meta::is_valid(schema), "{schema}");
+        assert!(jsonschema::draft202012::meta::is_valid(&tool["outputSchema"]), "{name}");
+        assert_eq!((&schema["type"], &schema["additionalProperties"]), (&json!("object"), &json!(false)));
+        let star = |name: &String| if requires(schema, name) { "*" } else { "" };
+        let properties = schema["properties"].as_object().into_iter().flat_map(|all| all.keys());
+        let starred: Vec<_> = properties.map(|name| format!("{name}{}", star(name))).collect();
+        assert_eq!(starred.join(" "), cells[3], "{name}");
+    }
+}
+
+fn requires(schema: &Value, name: &str) -> bool {
+    schema["required"].as_array().is_some_and(|all| all.contains(&json!(name)))
+}
+
+#[test]
+fn refuses_every_tool_to_a_token_with_all_other_scopes_and_names_the_one() {
+    let mut ada = Person::alone();
+    for scope in SCOPES {
+        ada.may_only(&SCOPES.into_iter().filter(|other| *other != scope).collect::<Vec<_>>().join(" "));
+        for (name, _) in scopes().filter(|(_, needs)| *needs == scope) {
+            let reply = ada.client.modern("tools/call", json!({ "name": name }));
+            assert_eq!(reply.status, 403, "{name}");
+            let challenge = reply.field("www-authenticate").expect("a challenge");
+            assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
+            assert!(challenge.contains(&format!(", scope=\"{scope}\", ")), "{name}: {challenge}");
+        }
+    }
+}
+
+#[test]
+fn accepts_every_tool_with_its_scope_alone() {
+    let mut ada = Person::alone();
+    for (name, scope) in scopes() {
+        ada.may_only("tags:write entries:write");
+        let (tag, entry) = (ada.tag(name), ada.entry(name, ""));
+        ada.may_only(scope);
+        let arguments = match name {
+            "create_entry" => json!({ "title": "t", "content": "c" }),
+            "search_entries" => json!({ "query": "t" }),
+            "create_tag" => json!({ "name": "new" }),
+            "get_tag" | "update_tag" | "delete_tag" => json!({ "id": tag }),
+            "get_entry" | "update_entry" | "delete_entry" => json!({ "id": entry }),
+            "add_tag_to_entry" | "remove_tag_from_entry" => json!({ "entryId": entry, "tagId": tag }),
+            _ => json!({}),
+        };
+        ada.ok(name, arguments);
+    }
+}
+
+#[test]
+fn says_who_is_signed_in_and_what_the_token_may_do() {
+    let mut ada = Person::alone();
+    ada.sql("UPDATE users SET created_at = 1000, updated_at = 2000");
+    let user = json!({ "id": 1, "email": "ada@example.com", "createdAt": 1000, "updatedAt": 2000 });
+    let result = ada.result("whoami", json!({}));
+    assert_eq!(result["structuredContent"], json!({ "user": user, "scopes": SCOPES }));
+    shows(&result, &[], &[]);
+    ada.may_only("tags:write user:read");
+    assert_eq!(ada.ok("whoami", json!({})), json!({ "user": user, "scopes": ["user:read", "tags:write"] }));
+}
+
+const OLD_ENTRIES: &str = "UPDATE entries SET created_at = 1000 * id, updated_at = 86400";
+
+#[test]
+fn writes_reads_changes_lists_and_deletes_an_entry() {
+    let mut ada = Person::alone();
+    let (sea, hill) = (ada.tag("sea"), ada.tag("hill"));
+    let bare = ada.ok("create_entry", json!({ "title": "A \"walk\"", "content": "" }));
+    let now = made_now(&bare["entry"]);
+    let fields = json!({
+        "id": 1, "userId": 1, "title": "A \"walk\"", "content": "", "mood": null, "location": null,
+        "weather": null, "isPrivate": 1, "isFavorite": 0, "createdAt": now, "updatedAt": now, "tags": [],
+    });
+    assert_eq!(bare, json!({ "entry": fields }));
+
+    // Every field; the tags come by name, each once.
+    let full = json!({
+        "title": "Two", "content": "☂ text", "mood": "calm", "location": "Home", "weather": "rain",
+        "isPrivate": false, "isFavorite": 1, "tags": [sea, hill, sea],
+    });
+    let mut made = ada.result("create_entry", full);
+    let now = made_now(&made["structuredContent"]["entry"]);
+    let mut entry = json!({
+        "id": 2, "userId": 1, "title": "Two", "content": "☂ text", "mood": "calm", "location": "Home",
+        "weather": "rain", "isPrivate": 0, "isFavorite": 1, "createdAt": now, "updatedAt": now,
+        "tags": [{ "id": hill, "name": "hill" }, { "id": sea, "name": "sea" }],
+    });
+    assert_eq!(made["structuredContent"], json!({ "entry": entry }));
+    let modified = made["content"][1]["annotations"]["lastModified"].take();
+    made["content"][1]["annotations"]["lastModified"] = "1970-01-02T00:00:00Z".into();
+    shows(&made, &["\"Two\"", "2"], &[link("entry", 2, "Two")]);
+    let moment = ada.database().query_row("SELECT unixepoch(?1)", [text(&modified)], |row| row.get(0));
+    assert_eq!(moment, Ok(now as i64));
+
+    // No field at all changes nothing; what is left out stays, null clears.
+    ada.sql(OLD_ENTRIES);
+    (entry["createdAt"], entry["updatedAt"]) = (2000.into(), 86400.into());
+    for (tool, words) in [("get_entry", &[][..]), ("update_entry", &["\"Two\"", "2"])] {
+        let result = ada.result(tool, json!({ "id": 2 }));
+        assert_eq!(result["structuredContent"], json!({ "entry": entry }));
+        shows(&result, words, &[link("entry", 2, "Two")]);
+    }
+    let cleared = json!({ "mood": null, "location": null, "weather": null });
+    let changed = json!({ "mood": "glad", "title": "Three", "content": "", "isPrivate": 1, "isFavorite": 0 });
+    for (name, value) in [cleared, changed].iter().flat_map(|all| all.as_object().expect("an object")) {
+        let mut updated = ada.ok("update_entry", with(&json!({ "id": 2 }), name, value.clone()));
+        assert!(updated["entry"]["updatedAt"].as_u64() >= Some(now), "{updated}");
+        updated["entry"]["updatedAt"] = 86400.into();
+        entry[name] = value.clone();
+        assert_eq!(updated, json!({ "entry": entry }), "{name} and nothing else");
+        ada.sql(OLD_ENTRIES);
+    }
+
+    let result = ada.result("list_entries", json!({}));
+    let items = json!([
+        { "id": 2, "title": "Three", "tagCount": 2, "mood": "glad", "isFavorite": 0, "createdAt": 2000, "updatedAt": 86400 },
+        { "id": 1, "title": "A \"walk\"", "tagCount": 0, "mood": null, "isFavorite": 0, "createdAt": 1000, "updatedAt": 86400 },
+    ]);
+    assert_eq!(result["structuredContent"], json!({ "entries": items, "total": 2 }));
+    shows(&result, &["Found 2 entries."], &[link("entry", 2, "Three"), link("entry", 1, "A \"walk\"")]);
+
+    let deleted = ada.result("delete_entry", json!({ "id": 2 }));
+    assert_eq!(deleted["structuredContent"], json!({ "success": true, "entry": entry }));
+    shows(&deleted, &["\"Three\"", "2"], &[link("entry", 2, "Three")]);
+    assert!(!ada.rows().iter().any(|row| row.starts_with("entry_tags")), "its links went with it");
+    assert_eq!(ada.ids("list_tags", json!({})), [hill, sea]);
+    for tool in ["get_entry", "update_entry", "delete_entry"] {
+        ada.fails(tool, json!({ "id": 2 }), "Entry with ID \"2\" not found");
+    }
+}
+
+const OLD_TAGS: &str = "UPDATE tags SET created_at = 1000, updated_at = 86400";
+
+#[test]
+fn writes_reads_changes_lists_and_deletes_a_tag() {
+    let mut ada = Person::alone();
+    assert_eq!(ada.ok("create_tag", json!({ "name": "hill" }))["tag"]["description"], json!(null));
+    let mut made = ada.result("create_tag", json!({ "name": " \t sea\u{a0}", "description": "salt" }));
+    let now = made_now(&made["structuredContent"]["tag"]);
+    let mut tag = json!({ "id": 2, "userId": 1, "name": "sea", "description": "salt", "createdAt": now, "updatedAt": now });
+    assert_eq!(made["structuredContent"], json!({ "tag": tag }));
+    made["content"][1]["annotations"]["lastModified"] = "1970-01-02T00:00:00Z".into();
+    shows(&made, &["\"sea\"", "2"], &[link("tag", 2, "sea")]);
+
+    ada.sql(OLD_TAGS);
+    (tag["createdAt"], tag["updatedAt"]) = (1000.into(), 86400.into());
+    for (tool, words) in [("get_tag", &[][..]), ("update_tag", &["\"sea\"", "2"])] {
+        let result = ada.result(tool, json!({ "id": 2 }));
+        assert_eq!(result["structuredContent"], json!({ "tag": tag }));
+        shows(&result, words, &[link("tag", 2, "sea")]);
+    }
+    for (name, value) in [("description", json!(null)), ("name", json!("sea")), ("name", json!("ocean"))] {
+        let mut updated = ada.ok("update_tag", with(&json!({ "id": 2 }), name, value.clone()));
+        assert!(updated["tag"]["updatedAt"].as_u64() >= Some(now), "{updated}");
+        updated["tag"]["updatedAt"] = 86400.into();
+        tag[name] = value;
+        assert_eq!(updated, json!({ "tag": tag }), "{name} and nothing else");
+        ada.sql(OLD_TAGS);
+    }
+
+    ada.ok("create_entry", json!({ "title": "t", "content": "c", "tags": [1, 2] }));
+    ada.ok("create_entry", json!({ "title": "u", "content": "c", "tags": [2] }));
+    let result = ada.result("list_tags", json!({}));
+    let items = json!([
+        { "id": 1, "name": "hill", "description": null, "entryCount": 1 },
+        { "id": 2, "name": "ocean", "description": null, "entryCount": 2 },
+    ]);
+    assert_eq!(result["structuredContent"], json!({ "tags": items, "total": 2 }));
+    shows(&result, &["Found 2 tags."], &[link("tag", 1, "hill"), link("tag", 2, "ocean")]);
+    let deleted = ada.result("delete_tag", json!({ "id": 2 }));
+    assert_eq!(deleted["structuredContent"], json!({ "success": true, "tag": tag }));
+    shows(&deleted, &["\"ocean\"", "2"], &[link("tag", 2, "ocean")]);
+    let left = ada.ok("get_entry", json!({ "id": 1 }))["entry"]["tags"].take();
+    assert_eq!(left, json!([{ "id": 1, "name": "hill" }]), "the entry stays, without the tag");
+    for tool in ["get_tag", "update_tag", "delete_tag"] {
+        ada.fails(tool, json!({ "id": 2 }), "Tag ID \"2\" not found");
+    }
+}
+
+#[test]
+fn attaches_a_tag_once_and_detaches_it_once() {
+    let mut ada = Person::alone();
+    let (entry, tag) = (ada.entry("Walk", "c"), ada.tag("sea"));
+    ada.sql(OLD_ENTRIES);
+    ada.sql(OLD_TAGS);
+    let both = json!({ "entryId": entry, "tagId": tag });
+    let (words, links) = (["\"sea\"", "\"Walk\""], [link("tag", tag, "sea"), link("entry", entry, "Walk")]);
+    let mut fields = json!({ "id": 1, "userId": 1, "entryId": entry, "tagId": tag });
+    for first in [true, false] {
+        let result = ada.result("add_tag_to_entry", both.clone());
+        let now = if first { made_now(&result["structuredContent"]["entryTag"]) } else { 1000 };
+        (fields["createdAt"], fields["updatedAt"]) = (now.into(), now.into());
+        assert_eq!(result["structuredContent"], json!({ "success": true, "entryTag": fields }));
+        shows(&result, &words, &links);
+        ada.sql("UPDATE entry_tags SET created_at = 1000, updated_at = 1000");
+    }
+    for removed in [true, false] {
+        let result = ada.result("remove_tag_from_entry", both.clone());
+        assert_eq!(result["structuredContent"], json!({ "success": true, "removed": removed }));
+        shows(&result, &words, &links);
+        assert_eq!(ada.ok("get_entry", json!({ "id": entry }))["entry"]["tags"], json!([]));
+    }
+    for tool in ["add_tag_to_entry", "remove_tag_from_entry"] {
+        ada.fails(tool, json!({ "entryId": 9, "tagId": tag }), "Entry with ID \"9\" not found");
+        ada.fails(tool, json!({ "entryId": entry, "tagId": 9 }), "Tag ID \"9\" not found");
+    }
+}
+
+#[test]
+fn writes_an_entry_with_all_its_tags_or_not_at_all() {
+    let mut ada = Person::alone();
+    let tag = ada.tag("sea");
+    let entry = |tags: &[i64]| json!({ "title": "t", "content": "c", "tags": tags });
+    for tags in [&[tag, 9][..], &[9, tag], &[9]] {
+        ada.fails("create_entry", entry(tags), "Tag ID \"9\" not found");
+    }
+    let made = ada.ok("create_entry", entry(&[tag, tag]));
+    assert_eq!(made["entry"]["tags"], json!([{ "id": tag, "name": "sea" }]));
+    assert_eq!(ada.found("c"), [1]);
+}
+
+#[test]
+fn refuses_a_tag_name_that_is_taken_and_accepts_it_from_its_owner_and_from_somebody_else() {
+    let mut ada = Person::alone();
+    let (sea, hill) = (ada.tag("sea"), ada.tag("hill"));
+    let taken = format!("A tag named \"sea\" already exists (ID: {sea})");
+    ada.fails("create_tag", json!({ "name": " sea " }), &taken);
+    ada.fails("update_tag", json!({ "id": hill, "name": "sea" }), &taken);
+    ada.ok("update_tag", json!({ "id": sea, "name": "sea" }));
+    ada.tag("Sea");
+    ada.neighbour().tag("sea");
+}
+
+#[test]
+fn limits_every_text_and_names_the_limit_and_the_size() {
+    let mut ada = Person::alone();
+    ada.tag("sea");
+    ada.entry("Walk", "c");
+    /// The argument takes `max` characters, of several octets each, and not one more.
+    #[track_caller]
+    fn check(ada: &mut Person, tool: &str, base: &Value, argument: &str, (min, max): (usize, usize)) {
+        let letter = if tool.starts_with("update") { "é" } else { "☂" }; // tag names differ
+        ada.ok(tool, with(base, argument, letter.repeat(max - 1) + "x"));
+        let bounds = if min == 0 { format!("at most {max}") } else { format!("{min} to {max}") };
+        let sentence = |count| format!("{argument} must have {bounds} characters, not {count}");
+        ada.fails(tool, with(base, argument, letter.repeat(max + 1)), &sentence(max + 1));
+        ada.fails(tool, with(base, argument, "a".repeat(2 * max)), &sentence(2 * max));
+        let no_nul = format!("{argument} must not contain the character U+0000");
+        ada.fails(tool, with(base, argument, "a\0b"), &no_nul);
+        match min {
+            0 => assert!(ada.result(tool, with(base, argument, ""))["isError"].is_null()),
+            _ => ada.fails(tool, with(base, argument, ""), &sentence(0)),
+        }
+    }
+    let rows = r#"
+        create_entry | {"title":"t","content":"c"} | title 1 300 | content 0 100000 | mood 0 200 | location 0 200 | weather 0 200
+        update_entry | {"id":1} | title 1 300 | content 0 100000 | mood 0 200 | location 0 200 | weather 0 200
+        list_entries | {} | mood 0 200 | location 0 200 | weather 0 200
+        search_entries | {"query":"x"} | query 1 500 | mood 0 200 | location 0 200 | weather 0 200
+        create_tag | {} | name 1 100
+        update_tag | {"id":1} | name 1 100 | description 0 1000"#;
+    for (tool, cells) in table(rows) {
+        for cell in &cells[1..] {
+            let (argument, bounds) = cell.split_once(' ').expect("a name");
+            let bounds = numbers(bounds);
+            check(&mut ada, tool, &parse(cells[0]), argument, (bounds[0] as usize, bounds[1] as usize));
+        }
+    }
+    for blank in [" ", "\t\n", "\u{a0}\u{3000}"] {
+        ada.fails("create_tag", json!({ "name": blank }), "name must not be blank");
+        ada.fails("update_tag", json!({ "id": 1, "name": blank }), "name must not be blank");
+    }
+    let described = |name: &str, size| json!({ "name": name, "description": "é".repeat(size) });
+    ada.ok("create_tag", described("a", 0));
+    ada.ok("create_tag", described("b", 1000));
+    ada.fails("create_tag", described("c", 1001), "description must have at most 1000 characters, not 1001");
+    for (tool, base) in lists() {
+        let long = "cursor must have at most 500 characters, not 501";
+        ada.fails(tool, with(&base, "cursor", "A".repeat(501)), long);
+        ada.fails(tool, with(&base, "cursor", "A".repeat(500)), "cursor must be the nextCursor");
+    }
+}
+
+#[test]
+fn limits_the_tags_of_an_entry_and_the_ids_of_a_filter() {
+    let mut ada = Person::alone();
+    let tags: Vec<_> = (0..51).map(|number| ada.tag(&format!("tag {number}"))).collect();
+    let entry = |tags: &[i64]| json!({ "title": "page", "content": "c", "tags": tags });
+    ada.fails("create_entry", entry(&tags), "tags must have at most 50 items, not 51");
+    let made = ada.ok("create_entry", entry(&tags[..50]));
+    assert_eq!(made["entry"]["tags"].as_array().map(Vec::len), Some(50));
+    ada.fails("add_tag_to_entry", json!({ "entryId": 1, "tagId": tags[50] }), "at most 50 tags");
+    ada.ok("add_tag_to_entry", json!({ "entryId": 1, "tagId": tags[49] })); // is there already
+    ada.ok("remove_tag_from_entry", json!({ "entryId": 1, "tagId": tags[0] }));
+    ada.ok("add_tag_to_entry", json!({ "entryId": 1, "tagId": tags[50] }));
+    for (tool, base) in &lists()[..2] {
+        let base = with(base, "tagMode", "all");
+        ada.fails(tool, with(&base, "tagIds", &tags[..]), "tagIds must have at most 50 items, not 51");
+        assert_eq!(ada.ids(tool, with(&base, "tagIds", &tags[1..])), [1]);
+    }
+}
+
+#[test]
+fn limits_a_page_to_what_is_asked_and_what_is_allowed() {
+    let mut ada = Person::alone();
+    ada.sql(
+        "CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 501)
+                                SELECT i FROM n;
+         INSERT INTO entries (user_id, title, content, created_at, updated_at) SELECT 1, 'page', '', 0, 0 FROM n;
+         INSERT INTO tags (user_id, name, created_at, updated_at) SELECT 1, printf('tag %03d', i), 0, 0 FROM n;",
+    );
+    for ((tool, base), (default, max)) in lists().into_iter().zip([(100, 200), (20, 100), (200, 500)]) {
+        for (limit, count) in [(None, default), (Some(1), 1), (Some(max), max)] {
+            let result = ada.result(tool, limit.map_or(base.clone(), |limit| with(&base, "limit", limit)));
+            let page = &result["structuredContent"];
+            assert_eq!((ids(page).len(), &page["total"]), (count, &json!(501)), "{tool}");
+            let content = result["content"].as_array().expect("content");
+            assert_eq!(content.len() - 2, count.min(20), "{tool} links its first twenty");
+            let told = text(&content[0]["text"]);
+            assert!(told.starts_with("Found 501 ") && told.contains(&count.to_string()), "{told}");
+        }
+        for bad in [json!(0), json!(max + 1), json!(1.5), json!("1"), json!(null), json!(true)] {
+            ada.fails(tool, with(&base, "limit", bad), &format!("limit must be an integer from 1 to {max}"));
+        }
+    }
+}
+
+#[test]
+fn refuses_what_is_no_id_and_accepts_an_integer_however_it_is_written() {
+    let mut ada = Person::alone();
+    for number in 1..=3 {
+        ada.tag(&number.to_string());
+        ada.entry("t", "c");
+    }
+    let rows = r#"
+        get_entry | id | {}
+        update_entry | id | {}
+        get_tag | id | {}
+        update_tag | id | {}
+        add_tag_to_entry | entryId | {"tagId":1}
+        add_tag_to_entry | tagId | {"entryId":1}
+        remove_tag_from_entry | entryId | {"tagId":1}
+        remove_tag_from_entry | tagId | {"entryId":1}
+        create_entry | tags | {"title":"t","content":"c"}
+        list_entries | tagIds | {}
+        search_entries | tagIds | {"query":"c"}
+        delete_entry | id | {}
+        delete_tag | id | {}"#;
+    let bad = "0 | -1 | 1.5 | \"1\" | null | true | [1] | 1e300 | -1e300 | 9223372036854775808";
+    let not = "0 | -1 | 1.5 | a string | null | a boolean | an array | 1e | -1e | 9223372036854775808";
+    for (tool, cells) in table(rows) {
+        let (argument, base) = (cells[0], parse(cells[1]));
+        let listed = argument.starts_with("tag") && argument.ends_with('s');
+        let shaped = |id: Value| with(&base, argument, if listed { json!([1, id]) } else { id });
+        for (bad, not) in bad.split(" | ").zip(not.split(" | ")) {
+            ada.fails(
+                tool,
+                shaped(parse(bad)),
+                &format!("must be an integer from 1 to 9007199254740991, not {not}"),
+            );
+        }
+        if listed {
+            ada.fails(tool, with(&base, argument, 1), &format!("{argument} must be an array, not a number"));
+        } else {
+            ada.fails(tool, shaped(json!(i64::MAX)), "\"9007199254740991\" not found");
+            ada.fails(tool, base.clone(), &format!("{argument} is required"));
+        }
+        ada.ok(tool, shaped(json!(3.0)));
+    }
+}
+
+#[test]
+fn takes_true_for_1_and_nothing_else() {
+    let mut ada = Person::alone();
+    ada.entry("t", "c");
+    for name in ["isPrivate", "isFavorite"] {
+        let calls = r#"create_entry | {"title":"t","content":"c"}
+                       update_entry | {"id":1}
+                       list_entries | {}"#;
+        for (tool, cells) in table(calls) {
+            for (given, flag) in [("true", 1), ("false", 0), ("1.0", 1), ("0", 0)] {
+                let result = ada.ok(tool, with(&parse(cells[0]), name, parse(given)));
+                match tool {
+                    "list_entries" => assert_eq!(result, ada.ok(tool, with(&json!({}), name, flag))),
+                    _ => assert_eq!(result["entry"][name], flag),
+                }
+            }
+            for bad in ["2", "-1", "0.5", "\"1\"", "\"true\"", "null", "[]"] {
+                let sentence = format!("{name} must be an integer from 0 to 1");
+                ada.fails(tool, with(&parse(cells[0]), name, parse(bad)), &sentence);
+            }
+        }
+    }
+}
+
+#[test]
+fn refuses_an_argument_that_the_tool_does_not_take_and_a_null_that_clears_nothing() {
+    let mut ada = Person::alone();
+    ada.entry("t", "c");
+    ada.tag("t");
+    for (tool, _) in table(TOOLS) {
+        ada.fails(tool, json!({ "userId": 1 }), "\"userId\": no such argument");
+    }
+    for (tool, name) in [("update_entry", "title"), ("update_entry", "content"), ("update_tag", "name")] {
+        let arguments = with(&json!({ "id": 1 }), name, json!(null));
+        ada.fails(tool, arguments, &format!("{name} must be a string, not null"));
+    }
+    let mood = json!({ "title": "t", "content": "c", "mood": null });
+    ada.fails("create_entry", mood, "mood must be a string, not null");
+}
+
+/// Ada with five entries around the end of a January; 4 and 5 were made in the same second.
+fn january() -> Person {
+    let mut ada = Person::alone();
+    for name in ["sea", "hill", "city"] {
+        ada.tag(name);
+    }
+    ada.sql(
+        "INSERT INTO entries (id, user_id, title, content, created_at, updated_at, mood, location, weather,
+                              is_private, is_favorite)
+         VALUES (1, 1, 'page', '', unixepoch('2025-01-30 23:59:59'), 0, 'calm', 'Home', 'sunny', 1, 0),
+                (2, 1, 'page', '', unixepoch('2025-01-31 00:00:00'), 0, 'CALM', 'home', 'rain',  0, 1),
+                (3, 1, 'page', '', unixepoch('2025-01-31 23:59:59'), 0, 'glad', NULL,   'rain',  1, 1),
+                (4, 1, 'page', '', unixepoch('2025-02-01 00:00:00'), 0, NULL,   NULL,   NULL,    1, 0),
+                (5, 1, 'page', '', unixepoch('2025-02-01 00:00:00'), 0, 'Calm', 'Sea',  NULL,    0, 0);
+         INSERT INTO entry_tags (user_id, entry_id, tag_id, created_at, updated_at)
+         VALUES (1, 1, 1, 0, 0), (1, 2, 1, 0, 0), (1, 2, 2, 0, 0), (1, 3, 2, 0, 0), (1, 5, 1, 0, 0),
+                (1, 5, 2, 0, 0), (1, 5, 3, 0, 0);",
+    );
+    ada
+}
+
+#[test]
+fn lists_and_finds_the_entries_that_pass_every_filter() {
+    let mut ada = january();
+    let rows = r#"
+        5 4 3 2 1 | {} | {"tagIds":[]} | {"tagMode":"all"} | {"to":"2025-02-01"} | {"from":"2025-01-30"}
+        5 3 2 1 | {"tagIds":[1,2]} | {"tagIds":[1,2],"tagMode":"any"} | {"tagIds":[2,99,1]}
+        5 2 1 | {"tagIds":[1]} | {"tagIds":[1,1],"tagMode":"all"} | {"tagIds":[1,99]} | {"mood":"cALM"}
+        5 2 | {"tagIds":[2,1],"tagMode":"all"} | {"isPrivate":0}
+        5 | {"tagIds":[1,2,3],"tagMode":"all"} | {"tagIds":[3]} | {"location":"SEA"} | {"mood":"calm","from":"2025-02-01"}
+        5 4 3 2 | {"from":"2025-01-31"} | {"from":"2025-01-31T00:00:00Z"}
+        3 2 1 | {"to":"2025-01-31"} | {"to":"2025-01-31T23:59:59Z"} | {"to":"2025-02-01T01:59:59+02:00"}
+        3 2 | {"from":"2025-01-31","to":"2025-01-31"} | {"weather":"rain"} | {"weather":"RAIN"} | {"isFavorite":1}
+        2 1 | {"to":"2025-01-31T23:59:58Z"} | {"to":"2025-01-31T23:59:58.999Z"} | {"location":"HOME"}
+        5 4 | {"from":"2025-01-31T18:30:00-05:30"} | {"from":"2025-02-01","to":"2025-02-01T00:00:00Z"}
+        4 3 1 | {"isPrivate":1}
+        5 4 1 | {"isFavorite":0}
+        2 | {"mood":"calm","tagIds":[2],"isPrivate":0,"to":"2025-01-31"} | {"location":"home","weather":"rain"}
+        1 | {"location":"home","isFavorite":0} | {"tagIds":[1],"to":"2025-01-30"} | {"weather":"sunny"}
+          | {"mood":"cal"} | {"mood":""} | {"tagIds":[1,99],"tagMode":"all"} | {"from":"2025-02-01","to":"2025-01-31"}"#;
+    for (expected, filters) in table(rows) {
+        for filter in filters {
+            assert_eq!(ada.ids("list_entries", parse(filter)), numbers(expected), "{filter}");
+            let found = ada.ids("search_entries", with(&parse(filter), "query", "page"));
+            assert_eq!(sorted(found), sorted(numbers(expected)), "{filter}");
+        }
+    }
+}
+
+#[test]
+fn refuses_a_date_that_does_not_exist_and_accepts_one_that_does() {
+    let mut ada = Person::alone();
+    let rows = "
+        2025-02-30 | exists | 2025-02-28
+        2025-02-29 | exists | 2024-02-29
+        2025-13-01 | exists | 2025-12-01
+        2025-00-10 | exists | 2025-01-10
+        2025-04-31T10:00:00Z | exists | 2025-04-30T10:00:00Z
+        2025-01-31T24:00:00Z | exists | 2025-01-31T23:00:00Z
+        2025-01-31T10:60:00Z | exists | 2025-01-31T10:59:00Z
+        2025-01-31T10:00:61Z | exists | 2025-01-31T10:00:59Z
+        2025-01-31T10:00:00+99:00 | exists | 2025-01-31T10:00:00+09:00
+        2025-1-31 | (2025-01-31) | 2025-01-31
+        2025-01-31T10:00:00 | with its offset | 2025-01-31T10:00:00Z
+        2025-01-31 10:00:00Z | with its offset | 2025-01-31T10:00:00-00:00
+        2460707.5 | must be a date | 1969-12-31T23:59:59.999999999Z
+        now | must be a date | 0001-01-01
+        | must be a date | 9999-12-31";
+    for (bad, cells) in table(rows) {
+        for (tool, base) in &lists()[..2] {
+            for name in ["from", "to"] {
+                ada.fails(tool, with(base, name, bad), cells[0]);
+                ada.ok(tool, with(base, name, cells[1]));
+            }
+        }
+    }
+}
+
+#[test]
+fn walks_all_pages_without_repeating_or_skipping_while_others_are_written() {
+    let mut ada = january();
+    for limit in 1..=5 {
+        let seen = ada.walk("list_entries", json!({ "limit": limit, "to": "2025-03-01" }), |_| ());
+        assert_eq!(seen, [5, 4, 3, 2, 1], "{limit} on a page");
+    }
+    let newer = |ada: &mut Person| assert!(ada.entry("page", "newer") > 5);
+    assert_eq!(ada.walk("list_entries", json!({ "limit": 2 }), newer), [5, 4, 3, 2, 1]);
+    let same_second = "INSERT INTO entries (user_id, title, content, created_at, updated_at)
+                       VALUES (1, 'page', '', unixepoch('2025-02-01'), 0)";
+    let filter = json!({ "limit": 1, "to": "2025-02-01" });
+    assert_eq!(ada.walk("list_entries", filter, |ada| ada.sql(same_second)), [5, 4, 3, 2, 1]);
+    let mut letters = ["a", "b"].into_iter(); // before the first name, city
+    let earlier = |ada: &mut Person| assert!(ada.tag(letters.next().expect("two pages end")) > 3);
+    assert_eq!(ada.walk("list_tags", json!({ "limit": 1 }), earlier), [3, 2, 1]);
+    assert_eq!(ada.walk("list_tags", json!({ "limit": 2 }), |_| ()), [4, 5, 3, 2, 1]);
+}
+
+/// A match is ranked by how rare its words are, which every entry of everybody changes.
+#[test]
+fn walks_all_pages_of_a_search_without_repeating_or_skipping_while_others_are_written() {
+    let mut ada = january();
+    let mut bob = ada.neighbour();
+    let lit = [(); 3].map(|()| ada.entry("lantern", "lit"));
+    let lit = [lit[2], lit[1], lit[0]]; // the newest first
+    let search = json!({ "query": "lantern", "limit": 1 });
+    assert_eq!(ada.walk("search_entries", search.clone(), |_| ()), lit);
+    for (title, content) in [("dark", "no light at all"), ("lantern", "lantern lit by a lantern")] {
+        let between = |_: &mut Person| assert!(bob.entry(title, content) > lit[0]);
+        assert_eq!(ada.walk("search_entries", search.clone(), between), lit, "while {title} is written");
+    }
+}
+
+#[test]
+fn refuses_a_cursor_that_belongs_elsewhere_and_accepts_it_where_it_belongs() {
+    let mut ada = january();
+    let mut bob = ada.neighbour();
+    let lists = lists().map(|(tool, base)| match tool {
+        "list_tags" => (tool, base),
+        _ => (tool, with(&with(&base, "mood", "calm"), "tagIds", [1])),
+    });
+    let first = |(tool, base): &(&str, Value)| text(&ada.ok(tool, with(base, "limit", 1))["nextCursor"]);
+    let cursors: Vec<_> = lists.iter().map(first).collect();
+    let not_ours = "cursor must be the nextCursor of a call with the same filters";
+    for (own, (tool, base)) in lists.iter().enumerate() {
+        for (other, cursor) in cursors.iter().enumerate() {
+            let arguments = with(base, "cursor", cursor.as_str());
+            bob.fails(tool, arguments.clone(), not_ours);
+            match own == other {
+                true => assert_eq!(ids(&ada.ok(tool, with(&arguments, "limit", 9))).len(), 2),
+                false => ada.fails(tool, arguments, not_ours),
+            }
+        }
+        let cursor = cursors[own].as_str();
+        let longer = format!("{cursor}A");
+        for garbage in ["", "x", "v1", "v1..", "☂", &cursor[1..], &cursor[..cursor.len() - 1], &longer] {
+            ada.fails(tool, with(base, "cursor", garbage), not_ours);
+        }
+        let others = json!({
+            "mood": "glad", "tagIds": [1, 2], "tagMode": "all", "from": "2025-01-01", "to": "2025-03-01",
+            "location": "home", "weather": "rain", "isPrivate": 1, "isFavorite": 0, "query": "other",
+        });
+        let takes = ["list_entries", "search_entries"].iter().position(|own| own == tool).map(|at| 9 + at);
+        for (name, value) in others.as_object().into_iter().flatten().take(takes.unwrap_or(0)) {
+            ada.fails(tool, with(&with(base, name, value.clone()), "cursor", cursor), not_ours);
+        }
+    }
+}
+
+/// Ada with four entries to search in.
+fn library() -> Person {
+    let mut ada = Person::alone();
+    ada.entry("Slow rain", "It fell on the garden all day");
+    ada.entry("Garden party", "We waited for slow trains, no rain");
+    ada.entry("Café crème", "naïve gardener OR plumber");
+    let mut notes = json!({ "title": "Notes", "content": "title x NEAR y", "mood": "stormy" });
+    (notes["location"], notes["weather"]) = ("Lisbon".into(), "drizzle".into());
+    ada.ok("create_entry", notes);
+    ada
+}
+
+#[test]
+fn searches_by_words_phrases_beginnings_and_exclusions_and_takes_all_else_as_text() {
+    let mut ada = library();
+    let rows = r#"
+        1 2 | rain | RAIN garden | ^slow | rain * garden | rain + garden | rain" garden | rain !!!
+        1 | "slow rain" | "slow rain | rain -party | -party rain | rain -"slow trains" | "slow"rain -par*
+        2 | rain party | "slow tr"* | "slow tr*" | part* | rain -gardener -day
+        1 2 3 | gard*
+        3 | garden* -rain | cafe CREME | CAFÉ naive naïve | OR | "or PLUMBER" | crè*
+        4 | stormy lisbon | drizzle | title:x | title : x | NEAR(y x) | near | x-near-y
+          | rain plumber | "rain slow" | gard | rain OR plumber | rain AND garden | rain NOT party | title:rain
+          | NEAR(slow rain, 5) | {title} : slow | 'rain'; DROP TABLE entries -- | rain') OR 1=1 | rain Ⓐ | ra*n"#;
+    for (expected, queries) in table(rows) {
+        for query in queries {
+            assert_eq!(ada.found(query), numbers(expected), "{query}");
+        }
+    }
+    for nothing in [" ", "*", "\"", "\"\"", "\"*\"", "-", "!!! ?", "^", "-*"] {
+        ada.fails("search_entries", json!({ "query": nothing }), "query must contain a word to search for");
+    }
+    let only = "query must contain a word that is not excluded";
+    for exclusion in ["-rain", "-\"slow rain\" -party", "-gard*"] {
+        ada.fails("search_entries", json!({ "query": exclusion }), only);
+    }
+}
+
+#[test]
+fn shows_the_best_match_first_then_the_newest_with_the_words_around_it() {
+    let mut ada = library();
+    ada.sql(OLD_ENTRIES);
+    let result = ada.result("search_entries", json!({ "query": "rain" }));
+    let items = json!([
+        { "id": 1, "title": "Slow rain", "tagCount": 0, "createdAt": 1000, "snippet": "Slow [rain]" },
+        { "id": 2, "title": "Garden party", "tagCount": 0, "createdAt": 2000,
+          "snippet": "We waited for slow trains, no [rain]" },
+    ]);
+    assert_eq!(result["structuredContent"], json!({ "entries": items, "total": 2 }), "title before content");
+    shows(&result, &["Found 2 entries."], &[link("entry", 1, "Slow rain"), link("entry", 2, "Garden party")]);
+
+    let long = format!("{}lantern{}", "before ".repeat(60), " after".repeat(60));
+    for id in 5..=7 {
+        assert_eq!(ada.entry("Night", &long), id);
+    }
+    ada.sql("UPDATE entries SET created_at = 0 WHERE id = 7");
+    let page = ada.ok("search_entries", json!({ "query": "lantern" }));
+    assert_eq!(ids(&page), [6, 5, 7], "equal matches: newest first");
+    let snippet = text(&page["entries"][0]["snippet"]);
+    assert!(snippet.contains("before [lantern] after"), "{snippet}");
+    assert!((20..=32).contains(&snippet.split_whitespace().count()), "{snippet}");
+}
+
+#[test]
+fn finds_what_an_entry_says_now() {
+    let mut ada = library();
+    ada.ok("update_entry", json!({ "id": 1, "title": "Quick hail", "mood": "cross" }));
+    assert_eq!((ada.found("hail cross"), ada.found("rain")), (vec![1], vec![2]));
+    ada.ok("update_entry", json!({ "id": 1, "mood": null }));
+    assert_eq!((ada.found("cross"), ada.found("hail")), (vec![], vec![1]));
+    ada.ok("delete_entry", json!({ "id": 2 }));
+    assert_eq!((ada.found("rain"), ada.found("garden")), (vec![], vec![1]));
+    ada.sql("INSERT INTO entries_fts (entries_fts, rank) VALUES ('integrity-check', 1)");
+}
+
+/// Ada has entry and tag 1, linked; Bob has entry and tag 7001, linked; nobody has 7002.
+fn neighbours() -> (Person, Person) {
+    let mut ada = Person::alone();
+    let bob = ada.neighbour();
+    ada.tag("sea");
+    ada.ok("create_entry", json!({ "title": "Ada's page", "content": "c", "tags": [1] }));
+    ada.sql(
+        "INSERT INTO entries (id, user_id, title, content, mood, created_at, updated_at)
+         VALUES (7001, 2, 'Bob''s page', 'secret', 'calm', 0, 0);
+         INSERT INTO tags (id, user_id, name, created_at, updated_at) VALUES (7001, 2, 'hidden', 0, 0);
+         INSERT INTO entry_tags (user_id, entry_id, tag_id, created_at, updated_at) VALUES (2, 7001, 7001, 0, 0);",
+    );
+    (ada, bob)
+}
+
+#[test]
+fn answers_for_anothers_row_as_for_one_that_never_was() {
+    let (mut ada, _) = neighbours();
+    let rows = r#"
+        get_entry | {"id":7000}
+        update_entry | {"id":7000} | {"id":7000,"title":"mine","mood":null,"isPrivate":0}
+        delete_entry | {"id":7000}
+        get_tag | {"id":7000}
+        update_tag | {"id":7000} | {"id":7000,"name":"mine"} | {"id":7000,"name":"sea"}
+        delete_tag | {"id":7000}
+        add_tag_to_entry | {"entryId":7000,"tagId":1} | {"entryId":1,"tagId":7000} | {"entryId":7000,"tagId":7000}
+        remove_tag_from_entry | {"entryId":7000,"tagId":1} | {"entryId":1,"tagId":7000} | {"entryId":7000,"tagId":7000}
+        create_entry | {"title":"t","content":"c","tags":[7000]} | {"title":"t","content":"c","tags":[1,7000]}
+        list_entries | {"tagIds":[7000]} | {"tagIds":[1,7000]} | {"tagIds":[1,7000],"tagMode":"all"}
+        search_entries | {"query":"page","tagIds":[7000]} | {"query":"page","tagIds":[1,7000],"tagMode":"all"}"#;
+    for (tool, calls) in table(rows) {
+        for arguments in calls {
+            let before = ada.rows();
+            let [theirs, missing] = ["7001", "7002"].map(|id| {
+                let arguments = parse(&arguments.replace("7000", id));
+                let reply = ada.client.modern("tools/call", json!({ "name": tool, "arguments": arguments }));
+                let body = String::from_utf8(reply.body).expect("text");
+                (reply.status, reply.fields, body.replace(id, "7000"))
+            });
+            assert_eq!(theirs, missing, "{tool} {arguments}");
+            assert!(ada.rows() == before, "{tool} {arguments} wrote something");
+        }
+    }
+}
+
+#[test]
+fn shows_nothing_of_anothers_in_lists_searches_and_counts() {
+    let (mut ada, mut bob) = neighbours();
+    for (person, own, secret) in [(&mut ada, 1, vec![]), (&mut bob, 7001, vec![7001])] {
+        for (tool, base) in lists() {
+            assert_eq!(person.ids(tool, base.clone()), [own]);
+            let page = person.ok(tool, base);
+            let item = page.get("entries").or(page.get("tags")).expect("items")[0].clone();
+            assert_eq!(item.get("tagCount").or(item.get("entryCount")), Some(&json!(1)), "{tool}");
+        }
+        assert_eq!(person.found("secret"), secret);
+        assert_eq!(person.ids("list_entries", json!({ "mood": "calm" })), secret);
+    }
+}
+
+#[test]
+fn refuses_a_link_between_two_people_in_the_database_itself_and_accepts_one_of_the_same() {
+    let (mut ada, _) = neighbours();
+    let (entry, tag) = (ada.entry("t", "c"), ada.tag("hill"));
+    let add = |(user, entry, tag): (i64, i64, i64)| {
+        let columns = "user_id, entry_id, tag_id, created_at, updated_at";
+        ada.try_sql(&format!("INSERT INTO entry_tags ({columns}) VALUES ({user}, {entry}, {tag}, 0, 0)"))
+    };
+    let across = [(1, 7001, tag), (1, entry, 7001), (2, entry, 7001), (2, 7001, tag), (2, entry, tag)];
+    let give = |table| ada.try_sql(&format!("UPDATE {table} SET user_id = 2 WHERE id = 1"));
+    for refused in across.map(add).into_iter().chain(["entries", "tags"].map(give)) {
+        let refused = refused.expect_err("a link across").to_string();
+        assert!(refused.contains("FOREIGN KEY constraint failed"), "{refused}");
+    }
+    add((1, entry, tag)).expect("a link within");
+}
+
+/// Numbers that look random and are the same in every run (xorshift64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())].clone()
+    }
+
+    /// Something near what a schema asks for, mostly within it.
+    fn value(&mut self, schema: &Value) -> Value {
+        let edge = |name: &str, default: u64| schema[name].as_u64().unwrap_or(default) as usize;
+        let pattern = schema["pattern"].as_str().unwrap_or_default();
+        if let Some(either) = schema["anyOf"].as_array() {
+            let which = self.below(2);
+            return self.value(&either[which]);
+        }
+        if self.below(8) == 0 {
+            let any =
+                r#"[null, true, false, 0, 1, -1, 2, 3.0, 1.5, -0.0, "", "1", [], [1], ["1"], [[]], {}]"#;
+            return self.pick(parse(any).as_array().expect("an array"));
+        }
+        match (&schema["enum"], schema["type"].as_str().expect("a type")) {
+            (Value::Array(words), _) => self.pick(words),
+            (_, "null") => Value::Null,
+            (_, "integer") => (self.below(3).min(1) + self.below(edge("maximum", 4) + 1)).into(),
+            (_, "array") => {
+                let (most, alike) = (edge("maxItems", 0), self.below(2) == 0);
+                let count = self.pick(&[0, 1, 2, most, most + 1]);
+                (0..count).map(|_| if alike { json!(2.0) } else { self.value(&schema["items"]) }).collect()
+            }
+            _ if pattern.contains("\\d") => {
+                let moments = "2025-01-31|2025-01-31T09:30:00Z|2025-01-31T09:30:00.5+02:00|2025-02-30|2025-1-31|\
+                               2025-01-31\n|2025-01-31T09:30:00|2025-01-31T09:30:00.Z|２０２５-01-31|now";
+                self.pick(&moments.split('|').collect::<Vec<_>>()).into()
+            }
+            _ => {
+                let count = self.pick(&[0, 1, 2, 3, edge("maxLength", 0), edge("maxLength", 0) + 1]);
+                self.pick(&["é", "☂", "a", " ", "\u{2003}", "-x"]).repeat(count).into()
+            }
+        }
+    }
+
+    fn arguments(&mut self, schema: &Value) -> Value {
+        let mut arguments = json!({});
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            if self.below(12) < if requires(schema, name) { 11 } else { 4 } {
+                arguments[name] = self.value(property);
+            }
+        }
+        if self.below(12) == 0 {
+            arguments[self.pick(&["", "Title", "userId"])] = 1.into();
+        }
+        arguments
+    }
+}
+
+#[test]
+fn accepts_what_the_schema_of_a_tool_accepts_and_nothing_else() {
+    let mut ada = Person::alone();
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    for tool in ada.tools.clone() {
+        let (name, schema) = (text(&tool["name"]), &tool["inputSchema"]);
+        let promise = jsonschema::validator_for(schema).expect("a schema");
+        let mut counts = [0, 0];
+        for _ in 0..250 {
+            let arguments = dice.arguments(schema);
+            let mut strict = arguments.clone();
+            for (name, value) in strict.as_object_mut().expect("an object") {
+                // The one leniency: true for 1, and false for 0. (To a schema, too, 3.0 is an integer.)
+                if let (Some(flag), true) = (value.as_bool(), schema["properties"][name]["enum"][1] == 1) {
+                    *value = u8::from(flag).into();
+                }
+            }
+            let result = ada.result(&name, arguments.clone());
+            let told = result["content"][0]["text"].as_str().unwrap_or_default(); // or it begins with a link
+            let accepted = !told.starts_with("Invalid arguments for ");
+            assert_eq!(accepted, promise.is_valid(&strict), "{name} {arguments}: {told}");
+            counts[usize::from(accepted)] += 1;
+        }
+        assert!(counts.iter().all(|count| *count >= 15), "{name}: {counts:?} refused and accepted");
+    }
+}
