@@ -635,7 +635,7 @@ fn refuses_what_is_no_id_and_accepts_an_integer_however_it_is_written() {
         if listed {
             ada.fails(tool, with(&base, argument, 1), &format!("{argument} must be an array, not a number"));
         } else {
-            ada.fails(tool, shaped(json!(i64::MAX)), "\"9007199254740991\" not found");
+            ada.fails(tool, shaped(json!(9_007_199_254_740_991_i64)), "\"9007199254740991\" not found");
             ada.fails(tool, base.clone(), &format!("{argument} is required"));
         }
         ada.ok(tool, shaped(json!(3.0)));
