@@ -25,7 +25,9 @@ impl Response {
 
     /// An answer with a JSON body, and a line end for whoever reads it on a terminal.
     pub fn json(status: u16, body: &Value) -> Response {
-        Response::with_body(status, "application/json", format!("{body}\n").into_bytes())
+        let mut octets = serde_json::to_vec(body).expect("a Value has no part that can't be written");
+        octets.push(b'\n');
+        Response::with_body(status, "application/json", octets)
     }
 
     /// An answer with one message as a whole event stream of one event.

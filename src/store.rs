@@ -168,6 +168,14 @@ impl Store {
         value
     }
 
+    /// Runs `work`, which is one statement and so needs no transaction around it.
+    pub fn look_up<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        work(self.reader()?.connection())
+    }
+
     /// Runs `work` in a transaction of the writer and gives its value once the commit is on the disk.
     ///
     /// An error from `work` undoes what it did, and nothing else: other work in the same commit stands.

@@ -59,7 +59,7 @@ pub struct Listed {
 
 /// The row of a presented token; `None` when nobody was given that token.
 pub fn find(store: &Store, presented: &TokenText) -> Result<Option<Token>, StoreError> {
-    store.read(|connection| {
+    store.look_up(|connection| {
         let sql = "SELECT id, user_id, resource, scope, expires_at, revoked_at FROM tokens WHERE hash = ?1";
         let mut statement = connection.prepare_cached(sql)?;
         let token = statement.query_row([presented.hash()], |row| {

@@ -357,13 +357,13 @@ fn server_info(with_title: bool) -> Value {
 }
 
 /// A result as 2026-07-28 has it: its type first, and who gave it.
-fn modern_result(result: Value) -> Value {
-    let mut typed = json!({ "resultType": "complete" });
-    if let (Value::Object(typed), Value::Object(result)) = (&mut typed, result) {
-        typed.extend(result);
+fn modern_result(mut result: Value) -> Value {
+    if let Some(members) = result.as_object_mut() {
+        members.shift_insert(0, "resultType".to_owned(), "complete".into());
+        let meta = json!({ "io.modelcontextprotocol/serverInfo": server_info(true) });
+        members.insert("_meta".to_owned(), meta);
     }
-    typed["_meta"] = json!({ "io.modelcontextprotocol/serverInfo": server_info(true) });
-    typed
+    result
 }
 
 /// A result without what 2025-03-26 doesn't know: structured content and links. The JSON text holds the data.

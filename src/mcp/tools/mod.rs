@@ -116,7 +116,8 @@ impl Tool {
         match answer {
             Ok(Answer { text, links, data }) => {
                 let block = |text: String| json!({ "type": "text", "text": text });
-                let json = block(data.to_string()); // for clients that don't read structuredContent
+                let json = serde_json::to_string(&data).expect("a Value has no part that can't be written");
+                let json = block(json); // for clients that don't read structuredContent
                 let content: Vec<_> = text.map(block).into_iter().chain(links).chain([json]).collect();
                 Ok(json!({ "content": content, "structuredContent": data }))
             }
