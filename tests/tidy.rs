@@ -80,7 +80,8 @@ fn keeps_who_names_what() {
         }
     }
     let parsers = sources().into_iter().filter(|(_, text)| code(text).contains("httparse::"));
-    assert_eq!(parsers.map(|(path, _)| path).collect::<Vec<_>>(), [Path::new("src/request.rs")]);
+    let strangers: Vec<_> = parsers.map(|(path, _)| path).filter(|path| !in_room(path, "request")).collect();
+    assert!(strangers.is_empty(), "{strangers:?} parse HTTP too");
 }
 
 #[test]
