@@ -59,6 +59,28 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// Every rule.
+    pub const ALL: [Rule; 18] = [
+        Rule::ForeignHost,
+        Rule::ForeignOrigin,
+        Rule::Preflight,
+        Rule::NoToken,
+        Rule::RepeatedAuthorization,
+        Rule::TokenInQuery,
+        Rule::EmptyAuthorization,
+        Rule::NotBearer,
+        Rule::MalformedToken,
+        Rule::UnknownToken,
+        Rule::Revoked,
+        Rule::Expired,
+        Rule::WrongAudience,
+        Rule::NoScope,
+        Rule::Undecided,
+        Rule::Admitted,
+        Rule::MissingScope,
+        Rule::Permitted,
+    ];
+
     /// The rule's name in the log.
     pub fn name(self) -> &'static str {
         match self {

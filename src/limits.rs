@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-// ---- HTTP framing (`request.rs`) ----
+// ---- HTTP framing (`request/`) ----
 
 /// Octets of one request line, method and version included; past it `414`.
 pub const REQUEST_LINE_BYTES_MAX: usize = 16 * 1024;
@@ -45,7 +45,7 @@ pub const CONNECTIONS_MAX: usize = 4096;
 pub const REFUSALS_MAX: usize = 64;
 /// Descriptors kept back for the database, its log and the standard streams.
 pub const DESCRIPTORS_RESERVED: usize = 64;
-/// Stack of a connection's thread, in octets. Address space, not memory: only touched pages count. JSON of 128
+/// Stack of a connection's thread, in octets. Address space, not memory: only touched pages count. JSON of 127
 /// levels, the deepest that is read, must fit, in a build without optimization too.
 pub const THREAD_STACK_BYTES: usize = 1024 * 1024;
 /// A thread without a connection waits this long for the next one before it ends, unless it is the last.

@@ -1,8 +1,7 @@
 //! The names by which this server may be called, and every URL path it answers.
 //!
 //! Knows no sockets and no requests. Invariant: a URL that we hand out is built from configuration; a
-//! request's `Host` only chooses among the names that are ours (DNS rebinding, RFC 9700 §4.9 is about proxies
-//! that forget this).
+//! request's `Host` only chooses among the names that are ours.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,7 +51,7 @@ impl From<rusqlite::Error> for StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StoreError::Busy => out.write_str("the database is locked by another process"),
+            StoreError::Busy => out.write_str("the database was busy for too long"),
             StoreError::Full => out.write_str("the disk is full"),
             StoreError::Sqlite(error) => write!(out, "SQLite: {error}"),
             StoreError::Abandoned => out.write_str("the work on the database was abandoned"),
@@ -73,6 +73,10 @@ pub enum OpenError {
         /// The file's version.
         file: i64,
     },
+    /// Another server has it.
+    InUse,
+    /// Its file system can't hold a write-ahead log.
+    NoLog,
     /// SQLite can't use it: damaged, locked, read-only.
     Store(StoreError),
 }
@@ -98,6 +102,10 @@ impl fmt::Display for OpenError {
                 let known = MIGRATIONS.len();
                 write!(out, "it has version {file}, this epicme knows {known}; use a newer epicme")
             }
+            OpenError::InUse => {
+                out.write_str("another epicme serves it; stop that one, or name another file")
+            }
+            OpenError::NoLog => out.write_str("its file system can't hold SQLite's write-ahead log"),
             OpenError::Store(error) => write!(out, "can't use it: {error}"),
         }
     }
@@ -118,9 +126,21 @@ pub struct Store {
     /// `None` once the store is closing.
     queue: Mutex<Option<Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<Connection>>>,
+    /// The lock of a server, which no other server gets; `None` for a command.
+    _lock: Option<File>,
 }
 
 impl Store {
+    /// Opens the file for a server: a second one would answer by other names, and tokens would go astray.
+    pub fn open_to_serve(path: &Path) -> Result<Store, OpenError> {
+        let mut store = Store::open(path)?;
+        // Kept open as long as the store: closing any descriptor of the file would end SQLite's own locks on it.
+        let lock = File::open(path).map_err(OpenError::Io)?;
+        lock.try_lock().map_err(|_| OpenError::InUse)?;
+        store._lock = Some(lock);
+        Ok(store)
+    }
+
     /// Opens the file, or makes it (mode 0600), and brings it to the present version in one transaction.
     pub fn open(path: &Path) -> Result<Store, OpenError> {
         let mut create = OpenOptions::new();
@@ -151,6 +171,7 @@ impl Store {
             reader_free: Condvar::new(),
             queue: Mutex::new(Some(queue)),
             writer: Mutex::new(Some(writer.map_err(OpenError::Io)?)),
+            _lock: None,
         })
     }
 
@@ -335,7 +356,7 @@ fn attempt(job: Job, connection: &Connection, is_first: bool) -> Option<Outcome>
     let outcome = catch_unwind(AssertUnwindSafe(|| (job.run)(Ok(connection)))).ok();
     let keep = outcome.as_ref().is_some_and(|outcome| outcome.keep);
     if !connection.is_autocommit() {
-        let _ = match (is_first, keep) {
+        let settled = match (is_first, keep) {
             (true, true) => Ok(()),
             (true, false) => run(connection, "ROLLBACK"),
             (false, true) => run(connection, "RELEASE job"),
@@ -343,6 +364,10 @@ fn attempt(job: Job, connection: &Connection, is_first: bool) -> Option<Outcome>
                 run(connection, "ROLLBACK TO job").and_then(|()| run(connection, "RELEASE job"))
             }
         };
+        if settled.is_err() {
+            // What was to be undone might stay: then nothing of the group may be committed.
+            let _ = connection.execute_batch("ROLLBACK");
+        }
     }
     outcome
 }
@@ -361,7 +386,10 @@ fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     if taken > MIGRATIONS.len() {
         return Err(OpenError::Newer { file: version });
     }
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(OpenError::NoLog);
+    }
     connection.pragma_update(None, "synchronous", "full")?;
     let steps = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Asked again inside the transaction: two processes may open a new file at once.

@@ -42,7 +42,8 @@ pub fn check_email(text: &str) -> Result<(), BadCredential> {
     if one_at && fits { Ok(()) } else { Err(BadCredential::Email) }
 }
 
-/// Whether `text` can be a password; only its length is judged (NIST SP 800-63B §5.1.1.2).
+/// Whether `text` can be a password; only its length is judged. (A larger server would also refuse
+/// those known from breaches, NIST SP 800-63B §5.1.1.2.)
 pub fn check_password(text: &str) -> Result<(), BadCredential> {
     match text.len() {
         ..limits::PASSWORD_BYTES_MIN => Err(BadCredential::PasswordShort),

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::io::{Read, Write};
+
 use epicme::gate::Rule;
 use support::{Client, Folder, Reply, Server, request};
 
@@ -25,7 +27,7 @@ fn knock_at(server: &Server, path: &str, fields: &[(&str, &str)]) -> Reply {
 /// The request was decided by this rule: the log says so.
 #[track_caller]
 fn decided_by(server: &Server, rule: Rule) {
-    server.log_with(&format!("rule={}", rule.name()));
+    server.next_log_with(&format!("rule={}", rule.name()));
 }
 
 #[track_caller]
@@ -311,13 +313,26 @@ fn answers_to_every_loopback_name_with_that_name_and_takes_a_token_for_all() {
         }
     }
     // `localhost` means ::1 first on many machines.
-    if let Ok(stream) = std::net::TcpStream::connect(("::1", port)) {
-        assert!(stream.peer_addr().is_ok());
-    } else {
-        assert!(
-            std::net::TcpListener::bind("[::1]:0").is_err(),
-            "IPv6 is there, but the port isn't bound in it"
-        );
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        let mut stream = std::net::TcpStream::connect(("::1", port)).expect("it listens there too");
+        let head = format!("GET /mcp HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    }
+}
+
+#[test]
+fn gives_each_rule_a_name_of_its_own_and_a_clause() {
+    let names: std::collections::BTreeSet<_> = Rule::ALL.iter().map(|rule| rule.name()).collect();
+    assert_eq!(names.len(), Rule::ALL.len());
+    let cites = |clause: &str| {
+        ["RFC ", "OAuth 2.1 §", "MCP ", "Fetch §"].iter().any(|source| clause.starts_with(source))
+    };
+    for rule in Rule::ALL {
+        assert!(rule.name().bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'-'), "{rule:?}");
+        assert!(cites(rule.clause()), "{rule:?}: {}", rule.clause());
     }
 }
 

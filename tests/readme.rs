@@ -72,6 +72,30 @@ fn does_what_it_says() {
 }
 
 #[test]
+fn names_targets_and_a_server_that_start() {
+    let readme = std::fs::read_to_string("README.md").expect("the README");
+    let makefile = std::fs::read_to_string("Makefile").expect("the Makefile");
+    let lines: Vec<_> = blocks(&readme)
+        .into_iter()
+        .filter(|(language, _)| language.is_empty())
+        .flat_map(|(_, text)| text.lines())
+        .collect();
+    let targets: Vec<_> =
+        lines.iter().filter_map(|line| line.strip_prefix("make ")?.split(' ').next()).collect();
+    assert!(targets.contains(&"run") && targets.contains(&"test"), "{targets:?}");
+    for target in targets {
+        assert!(makefile.contains(&format!("\n{target}: ")), "there is no make {target}");
+    }
+    let served: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("target/epicme serve ")).collect();
+    assert!(!served.is_empty());
+    for options in served {
+        let options = options.replace("--listen 127.0.0.1:8787 ", ""); // the test's server takes a free port
+        let options: Vec<_> = options.split(' ').collect();
+        assert!(Server::start_in(Arc::new(Folder::new()), &options).address.port() > 0);
+    }
+}
+
+#[test]
 fn names_files_that_are_there() {
     let readme = std::fs::read_to_string("README.md").expect("the README");
     let named: Vec<_> = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();

@@ -74,11 +74,11 @@ Token     {token}
 
 Knock without the token. The answer is a 401, and its challenge says where to get one:
 
-  curl -i {url} -H 'Content-Type: application/json' -d '{list}'
+  curl -i {url} -H 'Content-Type: application/json' -d '{whoami}'
 
 The same with the token:
 
-  curl -i {url} -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{list}'
+  curl -i {url} -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{whoami}'
 
 Write an entry:
 
@@ -88,7 +88,7 @@ Search for it:
 
   curl {url} -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{search}'
 ",
-        list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }),
+        whoami = call("whoami", json!({})),
         write = call("create_entry", json!({ "title": "Hello", "content": "My first entry from curl." })),
         search = call("search_entries", json!({ "query": "first entry" })),
     ));

@@ -115,8 +115,8 @@ impl CommandLine {
         let mut parser = Parser::from_args(arguments);
         while let Some(argument) = parser.next()? {
             match argument {
-                Arg::Short('h') | Arg::Long("help") => line.words = vec!["help".to_owned()],
-                Arg::Short('V') | Arg::Long("version") => line.words = vec!["version".to_owned()],
+                Arg::Short('h') | Arg::Long("help") => line.words.insert(0, "help".to_owned()),
+                Arg::Short('V') | Arg::Long("version") => line.words.insert(0, "version".to_owned()),
                 Arg::Long(name) => {
                     let known = OPTIONS.into_iter().find(|(known, _)| *known == name);
                     let (name, takes_value) =
@@ -137,7 +137,7 @@ impl CommandLine {
     fn run(&self) -> Result<(), CliError> {
         let words: Vec<_> = self.words.iter().map(String::as_str).collect();
         match words[..] {
-            ["help"] => {
+            ["help", ..] => {
                 say(HELP);
                 Ok(())
             }
@@ -158,7 +158,7 @@ impl CommandLine {
             ["token", "list"] => self.only(&[]).and_then(|()| token::list(self)),
             ["token", "revoke", id] => self.only(&[]).and_then(|()| token::revoke(self, id)),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
-            ["user" | "token", ..] => {
+            ["user" | "token" | "serve" | "version", ..] => {
                 Err(CliError::Usage(format!("epicme {} is not complete, or too long", words.join(" "))))
             }
             _ => Err(CliError::Usage(format!("there is no command {:?}", words[0]))),
@@ -193,8 +193,21 @@ impl CommandLine {
     /// Opens the database, or makes it.
     fn open(&self) -> Result<Store, CliError> {
         let path = self.database();
-        let failed = |error: OpenError| CliError::Failed(format!("{}: {error}", path.display()));
-        Store::open(&path).map_err(failed)
+        Store::open(&path).map_err(|error| self.unopened(&error))
+    }
+
+    fn unopened(&self, error: &OpenError) -> CliError {
+        CliError::Failed(format!("{}: {error}", self.database().display()))
+    }
+
+    /// A further command on the same database, as a person would paste it.
+    fn further(&self, command: &str) -> String {
+        let program = std::env::args().next().unwrap_or_else(|| "epicme".to_owned());
+        let named = self.value("database").map_or(String::new(), |path| {
+            let plain = path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"._-/".contains(&octet));
+            if plain { format!(" --database {path}") } else { format!(" --database '{path}'") }
+        });
+        format!("{program} {command}{named}")
     }
 
     /// Opens the database that must be there: a mistyped name should not make an empty one.

@@ -11,6 +11,7 @@ use crate::routes::App;
 use crate::server::{self, Server};
 use crate::settings;
 use crate::site::{self, Site};
+use crate::store::Store;
 use crate::users;
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
@@ -31,7 +32,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let mut signals =
         signals.map_err(|error| CliError::Failed(format!("can't watch for signals: {error}")))?;
 
-    let store = line.open()?;
+    let store = Store::open_to_serve(&line.database()).map_err(|error| line.unopened(&error))?;
     let listeners = server::bind(address).map_err(|error| {
         let hint =
             if error.kind() == io::ErrorKind::AddrInUse { "; --listen takes another port" } else { "" };
@@ -49,17 +50,19 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     say(&format!("listening on http://{bound}"));
     match (nobody, line.flag("demo")) {
         (true, true) => demo::fill(server.app(), bound)?,
-        (true, false) => {
-            let database = line.database();
-            let database = database.display();
+        (true, false) => say(&format!(
+            "\nNobody is here yet. Add somebody, and make a token for a client:\n\n  {}\n  {}\n\nMCP URL {origin}{}",
+            line.further("user add you@example.com"),
+            line.further("token create you@example.com"),
+            site::MCP
+        )),
+        (false, _) => {
             say(&format!(
-                "\nNobody is in {database} yet. Add somebody, and make a token for a client:\n\n  \
-                 epicme user add you@example.com --database {database}\n  \
-                 epicme token create you@example.com --database {database}\n"
+                "MCP URL {origin}{}\nA token for a client: {}",
+                site::MCP,
+                line.further("token create EMAIL")
             ));
-            say(&format!("MCP URL {origin}{}", site::MCP));
         }
-        (false, _) => say(&format!("MCP URL {origin}{}", site::MCP)),
     }
 
     signals.forever().next();

@@ -34,9 +34,9 @@ pub(super) fn create(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let public = public.map_err(|bad| CliError::Usage(bad.message().to_owned()))?;
 
     let store = line.open_existing()?;
-    let owner = users::find(&store, email)?;
-    user::known(owner.is_some(), email)?;
-    let user_id = owner.map_or(0, |user| user.id);
+    let Some(users::User { id: user_id, .. }) = users::find(&store, email)? else {
+        return user::known(false, email);
+    };
     let resource = match &public {
         Some(_) => site::audience(public.as_ref()),
         None => settings::audience(&store)?,

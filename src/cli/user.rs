@@ -11,7 +11,8 @@ pub(super) fn add(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let store = line.open()?;
     match users::insert(&store, email, &password, Timestamp::now())? {
         Some(_) => {
-            complain(&format!("{email} added; epicme token create {email} makes a token"));
+            let token = line.further(&format!("token create {email}"));
+            complain(&format!("{email} added; a token for a client: {token}"));
             Ok(())
         }
         None => {

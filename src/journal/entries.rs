@@ -290,6 +290,7 @@ pub(super) fn filter_values<'f>(own: &Own, filter: &'f Filter) -> Result<FilterV
 
 /// The first and last second that a date (a whole day, UTC) or an RFC 3339 date-time means.
 fn moment(own: &Own, argument: &'static str, text: &str) -> Result<(i64, i64), Fault> {
+    // `?1`, the user that every statement is given, has no part in it.
     // SQLite takes many more forms, "now" among them, and turns the 30th of February into the 2nd of March:
     // the form is checked by whoever took the argument, and the date must come out as it went in.
     let sql = "SELECT unixepoch(?2), unixepoch(?2) + CASE length(?2) WHEN 10 THEN 86399 ELSE 0 END

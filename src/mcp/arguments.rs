@@ -1,8 +1,8 @@
 //! The arguments of a tool: one table gives both the JSON Schema that clients see and the check that is made.
 //!
 //! Knows no tool and no journal. Invariant: what passes [`read`] fits the schema that [`schema`] gives, so a
-//! tool never meets an argument it didn't ask for. (Two things pass that the schema doesn't promise, since models
-//! send them: `3.0` for `3`, and `true` for `1`.)
+//! tool never meets an argument it didn't ask for. (One thing passes that the schema doesn't promise, since models
+//! send it: `true` for `1`.)
 
 use serde_json::{Map, Value, json};
 
@@ -31,7 +31,8 @@ const MOMENT_CHARS_MAX: usize = 40;
 const UNKNOWN_NAMED_MAX: usize = 5;
 
 /// The form of a [`Kind::Moment`], for clients; [`is_moment`] is the same for us.
-const MOMENT_PATTERN: &str = "^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-]\\d{2}:\\d{2}))?$";
+const MOMENT_PATTERN: &str =
+    "^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-](0\\d|1[0-4]):[0-5]\\d))?$";
 
 /// What an argument must be.
 #[derive(Clone)]
@@ -295,7 +296,10 @@ fn is_moment(text: &str) -> bool {
     let fraction_fits = offset.len() == rest.len() || rest.len() - offset.len() >= 2;
     fits(clock, "0000-00-00T00:00:00")
         && fraction_fits
-        && (offset == "Z" || fits(offset, "+00:00") || fits(offset, "-00:00"))
+        && (offset == "Z"
+            || (fits(offset, "+00:00") || fits(offset, "-00:00"))
+                && &offset[1..] < "15"
+                && &offset[4..] < "6")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Octets → one JSON value, read in one way only.
 //!
-//! Knows no JSON-RPC. Beyond what `serde_json` refuses (broken UTF-8, lone surrogates, numbers out of range, more
-//! than 128 levels) a member that is there twice is refused: two readers could pick different ones.
+//! Knows no JSON-RPC. Beyond what `serde_json` refuses (broken UTF-8, lone surrogates, numbers out of range,
+//! 128 levels or more) a member that is there twice is refused: two readers could pick different ones.
 
 use std::fmt;
 

@@ -199,17 +199,19 @@ impl Mcp<'_> {
     }
 
     /// A batch, which only 2025-03-26 has. Everything in it is prepared before anything is run, so that a
-    /// refused one leaves nothing half-done.
+    /// refused one leaves nothing half-done; for the same reason one malformed message refuses all (JSON-RPC 2.0 §6
+    /// would answer each, and half a batch of writes would be done).
     fn batch(
         &self,
         messages: Vec<Value>,
         headers: &Headers,
         exchange: &mut Exchange,
     ) -> Result<Reply, Failure> {
-        let invalid = |text| Failure::Rpc(RpcError::invalid_request(text));
+        let invalid = |text: &str| Failure::Rpc(RpcError::invalid_request(text));
         let claims = |message: &Value| era::claims_modern(message.get("params"));
         if messages.is_empty() || messages.len() > limits::BATCH_MESSAGES_MAX {
-            return Err(invalid("a batch holds 1 to 50 messages"));
+            let text = format!("a batch holds 1 to {} messages", limits::BATCH_MESSAGES_MAX);
+            return Err(invalid(&text));
         }
         if headers.modern() || messages.iter().any(claims) {
             return Err(invalid("this revision has no batches"));

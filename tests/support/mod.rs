@@ -80,6 +80,8 @@ pub struct Server {
     pub folder: Arc<Folder>,
     output: Arc<Mutex<String>>,
     log: Arc<Mutex<String>>,
+    /// How much of the log `next_log_with` has passed.
+    passed: Mutex<usize>,
 }
 
 impl Server {
@@ -119,7 +121,7 @@ impl Server {
             let _ = child.wait();
             panic!("the first line was {first:?}, the log {}", log.lock().expect("the log"));
         };
-        Server { child, address, folder, output: collect(stdout), log }
+        Server { child, address, folder, output: collect(stdout), log, passed: Mutex::new(0) }
     }
 
     /// See [`Folder::token`].
@@ -152,6 +154,24 @@ impl Server {
     #[track_caller]
     pub fn log_with(&self, text: &str) -> String {
         wait_for(&self.log, text)
+    }
+
+    /// Waits until the log holds `text` behind what was found before, so that each line is found once.
+    #[track_caller]
+    pub fn next_log_with(&self, text: &str) -> String {
+        let start = Instant::now();
+        let mut passed = self.passed.lock().expect("the place");
+        loop {
+            let log = self.log.lock().expect("the log")[*passed..].to_owned();
+            if let Some(line) =
+                log.split_inclusive('\n').find(|line| line.contains(text) && line.ends_with('\n'))
+            {
+                *passed += line.as_ptr().addr() - log.as_ptr().addr() + line.len();
+                return line.to_owned();
+            }
+            assert!(start.elapsed() < PATIENCE, "no further {text:?} in:\n{log}");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Waits until the server has printed `text` and gives all that it printed after its first line.
