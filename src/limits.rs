@@ -31,6 +31,10 @@ pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// A write may stand still this long; past it the connection is closed.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
+/// One whole answer must be taken within this, however it drips; past it the connection is closed.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(60);
+/// Octets of a body that still goes out in one piece with its head; a larger one isn't copied for that.
+pub const ONE_PIECE_BYTES_MAX: usize = 64 * 1024;
 /// A connection may wait this long for its next request; past it it is closed. Longer than the time
 /// for which the usual proxies keep an idle upstream connection, so that they close first.
 pub const IDLE_MAX: Duration = Duration::from_secs(75);
@@ -52,10 +56,14 @@ pub const THREAD_STACK_BYTES: usize = 1024 * 1024;
 pub const THREAD_IDLE_MAX: Duration = Duration::from_secs(10);
 /// Pause after a failed `accept`, so that a shortage of descriptors doesn't make the loop spin.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(20);
+/// Threads that wait at each listener at least, so that a burst of connections finds somebody there.
+pub const DOOR_THREADS_MIN: usize = 4;
 /// Requests in flight get this long to finish after SIGTERM or SIGINT.
-pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Log lines in one second; the rest of that second is counted and told in one line.
 pub const LOG_LINES_PER_SECOND_MAX: u64 = 1000;
+/// Log lines that wait to be written; past it, when nobody reads the log, they are dropped.
+pub const LOG_LINES_WAITING_MAX: usize = 2000;
 
 // ---- The store (`store.rs`) ----
 
@@ -66,8 +74,18 @@ pub const BUSY_MAX: Duration = Duration::from_secs(5);
 pub const READ_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Read-only connections. More would cost memory and gain nothing on few cores.
 pub const READ_CONNECTIONS: usize = 4;
+/// Read connections that one person's requests may hold at once, so that nobody's searches shut others out.
+pub const READ_CONNECTIONS_PER_PERSON: usize = 2;
+/// Read connections kept apart for look-ups of one row, the gate's above all.
+pub const LOOK_UP_CONNECTIONS: usize = 2;
+/// How long one read may work; past it it is broken off, and the call fails.
+pub const READ_WORK_MAX: Duration = Duration::from_secs(2);
+/// Steps of SQLite's machine between two looks at the clock.
+pub const READ_STEPS_BETWEEN_LOOKS: i32 = 10_000;
 /// Writes that one commit may carry.
 pub const BATCH_MAX: usize = 256;
+/// How long one commit may gather writes.
+pub const GATHER_MAX: Duration = Duration::from_millis(200);
 /// Prepared statements that one connection keeps.
 pub const STATEMENTS_MAX: usize = 128;
 
@@ -94,6 +112,10 @@ pub const EMAIL_BYTES_MAX: usize = 254;
 
 /// Messages in one JSON-RPC batch (revision 2025-03-26); past it `-32600`.
 pub const BATCH_MESSAGES_MAX: usize = 50;
+/// Octets of answers that one batch gathers; the calls behind that aren't run.
+pub const BATCH_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Values in one JSON text, objects' members and arrays' items counted; past it `-32700`.
+pub const JSON_VALUES_MAX: usize = 20_000;
 /// How long a client may keep an answer that is the same for everybody, in milliseconds.
 pub const PUBLIC_TTL_MS: u64 = 3_600_000;
 
@@ -113,6 +135,10 @@ pub const TAG_DESCRIPTION_CHARS_MAX: usize = 1_000;
 pub const TAGS_PER_ENTRY_MAX: usize = 50;
 /// Characters of a search query, at least one.
 pub const QUERY_CHARS_MAX: usize = 500;
+/// Terms of a search query.
+pub const QUERY_TERMS_MAX: usize = 16;
+/// Beginnings (`word*`) among them, which cost the most.
+pub const QUERY_BEGINNINGS_MAX: usize = 4;
 /// Entries on one page of `list_entries`, and how many when `limit` is left out.
 pub const LIST_PAGE_MAX: usize = 200;
 /// See [`LIST_PAGE_MAX`].

@@ -71,9 +71,8 @@ impl Response {
         self.close
     }
 
-    /// Writes head and body in one piece behind `out`. `without_body` is for HEAD: the fields stay as they
-    /// would be (RFC 9110 §9.3.2). `close` says `Connection: close`.
-    pub fn write(&self, out: &mut Vec<u8>, without_body: bool, close: bool) {
+    /// Writes the head behind `out`. `close` says `Connection: close`.
+    pub fn write_head(&self, out: &mut Vec<u8>, close: bool) {
         let date = httpdate::HttpDate::from(SystemTime::now()); // RFC 9110 §6.6.1
         let head = write!(out, "HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status, reason(self.status));
         head.expect("a Vec takes every write");
@@ -90,9 +89,11 @@ impl Response {
             write!(out, "Content-Length: {}\r\n", self.body.len()).expect("a Vec takes every write");
         }
         out.extend_from_slice(b"\r\n");
-        if !without_body {
-            out.extend_from_slice(&self.body);
-        }
+    }
+
+    /// The body. The answer to HEAD goes without it, its head unchanged (RFC 9110 §9.3.2).
+    pub fn body(&self) -> &[u8] {
+        &self.body
     }
 }
 

@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use serde_json::json;
 
 use crate::clock::Timestamp;
-use crate::gate::{self, Refusal, Rule};
+use crate::gate::{self, Caller, Refusal, Rule};
+use crate::limits;
 use crate::mcp::{self, Mcp};
 use crate::request::{BadRequest, Body, Head};
 use crate::response::Response;
@@ -88,20 +89,47 @@ fn endpoint(
         exchange.rule = Some(Rule::Preflight.name());
         return gate::preflight();
     }
-    let caller = match gate::admit(head, origin, &app.site, &app.store, now) {
+    let caller = match admitted(app, head, origin, now, exchange) {
         Ok(caller) => caller,
-        Err(refusal) => {
-            exchange.rule = Some(refusal.rule.name());
-            exchange.remedy = refusal.rule.remedy();
-            return refusal.answer();
+        Err(response) => return response,
+    };
+    let form = match mcp::accept(head) {
+        Ok(form) => form,
+        Err(response) => return response,
+    };
+    let at_once = body.has_arrived();
+    let octets = match body.read(limits::MCP_BODY_BYTES_MAX) {
+        Ok(octets) => octets,
+        Err(bad) => {
+            exchange.remedy = Some(bad.message());
+            return bad_request(bad);
         }
     };
-    exchange.rule = Some(Rule::Admitted.name());
+    // A body may take its time, and the token may have been revoked meanwhile.
+    let (caller, now) = match at_once {
+        true => (caller, now),
+        false => match admitted(app, head, origin, Timestamp::now(), exchange) {
+            Ok(caller) => (caller, Timestamp::now()),
+            Err(response) => return response,
+        },
+    };
     let mcp = Mcp { store: &app.store, seal: &app.seal, caller: &caller, now };
-    mcp::answer(&mcp, head, body, exchange).unwrap_or_else(|bad| {
-        exchange.remedy = Some(bad.message());
-        bad_request(bad)
-    })
+    mcp::answer(&mcp, head, form, &octets, exchange)
+}
+
+/// The caller, or the refusal as it is answered and logged.
+fn admitted(
+    app: &App,
+    head: &Head,
+    origin: &str,
+    now: Timestamp,
+    exchange: &mut Exchange,
+) -> Result<Caller, Response> {
+    let admitted = gate::admit(head, origin, &app.site, &app.store, now);
+    let rule = admitted.as_ref().map_or_else(|refusal| refusal.rule, |_| Rule::Admitted);
+    exchange.rule = Some(rule.name());
+    exchange.remedy = rule.remedy();
+    admitted.map_err(|refusal| refusal.answer())
 }
 
 /// RFC 9728 §2: what the resource is, who hands out its tokens, and what they can be for.

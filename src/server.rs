@@ -85,7 +85,10 @@ impl Server {
         });
         for listener in listeners {
             let door = Door { listener: furnished(listener)?, waiting: AtomicUsize::new(0) };
-            server.station(&Arc::new(door))?;
+            let door = Arc::new(door);
+            for _ in 0..limits::DOOR_THREADS_MIN {
+                server.station(&door)?;
+            }
         }
         Ok(server)
     }
@@ -118,26 +121,27 @@ impl Server {
     /// connection, and comes back.
     ///
     /// Nothing is handed from thread to thread. One costs more to make than a short connection costs to serve, so
-    /// those that come back stay a while; the last one stays for good.
+    /// those that come back stay a while, and the last few for good.
     fn work(self: &Arc<Server>, door: &Arc<Door>) {
         loop {
             match door.listener.accept() {
                 // Whoever comes now finds the door shut; what was accepted is dropped.
                 Ok(_) if self.stopping.load(SeqCst) => return,
                 Ok((stream, address)) => {
-                    if door.waiting.fetch_sub(1, SeqCst) == 1
-                        && let Err(error) = self.station(door)
-                    {
-                        trace::note(&format!("no thread for the next connection: {error}"));
-                        let _ = stream.set_nonblocking(true); // this one is needed at the door
-                        let _ = write_busy(&stream);
-                    } else {
-                        self.serve(stream, address);
+                    let stay = door.waiting.fetch_sub(1, SeqCst) - 1;
+                    let stationed = if stay < limits::DOOR_THREADS_MIN { self.station(door) } else { Ok(()) };
+                    match stationed {
+                        Err(error) if stay == 0 => {
+                            trace::note(&format!("no thread for the next connection: {error}"));
+                            let _ = stream.set_nonblocking(true); // this one is needed at the door
+                            let _ = write_busy(&stream);
+                        }
+                        _ => self.serve(stream, address),
                     }
                     door.waiting.fetch_add(1, SeqCst);
                 }
                 Err(error) if is_timeout(&error) => {
-                    let spare = |waiting| (waiting > 1).then(|| waiting - 1);
+                    let spare = |waiting| (waiting > limits::DOOR_THREADS_MIN).then(|| waiting - 1);
                     if door.waiting.fetch_update(SeqCst, SeqCst, spare).is_ok() {
                         return;
                     }
@@ -173,7 +177,7 @@ impl Server {
     /// The life of a connection.
     fn converse(&self, stream: TcpStream, address: SocketAddr) {
         let peer = Registered::new(self, stream);
-        let mut stream = &peer.peer.stream;
+        let stream = &peer.peer.stream;
         let line = Line::new(Arc::clone(&peer.peer), Arc::clone(&self.stopping));
         let mut incoming = Incoming::new(Box::new(line));
         let mut out = Vec::new();
@@ -190,8 +194,16 @@ impl Server {
                 Err(bad) => (routes::refuse(bad, address), false, false),
             };
             out.clear();
-            response.write(&mut out, without_body, !keep);
-            if stream.write_all(&out).is_err() {
+            response.write_head(&mut out, !keep);
+            let body = if without_body { &[] } else { response.body() };
+            let in_one_piece = body.len() <= limits::ONE_PIECE_BYTES_MAX;
+            out.extend_from_slice(if in_one_piece { body } else { &[] });
+            let deadline = Instant::now() + limits::WRITE_DEADLINE;
+            let written = write_whole(stream, &out, deadline);
+            if written
+                .and_then(|()| write_whole(stream, if in_one_piece { &[] } else { body }, deadline))
+                .is_err()
+            {
                 return;
             }
             if !keep {
@@ -205,12 +217,28 @@ impl Server {
     }
 }
 
+/// Writes all of it, or gives up at the deadline: the socket's own timeout begins anew with each octet taken.
+fn write_whole(mut stream: &TcpStream, mut octets: &[u8], deadline: Instant) -> io::Result<()> {
+    while !octets.is_empty() {
+        match stream.write(octets) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => octets = &octets[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if !octets.is_empty() && Instant::now() >= deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+    Ok(())
+}
+
 /// Says that the cap is reached (RFC 9110 §15.6.4).
 fn write_busy(mut stream: &TcpStream) -> io::Result<()> {
+    let busy = Response::text(503, "all connections are taken; try again").with("Retry-After", "1");
     let mut out = Vec::new();
-    Response::text(503, "all connections are taken; try again")
-        .with("Retry-After", "1")
-        .write(&mut out, false, true);
+    busy.write_head(&mut out, true);
+    out.extend_from_slice(busy.body());
     stream.write_all(&out)
 }
 

@@ -33,7 +33,7 @@ pub fn remember_audience(store: &Store, audience: &str) -> Result<(), StoreError
 
 /// What resource the server guarded when it ran last; this machine's loopback names before that.
 pub fn audience(store: &Store) -> Result<String, StoreError> {
-    store.read(|connection| {
+    store.look_up(|connection| {
         let sql = "SELECT CAST(value AS TEXT) FROM settings WHERE name = 'audience'";
         let known = connection.query_row(sql, [], |row| row.get(0)).optional()?;
         Ok(known.unwrap_or_else(|| site::LOOPBACK.to_owned()))

@@ -3,11 +3,12 @@
 //! Knows no word of the domain: work comes in as a closure over a connection. Invariant: [`Store::write`]
 //! gives the work's value only after the commit that holds it is on the disk.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -32,6 +33,8 @@ pub enum StoreError {
     Busy,
     /// The disk is full; nothing was written.
     Full,
+    /// A read worked for longer than [`limits::READ_WORK_MAX`] and was broken off.
+    TooSlow,
     /// SQLite reported anything else.
     Sqlite(Arc<rusqlite::Error>),
     /// The work panicked or the writer has ended; nothing was written.
@@ -43,6 +46,7 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
             Some(ErrorCode::DiskFull) => StoreError::Full,
+            Some(ErrorCode::OperationInterrupted) => StoreError::TooSlow,
             _ => StoreError::Sqlite(Arc::new(error)),
         }
     }
@@ -52,6 +56,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreError::Busy => out.write_str("the database was busy for too long"),
+            StoreError::TooSlow => out.write_str("a read took too long"),
             StoreError::Full => out.write_str("the disk is full"),
             StoreError::Sqlite(error) => write!(out, "SQLite: {error}"),
             StoreError::Abandoned => out.write_str("the work on the database was abandoned"),
@@ -113,16 +118,95 @@ impl fmt::Display for OpenError {
 
 impl Error for OpenError {}
 
-/// The read connections that nobody uses now, and how many threads wait for one.
-struct Readers {
+/// Read connections, lent to one thread at a time.
+struct Pool {
+    state: Mutex<PoolState>,
+    returned: Condvar,
+    /// How many one person may hold.
+    per_person: usize,
+}
+
+#[derive(Default)]
+struct PoolState {
     free: Vec<Connection>,
     waiting: usize,
+    /// Who holds how many; nobody who holds none.
+    held: HashMap<i64, usize>,
+}
+
+impl Pool {
+    fn open(path: &Path, count: usize, per_person: usize) -> Result<Pool, OpenError> {
+        let connections = (0..count).map(|_| {
+            let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connection.busy_timeout(limits::READ_WAIT_MAX)?;
+            set_up(&connection)?;
+            Ok(connection)
+        });
+        let free = connections.collect::<Result<_, OpenError>>()?;
+        let state = Mutex::new(PoolState { free, ..PoolState::default() });
+        Ok(Pool { state, returned: Condvar::new(), per_person })
+    }
+
+    /// Lends a connection on behalf of a person, for [`limits::READ_WORK_MAX`].
+    fn lend(&self, person: i64) -> Result<Loan<'_>, StoreError> {
+        let mut state = locked(&self.state);
+        let must_wait = |state: &mut PoolState| {
+            state.free.is_empty() || state.held.get(&person).is_some_and(|held| *held >= self.per_person)
+        };
+        if must_wait(&mut state) {
+            state.waiting += 1;
+            let waited = self.returned.wait_timeout_while(state, limits::READ_WAIT_MAX, must_wait);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
+            if must_wait(&mut state) {
+                return Err(StoreError::Busy);
+            }
+        }
+        let mut connection = state.free.pop().ok_or(StoreError::Busy)?;
+        *state.held.entry(person).or_default() += 1;
+        drop(state);
+        let deadline = Instant::now() + limits::READ_WORK_MAX;
+        let is_over = move || Instant::now() >= deadline;
+        connection.progress_handler(limits::READ_STEPS_BETWEEN_LOOKS, Some(is_over))?;
+        Ok(Loan { pool: self, person, connection: Some(connection) })
+    }
+}
+
+/// A read connection on loan; it goes back to its pool when this is dropped, after a panic too.
+struct Loan<'p> {
+    pool: &'p Pool,
+    person: i64,
+    connection: Option<Connection>,
+}
+
+impl Loan<'_> {
+    fn connection(&self) -> &Connection {
+        self.connection.as_ref().expect("only `drop` takes the connection")
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        if !connection.is_autocommit() {
+            let _ = run(&connection, "ROLLBACK"); // the work panicked or was broken off inside its transaction
+        }
+        let mut state = locked(&self.pool.state);
+        state.free.push(connection);
+        let held = state.held.remove(&self.person).unwrap_or(1) - 1;
+        if held > 0 {
+            state.held.insert(self.person, held);
+        }
+        if state.waiting > 0 {
+            self.pool.returned.notify_all(); // a system call, which the usual case is spared
+        }
+    }
 }
 
 /// The open database.
 pub struct Store {
-    readers: Mutex<Readers>,
-    reader_free: Condvar,
+    readers: Pool,
+    look_ups: Pool,
     /// `None` once the store is closing.
     queue: Mutex<Option<Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<Connection>>>,
@@ -143,32 +227,29 @@ impl Store {
 
     /// Opens the file, or makes it (mode 0600), and brings it to the present version in one transaction.
     pub fn open(path: &Path) -> Result<Store, OpenError> {
+        // To SQLite `:memory:` and `file:` are no names of files; to us they are.
+        let path = &if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
         let mut create = OpenOptions::new();
         create.write(true).create_new(true).mode(0o600); // SQLite gives its log files the same mode
         match create.open(path) {
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten_if_empty(path)?,
             Err(error) => return Err(OpenError::Io(error)),
         }
         let mut writer = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         writer.busy_timeout(limits::BUSY_MAX)?;
         migrate(&mut writer)?;
         set_up(&writer)?;
-        let readers = (0..limits::READ_CONNECTIONS).map(|_| {
-            let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            reader.busy_timeout(limits::READ_WAIT_MAX)?;
-            set_up(&reader)?;
-            Ok(reader)
-        });
-        let readers: Vec<Connection> = readers.collect::<Result<_, OpenError>>()?;
+        let readers = Pool::open(path, limits::READ_CONNECTIONS, limits::READ_CONNECTIONS_PER_PERSON)?;
+        let look_ups = Pool::open(path, limits::LOOK_UP_CONNECTIONS, limits::LOOK_UP_CONNECTIONS)?;
         let (queue, jobs) = mpsc::channel();
         let writer = thread::Builder::new().name("writer".into()).spawn(move || {
             write_in_groups(&writer, &jobs);
             writer
         });
         Ok(Store {
-            readers: Mutex::new(Readers { free: readers, waiting: 0 }),
-            reader_free: Condvar::new(),
+            readers,
+            look_ups,
             queue: Mutex::new(Some(queue)),
             writer: Mutex::new(Some(writer.map_err(OpenError::Io)?)),
             _lock: None,
@@ -176,25 +257,29 @@ impl Store {
     }
 
     /// Runs `work` in one read transaction: all its statements see the same state, and the lock is taken once.
-    pub fn read<T, E: From<StoreError>>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let reader = self.reader()?;
-        let connection = reader.connection();
-        run(connection, "BEGIN")?;
-        let value = work(connection);
+    ///
+    /// `person` is whoever asked: what one person's reads may hold at once is bounded. Fails with
+    /// [`StoreError::Busy`] after [`limits::READ_WAIT_MAX`], with [`StoreError::TooSlow`] after
+    /// [`limits::READ_WORK_MAX`].
+    pub fn read<T, E>(&self, person: i64, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        let loan = self.readers.lend(person)?;
+        run(loan.connection(), "BEGIN")?;
+        let value = work(loan.connection());
         // A read transaction has nothing to lose: ending it can't turn the value into an error.
-        let _ = run(connection, "COMMIT");
+        let _ = run(loan.connection(), "COMMIT");
         value
     }
 
-    /// Runs `work`, which is one statement and so needs no transaction around it.
+    /// Runs `work`, which looks up one row or lists a few for the operator, and so needs no transaction around it.
+    /// It has connections of its own: what people read never keeps the gate from deciding.
     pub fn look_up<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        work(self.reader()?.connection())
+        work(self.look_ups.lend(0)?.connection())
     }
 
     /// Runs `work` in a transaction of the writer and gives its value once the commit is on the disk.
@@ -230,49 +315,10 @@ impl Store {
         drop(locked(&self.queue).take());
         let writer = locked(&self.writer).take().ok_or(StoreError::Abandoned)?;
         let writer = writer.join().map_err(|_| StoreError::Abandoned)?;
-        locked(&self.readers).free.clear();
+        locked(&self.readers.state).free.clear();
+        locked(&self.look_ups.state).free.clear();
         writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         writer.close().map_err(|(_, error)| error.into())
-    }
-
-    fn reader(&self) -> Result<Reader<'_>, StoreError> {
-        let mut readers = locked(&self.readers);
-        if readers.free.is_empty() {
-            readers.waiting += 1;
-            let none_free = |readers: &mut Readers| readers.free.is_empty();
-            let waited = self.reader_free.wait_timeout_while(readers, limits::READ_WAIT_MAX, none_free);
-            (readers, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            readers.waiting -= 1;
-        }
-        let connection = readers.free.pop().ok_or(StoreError::Busy)?;
-        Ok(Reader { store: self, connection: Some(connection) })
-    }
-}
-
-/// A read connection on loan; it goes back to the pool when this is dropped, after a panic too.
-struct Reader<'s> {
-    store: &'s Store,
-    connection: Option<Connection>,
-}
-
-impl Reader<'_> {
-    fn connection(&self) -> &Connection {
-        self.connection.as_ref().expect("only `drop` takes the connection")
-    }
-}
-
-impl Drop for Reader<'_> {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            if !connection.is_autocommit() {
-                let _ = run(&connection, "ROLLBACK"); // the work panicked inside its transaction
-            }
-            let mut readers = locked(&self.store.readers);
-            readers.free.push(connection);
-            if readers.waiting > 0 {
-                self.store.reader_free.notify_one(); // a system call, which the usual case is spared
-            }
-        }
     }
 }
 
@@ -311,12 +357,15 @@ fn write_in_groups(connection: &Connection, jobs: &Receiver<Job>) {
             first.refuse(error);
             continue;
         }
-        let mut group = Vec::new();
+        let (began, mut group) = (Instant::now(), Vec::new());
         let mut next = Some(first);
         while let Some(job) = next {
-            group.extend(attempt(job, connection, group.is_empty()));
-            let full = connection.is_autocommit() || group.len() >= limits::BATCH_MAX;
-            next = if full { None } else { jobs.try_recv().ok() };
+            match job.queued.elapsed() < limits::BUSY_MAX || group.is_empty() {
+                true => group.extend(attempt(job, connection, group.is_empty())),
+                false => job.refuse(StoreError::Busy), // it has been promised an answer by now
+            }
+            let full = group.len() >= limits::BATCH_MAX || began.elapsed() >= limits::GATHER_MAX;
+            next = if full || connection.is_autocommit() { None } else { jobs.try_recv().ok() };
         }
         // ---- the commit point: before it nothing counts, after it everything that was kept does ----
         let committed = commit(connection);
@@ -370,6 +419,15 @@ fn attempt(job: Job, connection: &Connection, is_first: bool) -> Option<Outcome>
         }
     }
     outcome
+}
+
+/// An empty file that was there already becomes a journal too: then it is its owner's alone as well.
+fn tighten_if_empty(path: &Path) -> Result<(), OpenError> {
+    let found = fs::metadata(path).map_err(OpenError::Io)?;
+    if found.is_file() && found.len() == 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(OpenError::Io)?;
+    }
+    Ok(())
 }
 
 /// Refuses what isn't ours before anything touches the file, then takes the steps that are missing.

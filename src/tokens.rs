@@ -92,7 +92,7 @@ pub fn insert(connection: &Connection, token: &NewToken, now: Timestamp) -> Resu
 
 /// Every token, oldest first.
 pub fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
-    store.read(|connection| {
+    store.look_up(|connection| {
         let sql = "SELECT t.id, u.email, t.scope, t.label, t.created_at, t.expires_at, t.revoked_at
                    FROM tokens t JOIN users u ON u.id = t.user_id ORDER BY t.id";
         let mut statement = connection.prepare(sql)?;

@@ -5,8 +5,11 @@
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::limits;
@@ -60,7 +63,8 @@ fn within_rate(now: Timestamp) -> bool {
     let (lines, left_out) = {
         let mut second = SECOND.lock().unwrap_or_else(PoisonError::into_inner);
         // A slow request's line carries the second in which it began, which may be over.
-        let is_next = now.0 > second.0;
+        // A clock that was set back by more than that begins anew, or the log would be silent until it catches up.
+        let is_next = now.0 > second.0 || now.0 < second.0 - 60;
         let left_out = if is_next { second.1.saturating_sub(limits::LOG_LINES_PER_SECOND_MAX) } else { 0 };
         *second = if is_next { (now.0, 1) } else { (second.0, second.1 + 1) };
         (second.1, left_out)
@@ -71,8 +75,34 @@ fn within_rate(now: Timestamp) -> bool {
     lines <= limits::LOG_LINES_PER_SECOND_MAX
 }
 
-/// One write for a whole line, so that lines of different threads don't mix. A log that can't be written is no
-/// reason to stop serving.
+/// Hands a line to the log's thread. A log that nobody reads, or that can't be written, is no reason to stop serving:
+/// where the lines pile up they are dropped.
 fn write(line: &str) {
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    static LINES: OnceLock<SyncSender<String>> = OnceLock::new();
+    let lines = LINES.get_or_init(|| {
+        let (lines, waiting) = mpsc::sync_channel::<String>(limits::LOG_LINES_WAITING_MAX);
+        let write_all = move || {
+            for line in waiting {
+                // One write for a whole line, so that it isn't mixed with what else goes there.
+                let _ = std::io::stderr().write_all(line.as_bytes());
+                UNWRITTEN.fetch_sub(1, Ordering::SeqCst);
+            }
+        };
+        let _ = thread::Builder::new().name("log".into()).spawn(write_all);
+        lines
+    });
+    UNWRITTEN.fetch_add(1, Ordering::SeqCst);
+    if lines.try_send(format!("{line}\n")).is_err() {
+        UNWRITTEN.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+static UNWRITTEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Waits for the lines that are on their way, a second at most.
+pub fn finish() {
+    let start = Instant::now();
+    while UNWRITTEN.load(Ordering::SeqCst) > 0 && start.elapsed() < Duration::from_secs(1) {
+        thread::sleep(Duration::from_millis(5));
+    }
 }

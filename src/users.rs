@@ -72,7 +72,7 @@ pub fn insert_hashed(
 
 /// The person with this address.
 pub fn find(store: &Store, email: &str) -> Result<Option<User>, StoreError> {
-    store.read(|connection| {
+    store.look_up(|connection| {
         let sql = "SELECT id, email, created_at, updated_at FROM users WHERE email = ?1";
         Ok(connection.query_row(sql, [email], user).optional()?)
     })
@@ -80,7 +80,7 @@ pub fn find(store: &Store, email: &str) -> Result<Option<User>, StoreError> {
 
 /// The person behind a permit; `None` when they were removed since.
 pub fn find_own(store: &Store, permit: &Permit) -> Result<Option<User>, StoreError> {
-    store.read(|connection| {
+    store.look_up(|connection| {
         let sql = "SELECT id, email, created_at, updated_at FROM users WHERE id = ?1";
         Ok(connection.prepare_cached(sql)?.query_row([permit.user_id()], user).optional()?)
     })
@@ -88,7 +88,7 @@ pub fn find_own(store: &Store, permit: &Permit) -> Result<Option<User>, StoreErr
 
 /// Everybody, by address.
 pub fn list(store: &Store) -> Result<Vec<User>, StoreError> {
-    store.read(|connection| {
+    store.look_up(|connection| {
         let sql = "SELECT id, email, created_at, updated_at FROM users ORDER BY email";
         Ok(connection.prepare(sql)?.query_map([], user)?.collect::<Result<_, _>>()?)
     })

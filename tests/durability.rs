@@ -262,9 +262,9 @@ fn spares_the_neighbours_of_a_failing_or_panicking_write() {
         let names = rows.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
         Ok::<_, StoreError>(names)
     };
-    assert_eq!(store.read(names).expect("a read"), ["first", "kept", "kept too"]);
+    assert_eq!(store.read(1, names).expect("a read"), ["first", "kept", "kept too"]);
     store.close().expect("it closes");
-    assert!(matches!(store.read(names), Err(StoreError::Busy)));
+    assert!(matches!(store.read(1, names), Err(StoreError::Busy)));
     assert!(matches!(store.write(|_| Ok::<_, StoreError>(())), Err(StoreError::Abandoned)));
 }
 
@@ -290,7 +290,7 @@ fn returns_to_writing_when_the_disk_has_room_again() {
     let full = write(10_000_000);
     assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
     let size: i64 = store
-        .read(|connection| {
+        .read(1, |connection| {
             Ok::<_, StoreError>(connection.query_row(
                 "SELECT length(value) FROM settings WHERE name = 'large'",
                 [],

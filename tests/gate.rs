@@ -455,3 +455,24 @@ fn answers_in_the_name_of_its_public_url() {
     }
     assert_eq!(knock(&server, &[("Host", "evil.example")]).status, 403);
 }
+
+#[test]
+fn asks_again_after_a_body_that_took_its_time() {
+    let server = Server::start();
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    let host = server.address.to_string();
+    let fields = [("Host", host.as_str()), ("Authorization", &bearer), ("Content-Type", "application/json")];
+    for revoke in [false, true] {
+        let whole = request("POST", "/mcp", &[&fields[..], &[("Expect", "100-continue")]].concat(), LIST);
+        let (head, body) = whole.split_at(whole.len() - LIST.len());
+        let mut wire = server.connect();
+        wire.write(head);
+        assert_eq!(wire.reply().expect("an answer").status, 100, "the body is being waited for");
+        if revoke {
+            assert!(server.folder.epicme(&["token", "revoke", "1"], "").status.success());
+        }
+        wire.write(body);
+        assert_eq!(wire.reply().expect("an answer").status, if revoke { 401 } else { 200 });
+    }
+    decided_by(&server, Rule::Revoked);
+}

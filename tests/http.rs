@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use epicme::limits;
-use support::{PATIENCE, Reply, Server, Wire};
+use support::{Folder, PATIENCE, Reply, Server, Wire};
 
 const METADATA: &str = "/.well-known/oauth-protected-resource";
 /// 40 octets, 0x28.
@@ -550,4 +550,36 @@ fn survives_mutated_requests() {
         house.server.log().contains("/done")
     });
     assert!(!house.server.log().contains("panicked"), "{}", house.server.log());
+}
+
+#[test]
+fn serves_on_when_nobody_reads_its_log() {
+    let folder = Folder::new();
+    let mut child = std::process::Command::new(support::EPICME)
+        .args(["serve", "--listen", "127.0.0.1:0", "--database"])
+        .arg(folder.database())
+        .env_clear()
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped()) // held, and never read
+        .spawn()
+        .expect("the binary runs");
+    let mut line = String::new();
+    let mut stdout = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+    std::io::BufRead::read_line(&mut stdout, &mut line).expect("a line");
+    let address = line.trim_end().strip_prefix("listening on http://").expect("an address").to_owned();
+    let mut stream = std::net::TcpStream::connect(&address).expect("it accepts");
+    stream.set_read_timeout(Some(support::PATIENCE)).expect("a timeout");
+    // A pipe holds 64 kB: some 800 lines of this.
+    for number in 0..4000 {
+        let head = format!("GET /nothing HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let mut answer = [0; 4096];
+        let count = std::io::Read::read(&mut stream, &mut answer).unwrap_or(0);
+        assert!(answer[..count].starts_with(b"HTTP/1.1 404 "), "request {number} was not answered");
+        if number % 900 == 899 {
+            std::thread::sleep(std::time::Duration::from_millis(1000)); // the rate limit spares the log for this second
+        }
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
 }

@@ -1071,3 +1071,24 @@ fn accepts_what_the_schema_of_a_tool_accepts_and_nothing_else() {
         assert!(counts.iter().all(|count| *count >= 15), "{name}: {counts:?} refused and accepted");
     }
 }
+
+#[test]
+fn ranks_a_search_without_a_trace_of_what_others_wrote() {
+    let server = Server::start();
+    let (ada, bob) = (server.token("ada@example.com", &[]), server.token("bob@example.com", &[]));
+    let (mut ada, mut bob) = (Client::new(&server, &ada), Client::new(&server, &bob));
+    for title in ["rare word", "common word", "another"] {
+        ada.ok(
+            "create_entry",
+            json!({ "title": title, "content": "rare and common words, a common one twice" }),
+        );
+    }
+    let mut search = |query: &str| ada.ok("search_entries", json!({ "query": query, "limit": 1 }));
+    let queries = ["rare", "common", "rare common", "word*", "words -another"];
+    let before = queries.map(&mut search);
+    for _ in 0..30 {
+        bob.ok("create_entry", json!({ "title": "rare", "content": "rare rare rare, and nothing else" }));
+    }
+    // Page, total and cursor: the same octets, so nothing of Bob's can be read from them.
+    assert_eq!(queries.map(&mut search), before);
+}

@@ -927,3 +927,25 @@ fn survives_whatever_chance_sends() {
     assert_eq!(bystander.modern("tools/call", params).status, 200);
     assert!(!server.log().contains("panicked"), "{}", server.log());
 }
+
+#[test]
+fn fills_a_batch_with_answers_up_to_a_bound() {
+    let server = Server::start();
+    let token = server.token("ada@example.com", &[]);
+    let mut client = Client::new(&server, &token);
+    let content = "\u{1}".repeat(100_000); // six octets each in JSON, and once more for the text that holds the JSON
+    client.ok("create_entry", json!({ "title": "large", "content": content }));
+    let call = |id: usize| {
+        let params = json!({ "name": "get_entry", "arguments": { "id": 1 } });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
+    };
+    let batch: Vec<_> = (1..=50).map(call).collect();
+    let reply = client.post(&[], &Value::from(batch).to_string());
+    assert_eq!(reply.status, 200);
+    assert!(reply.body.len() < 3 * epicme::limits::BATCH_ANSWER_BYTES_MAX, "{} octets", reply.body.len());
+    let answers = reply.json();
+    let answers = answers.as_array().expect("a batch");
+    assert_eq!(answers.len(), 50, "each call is answered");
+    assert!(answers[0]["result"].is_object());
+    assert_eq!((&answers[49]["id"], &answers[49]["error"]["code"]), (&json!(50), &json!(-32603)));
+}

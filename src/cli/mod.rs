@@ -183,7 +183,7 @@ impl CommandLine {
     }
 
     fn flag(&self, name: &str) -> bool {
-        self.value(name).is_some_and(|value| value != "0")
+        self.value(name).is_some_and(|value| value != "0" && value != "false")
     }
 
     fn database(&self) -> PathBuf {

@@ -12,6 +12,7 @@ use crate::server::{self, Server};
 use crate::settings;
 use crate::site::{self, Site};
 use crate::store::Store;
+use crate::trace;
 use crate::users;
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
@@ -68,9 +69,11 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     signals.forever().next();
     complain("stopping; requests in flight may finish");
     // A second signal ends the program at once, as whoever sends it expects.
-    std::thread::spawn(move || signals.forever().next().map(|_| std::process::exit(1)));
+    let second = move || _ = signals.forever().next().map(|_| std::process::exit(1));
+    let _ = std::thread::Builder::new().spawn(second); // without a thread to spare there is only the first
     server.stop();
     server.app().store.close()?;
+    trace::finish();
     Ok(())
 }
 

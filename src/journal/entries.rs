@@ -129,7 +129,7 @@ pub fn create(store: &Store, permit: &Permit, new: NewEntry, now: Timestamp) -> 
 
 /// The caller's entry of this id.
 pub fn find(store: &Store, permit: &Permit, id: i64) -> Result<Option<Entry>, Fault> {
-    store.read(|connection| find_in(&Own::new(connection, *permit), id))
+    store.read(permit.user_id(), |connection| find_in(&Own::new(connection, *permit), id))
 }
 
 /// Changes an entry; without any field it stays as it is, its `updated_at` too.
@@ -240,7 +240,7 @@ pub fn list(
     limit: usize,
     cursor: Option<&str>,
 ) -> Result<Page<EntryItem>, Fault> {
-    store.read(|connection| {
+    store.read(permit.user_id(), |connection| {
         let own = Own::new(connection, *permit);
         let filters = format!("{filter:?}"); // every field, with its name: all that a cursor must agree with
         let (mut created_at, mut id) = (i64::MAX, i64::MAX);

@@ -154,6 +154,8 @@ pub enum Fault {
     EmptyQuery,
     /// A search that only excludes.
     OnlyExclusions,
+    /// A search of more terms than are looked for at once, or of too many or too short beginnings.
+    TooManyTerms,
     /// The database failed.
     Store(StoreError),
 }

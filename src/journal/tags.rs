@@ -32,7 +32,7 @@ pub fn create(
 
 /// The caller's tag of this id.
 pub fn find(store: &Store, permit: &Permit, id: i64) -> Result<Option<Tag>, Fault> {
-    store.read(|connection| find_in(&Own::new(connection, *permit), id))
+    store.read(permit.user_id(), |connection| find_in(&Own::new(connection, *permit), id))
 }
 
 /// Changes a tag: what is `None` stays as it is, `Some(None)` clears the description. Without any field the tag
@@ -82,7 +82,7 @@ pub fn list(
     limit: usize,
     cursor: Option<&str>,
 ) -> Result<Page<TagItem>, Fault> {
-    store.read(|connection| {
+    store.read(permit.user_id(), |connection| {
         let own = Own::new(connection, *permit);
         let (mut name, mut id) = (String::new(), 0); // before every tag: no name is empty
         if let Some(cursor) = cursor {

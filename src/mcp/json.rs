@@ -3,30 +3,38 @@
 //! Knows no JSON-RPC. Beyond what `serde_json` refuses (broken UTF-8, lone surrogates, numbers out of range,
 //! 128 levels or more) a member that is there twice is refused: two readers could pick different ones.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde_core::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::limits;
+
 /// Reads a whole text; the error says what is wrong and where.
 pub fn parse(octets: &[u8]) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(octets);
-    let value = Strict.deserialize(&mut reader)?;
+    let left = Cell::new(limits::JSON_VALUES_MAX);
+    let value = Strict(&left).deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
 }
 
-struct Strict;
+/// Reads one value, and counts it against those that are left: a short text can hold more than is good for the memory.
+#[derive(Clone, Copy)]
+struct Strict<'c>(&'c Cell<usize>);
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+        let left = self.0.get().checked_sub(1);
+        self.0.set(left.ok_or_else(|| D::Error::custom("too many values"))?);
         reader.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
@@ -63,7 +71,7 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut reader: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = reader.next_element_seed(Strict)? {
+        while let Some(item) = reader.next_element_seed(self)? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -75,7 +83,7 @@ impl<'de> Visitor<'de> for Strict {
             if members.contains_key(&name) {
                 return Err(A::Error::custom("a member is there twice")); // its name is the client's: not repeated
             }
-            let value = reader.next_value_seed(Strict)?;
+            let value = reader.next_value_seed(self)?;
             members.insert(name, value);
         }
         Ok(Value::Object(members))
@@ -105,6 +113,8 @@ mod tests {
         check(b"", false);
         check("[".repeat(127).as_bytes(), false);
         check(format!("{}{}", "[".repeat(127), "]".repeat(127)).as_bytes(), true);
+        check(format!("[{}0]", "0,".repeat(limits::JSON_VALUES_MAX - 2)).as_bytes(), true);
+        check(format!("[{}0]", "0,".repeat(limits::JSON_VALUES_MAX - 1)).as_bytes(), false);
         check(format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)).as_bytes(), false);
     }
 }

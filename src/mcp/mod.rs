@@ -20,7 +20,7 @@ use self::tools::{Desk, TOOLS, Tool};
 use crate::clock::Timestamp;
 use crate::gate::{Caller, Permit, Refusal, Rule};
 use crate::limits;
-use crate::request::{BadRequest, Body, Head};
+use crate::request::Head;
 use crate::response::Response;
 use crate::secret::Seal;
 use crate::store::Store;
@@ -42,28 +42,26 @@ pub struct Mcp<'a> {
     pub now: Timestamp,
 }
 
-/// Answers a request that the gate has admitted.
-pub fn answer(
-    mcp: &Mcp,
-    head: &Head,
-    body: &mut Body,
-    exchange: &mut Exchange,
-) -> Result<Response, BadRequest> {
+/// What the head of a request decides: the method, the type of its body, the form of its answer. Nothing of the body
+/// is read for a request that can't be answered.
+pub fn accept(head: &Head) -> Result<Form, Response> {
     if head.method() != "POST" {
         // A GET would open a stream of server messages, a DELETE end a session: there are neither here.
-        return Ok(Response::text(405, "send JSON-RPC by POST").with("Allow", "POST, OPTIONS"));
+        return Err(Response::text(405, "send JSON-RPC by POST").with("Allow", "POST, OPTIONS"));
     }
     if !is_json(head) {
-        return Ok(Response::text(415, "Content-Type must be application/json"));
+        return Err(Response::text(415, "Content-Type must be application/json"));
     }
-    let Some(form) = Form::choose(head) else {
-        return Ok(Response::text(406, "Accept must allow application/json or text/event-stream"));
-    };
-    let octets = body.read(limits::MCP_BODY_BYTES_MAX)?;
-    let reply = json::parse(&octets)
+    let no_form = || Response::text(406, "Accept must allow application/json or text/event-stream");
+    Form::choose(head).ok_or_else(no_form)
+}
+
+/// Answers a request that the gate has admitted.
+pub fn answer(mcp: &Mcp, head: &Head, form: Form, octets: &[u8], exchange: &mut Exchange) -> Response {
+    let reply = json::parse(octets)
         .map_err(|error| Failure::Rpc(RpcError::parse(&error)))
         .and_then(|message| mcp.message(message, head, exchange));
-    Ok(match reply {
+    match reply {
         Ok(Reply { message: None, .. }) => Response::new(202),
         Ok(Reply { message: Some(message), session }) => {
             let response = form.response(&message);
@@ -75,7 +73,7 @@ pub fn answer(
             exchange.rule = Some(refusal.rule.name());
             refusal.answer()
         }
-    })
+    }
 }
 
 /// Whether the body says that it is JSON.
@@ -90,7 +88,8 @@ fn is_json(head: &Head) -> bool {
 
 /// The form of a successful answer.
 #[derive(Clone, Copy)]
-enum Form {
+pub enum Form {
+    /// One JSON text.
     Json,
     /// The same one message as the one event of a whole body, for a client that takes nothing else.
     Event,
@@ -241,12 +240,17 @@ impl Mcp<'_> {
             }
         }
         exchange.operation = Some("batch");
-        let answers =
-            prepared.into_iter().map(|(id, work)| match work.and_then(|work| self.run(work, era)) {
+        let (mut answers, mut bytes) = (Vec::new(), 0);
+        for (id, work) in prepared {
+            let full = bytes > limits::BATCH_ANSWER_BYTES_MAX;
+            let work = work.and_then(|work| if full { Err(RpcError::batch_full()) } else { Ok(work) });
+            let answer = match work.and_then(|work| self.run(work, era)) {
                 Ok(result) => success(id, result),
                 Err(error) => error.answering(&id).message(),
-            });
-        let answers: Vec<_> = answers.collect();
+            };
+            bytes += serde_json::to_vec(&answer).map_or(0, |octets| octets.len());
+            answers.push(answer);
+        }
         Ok(Reply { message: (!answers.is_empty()).then_some(Value::Array(answers)), session: None })
     }
 

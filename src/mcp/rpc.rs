@@ -117,6 +117,15 @@ impl RpcError {
         RpcError::new(200, -32603, "Internal error: the journal can't be reached now; nothing was changed")
     }
 
+    /// The answers before this one fill what a batch may be answered; this one wasn't run.
+    pub fn batch_full() -> RpcError {
+        RpcError::new(
+            200,
+            -32603,
+            "Internal error: the batch's answer is full; this call was not run, send it again",
+        )
+    }
+
     /// The error as an answer to the request of this id.
     pub fn answering(self, id: &Value) -> RpcError {
         RpcError { id: Some(Box::new(id.clone())), ..self }

@@ -35,7 +35,7 @@ impl Body<'_> {
                 {
                     return Err(BadRequest::BodyTooLarge);
                 }
-                if !self.has_arrived(framing) {
+                if !self.has_arrived_by(framing) {
                     self.incoming.enter(Section::Body);
                     if expects_continue && self.incoming.unused().is_empty() {
                         let written = self.incoming.source.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -56,12 +56,23 @@ impl Body<'_> {
         }
     }
 
+    /// Whether the whole body is here already, so that reading it waits for nobody.
+    pub fn has_arrived(&self) -> bool {
+        match self.state {
+            State::Done => true,
+            State::Unread { framing, .. } => self.has_arrived_by(framing),
+            State::Failed => false,
+        }
+    }
+
     /// Leaves the connection at the next request, if that costs no further reading: an unread body that has
     /// already arrived whole is passed over. `false` means that the connection must be closed.
     pub fn finish(&mut self) -> bool {
         match self.state {
             State::Done => true,
-            State::Unread { framing: framing @ Framing::Length(length), .. } if self.has_arrived(framing) => {
+            State::Unread { framing: framing @ Framing::Length(length), .. }
+                if self.has_arrived_by(framing) =>
+            {
                 self.incoming.start += length as usize;
                 self.state = State::Done;
                 true
@@ -70,7 +81,7 @@ impl Body<'_> {
         }
     }
 
-    fn has_arrived(&self, framing: Framing) -> bool {
+    fn has_arrived_by(&self, framing: Framing) -> bool {
         matches!(framing, Framing::Length(length) if length <= self.incoming.unused().len() as u64)
     }
 

@@ -171,6 +171,15 @@ impl From<Fault> for ToolError {
             Fault::OnlyExclusions => {
                 "Invalid arguments: query must contain a word that is not excluded.".to_owned()
             }
+            Fault::TooManyTerms => format!(
+                "Invalid arguments: query can have at most {} words, of which {} beginnings (word*) of at least 2 letters.",
+                limits::QUERY_TERMS_MAX,
+                limits::QUERY_BEGINNINGS_MAX
+            ),
+            Fault::Store(StoreError::TooSlow) => {
+                "This took too long. Ask for less: fewer or longer words, narrower filters, a smaller page."
+                    .to_owned()
+            }
             Fault::Store(error) => return ToolError::Store(error),
         })
     }
