@@ -8,14 +8,16 @@
 use serde_json::json;
 
 use crate::clock::Timestamp;
+use crate::remote::{No, Remote};
 use crate::request::Head;
 use crate::response::Response;
 use crate::scope::Scopes;
 use crate::secret::TokenText;
 use crate::site::{self, Site};
 use crate::store::{Store, StoreError};
-use crate::tokens::{self, Token};
+use crate::tokens;
 use crate::trace;
+use crate::users;
 
 /// Every reason for which the gate admits or refuses. Decisions, log lines and tests all name these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -224,6 +226,7 @@ pub fn admit(
     origin: &str,
     site: &Site,
     store: &Store,
+    remote: Option<&Remote>,
     now: Timestamp,
 ) -> Result<Caller, Refusal> {
     let refuse = |rule, description| Err(Refusal::new(rule, origin, description));
@@ -248,42 +251,69 @@ pub fn admit(
     if !scheme.eq_ignore_ascii_case(b"Bearer") {
         return invalid(Rule::NotBearer);
     }
-    let Some(presented) = TokenText::parse(presented.trim_ascii_start()) else {
-        return invalid(Rule::MalformedToken);
+    let presented = presented.trim_ascii_start();
+    let found = match remote {
+        None => own_token(presented, site, store, now),
+        Some(remote) => remote_token(presented, origin, remote, store, now),
     };
-    let token = match tokens::find(store, &presented) {
-        Ok(Some(token)) => token,
-        Ok(None) => return invalid(Rule::UnknownToken),
-        Err(error) => return Err(Refusal::undecided(&error)),
+    let (user_id, scopes) = match found {
+        Ok(found) => found,
+        Err(Rule::Undecided) => {
+            return refuse(Rule::Undecided, "The access token can't be checked now; try again");
+        }
+        Err(rule) => return invalid(rule),
     };
-    if token.revoked_at.is_some() {
-        return invalid(Rule::Revoked);
-    }
-    if token.expires_at <= now {
-        return invalid(Rule::Expired);
-    }
-    if token.resource != site.audience() {
-        return invalid(Rule::WrongAudience);
-    }
-    if token.scopes.is_empty() {
+    if scopes.is_empty() {
         return Err(Refusal {
             description: format!("This server needs at least one of {}", Scopes::ALL),
             ..Refusal::new(Rule::NoScope, origin, "")
         });
     }
-    let Token { user_id, scopes, .. } = token;
     Ok(Caller { user_id, scopes, origin: origin.to_owned() })
+}
+
+/// The person and scopes of a token that was made here.
+fn own_token(presented: &[u8], site: &Site, store: &Store, now: Timestamp) -> Result<(i64, Scopes), Rule> {
+    let presented = TokenText::parse(presented).ok_or(Rule::MalformedToken)?;
+    match tokens::find(store, &presented).map_err(|error| undecided(&error))? {
+        None => Err(Rule::UnknownToken),
+        Some(token) if token.revoked_at.is_some() => Err(Rule::Revoked),
+        Some(token) if token.expires_at <= now => Err(Rule::Expired),
+        Some(token) if token.resource != site.audience() => Err(Rule::WrongAudience),
+        Some(token) => Ok((token.user_id, token.scopes)),
+    }
+}
+
+/// The person and scopes of a token that another authorization server made.
+fn remote_token(
+    presented: &[u8],
+    origin: &str,
+    remote: &Remote,
+    store: &Store,
+    now: Timestamp,
+) -> Result<(i64, Scopes), Rule> {
+    // RFC 6750 §2.1: a token is a b64token, whoever made it.
+    let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~+/=".contains(&octet);
+    let text = std::str::from_utf8(presented).ok().filter(|text| !text.is_empty() && text.bytes().all(fits));
+    let told = remote.find(text.ok_or(Rule::MalformedToken)?, origin, now).map_err(|no| match no {
+        No::Inactive => Rule::UnknownToken,
+        No::Expired => Rule::Expired,
+        No::Audience => Rule::WrongAudience,
+        No::Unreachable => Rule::Undecided,
+    })?;
+    let user_id = users::find_or_insert_subject(store, remote.issuer(), &told.subject, now);
+    Ok((user_id.map_err(|error| undecided(&error))?, told.scopes))
+}
+
+fn undecided(error: &StoreError) -> Rule {
+    trace::note(&format!("the gate can't look up a token: {error}"));
+    Rule::Undecided
 }
 
 impl Refusal {
     fn new(rule: Rule, origin: &str, description: &str) -> Refusal {
         let description = description.to_owned();
         Refusal { rule, origin: origin.to_owned(), scope: Scopes::INITIAL, description }
-    }
-
-    fn undecided(error: &StoreError) -> Refusal {
-        trace::note(&format!("the gate can't look up a token: {error}"));
-        Refusal::new(Rule::Undecided, "", "The access token can't be checked now; try again")
     }
 
     /// The answer, written by hand.
@@ -328,6 +358,11 @@ impl Refusal {
             _ => challenge + &metadata + &scope,
         }
     }
+}
+
+/// Adds the challenge for a client that failed to authenticate itself (OAuth 2.1 §3.2.4).
+pub fn challenge_client(response: Response) -> Response {
+    response.with("WWW-Authenticate", "Basic realm=\"EpicMe\"")
 }
 
 /// Whether this is a CORS preflight: a browser's question before the real request, which carries no credentials

@@ -10,6 +10,10 @@
 //! 6. [`gate`] turns the caller and the tool's scope into a `Permit`, or writes the 403.
 //! 7. [`journal`] does the work on that person's rows, through [`store`], which answers after the commit.
 //! 8. [`response`] turns the answer into octets.
+//!
+//! How the token of step 4 came to be is the other journey: [`oauth`] registers the client, shows a person what it
+//! asks for on [`pages`], and trades codes and refresh tokens for access tokens; [`remote`] asks another server
+//! instead, where that is configured.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -21,14 +25,20 @@ pub mod request;
 pub mod response;
 pub mod routes;
 pub mod gate;
+pub mod oauth;
+pub mod pages;
 pub mod mcp;
 pub mod journal;
 pub mod store;
 pub mod users;
+pub mod browser;
+pub mod throttle;
 pub mod tokens;
 pub mod settings;
+pub mod remote;
 pub mod scope;
 pub mod site;
 pub mod secret;
+pub mod json;
 pub mod clock;
 pub mod trace;

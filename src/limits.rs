@@ -14,6 +14,8 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub const FIELDS_MAX: usize = 100;
 /// Octets of one decoded body on `/mcp`; past it `413`.
 pub const MCP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Octets of one decoded body anywhere else; past it `413`.
+pub const OAUTH_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Octets that all chunk-size lines of one body may spend on chunk extensions; past it `400`.
 pub const CHUNK_EXTENSION_BYTES_MAX: usize = 16 * 1024;
 /// Octets of one trailer section; past it `431`.
@@ -107,6 +109,58 @@ pub const PASSWORD_BYTES_MIN: usize = 8;
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// Octets of an email address (RFC 5321 §4.5.3.1.3, less the angle brackets).
 pub const EMAIL_BYTES_MAX: usize = 254;
+
+// ---- The authorization server (`oauth/`) and its pages ----
+
+/// Life of a code, in seconds; past it `invalid_grant`.
+pub const CODE_SECONDS: i64 = 60;
+/// Life of an access token, in seconds; past it `401`, and the client refreshes.
+pub const ACCESS_TOKEN_SECONDS: i64 = 15 * 60;
+/// How long a refresh token may lie idle, in seconds; past it the person signs in again.
+pub const REFRESH_TOKEN_SECONDS: i64 = 30 * 24 * 60 * 60;
+/// How long a rotated refresh token still gets its successor, in seconds; past it the grant is revoked.
+pub const REFRESH_GRACE_SECONDS: i64 = 30;
+/// Octets of a client's `state`; past it an error page.
+pub const STATE_BYTES_MAX: usize = 4096;
+/// Octets of a redirect URI; past it `invalid_redirect_uri`.
+pub const REDIRECT_URI_BYTES_MAX: usize = 2000;
+/// Parameters of one query or form; past it `invalid_request`.
+pub const PARAMETERS_MAX: usize = 64;
+/// Redirect URIs of one client; past it `invalid_client_metadata`.
+pub const REDIRECT_URIS_MAX: usize = 20;
+/// Characters of a client's name; past it `invalid_client_metadata`.
+pub const CLIENT_NAME_CHARS_MAX: usize = 200;
+/// Registrations from one address in [`REGISTRATION_SECONDS`]; past it `429`.
+pub const REGISTRATIONS_MAX: u32 = 200;
+/// See [`REGISTRATIONS_MAX`].
+pub const REGISTRATION_SECONDS: i64 = 60 * 60;
+/// Clients that registered themselves and were never allowed anything; past it `429`.
+pub const UNUSED_CLIENTS_MAX: i64 = 2_000;
+/// How long such a client is kept, in seconds.
+pub const UNUSED_CLIENT_SECONDS: i64 = 24 * 60 * 60;
+/// Wrong passwords for one account in [`SIGN_IN_WINDOW_SECONDS`]; past it `429`.
+pub const ACCOUNT_FAILURES_MAX: u32 = 10;
+/// Wrong passwords from one address in the same time; past it `429`.
+pub const ADDRESS_FAILURES_MAX: u32 = 50;
+/// See [`ACCOUNT_FAILURES_MAX`].
+pub const SIGN_IN_WINDOW_SECONDS: i64 = 15 * 60;
+/// Names and addresses whose failures are counted at once; the oldest makes room.
+pub const THROTTLE_KEYS_MAX: usize = 10_000;
+/// Sign-ins that may wait for their turn to be hashed; past it `503`.
+pub const SIGN_INS_WAITING_MAX: usize = 64;
+/// How long a page with a form may stay open, in seconds.
+pub const FORM_SECONDS: i64 = 60 * 60;
+/// How long a browser stays signed in, in seconds.
+pub const SIGN_IN_SECONDS: i64 = 12 * 60 * 60;
+
+/// How long the other authorization server may take over each step of an answer; past it `503`.
+pub const INTROSPECTION_DEADLINE: Duration = Duration::from_secs(5);
+/// Octets of its answer; past it `503`.
+pub const INTROSPECTION_BYTES_MAX: u64 = 64 * 1024;
+/// How long its answer is believed, in seconds: a revocation there takes effect here within this.
+pub const INTROSPECTION_CACHE_SECONDS: i64 = 60;
+/// Answers kept at once.
+pub const INTROSPECTIONS_KEPT_MAX: usize = 10_000;
 
 // ---- MCP (`mcp/`) ----
 

@@ -43,6 +43,21 @@ impl Response {
         Response::with_body(status, "text/plain; charset=utf-8", format!("{text}\n").into_bytes())
     }
 
+    /// An answer with a page.
+    pub fn html(status: u16, octets: Vec<u8>) -> Response {
+        Response::with_body(status, "text/html; charset=utf-8", octets)
+    }
+
+    /// An answer with a style sheet.
+    pub fn css(text: &str) -> Response {
+        Response::with_body(200, "text/css; charset=utf-8", text.as_bytes().to_vec())
+    }
+
+    /// Sends a browser on with a GET (RFC 9110 §15.4.4). `location` is a path of ours or a proven redirect.
+    pub fn see_other(location: String) -> Response {
+        Response::new(303).with("Location", location)
+    }
+
     fn with_body(status: u16, content_type: &'static str, body: Vec<u8>) -> Response {
         Response { body, ..Response::new(status) }.with("Content-Type", content_type)
     }
@@ -101,8 +116,10 @@ impl Response {
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        201 => "Created",
         202 => "Accepted",
         204 => "No Content",
+        303 => "See Other",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -110,10 +127,12 @@ fn reason(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         406 => "Not Acceptable",
         408 => "Request Timeout",
+        410 => "Gone",
         413 => "Content Too Large",
         414 => "URI Too Long",
         415 => "Unsupported Media Type",
         417 => "Expectation Failed",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         501 => "Not Implemented",

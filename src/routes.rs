@@ -2,7 +2,7 @@
 //!
 //! Knows no SQL and no JSON fields of MCP. The clock is read here, once for each request.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::json;
 
@@ -10,13 +10,18 @@ use crate::clock::Timestamp;
 use crate::gate::{self, Caller, Refusal, Rule};
 use crate::limits;
 use crate::mcp::{self, Mcp};
+use crate::oauth::{self, Fault};
+use crate::pages;
+use crate::remote::Remote;
 use crate::request::{BadRequest, Body, Head};
 use crate::response::Response;
 use crate::scope::Scopes;
-use crate::secret::Seal;
+use crate::secret::{self, Seal};
 use crate::site::{self, Site};
 use crate::store::Store;
+use crate::throttle::Throttle;
 use crate::trace::{self, Exchange};
+use crate::users::Turns;
 
 /// What requests are answered from.
 pub struct App {
@@ -24,15 +29,53 @@ pub struct App {
     pub site: Site,
     /// The database.
     pub store: Store,
-    /// The seal of cursors and session ids.
+    /// The seal of cursors, session ids and forms.
     pub seal: Seal,
+    /// What slows down guessing of passwords.
+    pub sign_ins: SignIns,
+    /// Registrations by address.
+    pub registrations: Throttle,
+    /// The authorization server, if it is elsewhere.
+    pub remote: Option<Remote>,
+    /// What the link holds by which the first person is added.
+    pub setup_code: String,
+}
+
+/// Failed sign-ins, and the turns of those that are being tried.
+pub struct SignIns {
+    /// By account.
+    pub account: Throttle,
+    /// By address.
+    pub address: Throttle,
+    /// Passwords are hashed one at a time.
+    pub turns: Turns,
+}
+
+impl App {
+    /// An app that has seen no request yet.
+    pub fn new(site: Site, store: Store, seal: Seal, remote: Option<Remote>) -> App {
+        let sign_in = |max| Throttle::new(max, limits::SIGN_IN_WINDOW_SECONDS);
+        App {
+            site,
+            store,
+            seal,
+            sign_ins: SignIns {
+                account: sign_in(limits::ACCOUNT_FAILURES_MAX),
+                address: sign_in(limits::ADDRESS_FAILURES_MAX),
+                turns: Turns::default(),
+            },
+            registrations: Throttle::new(limits::REGISTRATIONS_MAX, limits::REGISTRATION_SECONDS),
+            remote,
+            setup_code: secret::random_text::<16>(),
+        }
+    }
 }
 
 /// Answers one request and logs it.
 pub fn answer(app: &App, head: &Head, body: &mut Body, peer: SocketAddr) -> Response {
     let now = Timestamp::now();
     let mut exchange = Exchange::default();
-    let response = route(app, head, body, now, &mut exchange).unwrap_or_else(|refusal| {
+    let response = route(app, head, body, peer.ip(), now, &mut exchange).unwrap_or_else(|refusal| {
         exchange.rule = Some(refusal.rule.name());
         exchange.remedy = refusal.rule.remedy();
         refusal.answer()
@@ -52,28 +95,112 @@ fn route(
     app: &App,
     head: &Head,
     body: &mut Body,
+    peer: IpAddr,
     now: Timestamp,
     exchange: &mut Exchange,
 ) -> Result<Response, Refusal> {
     let origin = gate::origin(head, &app.site)?;
+    let App { store, seal, site, .. } = app;
+    if app.remote.is_some() && OWN_SERVER.contains(&head.path()) {
+        return Ok(nothing_here(origin)); // the authorization server is elsewhere
+    }
     Ok(match (head.method(), head.path()) {
         (_, site::MCP) => {
             let page = gate::page(head, &app.site)?;
             gate::share(endpoint(app, head, body, origin, now, exchange), page)
         }
-        ("GET" | "HEAD", site::RESOURCE_METADATA | site::RESOURCE_METADATA_ROOT) => {
-            published(Response::json(200, &resource_metadata(origin)))
+        ("GET" | "HEAD", site::RESOURCE_METADATA | site::RESOURCE_METADATA_ROOT) => published(
+            Response::json(
+                200,
+                &resource_metadata(origin, app.remote.as_ref().map_or(origin, Remote::issuer)),
+            ),
+            DOCUMENT,
+        ),
+        ("GET" | "HEAD", site::SERVER_METADATA | site::SERVER_METADATA_MCP) => {
+            published(Response::json(200, &oauth::metadata::document(origin)), DOCUMENT)
         }
-        ("OPTIONS", site::RESOURCE_METADATA | site::RESOURCE_METADATA_ROOT) => {
-            published(Response::new(204)).with("Allow", "GET, HEAD, OPTIONS")
+        ("OPTIONS", path) if DOCUMENTS.contains(&path) => {
+            published(Response::new(204), DOCUMENT).with("Allow", DOCUMENT)
         }
-        ("GET" | "HEAD", site::HOME) => Response::text(200, &welcome(origin)),
-        ("OPTIONS", "*" | site::HOME) => Response::new(204).with("Allow", "GET, HEAD, OPTIONS"),
-        (_, site::RESOURCE_METADATA | site::RESOURCE_METADATA_ROOT | site::HOME) => {
-            Response::text(405, "only GET and HEAD are answered here").with("Allow", "GET, HEAD, OPTIONS")
+        ("POST", site::TOKEN) => {
+            let work = |_: &mut Exchange| oauth::token::answer(store, seal, site, origin, head, body, now);
+            published(oauth::answered(exchange, Fault::answer, work), ENDPOINT)
         }
-        _ => Response::text(404, &format!("nothing is here; the journal is at {origin}{}", site::MCP)),
+        ("POST", site::REGISTER) => {
+            let key = secret::sha256(peer.to_string().as_bytes());
+            let work = |_: &mut Exchange| {
+                // Behind a proxy of our own everybody has its address; there the cap on unused clients must do.
+                if !(site.is_public() && peer.is_loopback()) {
+                    if !app.registrations.allows(key, now) {
+                        return Err(Fault::TooMany);
+                    }
+                    app.registrations.count(key, now);
+                }
+                oauth::register::answer(store, head, body, now)
+            };
+            published(oauth::answered(exchange, Fault::answer, work), ENDPOINT)
+        }
+        ("POST", site::REVOKE) => {
+            let work = |_: &mut Exchange| oauth::revoke::answer(store, head, body, now);
+            published(oauth::answered(exchange, Fault::answer, work), ENDPOINT)
+        }
+        ("OPTIONS", site::TOKEN | site::REGISTER | site::REVOKE) => {
+            published(Response::new(204), ENDPOINT).with("Allow", ENDPOINT)
+        }
+        ("POST", site::INTROSPECT) => oauth::answered(exchange, Fault::answer, |_| {
+            oauth::introspect::answer(store, site, origin, head, body, now)
+        }),
+        ("GET" | "HEAD", site::AUTHORIZE) => oauth::authorize::show(app, origin, head, now, exchange),
+        ("POST", site::AUTHORIZE) => oauth::authorize::decide(app, origin, head, body, now, exchange),
+        ("POST", site::SIGN_IN) => pages::sign_in::submit(app, origin, head, body, peer, now, exchange),
+        ("GET" | "HEAD", site::ACCOUNT) => pages::account::show(app, origin, head, now, exchange),
+        ("POST", site::ACCOUNT) => pages::account::submit(app, origin, head, body, now, exchange),
+        ("GET" | "HEAD" | "POST", site::SETUP) => {
+            pages::setup::answer(app, origin, head, body, peer, now, exchange)
+        }
+        ("GET" | "HEAD", site::STYLE) => pages::style(),
+        ("GET" | "HEAD", site::HOME) => pages::home::show(origin),
+        (method, path) => match allowed(path) {
+            Some(allow) if method == "OPTIONS" => Response::new(204).with("Allow", allow),
+            Some(allow) => Response::text(405, &format!("this takes {allow}")).with("Allow", allow),
+            None => nothing_here(origin),
+        },
     })
+}
+
+/// The documents for everybody.
+const DOCUMENTS: [&str; 4] =
+    [site::RESOURCE_METADATA, site::RESOURCE_METADATA_ROOT, site::SERVER_METADATA, site::SERVER_METADATA_MCP];
+/// What is only there while the authorization server is this one.
+const OWN_SERVER: [&str; 10] = [
+    site::SERVER_METADATA,
+    site::SERVER_METADATA_MCP,
+    site::AUTHORIZE,
+    site::TOKEN,
+    site::REGISTER,
+    site::REVOKE,
+    site::INTROSPECT,
+    site::SIGN_IN,
+    site::ACCOUNT,
+    site::SETUP,
+];
+/// What a document takes.
+const DOCUMENT: &str = "GET, HEAD, OPTIONS";
+/// What an endpoint takes that programs talk to.
+const ENDPOINT: &str = "POST, OPTIONS";
+
+fn nothing_here(origin: &str) -> Response {
+    Response::text(404, &format!("nothing is here; the journal is at {origin}{}", site::MCP))
+}
+
+/// The methods of a path that is there.
+fn allowed(path: &str) -> Option<&'static str> {
+    match path {
+        site::TOKEN | site::REGISTER | site::REVOKE | site::INTROSPECT | site::SIGN_IN => Some(ENDPOINT),
+        site::AUTHORIZE | site::ACCOUNT | site::SETUP => Some("GET, HEAD, POST, OPTIONS"),
+        site::STYLE | site::HOME | "*" => Some(DOCUMENT),
+        _ => DOCUMENTS.contains(&path).then_some(DOCUMENT),
+    }
 }
 
 /// The MCP endpoint: the gate, then the journal behind it.
@@ -125,7 +252,7 @@ fn admitted(
     now: Timestamp,
     exchange: &mut Exchange,
 ) -> Result<Caller, Response> {
-    let admitted = gate::admit(head, origin, &app.site, &app.store, now);
+    let admitted = gate::admit(head, origin, &app.site, &app.store, app.remote.as_ref(), now);
     let rule = admitted.as_ref().map_or_else(|refusal| refusal.rule, |_| Rule::Admitted);
     exchange.rule = Some(rule.name());
     exchange.remedy = rule.remedy();
@@ -133,30 +260,25 @@ fn admitted(
 }
 
 /// RFC 9728 §2: what the resource is, who hands out its tokens, and what they can be for.
-fn resource_metadata(origin: &str) -> serde_json::Value {
+fn resource_metadata(origin: &str, issuer: &str) -> serde_json::Value {
     json!({
         "resource": format!("{origin}{}", site::MCP),
-        "authorization_servers": [origin],
+        "authorization_servers": [issuer],
         "scopes_supported": Scopes::ALL.iter().map(|scope| scope.name()).collect::<Vec<_>>(),
     })
 }
 
-/// A document for everybody, pages of any origin included; the SDKs send a header that browsers ask about.
-fn published(response: Response) -> Response {
+/// An answer for everybody, pages of any origin included; the SDKs send headers that browsers ask about.
+fn published(response: Response, methods: &'static str) -> Response {
+    let headers = if methods == DOCUMENT {
+        "mcp-protocol-version"
+    } else {
+        "mcp-protocol-version, content-type, authorization"
+    };
     response
         .with("Access-Control-Allow-Origin", "*")
-        .with("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
-        .with("Access-Control-Allow-Headers", "mcp-protocol-version")
-}
-
-fn welcome(origin: &str) -> String {
-    format!(
-        "epicme: a private journal for MCP clients, behind an OAuth gate.\n\
-         Give your client this URL: {origin}{}\n\
-         Without a token it meets the gate: curl -i {origin}{}",
-        site::MCP,
-        site::MCP
-    )
+        .with("Access-Control-Allow-Methods", methods)
+        .with("Access-Control-Allow-Headers", headers)
 }
 
 fn bad_request(bad: BadRequest) -> Response {

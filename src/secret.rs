@@ -78,6 +78,12 @@ pub fn verify_password(password: &str, hash: &str) -> bool {
         .is_ok_and(|parsed| Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
 }
 
+/// Whether a PKCE verifier is the one behind an S256 challenge (RFC 7636 §4.6). Neither is a secret of ours, and the
+/// digest of a guess tells nothing of the right one: the comparison needs no constant time.
+pub fn verifies(verifier: &str, challenge: &str) -> bool {
+    URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes())) == challenge
+}
+
 /// Makes text that a client carries for us and can't alter: cursors and session ids.
 ///
 /// A sealed text is `v1.<payload>.<HMAC-SHA256>`, both parts in base64url. The payload can be read by
@@ -105,6 +111,11 @@ impl Seal {
         let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
         self.mac(context, &payload).verify_slice(&mac).ok()?; // in constant time
         Some(payload)
+    }
+
+    /// A secret that only this seal can make, and makes again: HMAC of `input`, in base64url.
+    pub fn derive(&self, context: &[&[u8]], input: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(self.mac(context, input).finalize().into_bytes())
     }
 
     fn mac(&self, context: &[&[u8]], payload: &[u8]) -> Hmac<Sha256> {

@@ -11,6 +11,28 @@ pub const MCP: &str = "/mcp";
 pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
 /// The same document where clients look that don't know the path form.
 pub const RESOURCE_METADATA_ROOT: &str = "/.well-known/oauth-protected-resource";
+/// Authorization server metadata (RFC 8414 §3).
+pub const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
+/// The same document where clients look that put the endpoint's path behind it.
+pub const SERVER_METADATA_MCP: &str = "/.well-known/oauth-authorization-server/mcp";
+/// The authorization endpoint. Clients of 2025-03-26 guess this path and the next two.
+pub const AUTHORIZE: &str = "/authorize";
+/// The token endpoint.
+pub const TOKEN: &str = "/token";
+/// The registration endpoint.
+pub const REGISTER: &str = "/register";
+/// The revocation endpoint.
+pub const REVOKE: &str = "/revoke";
+/// The introspection endpoint.
+pub const INTROSPECT: &str = "/introspect";
+/// Where the sign-in form goes.
+pub const SIGN_IN: &str = "/sign-in";
+/// A person's own page.
+pub const ACCOUNT: &str = "/account";
+/// The page for the first person.
+pub const SETUP: &str = "/setup";
+/// The style sheet of every page.
+pub const STYLE: &str = "/style.css";
 /// What a browser shows first.
 pub const HOME: &str = "/";
 
@@ -158,6 +180,11 @@ impl Site {
         Origin::parse(page_origin).is_some_and(|origin| {
             origin.is_loopback() || self.public.as_ref().is_some_and(|public| *public == origin)
         })
+    }
+
+    /// Whether there is a public URL, and so most likely a proxy in front.
+    pub fn is_public(&self) -> bool {
+        self.public.is_some()
     }
 
     /// The audience that a token must have been made for (RFC 8707 §2).

@@ -24,7 +24,10 @@ use crate::limits;
 /// SQLite's `application_id` of our files: "EPIC" in ASCII.
 const APPLICATION_ID: i32 = 0x4550_4943;
 /// The steps from an empty file to the present one; `user_version` counts how many were taken.
-const MIGRATIONS: [(&str, &str); 1] = [("the journal, people and tokens", include_str!("schema.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("the journal, people and tokens", include_str!("schema.sql")),
+    ("the authorization server", include_str!("schema_2.sql")),
+];
 
 /// Work on the database failed. What a client learns of it is decided elsewhere; this is for the log.
 #[derive(Clone, Debug)]

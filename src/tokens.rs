@@ -19,6 +19,10 @@ pub struct Token {
     pub resource: String,
     /// What it may be used for.
     pub scopes: Scopes,
+    /// The client that it was given to; `None` for one from the command line.
+    pub client_id: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
     /// It opens nothing from this moment on.
     pub expires_at: Timestamp,
     /// When it was revoked, if it was.
@@ -37,6 +41,8 @@ pub struct NewToken {
     pub label: String,
     /// Its life in seconds.
     pub seconds: i64,
+    /// The grant that it comes of; `None` for one from the command line.
+    pub grant_id: Option<i64>,
 }
 
 /// A token's row, as a list shows it.
@@ -60,7 +66,8 @@ pub struct Listed {
 /// The row of a presented token; `None` when nobody was given that token.
 pub fn find(store: &Store, presented: &TokenText) -> Result<Option<Token>, StoreError> {
     store.look_up(|connection| {
-        let sql = "SELECT id, user_id, resource, scope, expires_at, revoked_at FROM tokens WHERE hash = ?1";
+        let sql = "SELECT t.id, t.user_id, t.resource, t.scope, t.expires_at, t.revoked_at, t.created_at, g.client_id
+                   FROM tokens t LEFT JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?1";
         let mut statement = connection.prepare_cached(sql)?;
         let token = statement.query_row([presented.hash()], |row| {
             Ok(Token {
@@ -70,6 +77,8 @@ pub fn find(store: &Store, presented: &TokenText) -> Result<Option<Token>, Store
                 scopes: Scopes::parse_known(row.get_ref(3)?.as_str()?),
                 expires_at: Timestamp(row.get(4)?),
                 revoked_at: row.get::<_, Option<i64>>(5)?.map(Timestamp),
+                created_at: Timestamp(row.get(6)?),
+                client_id: row.get(7)?,
             })
         });
         Ok(token.optional()?)
@@ -79,22 +88,23 @@ pub fn find(store: &Store, presented: &TokenText) -> Result<Option<Token>, Store
 /// Makes a token inside a transaction. The text is given once and stored nowhere.
 pub fn insert(connection: &Connection, token: &NewToken, now: Timestamp) -> Result<TokenText, StoreError> {
     let text = TokenText::generate();
-    let sql = "INSERT INTO tokens (hash, user_id, resource, scope, label, created_at, expires_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO tokens (hash, user_id, resource, scope, label, created_at, expires_at, grant_id)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let scope = token.scopes.to_string();
     let expires_at = now.plus(token.seconds).0;
     connection.execute(
         sql,
-        (text.hash(), token.user_id, &token.resource, scope, &token.label, now.0, expires_at),
+        (text.hash(), token.user_id, &token.resource, scope, &token.label, now.0, expires_at, token.grant_id),
     )?;
     Ok(text)
 }
 
-/// Every token, oldest first.
+/// Every token that was made on the command line, oldest first.
 pub fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT t.id, u.email, t.scope, t.label, t.created_at, t.expires_at, t.revoked_at
-                   FROM tokens t JOIN users u ON u.id = t.user_id ORDER BY t.id";
+                   FROM tokens t JOIN users u ON u.id = t.user_id
+                   WHERE t.grant_id IS NULL ORDER BY t.id";
         let mut statement = connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
             Ok(Listed {

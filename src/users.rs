@@ -2,6 +2,9 @@
 //!
 //! Knows no HTTP, no JSON and no journal. Invariant: a password is stored only as its Argon2id hash.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::clock::Timestamp;
@@ -33,6 +36,17 @@ pub enum BadCredential {
     PasswordLong,
 }
 
+impl BadCredential {
+    /// What is wrong, for whoever typed it.
+    pub fn message(self) -> &'static str {
+        match self {
+            BadCredential::Email => "that is not an email address; it must look like ada@example.com",
+            BadCredential::PasswordShort => "the password must have at least 8 bytes",
+            BadCredential::PasswordLong => "the password must have at most 1024 bytes",
+        }
+    }
+}
+
 /// Whether `text` can be an email address: something on both sides of one `@`, visible ASCII only. Whether mail
 /// arrives there isn't asked; nothing is sent.
 pub fn check_email(text: &str) -> Result<(), BadCredential> {
@@ -56,6 +70,99 @@ pub fn check_password(text: &str) -> Result<(), BadCredential> {
 pub fn insert(store: &Store, email: &str, password: &str, now: Timestamp) -> Result<Option<i64>, StoreError> {
     let (email, hash) = (email.to_owned(), secret::hash_password(password));
     store.write(move |connection| insert_hashed(connection, &email, &hash, now))
+}
+
+/// Adds the first person; `None` when somebody is there already.
+pub fn insert_first(
+    store: &Store,
+    email: &str,
+    password: &str,
+    now: Timestamp,
+) -> Result<Option<i64>, StoreError> {
+    let (email, hash) = (email.to_owned(), secret::hash_password(password));
+    store.write(move |connection| {
+        let anybody = connection.query_row("SELECT 1 FROM users LIMIT 1", [], |_| Ok(())).optional()?;
+        if anybody.is_some() { Ok(None) } else { insert_hashed(connection, &email, &hash, now) }
+    })
+}
+
+/// Who signs in with this address and password; `None` when nobody does. An unknown address costs as much time as a
+/// known one.
+pub fn authenticate(
+    store: &Store,
+    _turn: &Turn,
+    email: &str,
+    password: &str,
+) -> Result<Option<i64>, StoreError> {
+    let known = store.look_up(|connection| {
+        let sql = "SELECT id, password_hash FROM users WHERE email = ?1";
+        let row = connection.query_row(sql, [email], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        Ok::<Option<(i64, String)>, StoreError>(row)
+    })?;
+    // Nobody's password: compared with where there is nobody, for the time that it takes.
+    static NOBODYS: LazyLock<String> = LazyLock::new(|| secret::hash_password(&secret::random_text::<32>()));
+    let (id, hash) = known.map_or((None, NOBODYS.clone()), |(id, hash)| (Some(id), hash));
+    let is_right = secret::verify_password(password, &hash);
+    Ok(id.filter(|_| is_right))
+}
+
+/// Hashing takes 19 MiB a time: one at a time, and a bounded number who wait for it.
+#[derive(Default)]
+pub struct Turns {
+    waiting: AtomicUsize,
+    turn: Mutex<()>,
+}
+
+/// The turn to hash a password; the next one has it when this is dropped.
+pub struct Turn<'t>(#[allow(dead_code)] MutexGuard<'t, ()>);
+
+impl Turns {
+    /// Waits for the turn. Fails with [`StoreError::Busy`] when [`limits::SIGN_INS_WAITING_MAX`] wait already.
+    pub fn take(&self) -> Result<Turn<'_>, StoreError> {
+        if self.waiting.fetch_add(1, Ordering::SeqCst) >= limits::SIGN_INS_WAITING_MAX {
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            return Err(StoreError::Busy);
+        }
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        Ok(Turn(turn))
+    }
+}
+
+/// The person whom another authorization server calls `subject`, added when they are seen first.
+///
+/// They are known by issuer and subject alone. An address that the other server names could be anybody's here, so
+/// the one that is shown is made of the subject.
+pub fn find_or_insert_subject(
+    store: &Store,
+    issuer: &str,
+    subject: &str,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let key = format!("{issuer} {subject}");
+    let known = store.look_up(|connection| {
+        let sql = "SELECT id FROM users WHERE subject = ?1";
+        Ok::<_, StoreError>(connection.prepare_cached(sql)?.query_row([&key], |row| row.get(0)).optional()?)
+    })?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let shown = format!("{subject} at {issuer}");
+    store.write(move |connection| {
+        let sql = "INSERT INTO users (email, password_hash, subject, created_at, updated_at)
+                   VALUES (?1, '', ?2, ?3, ?3) ON CONFLICT DO NOTHING";
+        connection.execute(sql, (&shown, &key, now.0))?;
+        Ok(connection.query_row("SELECT id FROM users WHERE subject = ?1", [&key], |row| row.get(0))?)
+    })
+}
+
+/// The address of a person; `None` when they were removed.
+pub fn email_of(store: &Store, id: i64) -> Result<Option<String>, StoreError> {
+    store.look_up(|connection| {
+        Ok(connection
+            .query_row("SELECT email FROM users WHERE id = ?1", [id], |row| row.get(0))
+            .optional()?)
+    })
 }
 
 /// [`insert`] inside a transaction that does more.

@@ -433,9 +433,7 @@ fn opens_nothing_for_a_path_that_only_looks_like_the_endpoint() {
         assert_eq!(knock_at(&server, path, &[("Authorization", &bearer)]).status, 404, "{path}");
     }
     assert_eq!(knock_at(&server, "/mcp?", &[("Authorization", &bearer)]).status, 200);
-    for path in
-        ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/x"]
-    {
+    for path in ["/.well-known/openid-configuration", "/.well-known/x"] {
         assert_eq!(knock_at(&server, path, &[]).status, 404, "{path}");
     }
 }

@@ -59,7 +59,11 @@ pub(super) fn fill(app: &App, bound: SocketAddr) -> Result<(), CliError> {
     let token = app.store.write(move |connection| {
         let user_id = users::insert_hashed(connection, EMAIL, &hash, now)?.ok_or(StoreError::Abandoned)?;
         let (scopes, label, seconds) = (Scopes::ALL, "demo".to_owned(), limits::DEMO_TOKEN_SECONDS);
-        tokens::insert(connection, &NewToken { user_id, resource, scopes, label, seconds }, now)
+        tokens::insert(
+            connection,
+            &NewToken { user_id, resource, scopes, label, seconds, grant_id: None },
+            now,
+        )
     })?;
     write_entries(bound, &token)?;
 

@@ -3,6 +3,7 @@
 //! Knows no requests. Every option can also come from a variable `EPICME_…`. Exit codes: 0 done, 1 failed,
 //! 2 the command line itself is wrong; a message on standard error says what to do next.
 
+mod client;
 mod demo;
 mod serve;
 mod token;
@@ -24,27 +25,28 @@ epicme - a private journal for MCP clients, behind an OAuth gate
 
   epicme serve [--listen 127.0.0.1:8787] [--public-url URL] [--demo]
   epicme user add EMAIL | list | passwd EMAIL | remove EMAIL
-  epicme token create EMAIL [--scope LIST] [--expires 30d] [--label TEXT]
-  epicme token list | revoke ID
+  epicme token create EMAIL [--scope LIST] [--expires 30d] | list | revoke ID
+  epicme client add NAME URI... | add --metadata FILE | list | remove ID
   epicme version | help
 
 OPTION              MEANING                               VARIABLE
 --database FILE     the journal's file, default epicme.db EPICME_DATABASE
-  serve:
 --listen ADDR:PORT  where to listen; port 0: a free one   EPICME_LISTEN
 --public-url URL    https://HOST, as clients call it      EPICME_PUBLIC_URL
 --demo              an example if nobody is there yet     EPICME_DEMO=1
-  user add, passwd:
 --password-stdin    take it from standard input           EPICME_PASSWORD_STDIN
-  token create:
 --scope LIST        some of user:read entries:read        EPICME_SCOPE
                     entries:write tags:read tags:write
 --expires TIME      like 90s 15m 12h 30d                  EPICME_EXPIRES
---label TEXT        what you call it                      EPICME_LABEL
---public-url URL    if it isn't the last server's         EPICME_PUBLIC_URL";
+--label TEXT        what you call the token               EPICME_LABEL
+--metadata FILE     a client metadata document            EPICME_METADATA
+--confidential      give the client a secret              EPICME_CONFIDENTIAL
+serve, with an authorization server elsewhere (the README says how):
+  --authorization-server URL --introspection-url URL --introspection-id ID
+  and EPICME_INTROSPECTION_SECRET; each option's variable is named like this";
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 8] = [
+const OPTIONS: [(&str, bool); 14] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
@@ -53,6 +55,23 @@ const OPTIONS: [(&str, bool); 8] = [
     ("scope", true),
     ("expires", true),
     ("label", true),
+    ("metadata", true),
+    ("confidential", false),
+    ("authorization-server", true),
+    ("introspection-url", true),
+    ("introspection-id", true),
+    ("introspection-secret", true),
+];
+
+/// What `serve` takes.
+const SERVE_OPTIONS: [&str; 7] = [
+    "listen",
+    "public-url",
+    "demo",
+    "authorization-server",
+    "introspection-url",
+    "introspection-id",
+    "introspection-secret",
 ];
 
 /// Why a command wasn't done.
@@ -77,14 +96,7 @@ impl From<lexopt::Error> for CliError {
 
 impl From<BadCredential> for CliError {
     fn from(bad: BadCredential) -> CliError {
-        let (min, max) = (limits::PASSWORD_BYTES_MIN, limits::PASSWORD_BYTES_MAX);
-        CliError::Failed(match bad {
-            BadCredential::Email => {
-                "that is not an email address; it must look like ada@example.com".to_owned()
-            }
-            BadCredential::PasswordShort => format!("the password must have at least {min} bytes"),
-            BadCredential::PasswordLong => format!("the password must have at most {max} bytes"),
-        })
+        CliError::Failed(bad.message().to_owned())
     }
 }
 
@@ -145,7 +157,7 @@ impl CommandLine {
                 say(&format!("epicme {}", env!("CARGO_PKG_VERSION")));
                 Ok(())
             }
-            ["serve"] => self.only(&["listen", "public-url", "demo"]).and_then(|()| serve::serve(self)),
+            ["serve"] => self.only(&SERVE_OPTIONS).and_then(|()| serve::serve(self)),
             ["user", "add", email] => self.only(&["password-stdin"]).and_then(|()| user::add(self, email)),
             ["user", "list"] => self.only(&[]).and_then(|()| user::list(self)),
             ["user", "passwd", email] => {
@@ -155,10 +167,15 @@ impl CommandLine {
             ["token", "create", email] => self
                 .only(&["scope", "expires", "label", "public-url"])
                 .and_then(|()| token::create(self, email)),
+            ["client", "add", ref what @ ..] => {
+                self.only(&["metadata", "confidential"]).and_then(|()| client::add(self, what))
+            }
+            ["client", "list"] => self.only(&[]).and_then(|()| client::list(self)),
+            ["client", "remove", id] => self.only(&[]).and_then(|()| client::remove(self, id)),
             ["token", "list"] => self.only(&[]).and_then(|()| token::list(self)),
             ["token", "revoke", id] => self.only(&[]).and_then(|()| token::revoke(self, id)),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
-            ["user" | "token" | "serve" | "version", ..] => {
+            ["user" | "token" | "client" | "serve" | "version", ..] => {
                 Err(CliError::Usage(format!("epicme {} is not complete, or too long", words.join(" "))))
             }
             _ => Err(CliError::Usage(format!("there is no command {:?}", words[0]))),

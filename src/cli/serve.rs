@@ -7,6 +7,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{CliError, CommandLine, complain, demo, say};
+use crate::remote::Remote;
 use crate::routes::App;
 use crate::server::{self, Server};
 use crate::settings;
@@ -28,6 +29,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
              proxy in front and name it with --public-url https://HOST, or listen on 127.0.0.1"
         )));
     }
+    let remote = remote(line)?;
     // From here on signals are kept for us, so that none is lost between the parts of the start.
     let signals = Signals::new([SIGTERM, SIGINT]);
     let mut signals =
@@ -46,23 +48,23 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     settings::remember_audience(&store, site.audience())?;
     let nobody = users::list(&store)?.is_empty();
     let origin = site.origin_for(None).unwrap_or_default().to_owned();
-    let server = Server::start(listeners, App { site, store, seal }).map_err(unbound)?;
+    let server = Server::start(listeners, App::new(site, store, seal, remote)).map_err(unbound)?;
 
     say(&format!("listening on http://{bound}"));
     match (nobody, line.flag("demo")) {
         (true, true) => demo::fill(server.app(), bound)?,
         (true, false) => say(&format!(
-            "\nNobody is here yet. Add somebody, and make a token for a client:\n\n  {}\n  {}\n\nMCP URL {origin}{}",
+            "\nNobody is here yet. Open this link once to set up your journal:\n\n  {origin}{}?code={}\n\n\
+             or add somebody here, and make a token for a client:\n\n  {}\n  {}\n\nMCP URL {origin}{}",
+            site::SETUP,
+            server.app().setup_code,
             line.further("user add you@example.com"),
             line.further("token create you@example.com"),
             site::MCP
         )),
         (false, _) => {
-            say(&format!(
-                "MCP URL {origin}{}\nA token for a client: {}",
-                site::MCP,
-                line.further("token create EMAIL")
-            ));
+            let token = line.further("token create EMAIL");
+            say(&format!("MCP URL {origin}{}\nA token for a client: {token}", site::MCP));
         }
     }
 
@@ -75,6 +77,34 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     server.app().store.close()?;
     trace::finish();
     Ok(())
+}
+
+/// The authorization server elsewhere, if there is to be one.
+fn remote(line: &CommandLine) -> Result<Option<Remote>, CliError> {
+    let names = ["authorization-server", "introspection-url", "introspection-id", "introspection-secret"];
+    let values = names.map(|name| line.value(name));
+    let [Some(issuer), Some(url), Some(id), Some(secret)] = &values else {
+        return match values.iter().position(Option::is_none).filter(|_| values.iter().any(Option::is_some)) {
+            Some(missing) => Err(CliError::Usage(format!("--{} is missing", names[missing]))),
+            None => Ok(None),
+        };
+    };
+    if !is_issuer(issuer) {
+        let form = "--authorization-server takes an issuer identifier, https://HOST[/PATH]";
+        return Err(CliError::Usage(form.to_owned()));
+    }
+    let https = "--introspection-url takes http://127.0.0.1:PORT/PATH: this program speaks no TLS, so let a proxy on \
+                 this machine (socat, stunnel, nginx) forward that port to the https endpoint";
+    let remote = Remote::new(issuer, url, id, secret);
+    remote.map(Some).ok_or_else(|| CliError::Usage(https.to_owned()))
+}
+
+/// RFC 8414 §2: an https URL without query and fragment; http is for this machine only. It is kept as it stands, for
+/// clients compare it octet for octet.
+fn is_issuer(text: &str) -> bool {
+    let host_ends = text.find("://").and_then(|colon| Some(colon + 3 + text[colon + 3..].find('/')?));
+    let visible = text.bytes().all(|octet| octet.is_ascii_graphic() && !b"?#\"".contains(&octet));
+    visible && Site::parse_public(&text[..host_ends.unwrap_or(text.len())]).is_ok()
 }
 
 /// An address to listen on. No name is ever resolved; `localhost` is the one that is known.

@@ -42,7 +42,7 @@ pub(super) fn create(line: &CommandLine, email: &str) -> Result<(), CliError> {
         None => settings::audience(&store)?,
     };
     let now = Timestamp::now();
-    let token = NewToken { user_id, resource, scopes, label, seconds };
+    let token = NewToken { user_id, resource, scopes, label, seconds, grant_id: None };
     let text = store.write(move |connection| tokens::insert(connection, &token, now))?;
     say(text.reveal());
     complain(&format!("shown this once; good until {}", now.plus(seconds).iso8601()));

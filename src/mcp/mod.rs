@@ -5,7 +5,6 @@
 
 mod arguments;
 mod era;
-mod json;
 mod rpc;
 mod shapes;
 pub mod tools;
@@ -49,7 +48,7 @@ pub fn accept(head: &Head) -> Result<Form, Response> {
         // A GET would open a stream of server messages, a DELETE end a session: there are neither here.
         return Err(Response::text(405, "send JSON-RPC by POST").with("Allow", "POST, OPTIONS"));
     }
-    if !is_json(head) {
+    if !head.is_of_type("application/json") {
         return Err(Response::text(415, "Content-Type must be application/json"));
     }
     let no_form = || Response::text(406, "Accept must allow application/json or text/event-stream");
@@ -58,7 +57,7 @@ pub fn accept(head: &Head) -> Result<Form, Response> {
 
 /// Answers a request that the gate has admitted.
 pub fn answer(mcp: &Mcp, head: &Head, form: Form, octets: &[u8], exchange: &mut Exchange) -> Response {
-    let reply = json::parse(octets)
+    let reply = crate::json::parse(octets)
         .map_err(|error| Failure::Rpc(RpcError::parse(&error)))
         .and_then(|message| mcp.message(message, head, exchange));
     match reply {
@@ -74,16 +73,6 @@ pub fn answer(mcp: &Mcp, head: &Head, form: Form, octets: &[u8], exchange: &mut 
             refusal.answer()
         }
     }
-}
-
-/// Whether the body says that it is JSON.
-fn is_json(head: &Head) -> bool {
-    let mut types = head.fields("content-type");
-    let is_json = types.next().is_some_and(|value| {
-        let media_type = value.split(|octet| *octet == b';').next().unwrap_or_default();
-        media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
-    });
-    is_json && types.next().is_none()
 }
 
 /// The form of a successful answer.

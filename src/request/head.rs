@@ -67,6 +67,16 @@ impl Head {
         std::str::from_utf8(value).ok().filter(|text| text.is_ascii())
     }
 
+    /// Whether there is one `Content-Type`, and it is this media type, whatever its parameters (RFC 9110 §8.3).
+    pub fn is_of_type(&self, media_type: &str) -> bool {
+        let mut types = self.fields("content-type");
+        let fits = types.next().is_some_and(|value| {
+            let own = value.split(|octet| *octet == b';').next().unwrap_or_default();
+            own.trim_ascii().eq_ignore_ascii_case(media_type.as_bytes())
+        });
+        fits && types.next().is_none()
+    }
+
     /// Whether the client lets the connection live on after this request (RFC 9112 §9.3). HTTP/1.0's
     /// `keep-alive` isn't honoured: a proxy that doesn't know it would hang.
     pub fn persistent(&self) -> bool {

@@ -1,0 +1,282 @@
+//! The authorization endpoint (OAuth 2.1 §3.1, §4.1): a person signs in, sees who asks for what, and decides.
+//!
+//! Knows what [`super`] knows. Invariant: nobody is sent anywhere but to a [`TrustedRedirect`], which is made only by
+//! a match with what the client registered; and nobody is sent there before having signed in.
+
+use super::clients::{self, Client};
+use super::grants::{self, NewGrant};
+use super::{Fault, Parameters, names_our_resource, redirect, token};
+use crate::browser::Browser;
+use crate::clock::Timestamp;
+use crate::limits;
+use crate::oauth;
+use crate::pages::{self, Html, sign_in};
+use crate::request::{Body, Head};
+use crate::response::Response;
+use crate::routes::App;
+use crate::scope::{Scope, Scopes};
+use crate::site;
+use crate::trace::Exchange;
+use crate::users;
+
+/// A place that the client registered, and what an answer that goes there must carry.
+pub struct TrustedRedirect {
+    uri: String,
+    state: Option<String>,
+    issuer: String,
+}
+
+impl TrustedRedirect {
+    /// Proves the redirect URI of a request (OAuth 2.1 §2.3.1); one that isn't named is the client's only one.
+    fn prove(client: &Client, parameters: &Parameters, issuer: &str) -> Result<TrustedRedirect, Fault> {
+        let uri = match (parameters.get("redirect_uri"), &client.redirect_uris[..]) {
+            (None, [only]) => only,
+            (None, _) => return Err(Fault::Missing("redirect_uri")),
+            (Some(asked), known) => {
+                let known = known.iter().any(|known| redirect::matches(known, asked));
+                if known { asked } else { return Err(Fault::ForeignRedirect) }
+            }
+        };
+        let state = parameters.get("state").map(str::to_owned);
+        Ok(TrustedRedirect { uri: uri.to_owned(), state, issuer: issuer.to_owned() })
+    }
+
+    /// Sends the browser there with these parameters, the state as it came, and who answers (RFC 9207).
+    /// 303, so that nothing of a form goes along (OAuth 2.1 §7.5.4).
+    fn answer(self, parameters: &[(&str, &str)]) -> Response {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(parameters);
+        if let Some(state) = &self.state {
+            query.append_pair("state", state);
+        }
+        query.append_pair("iss", &self.issuer);
+        let separator = if self.uri.contains('?') { '&' } else { '?' };
+        Response::see_other(format!("{}{separator}{}", self.uri, query.finish()))
+            .with("Cache-Control", "no-store")
+            .with("Referrer-Policy", "no-referrer")
+    }
+
+    /// Tells the client why it gets nothing (OAuth 2.1 §4.1.2.1).
+    fn refuse(self, fault: &Fault) -> Response {
+        let code = match fault.code() {
+            "temporarily_unavailable" => "server_error",
+            other => other,
+        };
+        self.answer(&[("error", code), ("error_description", &fault.message())])
+    }
+}
+
+/// What a client asks for, checked.
+struct Asked {
+    scopes: Scopes,
+    challenge: String,
+}
+
+impl Asked {
+    fn read(parameters: &Parameters, origin: &str) -> Result<Asked, Fault> {
+        if parameters.need("response_type")? != "code" {
+            return Err(Fault::ResponseType);
+        }
+        // A method that is left out means `plain` (RFC 7636 §4.3), which isn't served.
+        let challenge = parameters.get("code_challenge").filter(|challenge| token::is_verifier(challenge));
+        let s256 = parameters.get("code_challenge_method") == Some("S256");
+        let challenge = challenge.filter(|_| s256).ok_or(Fault::Challenge)?.to_owned();
+        names_our_resource(parameters, origin)?;
+        let scopes = match parameters.get("scope") {
+            // A client that names none couldn't ask for more later: the person is offered all.
+            None => Scopes::ALL,
+            Some(asked) => Scopes::parse_known(asked),
+        };
+        if scopes.is_empty() { Err(Fault::NoScope) } else { Ok(Asked { scopes, challenge }) }
+    }
+}
+
+/// Answers `GET /authorize`: harmless and repeatable, since some clients try the URL before they show it.
+pub fn show(app: &App, origin: &str, head: &Head, now: Timestamp, exchange: &mut Exchange) -> Response {
+    let query = head.query().unwrap_or("");
+    oauth::answered(exchange, pages::fault, |exchange| {
+        let parameters = Parameters::parse(query.as_bytes())?;
+        let (client, redirect) = prove(app, &parameters, origin)?;
+        let browser = Browser::find(head, origin, &app.store, now)?;
+        let Some(user_id) = browser.user_id() else {
+            let page = sign_in::page_first(app, origin, &browser, &sign_in::Next::Authorize(query), now);
+            return Ok(browser.remember(page, origin));
+        };
+        let asked = match Asked::read(&parameters, origin) {
+            Ok(asked) => asked,
+            Err(fault) => {
+                exchange.rule = Some(fault.name());
+                return Ok(redirect.refuse(&fault));
+            }
+        };
+        consent_page(app, &browser, user_id, &client, &redirect, asked.scopes, query, None, now)
+    })
+}
+
+/// Answers `POST /authorize`: the person's decision. Everything is checked again, as if nothing had been shown.
+pub fn decide(
+    app: &App,
+    origin: &str,
+    head: &Head,
+    body: &mut Body,
+    now: Timestamp,
+    exchange: &mut Exchange,
+) -> Response {
+    oauth::answered(exchange, pages::fault, |exchange| {
+        let form = Parameters::read(head, body)?;
+        let query = form.need("request")?;
+        let parameters = Parameters::parse(query.as_bytes())?;
+        let (client, redirect) = prove(app, &parameters, origin)?;
+        let browser = Browser::find(head, origin, &app.store, now)?;
+        let Some(user_id) = browser.user_id() else {
+            let page = sign_in::page_first(app, origin, &browser, &sign_in::Next::Authorize(query), now);
+            return Ok(browser.remember(page, origin));
+        };
+        let asked = match Asked::read(&parameters, origin) {
+            Ok(asked) => asked,
+            Err(fault) => {
+                exchange.rule = Some(fault.name());
+                return Ok(redirect.refuse(&fault));
+            }
+        };
+        if !form.get("form").is_some_and(|token| browser.made(token, &app.seal, now)) {
+            let stale = "This page was open for too long. Please decide again.";
+            return consent_page(
+                app,
+                &browser,
+                user_id,
+                &client,
+                &redirect,
+                asked.scopes,
+                query,
+                Some(stale),
+                now,
+            );
+        }
+        if form.get("decision") != Some("allow") {
+            exchange.rule = Some(Fault::Denied.name());
+            return Ok(redirect.refuse(&Fault::Denied));
+        }
+        let ticked: Vec<_> = asked.scopes.iter().filter(|scope| form.get(scope.name()).is_some()).collect();
+        let scopes = Scopes::of(&ticked);
+        if scopes.is_empty() {
+            let none = "Tick at least one box, or press Deny.";
+            return consent_page(
+                app,
+                &browser,
+                user_id,
+                &client,
+                &redirect,
+                asked.scopes,
+                query,
+                Some(none),
+                now,
+            );
+        }
+        let new = NewGrant {
+            user_id,
+            client_id: client.id,
+            resource: app.site.audience().to_owned(),
+            scopes,
+            redirect_uri: redirect.uri.clone(),
+            challenge: asked.challenge,
+        };
+        match grants::allow(&app.store, new, now) {
+            Ok(code) => Ok(redirect.answer(&[("code", &code)])),
+            Err(fault) => {
+                exchange.rule = Some(fault.name());
+                Ok(redirect.refuse(&fault))
+            }
+        }
+    })
+}
+
+/// Where a form that leads on to this request may end up, as CSP writes it; nowhere else while that isn't proven.
+pub fn leads_to(app: &App, query: &str, origin: &str) -> String {
+    let redirect = Parameters::parse(query.as_bytes()).and_then(|parameters| prove(app, &parameters, origin));
+    redirect.map_or(String::new(), |(_, redirect)| source_expression(&redirect.uri))
+}
+
+/// The client and where it may be answered. Until both are proven a fault is a page, never a redirect.
+fn prove(app: &App, parameters: &Parameters, origin: &str) -> Result<(Client, TrustedRedirect), Fault> {
+    let client = clients::find(&app.store, parameters.need("client_id")?)?.ok_or(Fault::UnknownClient)?;
+    let state_fits = |state: &str| state.len() <= limits::STATE_BYTES_MAX && !state.contains('\u{fffd}');
+    if !parameters.get("state").is_none_or(state_fits) {
+        return Err(Fault::Malformed("state")); // it couldn't be sent back as it came
+    }
+    let redirect = TrustedRedirect::prove(&client, parameters, origin)?;
+    Ok((client, redirect))
+}
+
+#[allow(clippy::too_many_arguments)]
+fn consent_page(
+    app: &App,
+    browser: &Browser,
+    user_id: i64,
+    client: &Client,
+    redirect: &TrustedRedirect,
+    scopes: Scopes,
+    query: &str,
+    alert: Option<&str>,
+    now: Timestamp,
+) -> Result<Response, Fault> {
+    let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
+    let local = redirect::is_local(&redirect.uri);
+    let destination = redirect::destination(&redirect.uri);
+    let scope_boxes = scopes.iter().map(|scope| {
+        Html::markup("<label><input type=\"checkbox\" name=\"")
+            .then(scope.name())
+            .then("\" value=\"1\" checked> <span>")
+            .then(meaning(scope))
+            .then("</span></label>\n")
+    });
+    let body = Html::all(alert.map(pages::alert))
+        .then("<p><strong>")
+        .then_text(&client.name)
+        .then("</strong> asks for access to the journal of <strong>")
+        .then_text(&email)
+        .then("</strong>.</p>\n<p class=\"hint\">That name is what the program calls itself; nobody has checked it.</p>\n")
+        .then("<dl>\n<dt>You will be sent to</dt>\n<dd><code>")
+        .then_text(destination)
+        .then("</code>")
+        .then(if local { ", a program on this computer" } else { "" })
+        .then("</dd>\n<dt>To use</dt>\n<dd><code>")
+        .then_text(&format!("{}{}", redirect.issuer, site::MCP))
+        .then("</code></dd>\n</dl>\n<form method=\"post\" action=\"")
+        .then(site::AUTHORIZE)
+        .then("\">\n")
+        .and(pages::hidden("form", &browser.form_token(&app.seal, now)))
+        .and(pages::hidden("request", query))
+        .then("<fieldset>\n<legend>It may</legend>\n")
+        .and(Html::all(scope_boxes))
+        .then("</fieldset>\n<p class=\"choice\">\n")
+        .then("<button name=\"decision\" value=\"allow\">Allow</button>\n")
+        .then("<button name=\"decision\" value=\"deny\" class=\"quiet\">Deny</button>\n</p>\n</form>\n")
+        .then("<p class=\"hint\">If you did not start this, press Deny. You can take access back at any time on ")
+        .then("<a href=\"")
+        .then(site::ACCOUNT)
+        .then("\">your account page</a>.</p>\n");
+    let page = pages::page_leading_to(200, "Allow access?", body, &source_expression(&redirect.uri));
+    Ok(page)
+}
+
+/// The redirect's origin as CSP writes it. CSP has no way to write an IPv6 address: the scheme must do.
+fn source_expression(uri: &str) -> String {
+    let (scheme, _) = uri.split_once(':').unwrap_or((uri, ""));
+    let destination = redirect::destination(uri);
+    match scheme {
+        "http" | "https" if !destination.contains('[') => format!("{scheme}://{destination}"),
+        _ => format!("{scheme}:"),
+    }
+}
+
+/// A scope in plain words.
+fn meaning(scope: Scope) -> &'static str {
+    match scope {
+        Scope::UserRead => "see your email address",
+        Scope::EntriesRead => "read and search all your entries, with the names of their tags",
+        Scope::EntriesWrite => "write, change and delete entries, and see each entry that it changes",
+        Scope::TagsRead => "see your tags",
+        Scope::TagsWrite => "make, change and delete tags",
+    }
+}

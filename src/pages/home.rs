@@ -1,0 +1,34 @@
+//! The first page: what this is, the URL to copy, and one recipe for each client.
+//!
+//! Knows only the server's own name.
+
+use super::{Html, account_link, page};
+use crate::response::Response;
+use crate::site;
+
+/// Answers `GET /`.
+pub fn show(origin: &str) -> Response {
+    let url = format!("{origin}{}", site::MCP);
+    let recipe = |name: &'static str, before: &'static str, after: &'static str| {
+        Html::markup("<h2>")
+            .then(name)
+            .then("</h2>\n<pre>")
+            .then_text(before)
+            .then_text(&url)
+            .then_text(after)
+            .then("</pre>\n")
+    };
+    let body = Html::markup("<p>This is a private journal. You write and read it through any program that speaks MCP; ")
+        .then("each person sees only their own entries.</p>\n<p>Give your program this URL and press Connect:</p>\n<pre>")
+        .then_text(&url)
+        .then("</pre>\n")
+        .and(account_link())
+        .and(recipe("Claude Code", "claude mcp add --transport http epicme ", ""))
+        .and(recipe("VS Code", "code --add-mcp '{\"name\":\"epicme\",\"type\":\"http\",\"url\":\"", "\"}'"))
+        .and(recipe("Cursor, in mcp.json", "{\"mcpServers\":{\"epicme\":{\"url\":\"", "\"}}}"))
+        .and(recipe("MCP Inspector", "npx @modelcontextprotocol/inspector\n# Transport: Streamable HTTP, URL: ", ""))
+        .then("<h2>curl</h2>\n<p>Without a token the gate answers 401 and says where to get one:</p>\n<pre>")
+        .then_text(&format!("curl -i {url}"))
+        .then("</pre>\n");
+    page(200, "epicme", body)
+}

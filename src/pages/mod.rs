@@ -1,0 +1,133 @@
+//! What a person sees: the frame of every page, and the forms that are more than one room's.
+//!
+//! Knows no SQL. Invariant: no page runs a script, is shown in a frame, leaves a trace in a cache or tells the next
+//! site where its visitor came from.
+
+pub mod account;
+pub mod home;
+mod html;
+pub mod setup;
+pub mod sign_in;
+
+pub use self::html::Html;
+
+use crate::oauth::Fault;
+use crate::response::Response;
+use crate::site;
+
+/// The style sheet.
+pub const STYLE: &str = include_str!("style.css");
+
+/// A page, whose forms may lead back here only.
+pub fn page(status: u16, title: &'static str, body: Html) -> Response {
+    page_leading_to(status, title, body, "")
+}
+
+/// A page, whose forms may also lead to `target`, a source expression of CSP: Chromium holds a form's redirects to
+/// `form-action` too, and would swallow the one that takes the code to the client.
+pub fn page_leading_to(status: u16, title: &'static str, body: Html, target: &str) -> Response {
+    let html = Html::markup("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
+        .then("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")
+        .then("<meta name=\"color-scheme\" content=\"light dark\">\n<title>")
+        .then_text(title)
+        .then(
+            " · epicme</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n<main>\n<h1>",
+        )
+        .then_text(title)
+        .then("</h1>\n")
+        .and(body)
+        .then("</main>\n</body>\n</html>\n");
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; form-action 'self'{}{target}; frame-ancestors 'none'; base-uri 'none'",
+        if target.is_empty() { "" } else { " " }
+    );
+    Response::html(status, html.into_octets())
+        .with("Content-Security-Policy", policy)
+        .with("X-Frame-Options", "DENY")
+        .with("X-Content-Type-Options", "nosniff")
+        .with("Referrer-Policy", "no-referrer")
+        .with("Cache-Control", "no-store")
+}
+
+/// A page for a request that can't be served, and which must not be sent on to wherever it says.
+pub fn fault(fault: &Fault) -> Response {
+    let title = if fault.status() == 429 { "Too many tries" } else { "This can't be done" };
+    let body =
+        alert(&fault.message()).then("<p>Go back to the program that sent you here, and try again.</p>\n");
+    // A 401 would ask the browser for credentials of its own; to some clients a 400 here says: register again.
+    let status = if fault.status() == 401 { 400 } else { fault.status() };
+    page(status, title, body)
+}
+
+/// A message that a screen reader says at once.
+pub fn alert(text: &str) -> Html {
+    Html::markup("<p role=\"alert\" class=\"alert\">").then_text(text).then("</p>\n")
+}
+
+/// A message that something was done.
+pub fn status(text: &str) -> Html {
+    Html::markup("<p role=\"status\" class=\"status\">").then_text(text).then("</p>\n")
+}
+
+/// A field that a form carries along.
+pub fn hidden(name: &'static str, value: &str) -> Html {
+    Html::markup("<input type=\"hidden\" name=\"")
+        .then(name)
+        .then("\" value=\"")
+        .then_text(value)
+        .then("\">\n")
+}
+
+/// A field for a password, with its label. `autocomplete` is what password managers go by.
+pub fn password(name: &'static str, label: &'static str, autocomplete: &'static str) -> Html {
+    input(name, label, "password", autocomplete, "")
+}
+
+/// A field for an email address, with its label.
+pub fn email(value: &str) -> Html {
+    input("email", "Email", "email", "username", value)
+}
+
+fn input(
+    name: &'static str,
+    label: &'static str,
+    kind: &'static str,
+    autocomplete: &'static str,
+    value: &str,
+) -> Html {
+    Html::markup("<p><label for=\"")
+        .then(name)
+        .then("\">")
+        .then(label)
+        .then("</label>\n<input id=\"")
+        .then(name)
+        .then("\" name=\"")
+        .then(name)
+        .then("\" type=\"")
+        .then(kind)
+        .then("\" autocomplete=\"")
+        .then(autocomplete)
+        .then("\" value=\"")
+        .then_text(value)
+        .then("\" required></p>\n")
+}
+
+/// The style sheet, which may be kept for an hour.
+pub fn style() -> Response {
+    Response::css(STYLE).with("Cache-Control", "max-age=3600").with("X-Content-Type-Options", "nosniff")
+}
+
+/// A day, for people.
+pub fn day(at: crate::clock::Timestamp) -> Html {
+    let text = at.iso8601();
+    Html::markup("<time datetime=\"")
+        .then_text(&text)
+        .then("\">")
+        .then_text(&text[..text.len().min("2026-07-28".len())])
+        .then("</time>")
+}
+
+/// The path of the account page, for links.
+pub fn account_link() -> Html {
+    Html::markup("<p><a href=\"").then(site::ACCOUNT).then("\">Your account</a></p>\n")
+}

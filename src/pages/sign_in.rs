@@ -1,0 +1,138 @@
+//! Signing in and out.
+//!
+//! Knows no OAuth beyond where to go on. Invariant: an unknown person and a wrong password cost the same time and get
+//! the same answer, and only failures are counted.
+
+use std::net::IpAddr;
+
+use super::{Html, alert, hidden, page_leading_to};
+use crate::browser::Browser;
+use crate::clock::Timestamp;
+use crate::oauth::{self, Fault, Parameters, authorize};
+use crate::pages;
+use crate::request::{Body, Head};
+use crate::response::Response;
+use crate::routes::App;
+use crate::secret;
+use crate::site;
+use crate::trace::Exchange;
+use crate::users;
+
+/// Where a person goes on after signing in.
+pub enum Next<'q> {
+    /// Back to a client's request, by its query.
+    Authorize(&'q str),
+    /// To their own page.
+    Account,
+}
+
+impl Next<'_> {
+    /// A path of ours, whatever the form that brought it says: no other site is ever gone on to.
+    fn path(&self) -> String {
+        match self {
+            Next::Authorize(query) if query.bytes().all(|octet| octet.is_ascii_graphic()) => {
+                format!("{}?{query}", site::AUTHORIZE)
+            }
+            Next::Authorize(_) | Next::Account => site::ACCOUNT.to_owned(),
+        }
+    }
+}
+
+/// The page with the form.
+#[allow(clippy::too_many_arguments)]
+fn page_with(
+    app: &App,
+    origin: &str,
+    browser: &Browser,
+    next: &Next,
+    why_not: Option<&str>,
+    email: &str,
+    status: u16,
+    now: Timestamp,
+) -> Response {
+    let request = match next {
+        Next::Authorize(query) => hidden("request", query),
+        Next::Account => Html::default(),
+    };
+    let body = Html::all(why_not.map(alert))
+        .then("<form method=\"post\" action=\"")
+        .then(site::SIGN_IN)
+        .then("\">\n")
+        .and(hidden("form", &browser.form_token(&app.seal, now)))
+        .and(request)
+        .and(pages::email(email))
+        .and(pages::password("password", "Password", "current-password"))
+        .then("<p><button>Sign in</button></p>\n</form>\n");
+    // After signing in the client may be told at once that its request was wrong: that redirect belongs to this form.
+    let target = match next {
+        Next::Authorize(query) => authorize::leads_to(app, query, origin),
+        Next::Account => String::new(),
+    };
+    page_leading_to(status, "Sign in to your journal", body, &target)
+}
+
+/// The page with the form, as it is shown first.
+pub fn page_first(app: &App, origin: &str, browser: &Browser, next: &Next, now: Timestamp) -> Response {
+    page_with(app, origin, browser, next, None, "", 200, now)
+}
+
+/// Answers `POST /sign-in`.
+pub fn submit(
+    app: &App,
+    origin: &str,
+    head: &Head,
+    body: &mut Body,
+    peer: IpAddr,
+    now: Timestamp,
+    exchange: &mut Exchange,
+) -> Response {
+    oauth::answered(exchange, pages::fault, |exchange| {
+        let form = Parameters::read(head, body)?;
+        let next = form.get("request").map_or(Next::Account, Next::Authorize);
+        let browser = Browser::find(head, origin, &app.store, now)?;
+        let (email, password) = (form.get("email").unwrap_or(""), form.get("password").unwrap_or(""));
+        if !form.get("form").is_some_and(|token| browser.made(token, &app.seal, now)) {
+            exchange.rule = Some("stale-form");
+            let why = "This page was open for too long, or your browser keeps no cookies. Please try again.";
+            return Ok(
+                browser.remember(page_with(app, origin, &browser, &next, Some(why), email, 400, now), origin)
+            );
+        }
+        // An address stands for its person in any case, so that spelling it otherwise gains no tries.
+        let account = secret::sha256(format!("account {}", email.to_ascii_lowercase()).as_bytes());
+        let address = secret::sha256(format!("address {peer}").as_bytes());
+        // Behind a proxy of our own everybody has its address: only the account tells people apart there.
+        let counts_address = !(app.site.is_public() && peer.is_loopback());
+        let allowed = || {
+            let by_address = !counts_address || app.sign_ins.address.allows(address, now);
+            by_address && app.sign_ins.account.allows(account, now)
+        };
+        let too_many = |exchange: &mut Exchange| {
+            exchange.rule = Some(Fault::TooMany.name());
+            let why = "Too many wrong tries. Wait a quarter of an hour, then try again.";
+            page_with(app, origin, &browser, &next, Some(why), email, 429, now).with("Retry-After", "900")
+        };
+        if !allowed() {
+            return Ok(too_many(exchange)); // without waiting for a turn
+        }
+        let turn = app.sign_ins.turns.take()?;
+        // Asked again: whoever was before may have used up the last try. In one's turn nobody else counts.
+        if !allowed() {
+            return Ok(too_many(exchange));
+        }
+        let Some(user_id) = users::authenticate(&app.store, &turn, email, password)? else {
+            app.sign_ins.account.count(account, now);
+            if counts_address {
+                app.sign_ins.address.count(address, now);
+            }
+            exchange.rule = Some("wrong-password");
+            let why = "The email or the password is wrong.";
+            return Ok(page_with(app, origin, &browser, &next, Some(why), email, 403, now));
+        };
+        drop(turn);
+        app.sign_ins.account.forget(account);
+        exchange.rule = Some("signed-in");
+        let signed_in = Browser::sign_in(user_id, &app.store, now)?;
+        Ok(signed_in.remember(Response::see_other(next.path()).with("Cache-Control", "no-store"), origin))
+    })
+}

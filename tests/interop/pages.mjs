@@ -1,0 +1,348 @@
+// epicme's own pages in Chromium: what they look like, by keyboard alone, without JavaScript, and what they may load.
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { launch, keep } from './browser.mjs'
+
+const { MCP_URL, SETUP_URL, EMAIL, PASSWORD } = process.env
+const origin = new URL(MCP_URL).origin
+const browser = await launch()
+
+let passed = 0
+let failed = 0
+async function check(claim, work) {
+  try {
+    await work()
+    passed += 1
+  } catch (error) {
+    failed += 1
+    console.log(`  FAILED ${claim}\n         ${`${error.message}`.replaceAll('\n', '\n         ')}`)
+  }
+}
+
+const complaints = [] // errors in a console, such as what the policy blocked
+/** A page without JavaScript in a browser of its own. */
+async function open() {
+  const context = await browser.newContext({ javaScriptEnabled: false })
+  context.setDefaultTimeout(10_000)
+  const page = await context.newPage()
+  // A page that asks again with 400 or 403 is meant to.
+  page.on('console', (line) => {
+    const expected = /the server responded with a status of 4/.test(line.text())
+    if (line.type() === 'error' && !expected) complaints.push(`${new URL(page.url()).pathname}: ${line.text()}`)
+  })
+  return page
+}
+
+/** What Tab reaches, in order, from the top of the page; `:focus-visible` must show on each. */
+async function tabOrder(page) {
+  const reached = []
+  for (;;) {
+    await page.keyboard.press('Tab')
+    const focused = await page.locator(':focus').all()
+    if (focused.length === 0 || reached.length > 40) return reached
+    const [name, outline] = await focused[0].evaluate((element) => [
+      element.labels?.[0]?.innerText || element.innerText || element.name,
+      getComputedStyle(element).outlineStyle,
+    ])
+    assert.notEqual(outline, 'none', `the focus does not show on ${name}`)
+    reached.push(name.replaceAll(/\s+/g, ' ').trim())
+  }
+}
+
+/** Nothing sticks out at the side, on a phone of 320 px and with the text at twice its size. */
+async function fits(page) {
+  for (const [width, size] of [[320, '100%'], [390, '200%']]) {
+    await page.setViewportSize({ width, height: 800 })
+    await page.evaluate((size) => (document.documentElement.style.fontSize = size), size)
+    const [content, view] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
+    const wide = await page.evaluate(() => {
+      const all = [...document.querySelectorAll('body *')]
+      const out = all.filter((element) => element.getBoundingClientRect().right > innerWidth)
+      return out.map((element) => `${element.tagName} ${element.innerText.slice(0, 40)}`)
+    })
+    assert.ok(content <= view, `${wide.join(', ')}: at ${width} px with text of ${size} the page is ${content} px wide`)
+  }
+}
+
+/** Contrast by WCAG 2.2 of every text with what is behind it: at least 4.5. */
+async function contrasts(page) {
+  const faint = await page.evaluate(() => {
+    const parse = (color) => color.match(/[\d.]+/g).map(Number)
+    const luminance = ([r, g, b]) => {
+      const [x, y, z] = [r, g, b].map((c) => ((c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+      return 0.2126 * x + 0.7152 * y + 0.0722 * z
+    }
+    const behind = (element) => {
+      for (; element; element = element.parentElement) {
+        const color = parse(getComputedStyle(element).backgroundColor)
+        if (color.length === 3 || color[3] > 0) return color
+      }
+      return [255, 255, 255]
+    }
+    const found = []
+    for (const element of document.querySelectorAll('main *')) {
+      if (!element.innerText?.trim() && element.tagName !== 'INPUT') continue
+      const [a, b] = [parse(getComputedStyle(element).color), behind(element)].map(luminance)
+      const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+      if (ratio < 4.5) found.push(`${element.tagName} ${element.innerText}: ${ratio.toFixed(2)}`)
+    }
+    return found
+  })
+  assert.deepEqual(faint, [])
+}
+
+/** Each look of a page kept, and what holds for every page. */
+async function look(page, name) {
+  await keep(page, name)
+  await check(`${name}: one heading, a title, a language, a label on each field`, async () => {
+    assert.equal(await page.locator('h1').count(), 1)
+    assert.match(await page.title(), / · epicme$/)
+    assert.equal(await page.locator('html').getAttribute('lang'), 'en')
+    for (const field of await page.locator('input:not([type=hidden])').all()) {
+      const labels = await field.evaluate((element) => element.labels.length)
+      assert.equal(labels, 1, `a field has ${labels} labels`)
+    }
+    const ids = await page.locator('[id]').evaluateAll((all) => all.map((element) => element.id))
+    assert.equal(new Set(ids).size, ids.length, `an id is there twice: ${ids}`)
+  })
+  await check(`${name}: fits a narrow phone and big text`, () => fits(page))
+  await page.evaluate(() => (document.documentElement.style.fontSize = ''))
+  await page.setViewportSize({ width: 1000, height: 800 })
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme })
+    await check(`${name}: text is readable in ${colorScheme}`, () => contrasts(page))
+  }
+  await page.emulateMedia({ colorScheme: 'light' })
+  await check(`${name}: targets are at least 24 px`, async () => {
+    for (const target of await page.locator('button, input:not([type=hidden])').all()) {
+      const box = await target.evaluate((element) =>
+        (element.closest('fieldset label') ?? element).getBoundingClientRect().toJSON(),
+      )
+      assert.ok(box.width >= 24 && box.height >= 24, `${box.width} x ${box.height}`)
+    }
+  })
+}
+
+const page = await open()
+console.log(`pages, Chromium ${browser.version()}`)
+
+await page.goto(`${origin}/setup`)
+await check('set-up: Tab reaches the fields and the button, in order', async () => {
+  assert.deepEqual(await tabOrder(page), ['Email', 'Password', 'Begin'])
+})
+await page.goto(SETUP_URL)
+await look(page, 'set-up')
+await check('set-up: a weak password is refused, announced, and the email kept', async () => {
+  await page.getByLabel('Email').fill(EMAIL)
+  await page.getByLabel('Password').fill('short')
+  await page.keyboard.press('Enter')
+  await page.getByRole('alert').waitFor()
+  assert.equal(await page.getByLabel('Email').inputValue(), EMAIL)
+  await keep(page, 'set-up-refused')
+})
+await check('set-up: Enter makes the first person', async () => {
+  await page.getByLabel('Password').fill(PASSWORD)
+  await page.keyboard.press('Enter')
+  await page.getByRole('status').waitFor()
+})
+await look(page, 'set-up-done')
+await check('set-up: works once', async () => {
+  const other = await open()
+  assert.equal((await other.goto(SETUP_URL)).status(), 410)
+  await look(other, 'set-up-again')
+  await other.context().close()
+})
+
+await page.goto(origin)
+await look(page, 'home')
+await check('home: the URL to copy is there', async () => {
+  assert.ok((await page.locator('pre').allInnerTexts()).includes(MCP_URL))
+})
+
+const verifier = randomBytes(32).toString('base64url')
+/** Registers a client, and gives the URL that it would show to a person. */
+async function authorizeUrl(name, redirect, scope) {
+  const registered = await fetch(`${origin}/register`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ client_name: name, redirect_uris: [redirect] }),
+  })
+  const { client_id } = await registered.json()
+  const url = new URL('/authorize', origin)
+  const parameters = {
+    response_type: 'code',
+    client_id,
+    redirect_uri: redirect,
+    state: 's',
+    resource: MCP_URL,
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+    ...(scope && { scope }),
+  }
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+  return url.href
+}
+
+const client = createServer((request, response) => {
+  // Some clients send the browser on, to another origin: here from `/onward` to `localhost`.
+  const { pathname, search } = new URL(request.url, 'http://client')
+  const onward = `http://localhost:${client.address().port}/callback${search}`
+  response.writeHead(...(pathname === '/onward' ? [302, { Location: onward }] : [200]))
+  response.end('You can close this window.')
+}).listen(0)
+await once(client, 'listening')
+const redirect = `http://127.0.0.1:${client.address().port}/callback`
+
+const stranger = await open()
+await stranger.goto(await authorizeUrl('Claude Code', redirect))
+await check('sign-in: Tab reaches the fields and the button, in order', async () => {
+  assert.deepEqual(await tabOrder(stranger), ['Email', 'Password', 'Sign in'])
+})
+await look(stranger, 'sign-in')
+await check('sign-in: a wrong password is announced, and the email kept', async () => {
+  await stranger.getByLabel('Email').fill(EMAIL)
+  await stranger.getByLabel('Password').fill('wrong wrong wrong')
+  await stranger.keyboard.press('Enter')
+  await stranger.getByRole('alert').waitFor()
+  assert.equal(await stranger.getByLabel('Email').inputValue(), EMAIL)
+  assert.equal(await stranger.getByLabel('Password').inputValue(), '')
+})
+await look(stranger, 'sign-in-refused')
+await check('sign-in: Enter goes on to consent', async () => {
+  await stranger.getByLabel('Password').fill(PASSWORD)
+  await stranger.keyboard.press('Enter')
+  await stranger.getByText('Claude Code').waitFor()
+})
+await look(stranger, 'consent')
+await check('consent: Tab reaches each box, Allow, Deny and the link, in order', async () => {
+  await stranger.reload()
+  const reached = await tabOrder(stranger)
+  assert.equal(reached.length, 8, `${reached}`)
+  assert.deepEqual(reached.slice(-3), ['Allow', 'Deny', 'your account page'])
+})
+await check('consent: nothing ticked asks again', async () => {
+  await stranger.reload()
+  for (const box of await stranger.getByRole('checkbox').all()) await box.uncheck()
+  await stranger.getByRole('button', { name: 'Allow' }).click()
+  await stranger.getByRole('alert').waitFor()
+  await keep(stranger, 'consent-nothing-ticked')
+})
+await check('consent: by keyboard alone, to the client', async () => {
+  await stranger.reload()
+  await stranger.goto(await authorizeUrl('Claude Code', redirect))
+  for (let presses = 0; presses < 5; presses += 1) await stranger.keyboard.press('Tab')
+  await stranger.keyboard.press('Space') // the last box: less than was asked
+  await stranger.keyboard.press('Tab')
+  await stranger.keyboard.press('Enter')
+  await stranger.waitForURL(/\/callback\?/)
+  const { searchParams } = new URL(stranger.url())
+  assert.ok(searchParams.get('code'))
+  assert.equal(searchParams.get('state'), 's')
+  assert.equal(searchParams.get('iss'), origin)
+})
+for (const [kind, uri] of [
+  ['an IPv6 address', redirect.replace('127.0.0.1', '[::1]')],
+  ['a client that sends the browser on to another origin', redirect.replace('/callback', '/onward')],
+]) {
+  await check(`consent: to ${kind}`, async () => {
+    await stranger.goto(await authorizeUrl('Claude Code', uri))
+    await stranger.getByRole('button', { name: 'Allow' }).click()
+    await stranger.waitForURL(/\/callback\?code/, { timeout: 3000 })
+  })
+}
+await check('sign-in: a request that can not be granted goes back to the client after it', async () => {
+  const other = await open()
+  await other.goto((await authorizeUrl('Claude Code', redirect)).replace('response_type=code', 'response_type=token'))
+  await other.getByLabel('Email').fill(EMAIL)
+  await other.getByLabel('Password').fill(PASSWORD)
+  await other.keyboard.press('Enter')
+  await other.waitForURL(/\/callback\?error=unsupported_response_type/, { timeout: 3000 })
+  await other.context().close()
+})
+await check('consent: Deny tells the client', async () => {
+  await stranger.goto(await authorizeUrl('Claude Code', redirect))
+  await stranger.getByRole('button', { name: 'Deny' }).click()
+  await stranger.waitForURL(/\/callback\?error=access_denied/)
+})
+await check('consent: a long name that would be markup stays text', async () => {
+  const name = `<img src=x onerror=alert(1)> ${'Averylongnamewithoutaspace'.repeat(6)}`
+  const far = 'https://a-rather-long-host-name.for-a-client.example/callback'
+  await stranger.goto(await authorizeUrl(name, far, 'entries:read'))
+  await stranger.getByText(name).first().waitFor()
+  await look(stranger, 'consent-long-name')
+})
+await check('a fault is a page, and says what to do', async () => {
+  // 400, which fastmcp takes as: register again. Any other status makes it give up.
+  assert.equal((await stranger.goto(`${origin}/authorize?client_id=nobody`)).status(), 400)
+})
+await look(stranger, 'fault')
+
+// Two clients with tokens, for the account page.
+const tokens = {}
+for (const name of ['Claude Code', 'MCP Inspector']) {
+  await check(`${name} gets its tokens`, async () => {
+    const url = await authorizeUrl(name, redirect)
+    await stranger.goto(url)
+    await stranger.getByRole('button', { name: 'Allow' }).click()
+    await stranger.waitForURL(/\/callback\?code/)
+    const code = new URL(stranger.url()).searchParams.get('code')
+    const client_id = new URL(url).searchParams.get('client_id')
+    const form = { grant_type: 'authorization_code', code, client_id, code_verifier: verifier }
+    const answer = await fetch(`${origin}/token`, { method: 'POST', body: new URLSearchParams(form) })
+    assert.equal(answer.status, 200)
+    tokens[name] = (await answer.json()).access_token
+  })
+}
+/** What the gate says to a client: 401, or something that comes behind it. */
+async function admitted(name) {
+  const headers = { Authorization: `Bearer ${tokens[name]}` }
+  return (await fetch(MCP_URL, { headers })).status !== 401
+}
+await stranger.goto(`${origin}/account`)
+await look(stranger, 'account')
+await check('account: Tab reaches every button and field, in order', async () => {
+  await stranger.reload()
+  assert.deepEqual(await tabOrder(stranger), [
+    'Take access back from MCP Inspector',
+    'Take access back from Claude Code',
+    ...['Current password', 'New password', 'Change password', 'Sign out here', 'Sign out everywhere'],
+  ])
+})
+await check('account: access is taken back, from that client alone, and that is announced', async () => {
+  assert.ok(await admitted('MCP Inspector'))
+  await stranger.getByRole('button', { name: 'Take access back from MCP Inspector' }).click()
+  await stranger.getByRole('status').waitFor()
+  assert.equal(await stranger.getByText('MCP Inspector').count(), 0)
+  assert.equal(await stranger.getByRole('button', { name: /Take access back/ }).count(), 1)
+  assert.ok(!(await admitted('MCP Inspector')))
+  assert.ok(await admitted('Claude Code'))
+})
+await look(stranger, 'account-taken-back')
+await check('account: a wrong current password is announced', async () => {
+  await stranger.getByLabel('Current password').fill('wrong wrong wrong')
+  await stranger.getByLabel('New password').fill('another password')
+  await stranger.keyboard.press('Enter')
+  await stranger.getByRole('alert').waitFor()
+})
+await check('account: signing out ends it, and Back shows nothing', async () => {
+  await stranger.getByRole('button', { name: 'Sign out here' }).click()
+  await stranger.waitForURL(`${origin}/`)
+  await stranger.goto(`${origin}/account`)
+  await stranger.getByRole('button', { name: 'Sign in' }).waitFor()
+})
+await look(stranger, 'account-sign-in')
+await check('the cookie is for this server alone', async () => {
+  const cookies = await stranger.context().cookies()
+  assert.equal(cookies.length, 1)
+  assert.equal(cookies[0].httpOnly, true)
+  assert.equal(cookies[0].sameSite, 'Lax')
+})
+await check('no page loads anything that its policy forbids, or complains', () => assert.deepEqual(complaints, []))
+
+await browser.close()
+client.close()
+console.log(`  screenshots are in target/interop/screens`)
+console.log(`${passed} passed, ${failed} failed`)
+process.exit(failed === 0 ? 0 : 1)

@@ -1,0 +1,242 @@
+//! An authorization server elsewhere: epicme asks it about each token, and admits nobody in doubt.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use support::{Client, Folder, Server, request};
+
+const ISSUER: &str = "https://auth.example/tenant";
+const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+
+/// Another server's introspection endpoint: answers each request with what it holds, and keeps the last request.
+struct Elsewhere {
+    address: SocketAddr,
+    answer: Arc<Mutex<(u16, String)>>,
+    asked: Arc<Mutex<String>>,
+    times: Arc<AtomicUsize>,
+}
+
+impl Elsewhere {
+    fn start() -> Elsewhere {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let elsewhere = Elsewhere {
+            address: listener.local_addr().expect("an address"),
+            answer: Arc::new(Mutex::new((500, String::new()))),
+            asked: Arc::default(),
+            times: Arc::default(),
+        };
+        let (answer, asked, times) =
+            (elsewhere.answer.clone(), elsewhere.asked.clone(), elsewhere.times.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                let mut request = String::new();
+                let mut part = [0; 4096];
+                while !request.contains("token=") {
+                    let count = stream.read(&mut part).expect("a request");
+                    request.push_str(&String::from_utf8_lossy(&part[..count]));
+                    if count == 0 {
+                        break;
+                    }
+                }
+                *asked.lock().expect("the request") = request;
+                times.fetch_add(1, Ordering::SeqCst);
+                let (status, body) = answer.lock().expect("the answer").clone();
+                let head = format!("HTTP/1.1 {status} Whatever\r\nContent-Type: application/json\r\n\r\n");
+                let _ = stream.write_all(format!("{head}{body}").as_bytes());
+            }
+        });
+        elsewhere
+    }
+
+    fn says(&self, status: u16, body: &Value) {
+        *self.answer.lock().expect("the answer") = (status, body.to_string());
+    }
+
+    fn serve(&self) -> Server {
+        let url = format!("http://{}/introspect", self.address);
+        let options = [
+            "--authorization-server",
+            ISSUER,
+            "--introspection-url",
+            &url,
+            "--introspection-id",
+            "epicme id",
+            "--introspection-secret",
+            "s:cret",
+        ];
+        Server::start_in(Arc::new(Folder::new()), &options)
+    }
+}
+
+fn seconds(later: i64) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    now.as_secs() as i64 + later
+}
+
+/// A live token of somebody, for this server.
+fn live(server: &Server, subject: &str) -> Value {
+    json!({
+        "active": true, "sub": subject, "aud": format!("{}/mcp", server.origin()), "iss": ISSUER, "exp": seconds(600),
+        "scope": "openid user:read entries:read entries:write",
+    })
+}
+
+fn status(server: &Server, token: &str) -> u16 {
+    Client::new(server, token).post(&[], PING).status
+}
+
+#[test]
+fn takes_a_token_that_the_other_server_vouches_for() {
+    let elsewhere = Elsewhere::start();
+    let server = elsewhere.serve();
+    elsewhere.says(200, &live(&server, "u-1"));
+    let mut ada = Client::new(&server, "any.token_of~theirs");
+    ada.ok("create_entry", json!({ "title": "Mine", "content": "x" }));
+    let who = ada.ok("whoami", json!({}));
+    assert_eq!(who["user"]["email"], format!("u-1 at {ISSUER}"));
+    assert_eq!(who["scopes"], json!(["user:read", "entries:read", "entries:write"]));
+    let asked = elsewhere.asked.lock().expect("the request").clone();
+    assert!(asked.starts_with("POST /introspect HTTP/1."), "{asked}");
+    assert!(
+        asked.contains("Authorization: Basic ZXBpY21lK2lkOnMlM0FjcmV0\r\n"),
+        "each half is form-encoded: {asked}"
+    );
+    assert!(asked.contains("token=any.token_of%7Etheirs"), "{asked}");
+    assert_eq!(elsewhere.times.load(Ordering::SeqCst), 1, "the answer is believed for a while");
+    // The scope that is missing there is missing here; another subject is another person.
+    let create_tag = json!({ "name": "create_tag", "arguments": { "name": "x" } });
+    assert_eq!(ada.modern("tools/call", create_tag).status, 403);
+    elsewhere.says(200, &live(&server, "u-2"));
+    let mut bob = Client::new(&server, "another");
+    assert_eq!(bob.ok("list_entries", json!({}))["total"], 0);
+    assert!(!server.log().contains("any.token_of~theirs"));
+}
+
+#[test]
+fn refuses_what_the_other_server_does_not_vouch_for() {
+    let elsewhere = Elsewhere::start();
+    let server = elsewhere.serve();
+    let change = |changes: Value| {
+        let mut answer = live(&server, "u-1");
+        for (name, value) in changes.as_object().expect("an object") {
+            answer[name] = value.clone();
+        }
+        answer
+    };
+    let rows = [
+        (200, json!({ "active": false }), 401, "unknown-token"),
+        (200, change(json!({ "active": "true" })), 401, "unknown-token"),
+        (200, change(json!({ "exp": seconds(-1) })), 401, "expired"),
+        (200, change(json!({ "aud": "https://other.example/mcp" })), 401, "wrong-audience"),
+        (200, change(json!({ "aud": null })), 401, "wrong-audience"),
+        (200, change(json!({ "iss": "https://evil.example" })), 401, "wrong-audience"),
+        (200, change(json!({ "scope": "openid" })), 403, "no-scope"),
+        (500, live(&server, "u-1"), 503, "undecided"),
+        (401, live(&server, "u-1"), 503, "undecided"),
+        (302, live(&server, "u-1"), 503, "undecided"),
+        (200, json!("no object"), 401, "unknown-token"),
+    ];
+    for (number, (code, answer, expected, rule)) in rows.into_iter().enumerate() {
+        elsewhere.says(code, &answer);
+        assert_eq!(status(&server, &format!("token{number}")), expected, "{code} {answer}");
+        server.next_log_with(&format!("rule={rule}"));
+    }
+    assert_eq!(status(&server, "not a token"), 401);
+    elsewhere.says(200, &live(&server, "u-1"));
+    assert_eq!(status(&server, "token"), 200);
+}
+
+#[test]
+fn admits_nobody_when_the_other_server_is_gone() {
+    let url = {
+        let gone = TcpListener::bind("127.0.0.1:0").expect("a port");
+        format!("http://{}/introspect", gone.local_addr().expect("an address"))
+    };
+    let options = [
+        "--authorization-server",
+        ISSUER,
+        "--introspection-url",
+        &url,
+        "--introspection-id",
+        "x",
+        "--introspection-secret",
+        "y",
+    ];
+    let server = Server::start_in(Arc::new(Folder::new()), &options);
+    let reply = Client::new(&server, "token").post(&[], PING);
+    assert_eq!((reply.status, reply.field("retry-after")), (503, Some("1")));
+    // A token made here is no better: it is the other server's word that counts.
+    let own = server.token("ada@example.com", &[]);
+    assert_eq!(status(&server, &own), 503);
+}
+
+#[test]
+fn names_the_other_server_and_has_none_of_its_own() {
+    let elsewhere = Elsewhere::start();
+    let server = elsewhere.serve();
+    let host = server.address.to_string();
+    let metadata =
+        server.send(request("GET", "/.well-known/oauth-protected-resource/mcp", &[("Host", &host)], ""));
+    assert_eq!(metadata.json()["authorization_servers"], json!([ISSUER]));
+    let form = [("Host", host.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+    for path in
+        ["/authorize", "/token", "/register", "/revoke", "/introspect", "/account", "/sign-in", "/setup"]
+    {
+        for method in ["GET", "POST"] {
+            assert_eq!(server.send(request(method, path, &form, "")).status, 404, "{method} {path}");
+        }
+    }
+    let path = "/.well-known/oauth-authorization-server";
+    assert_eq!(server.send(request("GET", path, &form, "")).status, 404);
+}
+
+#[test]
+fn refuses_to_start_without_all_it_needs() {
+    let folder = Folder::new();
+    let serve =
+        |options: &[&str]| folder.epicme(&[&["serve", "--listen", "127.0.0.1:0"], options].concat(), "");
+    let whole = [
+        "--authorization-server",
+        ISSUER,
+        "--introspection-url",
+        "http://127.0.0.1:9/x",
+        "--introspection-id",
+        "x",
+    ];
+    let rows = [
+        (whole.to_vec(), "--introspection-secret is missing"),
+        (
+            [
+                &whole[..2],
+                &["--introspection-url", "https://auth.example/x"],
+                &whole[4..],
+                &["--introspection-secret", "y"],
+            ]
+            .concat(),
+            "speaks no TLS",
+        ),
+        (
+            [
+                &["--authorization-server", "http://auth.example"],
+                &whole[2..],
+                &["--introspection-secret", "y"],
+            ]
+            .concat(),
+            "issuer",
+        ),
+    ];
+    for (options, says) in rows {
+        let output = serve(&options);
+        assert_eq!(output.status.code(), Some(2));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains(says), "{text}");
+    }
+}
