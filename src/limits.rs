@@ -103,9 +103,9 @@ pub const DEMO_TOKEN_SECONDS: i64 = 24 * 60 * 60;
 pub const LABEL_CHARS_MAX: usize = 200;
 /// Life of a legacy `Mcp-Session-Id`, in seconds; past it `404`, and the client starts over.
 pub const SESSION_SECONDS: i64 = 30 * 24 * 60 * 60;
-/// Octets of a password.
-pub const PASSWORD_BYTES_MIN: usize = 8;
-/// Octets of a password; Argon2 would take more, nobody needs it.
+/// Characters of a password, at least.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Octets of a password, at most; Argon2 would take more, nobody needs it.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// Octets of an email address (RFC 5321 §4.5.3.1.3, less the angle brackets).
 pub const EMAIL_BYTES_MAX: usize = 254;

@@ -30,7 +30,7 @@ pub struct User {
 pub enum BadCredential {
     /// Not an email address.
     Email,
-    /// Shorter than [`limits::PASSWORD_BYTES_MIN`] octets.
+    /// Shorter than [`limits::PASSWORD_CHARS_MIN`] characters.
     PasswordShort,
     /// Longer than [`limits::PASSWORD_BYTES_MAX`] octets.
     PasswordLong,
@@ -40,9 +40,9 @@ impl BadCredential {
     /// What is wrong, for whoever typed it.
     pub fn message(self) -> &'static str {
         match self {
-            BadCredential::Email => "that is not an email address; it must look like ada@example.com",
-            BadCredential::PasswordShort => "the password must have at least 8 bytes",
-            BadCredential::PasswordLong => "the password must have at most 1024 bytes",
+            BadCredential::Email => "That is not an email address; it must look like ada@example.com.",
+            BadCredential::PasswordShort => "The password must have at least 8 characters.",
+            BadCredential::PasswordLong => "The password must have at most 1024 bytes.",
         }
     }
 }
@@ -59,10 +59,10 @@ pub fn check_email(text: &str) -> Result<(), BadCredential> {
 /// Whether `text` can be a password; only its length is judged. (A larger server would also refuse
 /// those known from breaches, NIST SP 800-63B §5.1.1.2.)
 pub fn check_password(text: &str) -> Result<(), BadCredential> {
-    match text.len() {
-        ..limits::PASSWORD_BYTES_MIN => Err(BadCredential::PasswordShort),
-        limits::PASSWORD_BYTES_MIN..=limits::PASSWORD_BYTES_MAX => Ok(()),
-        _ => Err(BadCredential::PasswordLong),
+    match text {
+        _ if text.chars().count() < limits::PASSWORD_CHARS_MIN => Err(BadCredential::PasswordShort),
+        _ if text.len() > limits::PASSWORD_BYTES_MAX => Err(BadCredential::PasswordLong),
+        _ => Ok(()),
     }
 }
 

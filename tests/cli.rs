@@ -140,7 +140,7 @@ fn manages_people() {
     for email in ["ada", "@example.com", "a b@example.com", "a@b@c", "ada@"] {
         fails(&add(email, PASSWORD), 1, "not an email address");
     }
-    fails(&add("bob@example.com", "short"), 1, "at least 8 bytes");
+    fails(&add("bob@example.com", "short"), 1, "at least 8 characters");
     fails(&add("bob@example.com", &"x".repeat(1025)), 1, "at most 1024 bytes");
     fails(&folder.epicme(&["user", "add", "bob@example.com"], PASSWORD), 1, "--password-stdin");
     assert_eq!(add("bob@example.com", "eight ch\r\n").status.code(), Some(0));

@@ -99,7 +99,7 @@ pub fn show(app: &App, origin: &str, head: &Head, now: Timestamp, exchange: &mut
         let (client, redirect) = prove(app, &parameters, origin)?;
         let browser = Browser::find(head, origin, &app.store, now)?;
         let Some(user_id) = browser.user_id() else {
-            let page = sign_in::page_first(app, origin, &browser, &sign_in::Next::Authorize(query), now);
+            let page = sign_in::page_first(app, &browser, &sign_in::Next::Authorize(query), now);
             return Ok(browser.remember(page, origin));
         };
         let asked = match Asked::read(&parameters, origin) {
@@ -129,7 +129,7 @@ pub fn decide(
         let (client, redirect) = prove(app, &parameters, origin)?;
         let browser = Browser::find(head, origin, &app.store, now)?;
         let Some(user_id) = browser.user_id() else {
-            let page = sign_in::page_first(app, origin, &browser, &sign_in::Next::Authorize(query), now);
+            let page = sign_in::page_first(app, &browser, &sign_in::Next::Authorize(query), now);
             return Ok(browser.remember(page, origin));
         };
         let asked = match Asked::read(&parameters, origin) {
@@ -191,12 +191,6 @@ pub fn decide(
     })
 }
 
-/// Where a form that leads on to this request may end up, as CSP writes it; nowhere else while that isn't proven.
-pub fn leads_to(app: &App, query: &str, origin: &str) -> String {
-    let redirect = Parameters::parse(query.as_bytes()).and_then(|parameters| prove(app, &parameters, origin));
-    redirect.map_or(String::new(), |(_, redirect)| source_expression(&redirect.uri))
-}
-
 /// The client and where it may be answered. Until both are proven a fault is a page, never a redirect.
 fn prove(app: &App, parameters: &Parameters, origin: &str) -> Result<(Client, TrustedRedirect), Fault> {
     let client = clients::find(&app.store, parameters.need("client_id")?)?.ok_or(Fault::UnknownClient)?;
@@ -256,22 +250,12 @@ fn consent_page(
         .then("<a href=\"")
         .then(site::ACCOUNT)
         .then("\">your account page</a>.</p>\n");
-    let page = pages::page_leading_to(200, "Allow access?", body, &source_expression(&redirect.uri));
+    let page = pages::page_leading_on(200, "Allow access?", body);
     Ok(page)
 }
 
-/// The redirect's origin as CSP writes it. CSP has no way to write an IPv6 address: the scheme must do.
-fn source_expression(uri: &str) -> String {
-    let (scheme, _) = uri.split_once(':').unwrap_or((uri, ""));
-    let destination = redirect::destination(uri);
-    match scheme {
-        "http" | "https" if !destination.contains('[') => format!("{scheme}://{destination}"),
-        _ => format!("{scheme}:"),
-    }
-}
-
 /// A scope in plain words.
-fn meaning(scope: Scope) -> &'static str {
+pub fn meaning(scope: Scope) -> &'static str {
     match scope {
         Scope::UserRead => "see your email address",
         Scope::EntriesRead => "read and search all your entries, with the names of their tags",

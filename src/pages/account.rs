@@ -2,10 +2,10 @@
 //!
 //! Knows no client's secrets and no journal. Every button is a form of its own, bound to the browser.
 
-use super::{Html, alert, day, hidden, page, password, sign_in, status};
+use super::{Html, alert, day, hidden, home_link, page, password, sign_in, status};
 use crate::browser::{self, Browser};
 use crate::clock::Timestamp;
-use crate::oauth::{self, Fault, Parameters, grants};
+use crate::oauth::{self, Fault, Parameters, authorize, grants};
 use crate::pages;
 use crate::request::{Body, Head};
 use crate::response::Response;
@@ -21,7 +21,7 @@ pub fn show(app: &App, origin: &str, head: &Head, now: Timestamp, exchange: &mut
         match browser.user_id() {
             Some(user_id) => account_page(app, &browser, user_id, 200, Html::default(), now),
             None => {
-                let page = sign_in::page_first(app, origin, &browser, &sign_in::Next::Account, now);
+                let page = sign_in::page_first(app, &browser, &sign_in::Next::Account, now);
                 Ok(browser.remember(page, origin))
             }
         }
@@ -41,7 +41,7 @@ pub fn submit(
         let form = Parameters::read(head, body)?;
         let browser = Browser::find(head, origin, &app.store, now)?;
         let Some(user_id) = browser.user_id() else {
-            let page = sign_in::page_first(app, origin, &browser, &sign_in::Next::Account, now);
+            let page = sign_in::page_first(app, &browser, &sign_in::Next::Account, now);
             return Ok(browser.remember(page, origin));
         };
         let (code, said) = if form.get("form").is_some_and(|token| browser.made(token, &app.seal, now)) {
@@ -126,11 +126,16 @@ fn account_page(
         false => Html::all(listed.iter().map(|grant| {
             Html::markup("<div class=\"card\">\n<p><strong>")
                 .then_text(&grant.client_name)
-                .then("</strong></p>\n<dl>\n<dt>May use</dt>\n<dd>")
-                .then_text(&grant.scopes.to_string())
-                .then("</dd>\n<dt>Allowed</dt>\n<dd>")
+                .then("</strong></p>\n<p>It may</p>\n<ul>\n")
+                .and(Html::all(
+                    grant
+                        .scopes
+                        .iter()
+                        .map(|scope| Html::markup("<li>").then(authorize::meaning(scope)).then("</li>\n")),
+                ))
+                .then("</ul>\n<dl>\n<dt>Allowed</dt>\n<dd>")
                 .and(day(grant.created_at))
-                .then("</dd>\n<dt>Last got a token</dt>\n<dd>")
+                .then("</dd>\n<dt>Last used</dt>\n<dd>")
                 .and(day(grant.used_at))
                 .then("</dd>\n</dl>\n")
                 .and(form("revoke"))
@@ -155,6 +160,8 @@ fn account_page(
         .and(form("sign-out-everywhere"))
         .then("<button class=\"quiet\">Sign out everywhere</button>\n</form>\n</div>\n")
         .then("<p class=\"hint\">Signing out ends the pages in your browsers. Programs keep their access until you ")
-        .then("take it back above.</p>\n");
+        .then("take it back above. One that is used gets a fresh token every quarter of an hour; that is when it was ")
+        .then("last used.</p>\n")
+        .and(home_link());
     Ok(page(code, "Your account", body))
 }

@@ -18,14 +18,18 @@ use crate::site;
 /// The style sheet.
 pub const STYLE: &str = include_str!("style.css");
 
-/// A page, whose forms may lead back here only.
+/// A page, whose forms lead back here only.
 pub fn page(status: u16, title: &'static str, body: Html) -> Response {
-    page_leading_to(status, title, body, "")
+    page_under(status, title, body, "; form-action 'self'")
 }
 
-/// A page, whose forms may also lead to `target`, a source expression of CSP: Chromium holds a form's redirects to
-/// `form-action` too, and would swallow the one that takes the code to the client.
-pub fn page_leading_to(status: u16, title: &'static str, body: Html, target: &str) -> Response {
+/// A page with a form that leads on to a client. No `form-action` there: Chromium holds every redirect that follows
+/// to it, the client's own included, and would swallow the code on its way. The form's target is a literal of ours.
+pub fn page_leading_on(status: u16, title: &'static str, body: Html) -> Response {
+    page_under(status, title, body, "")
+}
+
+fn page_under(status: u16, title: &'static str, body: Html, form_action: &'static str) -> Response {
     let html = Html::markup("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
         .then("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")
         .then("<meta name=\"color-scheme\" content=\"light dark\">\n<title>")
@@ -37,10 +41,8 @@ pub fn page_leading_to(status: u16, title: &'static str, body: Html, target: &st
         .then("</h1>\n")
         .and(body)
         .then("</main>\n</body>\n</html>\n");
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; form-action 'self'{}{target}; frame-ancestors 'none'; base-uri 'none'",
-        if target.is_empty() { "" } else { " " }
-    );
+    let policy =
+        format!("default-src 'none'; style-src 'self'{form_action}; frame-ancestors 'none'; base-uri 'none'");
     Response::html(status, html.into_octets())
         .with("Content-Security-Policy", policy)
         .with("X-Frame-Options", "DENY")
@@ -51,12 +53,25 @@ pub fn page_leading_to(status: u16, title: &'static str, body: Html, target: &st
 
 /// A page for a request that can't be served, and which must not be sent on to wherever it says.
 pub fn fault(fault: &Fault) -> Response {
-    let title = if fault.status() == 429 { "Too many tries" } else { "This can't be done" };
-    let body =
-        alert(&fault.message()).then("<p>Go back to the program that sent you here, and try again.</p>\n");
+    let (title, advice) = match fault {
+        Fault::TooMany => ("Too many tries", "Wait a quarter of an hour, then try again."),
+        Fault::Store(_) => ("Not now", "The server can't answer this now. Try again in a moment."),
+        Fault::UnknownClient => (
+            "This can't be done",
+            "The program that sent you here is not known here any more. Remove this server \
+                                    from it, add it again, and press Connect.",
+        ),
+        _ => (
+            "This can't be done",
+            "The program that sent you here asked for it in a way that is not allowed. Go \
+                                     back to it and try again.",
+        ),
+    };
     // A 401 would ask the browser for credentials of its own; to some clients a 400 here says: register again.
     let status = if fault.status() == 401 { 400 } else { fault.status() };
-    page(status, title, body)
+    let body =
+        alert(advice).then("<p class=\"hint\">For whoever wrote that program: ").then_text(&fault.message());
+    page(status, title, body.then(".</p>\n"))
 }
 
 /// A message that a screen reader says at once.
@@ -125,6 +140,11 @@ pub fn day(at: crate::clock::Timestamp) -> Html {
         .then("\">")
         .then_text(&text[..text.len().min("2026-07-28".len())])
         .then("</time>")
+}
+
+/// The way back to the first page.
+pub fn home_link() -> Html {
+    Html::markup("<p><a href=\"").then(site::HOME).then("\">How to connect a program</a></p>\n")
 }
 
 /// The path of the account page, for links.

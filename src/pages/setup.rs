@@ -60,7 +60,7 @@ pub fn answer(
                 .and(hidden("form", &browser.form_token(&app.seal, now)))
                 .and(hidden("code", form.get("code").unwrap_or("")))
                 .and(pages::email(email))
-                .and(password("password", "Password", "new-password"))
+                .and(password("password", "Password (at least 8 characters)", "new-password"))
                 .then("<p><button>Begin</button></p>\n</form>\n");
             browser.remember(page(code, TITLE, form), origin)
         };

@@ -5,10 +5,10 @@
 
 use std::net::IpAddr;
 
-use super::{Html, alert, hidden, page_leading_to};
+use super::{Html, alert, hidden, page, page_leading_on};
 use crate::browser::Browser;
 use crate::clock::Timestamp;
-use crate::oauth::{self, Fault, Parameters, authorize};
+use crate::oauth::{self, Fault, Parameters};
 use crate::pages;
 use crate::request::{Body, Head};
 use crate::response::Response;
@@ -17,6 +17,8 @@ use crate::secret;
 use crate::site;
 use crate::trace::Exchange;
 use crate::users;
+
+const TITLE: &str = "Sign in to your journal";
 
 /// Where a person goes on after signing in.
 pub enum Next<'q> {
@@ -39,10 +41,8 @@ impl Next<'_> {
 }
 
 /// The page with the form.
-#[allow(clippy::too_many_arguments)]
 fn page_with(
     app: &App,
-    origin: &str,
     browser: &Browser,
     next: &Next,
     why_not: Option<&str>,
@@ -64,16 +64,15 @@ fn page_with(
         .and(pages::password("password", "Password", "current-password"))
         .then("<p><button>Sign in</button></p>\n</form>\n");
     // After signing in the client may be told at once that its request was wrong: that redirect belongs to this form.
-    let target = match next {
-        Next::Authorize(query) => authorize::leads_to(app, query, origin),
-        Next::Account => String::new(),
-    };
-    page_leading_to(status, "Sign in to your journal", body, &target)
+    match next {
+        Next::Authorize(_) => page_leading_on(status, TITLE, body),
+        Next::Account => page(status, TITLE, body),
+    }
 }
 
 /// The page with the form, as it is shown first.
-pub fn page_first(app: &App, origin: &str, browser: &Browser, next: &Next, now: Timestamp) -> Response {
-    page_with(app, origin, browser, next, None, "", 200, now)
+pub fn page_first(app: &App, browser: &Browser, next: &Next, now: Timestamp) -> Response {
+    page_with(app, browser, next, None, "", 200, now)
 }
 
 /// Answers `POST /sign-in`.
@@ -94,9 +93,7 @@ pub fn submit(
         if !form.get("form").is_some_and(|token| browser.made(token, &app.seal, now)) {
             exchange.rule = Some("stale-form");
             let why = "This page was open for too long, or your browser keeps no cookies. Please try again.";
-            return Ok(
-                browser.remember(page_with(app, origin, &browser, &next, Some(why), email, 400, now), origin)
-            );
+            return Ok(browser.remember(page_with(app, &browser, &next, Some(why), email, 400, now), origin));
         }
         // An address stands for its person in any case, so that spelling it otherwise gains no tries.
         let account = secret::sha256(format!("account {}", email.to_ascii_lowercase()).as_bytes());
@@ -110,7 +107,7 @@ pub fn submit(
         let too_many = |exchange: &mut Exchange| {
             exchange.rule = Some(Fault::TooMany.name());
             let why = "Too many wrong tries. Wait a quarter of an hour, then try again.";
-            page_with(app, origin, &browser, &next, Some(why), email, 429, now).with("Retry-After", "900")
+            page_with(app, &browser, &next, Some(why), email, 429, now).with("Retry-After", "900")
         };
         if !allowed() {
             return Ok(too_many(exchange)); // without waiting for a turn
@@ -127,7 +124,7 @@ pub fn submit(
             }
             exchange.rule = Some("wrong-password");
             let why = "The email or the password is wrong.";
-            return Ok(page_with(app, origin, &browser, &next, Some(why), email, 403, now));
+            return Ok(page_with(app, &browser, &next, Some(why), email, 403, now));
         };
         drop(turn);
         app.sign_ins.account.forget(account);
