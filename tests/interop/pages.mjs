@@ -130,7 +130,7 @@ console.log(`pages, Chromium ${browser.version()}`)
 
 await page.goto(`${origin}/setup`)
 await check('set-up: Tab reaches the fields and the button, in order', async () => {
-  assert.deepEqual(await tabOrder(page), ['Email', 'Password', 'Begin'])
+  assert.deepEqual(await tabOrder(page), ['Email', 'Password (at least 8 characters)', 'Begin'])
 })
 await page.goto(SETUP_URL)
 await look(page, 'set-up')
@@ -308,6 +308,7 @@ await check('account: Tab reaches every button and field, in order', async () =>
     'Take access back from MCP Inspector',
     'Take access back from Claude Code',
     ...['Current password', 'New password', 'Change password', 'Sign out here', 'Sign out everywhere'],
+    'How to connect a program',
   ])
 })
 await check('account: access is taken back, from that client alone, and that is announced', async () => {
