@@ -80,13 +80,12 @@ impl Browser {
         })
     }
 
-    /// Signs a person out of every other browser.
-    pub fn sign_out_others(&self, user_id: i64, store: &Store) -> Result<(), StoreError> {
-        let hash = secret::sha256(self.value.as_bytes());
-        store.write(move |connection| {
-            connection.execute("DELETE FROM browsers WHERE user_id = ?1 AND hash <> ?2", (user_id, hash))?;
-            Ok(())
-        })
+    /// Signs the browser out with an answer that sends it to another server of this machine: cookies don't tell ports
+    /// apart, so that server is about to be shown ours, and must find it worth nothing.
+    pub fn forget(&self, response: Response, origin: &str, store: &Store) -> Result<Response, StoreError> {
+        self.sign_out(store)?;
+        let name = cookie_name(origin);
+        Ok(response.with("Set-Cookie", format!("{name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")))
     }
 
     /// Sets the cookie where the browser doesn't have it yet.

@@ -136,6 +136,8 @@ pub const REGISTRATIONS_MAX: u32 = 200;
 pub const REGISTRATION_SECONDS: i64 = 60 * 60;
 /// Clients that registered themselves and were never allowed anything; past it `429`.
 pub const UNUSED_CLIENTS_MAX: i64 = 2_000;
+/// How long such a client is kept even where there are too many, in seconds.
+pub const FRESH_CLIENT_SECONDS: i64 = 15 * 60;
 /// How long such a client is kept, in seconds.
 pub const UNUSED_CLIENT_SECONDS: i64 = 24 * 60 * 60;
 /// Wrong passwords for one account in [`SIGN_IN_WINDOW_SECONDS`]; past it `429`.
@@ -153,10 +155,14 @@ pub const FORM_SECONDS: i64 = 60 * 60;
 /// How long a browser stays signed in, in seconds.
 pub const SIGN_IN_SECONDS: i64 = 12 * 60 * 60;
 
-/// How long the other authorization server may take over each step of an answer; past it `503`.
+/// How long the other authorization server may take to answer; past it `503`.
 pub const INTROSPECTION_DEADLINE: Duration = Duration::from_secs(5);
+/// Questions to it at once; past it `503`.
+pub const INTROSPECTIONS_AT_ONCE_MAX: usize = 16;
+/// Octets of a subject that it names.
+pub const SUBJECT_BYTES_MAX: usize = 255;
 /// Octets of its answer; past it `503`.
-pub const INTROSPECTION_BYTES_MAX: u64 = 64 * 1024;
+pub const INTROSPECTION_BYTES_MAX: usize = 64 * 1024;
 /// How long its answer is believed, in seconds: a revocation there takes effect here within this.
 pub const INTROSPECTION_CACHE_SECONDS: i64 = 60;
 /// Answers kept at once.

@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,6 +27,7 @@ pub struct Remote {
     endpoint: Endpoint,
     credentials: String,
     known: Mutex<HashMap<[u8; 32], (Told, Timestamp)>>,
+    asking: AtomicUsize,
 }
 
 /// What the other server says of a live token.
@@ -82,6 +85,7 @@ impl Remote {
             endpoint: endpoint(url)?,
             credentials: STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret))),
             known: Mutex::new(HashMap::new()),
+            asking: AtomicUsize::new(0),
         })
     }
 
@@ -123,16 +127,45 @@ impl Remote {
             self.credentials,
             body.len()
         );
+        let _asking = Asking::begin(&self.asking)?;
+        let deadline = Instant::now() + limits::INTROSPECTION_DEADLINE;
         let mut stream = TcpStream::connect_timeout(address, limits::INTROSPECTION_DEADLINE).ok()?;
-        stream.set_read_timeout(Some(limits::INTROSPECTION_DEADLINE)).ok()?;
         stream.set_write_timeout(Some(limits::INTROSPECTION_DEADLINE)).ok()?;
         stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
-        let mut answer = Vec::new();
-        stream.take(limits::INTROSPECTION_BYTES_MAX).read_to_end(&mut answer).ok()?;
+        let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+        loop {
+            // One deadline for the whole answer, however it drips.
+            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            stream.set_read_timeout(Some(left)).ok()?;
+            match stream.read(&mut part).ok()? {
+                0 => break,
+                count => answer.extend_from_slice(&part[..count]),
+            }
+            if answer.len() > limits::INTROSPECTION_BYTES_MAX {
+                return None;
+            }
+        }
         let head_ends = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
         let (head, body) = (std::str::from_utf8(&answer[..head_ends]).ok()?, &answer[head_ends + 4..]);
         let status = head.split(' ').nth(1).filter(|_| head.starts_with("HTTP/1."))?;
         if status == "200" { json::parse(body).ok() } else { None } // a redirect is no answer either
+    }
+}
+
+/// One question under way; too many at once would take every thread there is.
+struct Asking<'a>(&'a AtomicUsize);
+
+impl<'a> Asking<'a> {
+    fn begin(count: &'a AtomicUsize) -> Option<Asking<'a>> {
+        let asking = Asking(count);
+        let before = count.fetch_add(1, Ordering::SeqCst);
+        (before < limits::INTROSPECTIONS_AT_ONCE_MAX).then_some(asking)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -155,8 +188,11 @@ fn judge(answer: &Value, issuer: &str, resource: &str, now: Timestamp) -> Result
     if expires_at <= now || now < not_before {
         return Err(No::Expired);
     }
-    let subject =
-        answer["sub"].as_str().filter(|subject| !subject.is_empty()).ok_or(No::Inactive)?.to_owned();
+    let subject = answer["sub"]
+        .as_str()
+        .filter(|subject| (1..=limits::SUBJECT_BYTES_MAX).contains(&subject.len()))
+        .ok_or(No::Inactive)?
+        .to_owned();
     let scopes = Scopes::parse_known(answer["scope"].as_str().unwrap_or(""));
     Ok(Told { subject, scopes, expires_at })
 }

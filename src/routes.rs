@@ -19,7 +19,7 @@ use crate::scope::Scopes;
 use crate::secret::{self, Seal};
 use crate::site::{self, Site};
 use crate::store::Store;
-use crate::throttle::Throttle;
+use crate::throttle::{self, Throttle};
 use crate::trace::{self, Exchange};
 use crate::users::Turns;
 
@@ -75,11 +75,12 @@ impl App {
 pub fn answer(app: &App, head: &Head, body: &mut Body, peer: SocketAddr) -> Response {
     let now = Timestamp::now();
     let mut exchange = Exchange::default();
-    let response = route(app, head, body, peer.ip(), now, &mut exchange).unwrap_or_else(|refusal| {
-        exchange.rule = Some(refusal.rule.name());
-        exchange.remedy = refusal.rule.remedy();
-        refusal.answer()
-    });
+    let response =
+        route(app, head, body, peer.ip().to_canonical(), now, &mut exchange).unwrap_or_else(|refusal| {
+            exchange.rule = Some(refusal.rule.name());
+            exchange.remedy = refusal.rule.remedy();
+            refusal.answer()
+        });
     trace::exchange(now, peer.ip(), head.method(), head.path(), response.status(), &exchange);
     response
 }
@@ -127,7 +128,7 @@ fn route(
             published(oauth::answered(exchange, Fault::answer, work), ENDPOINT)
         }
         ("POST", site::REGISTER) => {
-            let key = secret::sha256(peer.to_string().as_bytes());
+            let key = throttle::address_key(peer);
             let work = |_: &mut Exchange| {
                 // Behind a proxy of our own everybody has its address; there the cap on unused clients must do.
                 if !(site.is_public() && peer.is_loopback()) {

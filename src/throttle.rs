@@ -4,10 +4,12 @@
 //! the memory is bounded, however many names are tried.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Timestamp;
 use crate::limits;
+use crate::secret;
 
 /// Counts by key: so many in a window, the window beginning with the first.
 pub struct Throttle {
@@ -49,6 +51,14 @@ impl Throttle {
     /// Forgets a key: somebody did it right.
     pub fn forget(&self, key: [u8; 32]) {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    }
+}
+
+/// What counts as one address: an IPv4 address, or the /64 that an IPv6 host picks its own addresses from.
+pub fn address_key(address: IpAddr) -> [u8; 32] {
+    match address {
+        IpAddr::V4(address) => secret::sha256(&address.octets()),
+        IpAddr::V6(address) => secret::sha256(&address.octets()[..8]),
     }
 }
 

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::limits;
-use crate::secret;
 
 /// What happened in one exchange, as far as the log tells it.
 #[derive(Default)]
@@ -53,7 +52,7 @@ pub fn note(text: &str) {
 
 /// A path as far as the log shows it: cut short, and before anything that looks like a token.
 fn printable(path: &str) -> &str {
-    let end = path.find(secret::TOKEN_PREFIX).unwrap_or(path.len());
+    let end = path.find("em_").unwrap_or(path.len());
     path.get(..end.min(100)).unwrap_or("")
 }
 

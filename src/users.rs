@@ -149,9 +149,14 @@ pub fn find_or_insert_subject(
     }
     let shown = format!("{subject} at {issuer}");
     store.write(move |connection| {
-        let sql = "INSERT INTO users (email, password_hash, subject, created_at, updated_at)
-                   VALUES (?1, '', ?2, ?3, ?3) ON CONFLICT DO NOTHING";
-        connection.execute(sql, (&shown, &key, now.0))?;
+        // Addresses compare without case and subjects with it: where two would read alike, a mark tells them apart.
+        let mark = &secret::sha256(key.as_bytes())[..4];
+        let marked = format!("{shown} ({:02x}{:02x}{:02x}{:02x})", mark[0], mark[1], mark[2], mark[3]);
+        for shown in [&shown, &marked] {
+            let sql = "INSERT INTO users (email, password_hash, subject, created_at, updated_at)
+                       VALUES (?1, '', ?2, ?3, ?3) ON CONFLICT DO NOTHING";
+            connection.execute(sql, (shown, &key, now.0))?;
+        }
         Ok(connection.query_row("SELECT id FROM users WHERE subject = ?1", [&key], |row| row.get(0))?)
     })
 }
@@ -201,10 +206,12 @@ pub fn list(store: &Store) -> Result<Vec<User>, StoreError> {
     })
 }
 
-/// Sets a new password; `false` when there is no such person.
+/// Sets a new password and signs the person out of every browser; `false` when there is no such person.
 pub fn set_password(store: &Store, email: &str, password: &str, now: Timestamp) -> Result<bool, StoreError> {
     let (email, hash) = (email.to_owned(), secret::hash_password(password));
     store.write(move |connection| {
+        let sql = "DELETE FROM browsers WHERE user_id IN (SELECT id FROM users WHERE email = ?1)";
+        connection.execute(sql, [&email])?;
         let sql = "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE email = ?1";
         Ok(connection.execute(sql, (email, hash, now.0))? == 1)
     })

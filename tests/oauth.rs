@@ -66,7 +66,8 @@ impl House {
         let reply = self.browse_as(self.cookie.as_deref(), method, path, form);
         if let Some(set) = reply.field("set-cookie") {
             assert!(set.contains("; HttpOnly; SameSite=Lax"), "{set}");
-            self.cookie = set.split(';').next().map(str::to_owned);
+            let ends = set.ends_with("; Max-Age=0");
+            self.cookie = set.split(';').next().filter(|_| !ends).map(str::to_owned);
         }
         reply
     }
@@ -164,7 +165,12 @@ impl House {
         let page = self.visit(query);
         assert_eq!(page.status, 200, "{page:?}");
         let (form, asked) = (hidden(&page, "form"), hidden(&page, "request"));
-        self.browse("POST", "/authorize", &[&[("form", form.as_str()), ("request", &asked)], fields].concat())
+        let own = [("form", form.as_str()), ("request", &asked)];
+        let reply = self.browse("POST", "/authorize", &[&own, fields].concat());
+        if self.cookie.is_none() {
+            self.sign_in(); // the browser was signed out on its way to the client; the person comes back
+        }
+        reply
     }
 
     /// The signed-in person allows all that the query asks for; gives the redirect's parameters.
@@ -976,6 +982,30 @@ fn lets_the_sign_in_form_lead_on_to_the_client() {
 }
 
 // ---- Browsers: forms, cookies, sign-in ----
+
+#[test]
+fn signs_the_browser_out_on_its_way_to_a_server_of_this_machine() {
+    // Cookies don't tell ports apart: the client's own server is sent ours together with the code.
+    let mut house = House::new();
+    let client = house.client();
+    house.sign_in();
+    for decision in ["allow", "deny"] {
+        let seen = house.cookie.clone();
+        let query = house.asking(&client);
+        let page = house.visit(&query);
+        let (form, asked) = (hidden(&page, "form"), hidden(&page, "request"));
+        let fields =
+            [("form", form.as_str()), ("request", &asked), ("decision", decision), ("tags:read", "1")];
+        assert_eq!(house.browse("POST", "/authorize", &fields).status, 303);
+        assert_eq!(house.cookie, None, "the browser is told to forget it");
+        let account = house.browse_as(seen.as_deref(), "GET", "/account", &[]);
+        assert!(
+            text(&account).contains("Sign in to your journal"),
+            "and it is worth nothing to whoever saw it"
+        );
+        house.sign_in();
+    }
+}
 
 #[test]
 fn refuses_a_form_that_was_not_made_for_this_browser() {

@@ -153,9 +153,12 @@ pub fn decide(
                 now,
             );
         }
+        // On https the cookie's prefix keeps it to this host, and no client's server is on it.
+        let stays = origin.starts_with("https:") || !redirect::is_local(&redirect.uri);
+        let part = |response| if stays { Ok(response) } else { browser.forget(response, origin, &app.store) };
         if form.get("decision") != Some("allow") {
             exchange.rule = Some(Fault::Denied.name());
-            return Ok(redirect.refuse(&Fault::Denied));
+            return Ok(part(redirect.refuse(&Fault::Denied))?);
         }
         let ticked: Vec<_> = asked.scopes.iter().filter(|scope| form.get(scope.name()).is_some()).collect();
         let scopes = Scopes::of(&ticked);
@@ -182,7 +185,7 @@ pub fn decide(
             challenge: asked.challenge,
         };
         match grants::allow(&app.store, new, now) {
-            Ok(code) => Ok(redirect.answer(&[("code", &code)])),
+            Ok(code) => Ok(part(redirect.answer(&[("code", &code)]))?),
             Err(fault) => {
                 exchange.rule = Some(fault.name());
                 Ok(redirect.refuse(&fault))

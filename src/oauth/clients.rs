@@ -74,7 +74,16 @@ fn make_room(connection: &Connection, now: Timestamp) -> Result<(), Fault> {
     connection.execute(&forgotten, (live, now.plus(-limits::UNUSED_CLIENT_SECONDS).0))?;
     let count = format!("SELECT count(*) FROM clients WHERE {unused}");
     let count: i64 = connection.query_row(&count, [live], |row| row.get(0))?;
-    if count >= limits::UNUSED_CLIENTS_MAX { Err(Fault::TooMany) } else { Ok(()) }
+    if count < limits::UNUSED_CLIENTS_MAX {
+        return Ok(());
+    }
+    // Full: the oldest makes room, unless it may still be on its way to a person's leave.
+    let oldest = format!(
+        "DELETE FROM clients WHERE id = (SELECT id FROM clients WHERE {unused} AND created_at < ?2
+                                         ORDER BY created_at LIMIT 1)"
+    );
+    let made_room = connection.execute(&oldest, (live, now.plus(-limits::FRESH_CLIENT_SECONDS).0))? == 1;
+    if made_room { Ok(()) } else { Err(Fault::TooMany) }
 }
 
 /// The client of this id.
@@ -130,6 +139,9 @@ fn basic_credentials(head: &Head) -> Result<Option<(String, String)>, Fault> {
         let octets =
             STANDARD.decode(encoded.trim_start()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
         let (id, secret) = std::str::from_utf8(&octets).ok()?.split_once(':')?;
+        if id.contains(['&', '=']) || secret.contains(['&', '=']) {
+            return None; // form-encoded they would not stand there
+        }
         Some((decoded(id), decoded(secret)))
     });
     pair.map(Some).ok_or(Fault::WrongSecret)

@@ -186,7 +186,7 @@ fn redeem_in(connection: &Connection, redemption: &Redemption, now: Timestamp) -
 /// Trades a refresh token for the next one and an access token, whose scope may be narrowed.
 ///
 /// A token that was rotated away comes back when a client retries or asks twice at once: for a few seconds it is
-/// given the same successor again. After that somebody else holds a copy, and the whole grant ends.
+/// given the same successor again, while that is unused. After that somebody else holds a copy, and the whole grant ends.
 pub fn rotate(store: &Store, rotation: Rotation, now: Timestamp) -> Result<Issued, Fault> {
     store.write(move |connection| rotate_in(connection, &rotation, now))?
 }
@@ -226,7 +226,11 @@ fn rotate_in(connection: &Connection, rotation: &Rotation, now: Timestamp) -> At
     if redeemed.resource != rotation.resource {
         return Ok(Err(Fault::AnotherResource));
     }
-    if rotated_at.is_some_and(|rotated_at| now.0 - rotated_at > limits::REFRESH_GRACE_SECONDS) {
+    let sql = "SELECT 1 FROM refresh_tokens WHERE hash = ?1 AND rotated_at IS NOT NULL";
+    let successor = secret::sha256(rotation.successor.as_bytes());
+    let successor_used = connection.query_row(sql, [successor], |_| Ok(())).optional()?.is_some();
+    let is_late = |rotated_at: i64| now.0 - rotated_at > limits::REFRESH_GRACE_SECONDS || successor_used;
+    if rotated_at.is_some_and(is_late) {
         revoke_in(connection, redeemed.grant_id, now)?;
         return Ok(Err(Fault::RefreshReused));
     }
@@ -253,6 +257,8 @@ fn issue(
     let Redeemed { grant_id, user_id, resource, refresh_token, .. } = redeemed;
     let stale = "DELETE FROM tokens WHERE grant_id = ?1 AND expires_at < ?2";
     connection.execute(stale, (grant_id, now.0))?;
+    connection
+        .execute("DELETE FROM refresh_tokens WHERE grant_id = ?1 AND expires_at < ?2", (grant_id, now.0))?;
     let (label, seconds) = (String::new(), limits::ACCESS_TOKEN_SECONDS);
     let token = NewToken { user_id, resource, scopes, label, seconds, grant_id: Some(grant_id) };
     let access_token = tokens::insert(connection, &token, now)?;

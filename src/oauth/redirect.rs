@@ -39,28 +39,43 @@ impl BadRedirect {
 }
 
 /// Schemes with a meaning of their own to a browser or its system: none is an app that waits for a code.
-const SCHEMES_REFUSED: [&str; 26] = [
+const SCHEMES_REFUSED: [&str; 41] = [
     "about",
     "blob",
     "chrome",
     "chrome-extension",
     "content",
     "data",
+    "facetime",
+    "feed",
     "file",
     "filesystem",
     "ftp",
     "ftps",
+    "git",
     "intent",
+    "itms-services",
     "jar",
     "javascript",
+    "ldap",
+    "ldaps",
+    "magnet",
     "mailto",
     "moz-extension",
-    "ms-settings",
+    "res",
     "resource",
+    "rtsp",
+    "search",
     "search-ms",
     "shell",
+    "sip",
+    "sips",
+    "smb",
     "sms",
+    "ssh",
+    "svn",
     "tel",
+    "telnet",
     "vbscript",
     "view-source",
     "ws",
@@ -88,7 +103,8 @@ pub fn check(uri: &str) -> Result<(), BadRedirect> {
     if rest.starts_with(|first: char| first.is_ascii_digit()) {
         return Err(BadRedirect::Form);
     }
-    if SCHEMES_REFUSED.contains(&scheme.to_ascii_lowercase().as_str()) {
+    let lower = scheme.to_ascii_lowercase();
+    if SCHEMES_REFUSED.contains(&lower.as_str()) || lower.starts_with("ms-") {
         return Err(BadRedirect::Scheme);
     }
     // URIs are compared as they stand, so there is one way to write a scheme.

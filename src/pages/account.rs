@@ -39,7 +39,7 @@ pub fn submit(
 ) -> Response {
     oauth::answered(exchange, pages::fault, |exchange| {
         let form = Parameters::read(head, body)?;
-        let browser = Browser::find(head, origin, &app.store, now)?;
+        let mut browser = Browser::find(head, origin, &app.store, now)?;
         let Some(user_id) = browser.user_id() else {
             let page = sign_in::page_first(app, &browser, &sign_in::Next::Account, now);
             return Ok(browser.remember(page, origin));
@@ -56,7 +56,11 @@ pub fn submit(
                 Some("password") => {
                     let (current, new) = (form.need("current")?, form.need("new")?);
                     let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
-                    change_password(app, &browser, &email, user_id, current, new, now)?
+                    let (code, said) = change_password(app, &email, user_id, current, new, now)?;
+                    if code == 200 {
+                        browser = Browser::sign_in(user_id, &app.store, now)?; // every browser was signed out
+                    }
+                    (code, said)
                 }
                 Some("sign-out") => {
                     browser.sign_out(&app.store)?;
@@ -72,13 +76,13 @@ pub fn submit(
             exchange.rule = Some("stale-form");
             (400, alert("This page was open for too long. Nothing was changed; please try again."))
         };
-        account_page(app, &browser, user_id, code, said, now)
+        let page = account_page(app, &browser, user_id, code, said, now)?;
+        Ok(browser.remember(page, origin))
     })
 }
 
 fn change_password(
     app: &App,
-    browser: &Browser,
     email: &str,
     user_id: i64,
     current: &str,
@@ -99,7 +103,6 @@ fn change_password(
     }
     users::set_password(&app.store, email, new, now)?;
     drop(turn);
-    browser.sign_out_others(user_id, &app.store)?;
     Ok((200, status("The password was changed, and every other browser signed out.")))
 }
 

@@ -22,8 +22,14 @@ impl Html {
                 '>' => escaped.push_str("&gt;"),
                 '"' => escaped.push_str("&quot;"),
                 '\'' => escaped.push_str("&#39;"),
-                // Characters that turn the direction of what follows could make a name read as another.
-                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push('\u{fffd}'),
+                // What turns the direction of a text, or can't be seen, could make a name read as another.
+                '\u{202a}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{61c}'
+                | '\u{feff}' => {
+                    escaped.push('\u{fffd}');
+                }
                 control if control.is_control() && control != '\n' && control != '\t' => {
                     escaped.push('\u{fffd}')
                 }

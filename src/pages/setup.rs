@@ -42,10 +42,14 @@ pub fn answer(
         if !users::list(&app.store)?.is_empty() {
             return Ok(already(exchange));
         }
-        // Behind a proxy everybody comes from loopback: there only the code counts.
+        // Behind a proxy everybody comes from loopback: there only the code counts. One that nobody told us of shows
+        // by the fields that it adds.
         let code = form.get("code").unwrap_or("");
         let right = secret::sha256(code.as_bytes()) == secret::sha256(app.setup_code.as_bytes());
-        let local = peer.is_loopback() && !app.site.is_public();
+        let forwarded =
+            ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+        let direct = !forwarded.iter().any(|name| head.fields(name).next().is_some());
+        let local = peer.is_loopback() && direct && !app.site.is_public();
         if !right && !local {
             exchange.rule = Some("setup-code");
             let why = "The link is not complete. Use the one that the server printed when it started.";

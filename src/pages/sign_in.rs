@@ -15,6 +15,7 @@ use crate::response::Response;
 use crate::routes::App;
 use crate::secret;
 use crate::site;
+use crate::throttle;
 use crate::trace::Exchange;
 use crate::users;
 
@@ -97,7 +98,7 @@ pub fn submit(
         }
         // An address stands for its person in any case, so that spelling it otherwise gains no tries.
         let account = secret::sha256(format!("account {}", email.to_ascii_lowercase()).as_bytes());
-        let address = secret::sha256(format!("address {peer}").as_bytes());
+        let address = throttle::address_key(peer);
         // Behind a proxy of our own everybody has its address: only the account tells people apart there.
         let counts_address = !(app.site.is_public() && peer.is_loopback());
         let allowed = || {
