@@ -67,12 +67,15 @@ await step('add the server by its URL', async () => {
   await dialog.getByRole('textbox', { name: 'URL' }).fill(MCP_URL)
   await dialog.getByRole('button', { name: 'Add', exact: true }).click()
 })
-await step('connect, and be sent to sign in', async () => {
-  await page.getByRole('switch', { name: 'Connect or disconnect "epicme"' }).press('Space')
+async function signIn() {
   await page.waitForURL((url) => url.pathname === '/authorize')
   await page.getByLabel('Email').fill(EMAIL)
   await page.getByLabel('Password').fill(PASSWORD)
   await page.keyboard.press('Enter')
+}
+await step('connect, and be sent to sign in', async () => {
+  await page.getByRole('switch', { name: 'Connect or disconnect "epicme"' }).press('Space')
+  await signIn()
 })
 await step('allow, and come back connected', async () => {
   await page.getByRole('heading', { name: 'Allow access?' }).waitFor()
@@ -99,6 +102,7 @@ await step('writing needs more: the Inspector asks, the person allows it', async
   await page.getByText('This operation needs additional scope: entries:write').waitFor()
   await keepOne(page, 'inspector-step-up')
   await page.getByRole('button', { name: 'Authorize' }).click()
+  await signIn() // the browser was signed out on its way back to a client of this machine
   await page.getByRole('heading', { name: 'Allow access?' }).waitFor()
   assert.equal(await page.getByRole('checkbox').count(), 4)
   await page.getByRole('button', { name: 'Allow', exact: true }).click()
