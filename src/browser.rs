@@ -80,8 +80,9 @@ impl Browser {
         })
     }
 
-    /// Signs the browser out with an answer that sends it to another server of this machine: cookies don't tell ports
-    /// apart, so that server is about to be shown ours, and must find it worth nothing.
+    /// Signs the browser out with the answer that takes a person's decision to another server of this machine. Cookies
+    /// don't tell ports apart: that server is about to be sent ours, and must find it worth nothing. (Whatever else
+    /// listens on this machine and is visited while somebody is signed in is sent it too; only https ends that.)
     pub fn forget(&self, response: Response, origin: &str, store: &Store) -> Result<Response, StoreError> {
         self.sign_out(store)?;
         let name = cookie_name(origin);

@@ -24,6 +24,7 @@ pub mod server;
 pub mod request;
 pub mod response;
 pub mod routes;
+pub mod app;
 pub mod gate;
 pub mod oauth;
 pub mod pages;

@@ -134,7 +134,7 @@ pub const CLIENT_NAME_CHARS_MAX: usize = 200;
 pub const REGISTRATIONS_MAX: u32 = 200;
 /// See [`REGISTRATIONS_MAX`].
 pub const REGISTRATION_SECONDS: i64 = 60 * 60;
-/// Clients that registered themselves and were never allowed anything; past it `429`.
+/// Clients that registered themselves and hold nothing that lives; past it `429`.
 pub const UNUSED_CLIENTS_MAX: i64 = 2_000;
 /// How long such a client is kept even where there are too many, in seconds.
 pub const FRESH_CLIENT_SECONDS: i64 = 15 * 60;

@@ -130,7 +130,8 @@ impl Remote {
         let _asking = Asking::begin(&self.asking)?;
         let deadline = Instant::now() + limits::INTROSPECTION_DEADLINE;
         let mut stream = TcpStream::connect_timeout(address, limits::INTROSPECTION_DEADLINE).ok()?;
-        stream.set_write_timeout(Some(limits::INTROSPECTION_DEADLINE)).ok()?;
+        let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+        stream.set_write_timeout(Some(left)).ok()?;
         stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
         let (mut answer, mut part) = (Vec::new(), [0; 4096]);
         loop {

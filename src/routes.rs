@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_json::json;
 
+use crate::app::App;
 use crate::clock::Timestamp;
 use crate::gate::{self, Caller, Refusal, Rule};
 use crate::limits;
@@ -16,60 +17,9 @@ use crate::remote::Remote;
 use crate::request::{BadRequest, Body, Head};
 use crate::response::Response;
 use crate::scope::Scopes;
-use crate::secret::{self, Seal};
-use crate::site::{self, Site};
-use crate::store::Store;
-use crate::throttle::{self, Throttle};
+use crate::site;
+use crate::throttle;
 use crate::trace::{self, Exchange};
-use crate::users::Turns;
-
-/// What requests are answered from.
-pub struct App {
-    /// The names of this server.
-    pub site: Site,
-    /// The database.
-    pub store: Store,
-    /// The seal of cursors, session ids and forms.
-    pub seal: Seal,
-    /// What slows down guessing of passwords.
-    pub sign_ins: SignIns,
-    /// Registrations by address.
-    pub registrations: Throttle,
-    /// The authorization server, if it is elsewhere.
-    pub remote: Option<Remote>,
-    /// What the link holds by which the first person is added.
-    pub setup_code: String,
-}
-
-/// Failed sign-ins, and the turns of those that are being tried.
-pub struct SignIns {
-    /// By account.
-    pub account: Throttle,
-    /// By address.
-    pub address: Throttle,
-    /// Passwords are hashed one at a time.
-    pub turns: Turns,
-}
-
-impl App {
-    /// An app that has seen no request yet.
-    pub fn new(site: Site, store: Store, seal: Seal, remote: Option<Remote>) -> App {
-        let sign_in = |max| Throttle::new(max, limits::SIGN_IN_WINDOW_SECONDS);
-        App {
-            site,
-            store,
-            seal,
-            sign_ins: SignIns {
-                account: sign_in(limits::ACCOUNT_FAILURES_MAX),
-                address: sign_in(limits::ADDRESS_FAILURES_MAX),
-                turns: Turns::default(),
-            },
-            registrations: Throttle::new(limits::REGISTRATIONS_MAX, limits::REGISTRATION_SECONDS),
-            remote,
-            setup_code: secret::random_text::<16>(),
-        }
-    }
-}
 
 /// Answers one request and logs it.
 pub fn answer(app: &App, head: &Head, body: &mut Body, peer: SocketAddr) -> Response {
@@ -160,7 +110,7 @@ fn route(
             pages::setup::answer(app, origin, head, body, peer, now, exchange)
         }
         ("GET" | "HEAD", site::STYLE) => pages::style(),
-        ("GET" | "HEAD", site::HOME) => pages::home::show(origin),
+        ("GET" | "HEAD", site::HOME) => pages::home::show(origin, app.remote.is_none()),
         (method, path) => match allowed(path) {
             Some(allow) if method == "OPTIONS" => Response::new(204).with("Allow", allow),
             Some(allow) => Response::text(405, &format!("this takes {allow}")).with("Allow", allow),

@@ -8,7 +8,6 @@ CREATE TABLE clients (
     secret_hash   BLOB,
     registered_by TEXT NOT NULL CHECK (registered_by IN ('itself', 'operator')),
     created_at    INTEGER NOT NULL,
-    used_at       INTEGER,
     CHECK ((auth_method = 'none') = (secret_hash IS NULL))
 ) STRICT;
 

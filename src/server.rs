@@ -13,10 +13,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::app::App;
 use crate::limits;
 use crate::request::{Incoming, Section, Source};
 use crate::response::Response;
-use crate::routes::{self, App};
+use crate::routes;
 use crate::trace;
 
 /// Binds `address`. For a loopback address both families are bound on the same port, because `localhost` means

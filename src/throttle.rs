@@ -1,7 +1,7 @@
-//! Failed attempts, counted for a while: what slows guessing down.
+//! Events counted for a while, by key: what slows guessing and floods down.
 //!
-//! Knows no people and no requests. Invariant: only failures count, so whoever does it right meets no limit; and
-//! the memory is bounded, however many names are tried.
+//! Knows no people and no requests; what counts, whoever counts decides. Invariant: the memory is bounded, however
+//! many keys are tried.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -690,10 +690,14 @@ fn forgets_unused_clients_for_room_but_never_one_with_a_grant_that_lives() {
     let operators = house.server.folder.epicme(&["client", "add", "kept", CALLBACK], "");
     assert!(operators.status.success());
     let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
-               INSERT INTO clients SELECT 'c_' || i, '', 'https://x.example/', 'none', NULL, 'itself', unixepoch(), NULL FROM n";
+               INSERT INTO clients SELECT 'c_' || i, '', 'https://x.example/', 'none', NULL, 'itself', unixepoch() FROM n";
     house.tamper(sql);
     let reply = house.register(&json!({ "redirect_uris": [CALLBACK] }));
     assert_eq!((reply.status, house.count("clients")), (429, 2002));
+    house.tamper("UPDATE clients SET created_at = created_at - 901 WHERE id = 'c_7'");
+    house.client();
+    assert_eq!(house.count("clients"), 2002, "the oldest made room, once it had had its quarter of an hour");
+    assert_eq!(house.count("clients WHERE id = 'c_7'"), 0);
     house.tamper("UPDATE clients SET created_at = created_at - 86500");
     house.client();
     assert_eq!(house.count("clients"), 3, "the one with a grant, the operator's, the new one");

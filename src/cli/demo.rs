@@ -8,9 +8,9 @@ use std::net::{SocketAddr, TcpStream};
 use serde_json::{Value, json};
 
 use super::{CliError, say};
+use crate::app::App;
 use crate::clock::Timestamp;
 use crate::limits;
-use crate::routes::App;
 use crate::scope::Scopes;
 use crate::secret::{self, TokenText};
 use crate::site;

@@ -7,8 +7,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{CliError, CommandLine, complain, demo, say};
+use crate::app::App;
 use crate::remote::Remote;
-use crate::routes::App;
 use crate::server::{self, Server};
 use crate::settings;
 use crate::site::{self, Site};
@@ -51,7 +51,12 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let server = Server::start(listeners, App::new(site, store, seal, remote)).map_err(unbound)?;
 
     say(&format!("listening on http://{bound}"));
+    let elsewhere = server.app().remote.is_some();
     match (nobody, line.flag("demo")) {
+        _ if elsewhere => say(&format!(
+            "MCP URL {origin}{}\nTokens come from the authorization server elsewhere.",
+            site::MCP
+        )),
         (true, true) => demo::fill(server.app(), bound)?,
         (true, false) => say(&format!(
             "\nNobody is here yet. Open this link once to set up your journal:\n\n  {origin}{}?code={}\n\n\

@@ -6,6 +6,7 @@
 use super::clients::{self, Client};
 use super::grants::{self, NewGrant};
 use super::{Fault, Parameters, names_our_resource, redirect, token};
+use crate::app::App;
 use crate::browser::Browser;
 use crate::clock::Timestamp;
 use crate::limits;
@@ -13,7 +14,6 @@ use crate::oauth;
 use crate::pages::{self, Html, sign_in};
 use crate::request::{Body, Head};
 use crate::response::Response;
-use crate::routes::App;
 use crate::scope::{Scope, Scopes};
 use crate::site;
 use crate::trace::Exchange;
@@ -78,7 +78,7 @@ impl Asked {
             return Err(Fault::ResponseType);
         }
         // A method that is left out means `plain` (RFC 7636 §4.3), which isn't served.
-        let challenge = parameters.get("code_challenge").filter(|challenge| token::is_verifier(challenge));
+        let challenge = parameters.get("code_challenge").filter(|challenge| token::is_pkce_text(challenge));
         let s256 = parameters.get("code_challenge_method") == Some("S256");
         let challenge = challenge.filter(|_| s256).ok_or(Fault::Challenge)?.to_owned();
         names_our_resource(parameters, origin)?;
@@ -105,7 +105,7 @@ pub fn show(app: &App, origin: &str, head: &Head, now: Timestamp, exchange: &mut
         let asked = match Asked::read(&parameters, origin) {
             Ok(asked) => asked,
             Err(fault) => {
-                exchange.rule = Some(fault.name());
+                oauth::note(&fault, exchange);
                 return Ok(redirect.refuse(&fault));
             }
         };
@@ -135,7 +135,7 @@ pub fn decide(
         let asked = match Asked::read(&parameters, origin) {
             Ok(asked) => asked,
             Err(fault) => {
-                exchange.rule = Some(fault.name());
+                oauth::note(&fault, exchange);
                 return Ok(redirect.refuse(&fault));
             }
         };
@@ -187,7 +187,7 @@ pub fn decide(
         match grants::allow(&app.store, new, now) {
             Ok(code) => Ok(part(redirect.answer(&[("code", &code)]))?),
             Err(fault) => {
-                exchange.rule = Some(fault.name());
+                oauth::note(&fault, exchange);
                 Ok(redirect.refuse(&fault))
             }
         }

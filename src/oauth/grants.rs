@@ -116,8 +116,6 @@ pub fn allow(store: &Store, new: NewGrant, now: Timestamp) -> Result<String, Fau
                     VALUES (?1, ?2, ?3, ?4, ?5)";
         let expires_at = now.plus(limits::CODE_SECONDS).0;
         connection.execute(code, (hash, grant_id, &new.redirect_uri, &new.challenge, expires_at))?;
-        let used = "UPDATE clients SET used_at = ?2 WHERE id = ?1";
-        connection.execute(used, (&new.client_id, now.0))?;
         Ok::<_, Fault>(())
     })?;
     Ok(code)

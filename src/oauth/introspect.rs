@@ -24,7 +24,7 @@ pub fn answer(
 ) -> Result<Response, Fault> {
     let parameters = Parameters::read(head, body)?;
     let caller = clients::authenticate(store, head, &parameters).map_err(|fault| match fault {
-        Fault::Missing(_) => Fault::WrongSecret, // RFC 7662 §2.1: a caller without credentials is a 401
+        Fault::Missing(_) => Fault::WrongSecret, // RFC 7662 §2.3: a caller without credentials is a 401
         other => other,
     })?;
     if caller.registered_by != "operator" || caller.auth_method == "none" {

@@ -1,6 +1,7 @@
 //! The authorization server: how a client gets a token, and a person's leave for it.
 //!
-//! Knows no MCP and no journal. One file for each endpoint; each reads top-down as its RFC does.
+//! Knows no MCP and no journal. One file for each endpoint; each reads top-down as its RFC does. "OAuth 2.1" is
+//! draft-ietf-oauth-v2-1-13 wherever a clause of it is named.
 
 pub mod authorize;
 pub mod clients;
@@ -39,7 +40,7 @@ pub enum Fault {
     UnknownClient,
     /// The client's secret is wrong or missing.
     WrongSecret,
-    /// Client credentials in two places (OAuth 2.1 §2.4.1).
+    /// Client credentials in two places (OAuth 2.1 §2.4).
     TwoCredentials,
     /// The redirect URI isn't one of the client's own.
     ForeignRedirect,
@@ -213,15 +214,13 @@ impl Fault {
 
     /// The fault as the JSON that the token, revocation, introspection and registration endpoints answer with.
     pub fn answer(&self) -> Response {
-        if let Fault::Store(error) = self {
-            trace::note(&format!("an OAuth request failed: {error}"));
-        }
         let body = json!({ "error": self.code(), "error_description": self.message() });
         let response = Response::json(self.status(), &body).with("Cache-Control", "no-store");
         match self {
             // OAuth 2.1 §3.2.4: who tried HTTP authentication is told its scheme; a 401 names one in any case.
             Fault::UnknownClient | Fault::WrongSecret => gate::challenge_client(response),
-            Fault::TooMany | Fault::Store(_) => response.with("Retry-After", "5"),
+            Fault::TooMany => response.with("Retry-After", "900"),
+            Fault::Store(_) => response.with("Retry-After", "5"),
             Fault::Bytes(_) => response.and_close(),
             _ => response,
         }
@@ -235,9 +234,17 @@ pub fn answered(
     work: impl FnOnce(&mut Exchange) -> Result<Response, Fault>,
 ) -> Response {
     work(exchange).unwrap_or_else(|fault| {
-        exchange.rule = Some(fault.name());
+        note(&fault, exchange);
         render(&fault)
     })
+}
+
+/// Names a fault in the log, and tells there what the client must not learn of it.
+pub fn note(fault: &Fault, exchange: &mut Exchange) {
+    exchange.rule = Some(fault.name());
+    if let Fault::Store(error) = fault {
+        trace::note(&format!("an OAuth request failed: {error}"));
+    }
 }
 
 /// The parameters of a request: each at most once, an empty one as good as none (OAuth 2.1 §3.1).
@@ -286,7 +293,7 @@ impl Parameters {
     }
 }
 
-/// Whether every `resource` that a request names is this server's endpoint: scheme and host in any case, one
+/// Refuses a request that names a `resource` other than this server's endpoint. They compare with scheme and host in any case, one
 /// trailing slash tolerated (some clients' URL types add it to whatever they are given).
 pub fn names_our_resource(parameters: &Parameters, origin: &str) -> Result<(), Fault> {
     let ours = format!("{origin}{}", crate::site::MCP);

@@ -32,7 +32,7 @@ pub fn answer(
         "authorization_code" => {
             let code = parameters.need("code")?.to_owned();
             let verifier = parameters.need("code_verifier")?.to_owned();
-            if !is_verifier(&verifier) {
+            if !is_pkce_text(&verifier) {
                 return Err(Fault::Malformed("code_verifier"));
             }
             names_our_resource(&parameters, origin)?;
@@ -64,8 +64,8 @@ pub fn answer(
     Ok(Response::json(200, &answer).with("Cache-Control", "no-store"))
 }
 
-/// RFC 7636 §4.1: 43 to 128 unreserved characters. A challenge has the same form.
-pub fn is_verifier(text: &str) -> bool {
+/// Whether a text has the form of a PKCE verifier and challenge: 43 to 128 unreserved characters (RFC 7636 §4.1, §4.2).
+pub fn is_pkce_text(text: &str) -> bool {
     (43..=128).contains(&text.len())
         && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet))
 }

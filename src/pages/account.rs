@@ -3,13 +3,13 @@
 //! Knows no client's secrets and no journal. Every button is a form of its own, bound to the browser.
 
 use super::{Html, alert, day, hidden, home_link, page, password, sign_in, status};
+use crate::app::App;
 use crate::browser::{self, Browser};
 use crate::clock::Timestamp;
 use crate::oauth::{self, Fault, Parameters, authorize, grants};
 use crate::pages;
 use crate::request::{Body, Head};
 use crate::response::Response;
-use crate::routes::App;
 use crate::site;
 use crate::trace::Exchange;
 use crate::users;

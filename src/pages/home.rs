@@ -6,8 +6,8 @@ use super::{Html, account_link, page};
 use crate::response::Response;
 use crate::site;
 
-/// Answers `GET /`.
-pub fn show(origin: &str) -> Response {
+/// Answers `GET /`. Where the authorization server is elsewhere there are no accounts here.
+pub fn show(origin: &str, has_accounts: bool) -> Response {
     let url = format!("{origin}{}", site::MCP);
     let recipe = |name: &'static str, before: &'static str, after: &'static str| {
         Html::markup("<h2>")
@@ -22,7 +22,7 @@ pub fn show(origin: &str) -> Response {
         .then("each person sees only their own entries.</p>\n<p>Give your program this URL and press Connect:</p>\n<pre>")
         .then_text(&url)
         .then("</pre>\n")
-        .and(account_link())
+        .and(if has_accounts { account_link() } else { Html::default() })
         .and(recipe("Claude Code", "claude mcp add --transport http epicme ", ""))
         .and(recipe("VS Code", "code --add-mcp '{\"name\":\"epicme\",\"type\":\"http\",\"url\":\"", "\"}'"))
         .and(recipe("Cursor, in mcp.json", "{\"mcpServers\":{\"epicme\":{\"url\":\"", "\"}}}"))

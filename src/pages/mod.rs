@@ -58,19 +58,17 @@ pub fn fault(fault: &Fault) -> Response {
         Fault::Store(_) => ("Not now", "The server can't answer this now. Try again in a moment."),
         Fault::UnknownClient => (
             "This can't be done",
-            "The program that sent you here is not known here any more. Remove this server \
-                                    from it, add it again, and press Connect.",
+            "The program that sent you here is not known here any more. Remove this server from it, add it \
+             again, and press Connect.",
         ),
         _ => (
             "This can't be done",
-            "The program that sent you here asked for it in a way that is not allowed. Go \
-                                     back to it and try again.",
+            "What was asked for is not allowed, or not complete. Go back and try again.",
         ),
     };
     // A 401 would ask the browser for credentials of its own; to some clients a 400 here says: register again.
     let status = if fault.status() == 401 { 400 } else { fault.status() };
-    let body =
-        alert(advice).then("<p class=\"hint\">For whoever wrote that program: ").then_text(&fault.message());
+    let body = alert(advice).then("<p class=\"hint\">In detail: ").then_text(&fault.message());
     page(status, title, body.then(".</p>\n"))
 }
 

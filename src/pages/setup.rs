@@ -1,17 +1,18 @@
-//! The first person: a page that works once, for whoever holds the link that the server printed.
+//! The first person: a page that works once, for whoever holds the link that the server printed, or sits at the
+//! machine itself where no proxy is in between.
 //!
 //! Knows no OAuth. Invariant: it never adds a second person; the check and the addition are one transaction.
 
 use std::net::IpAddr;
 
 use super::{Html, account_link, alert, hidden, page, password, status};
+use crate::app::App;
 use crate::browser::Browser;
 use crate::clock::Timestamp;
 use crate::oauth::{self, Parameters};
 use crate::pages;
 use crate::request::{Body, Head};
 use crate::response::Response;
-use crate::routes::App;
 use crate::secret;
 use crate::site;
 use crate::trace::Exchange;

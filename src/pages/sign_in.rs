@@ -6,13 +6,13 @@
 use std::net::IpAddr;
 
 use super::{Html, alert, hidden, page, page_leading_on};
+use crate::app::App;
 use crate::browser::Browser;
 use crate::clock::Timestamp;
 use crate::oauth::{self, Fault, Parameters};
 use crate::pages;
 use crate::request::{Body, Head};
 use crate::response::Response;
-use crate::routes::App;
 use crate::secret;
 use crate::site;
 use crate::throttle;
