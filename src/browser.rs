@@ -52,8 +52,8 @@ impl Browser {
     }
 
     /// Whether a form that came back was made for this browser and is still good.
-    pub fn made(&self, form_token: &str, seal: &Seal, now: Timestamp) -> bool {
-        let expires_at = seal.open(&[b"form", self.value.as_bytes()], form_token);
+    pub fn made(&self, form_token: Option<&str>, seal: &Seal, now: Timestamp) -> bool {
+        let expires_at = form_token.and_then(|token| seal.open(&[b"form", self.value.as_bytes()], token));
         let expires_at = expires_at.and_then(|octets| octets.try_into().ok()).map(i64::from_be_bytes);
         expires_at.is_some_and(|expires_at| now.0 < expires_at)
     }

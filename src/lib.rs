@@ -41,5 +41,6 @@ pub mod scope;
 pub mod site;
 pub mod secret;
 pub mod json;
+pub mod lock;
 pub mod clock;
 pub mod trace;

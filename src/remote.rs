@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use base64::Engine;
@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::json;
 use crate::limits;
+use crate::lock::locked;
 use crate::scope::Scopes;
 use crate::secret;
 use crate::site;
@@ -98,7 +99,7 @@ impl Remote {
     pub fn find(&self, presented: &str, origin: &str, now: Timestamp) -> Result<Told, No> {
         // The same token may be for one of our names and not for another.
         let key = secret::sha256(format!("{origin} {presented}").as_bytes());
-        if let Some((told, until)) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key)
+        if let Some((told, until)) = locked(&self.known).get(&key)
             && now < *until
             && now < told.expires_at
         {
@@ -106,7 +107,7 @@ impl Remote {
         }
         let answer = self.ask(presented).ok_or(No::Unreachable)?;
         let told = judge(&answer, &self.issuer, &format!("{origin}{}", site::MCP), now)?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = locked(&self.known);
         if known.len() >= limits::INTROSPECTIONS_KEPT_MAX {
             known.clear(); // they are asked again; nothing is lost but time
         }

@@ -25,12 +25,8 @@ use crate::trace::{self, Exchange};
 pub fn answer(app: &App, head: &Head, body: &mut Body, peer: SocketAddr) -> Response {
     let now = Timestamp::now();
     let mut exchange = Exchange::default();
-    let response =
-        route(app, head, body, peer.ip().to_canonical(), now, &mut exchange).unwrap_or_else(|refusal| {
-            exchange.rule = Some(refusal.rule.name());
-            exchange.remedy = refusal.rule.remedy();
-            refusal.answer()
-        });
+    let response = route(app, head, body, peer.ip().to_canonical(), now, &mut exchange);
+    let response = response.unwrap_or_else(|refusal| refused(&refusal, &mut exchange));
     trace::exchange(now, peer.ip(), head.method(), head.path(), response.status(), &exchange);
     response
 }
@@ -195,6 +191,13 @@ fn endpoint(
     mcp::answer(&mcp, head, form, &octets, exchange)
 }
 
+/// A refusal as it is logged and answered.
+fn refused(refusal: &Refusal, exchange: &mut Exchange) -> Response {
+    exchange.rule = Some(refusal.rule.name());
+    exchange.remedy = refusal.rule.remedy();
+    refusal.answer()
+}
+
 /// The caller, or the refusal as it is answered and logged.
 fn admitted(
     app: &App,
@@ -203,11 +206,10 @@ fn admitted(
     now: Timestamp,
     exchange: &mut Exchange,
 ) -> Result<Caller, Response> {
-    let admitted = gate::admit(head, origin, &app.site, &app.store, app.remote.as_ref(), now);
-    let rule = admitted.as_ref().map_or_else(|refusal| refusal.rule, |_| Rule::Admitted);
-    exchange.rule = Some(rule.name());
-    exchange.remedy = rule.remedy();
-    admitted.map_err(|refusal| refusal.answer())
+    let caller = gate::admit(head, origin, &app.site, &app.store, app.remote.as_ref(), now)
+        .map_err(|refusal| refused(&refusal, exchange))?;
+    exchange.rule = Some(Rule::Admitted.name());
+    Ok(caller)
 }
 
 /// RFC 9728 §2: what the resource is, who hands out its tokens, and what they can be for.

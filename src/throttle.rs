@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::clock::Timestamp;
 use crate::limits;
+use crate::lock::locked;
 use crate::secret;
 
 /// Counts by key: so many in a window, the window beginning with the first.
@@ -26,13 +27,13 @@ impl Throttle {
 
     /// Whether one more event of this key may be tried.
     pub fn allows(&self, key: [u8; 32], now: Timestamp) -> bool {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = locked(&self.counts);
         counts.get(&key).is_none_or(|(since, count)| since.plus(self.seconds) <= now || *count < self.max)
     }
 
     /// Counts an event.
     pub fn count(&self, key: [u8; 32], now: Timestamp) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = locked(&self.counts);
         if counts.len() >= limits::THROTTLE_KEYS_MAX {
             counts.retain(|_, (since, _)| since.plus(self.seconds) > now);
         }
@@ -50,8 +51,13 @@ impl Throttle {
 
     /// Forgets a key: somebody did it right.
     pub fn forget(&self, key: [u8; 32]) {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        locked(&self.counts).remove(&key);
     }
+}
+
+/// What counts as one account: an email in any case, so that spelling it otherwise gains no tries.
+pub fn account_key(email: &str) -> [u8; 32] {
+    secret::sha256(email.to_ascii_lowercase().as_bytes())
 }
 
 /// What counts as one address: an IPv4 address, or the /64 that an IPv6 host picks its own addresses from.

@@ -7,12 +7,13 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, SyncSender};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::limits;
+use crate::lock::locked;
 
 /// What happened in one exchange, as far as the log tells it.
 #[derive(Default)]
@@ -60,7 +61,7 @@ fn printable(path: &str) -> &str {
 fn within_rate(now: Timestamp) -> bool {
     static SECOND: Mutex<(i64, u64)> = Mutex::new((0, 0));
     let (lines, left_out) = {
-        let mut second = SECOND.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut second = locked(&SECOND);
         // A slow request's line carries the second in which it began, which may be over.
         // A clock that was set back by more than that begins anew, or the log would be silent until it catches up.
         let is_next = now.0 > second.0 || now.0 < second.0 - 60;

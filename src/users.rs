@@ -3,13 +3,14 @@
 //! Knows no HTTP, no JSON and no journal. Invariant: a password is stored only as its Argon2id hash.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::clock::Timestamp;
 use crate::gate::Permit;
 use crate::limits;
+use crate::lock::locked;
 use crate::secret;
 use crate::store::{Store, StoreError};
 
@@ -123,7 +124,7 @@ impl Turns {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
             return Err(StoreError::Busy);
         }
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = locked(&self.turn);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         Ok(Turn(turn))
     }

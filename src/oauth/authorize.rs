@@ -91,25 +91,51 @@ impl Asked {
     }
 }
 
-/// Answers `GET /authorize`: harmless and repeatable, since some clients try the URL before they show it.
-pub fn show(app: &App, origin: &str, head: &Head, now: Timestamp, exchange: &mut Exchange) -> Response {
-    let query = head.query().unwrap_or("");
-    oauth::answered(exchange, pages::fault, |exchange| {
+/// A request as far as it has come: everything is proven, somebody is signed in, and only their word is missing.
+struct Asking<'q> {
+    query: &'q str,
+    browser: Browser,
+    user_id: i64,
+    client: Client,
+    redirect: TrustedRedirect,
+    asked: Asked,
+}
+
+impl Asking<'_> {
+    /// Checks all that comes before the person's word; where something is missing, the answer: the sign-in page, or the
+    /// client's refusal.
+    fn begin<'q>(
+        app: &App,
+        origin: &str,
+        head: &Head,
+        query: &'q str,
+        now: Timestamp,
+        exchange: &mut Exchange,
+    ) -> Result<Result<Asking<'q>, Response>, Fault> {
         let parameters = Parameters::parse(query.as_bytes())?;
         let (client, redirect) = prove(app, &parameters, origin)?;
         let browser = Browser::find(head, origin, &app.store, now)?;
         let Some(user_id) = browser.user_id() else {
             let page = sign_in::page_first(app, &browser, &sign_in::Next::Authorize(query), now);
-            return Ok(browser.remember(page, origin));
+            return Ok(Err(browser.remember(page, origin)));
         };
-        let asked = match Asked::read(&parameters, origin) {
-            Ok(asked) => asked,
+        match Asked::read(&parameters, origin) {
+            Ok(asked) => Ok(Ok(Asking { query, browser, user_id, client, redirect, asked })),
             Err(fault) => {
                 oauth::note(&fault, exchange);
-                return Ok(redirect.refuse(&fault));
+                Ok(Err(redirect.refuse(&fault)))
             }
-        };
-        consent_page(app, &browser, user_id, &client, &redirect, asked.scopes, query, None, now)
+        }
+    }
+}
+
+/// Answers `GET /authorize`: harmless and repeatable, since some clients try the URL before they show it.
+pub fn show(app: &App, origin: &str, head: &Head, now: Timestamp, exchange: &mut Exchange) -> Response {
+    oauth::answered(exchange, pages::fault, |exchange| {
+        match Asking::begin(app, origin, head, head.query().unwrap_or(""), now, exchange)? {
+            Ok(asking) => asking.page(app, None, now),
+            Err(answer) => Ok(answer),
+        }
     })
 }
 
@@ -124,57 +150,27 @@ pub fn decide(
 ) -> Response {
     oauth::answered(exchange, pages::fault, |exchange| {
         let form = Parameters::read(head, body)?;
-        let query = form.need("request")?;
-        let parameters = Parameters::parse(query.as_bytes())?;
-        let (client, redirect) = prove(app, &parameters, origin)?;
-        let browser = Browser::find(head, origin, &app.store, now)?;
-        let Some(user_id) = browser.user_id() else {
-            let page = sign_in::page_first(app, &browser, &sign_in::Next::Authorize(query), now);
-            return Ok(browser.remember(page, origin));
+        let asking = match Asking::begin(app, origin, head, form.need("request")?, now, exchange)? {
+            Ok(asking) => asking,
+            Err(answer) => return Ok(answer),
         };
-        let asked = match Asked::read(&parameters, origin) {
-            Ok(asked) => asked,
-            Err(fault) => {
-                oauth::note(&fault, exchange);
-                return Ok(redirect.refuse(&fault));
-            }
-        };
-        if !form.get("form").is_some_and(|token| browser.made(token, &app.seal, now)) {
-            let stale = "This page was open for too long. Please decide again.";
-            return consent_page(
-                app,
-                &browser,
-                user_id,
-                &client,
-                &redirect,
-                asked.scopes,
-                query,
-                Some(stale),
-                now,
-            );
+        if !asking.browser.made(form.get("form"), &app.seal, now) {
+            return asking.page(app, Some("This page was open for too long. Please decide again."), now);
         }
+        let ticked: Vec<_> =
+            asking.asked.scopes.iter().filter(|scope| form.get(scope.name()).is_some()).collect();
+        let scopes = Scopes::of(&ticked);
+        let allows = form.get("decision") == Some("allow");
+        if allows && scopes.is_empty() {
+            return asking.page(app, Some("Tick at least one box, or press Deny."), now);
+        }
+        let Asking { browser, user_id, client, redirect, asked, .. } = asking;
         // On https the cookie's prefix keeps it to this host, and no client's server is on it.
         let stays = origin.starts_with("https:") || !redirect::is_local(&redirect.uri);
         let part = |response| if stays { Ok(response) } else { browser.forget(response, origin, &app.store) };
-        if form.get("decision") != Some("allow") {
+        if !allows {
             exchange.rule = Some(Fault::Denied.name());
             return Ok(part(redirect.refuse(&Fault::Denied))?);
-        }
-        let ticked: Vec<_> = asked.scopes.iter().filter(|scope| form.get(scope.name()).is_some()).collect();
-        let scopes = Scopes::of(&ticked);
-        if scopes.is_empty() {
-            let none = "Tick at least one box, or press Deny.";
-            return consent_page(
-                app,
-                &browser,
-                user_id,
-                &client,
-                &redirect,
-                asked.scopes,
-                query,
-                Some(none),
-                now,
-            );
         }
         let new = NewGrant {
             user_id,
@@ -205,29 +201,21 @@ fn prove(app: &App, parameters: &Parameters, origin: &str) -> Result<(Client, Tr
     Ok((client, redirect))
 }
 
-#[allow(clippy::too_many_arguments)]
-fn consent_page(
-    app: &App,
-    browser: &Browser,
-    user_id: i64,
-    client: &Client,
-    redirect: &TrustedRedirect,
-    scopes: Scopes,
-    query: &str,
-    alert: Option<&str>,
-    now: Timestamp,
-) -> Result<Response, Fault> {
-    let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
-    let local = redirect::is_local(&redirect.uri);
-    let destination = redirect::destination(&redirect.uri);
-    let scope_boxes = scopes.iter().map(|scope| {
-        Html::markup("<label><input type=\"checkbox\" name=\"")
-            .then(scope.name())
-            .then("\" value=\"1\" checked> <span>")
-            .then(meaning(scope))
-            .then("</span></label>\n")
-    });
-    let body = Html::all(alert.map(pages::alert))
+impl Asking<'_> {
+    /// The consent page, with what to say first.
+    fn page(&self, app: &App, alert: Option<&str>, now: Timestamp) -> Result<Response, Fault> {
+        let Asking { query, browser, user_id, client, redirect, asked } = self;
+        let email = users::email_of(&app.store, *user_id)?.unwrap_or_default();
+        let local = redirect::is_local(&redirect.uri);
+        let destination = redirect::destination(&redirect.uri);
+        let scope_boxes = asked.scopes.iter().map(|scope| {
+            Html::markup("<label><input type=\"checkbox\" name=\"")
+                .then(scope.name())
+                .then("\" value=\"1\" checked> <span>")
+                .then(meaning(scope))
+                .then("</span></label>\n")
+        });
+        let body = Html::all(alert.map(pages::alert))
         .then("<p><strong>")
         .then_text(&client.name)
         .then("</strong> asks for access to the journal of <strong>")
@@ -253,8 +241,8 @@ fn consent_page(
         .then("<a href=\"")
         .then(site::ACCOUNT)
         .then("\">your account page</a>.</p>\n");
-    let page = pages::page_leading_on(200, "Allow access?", body);
-    Ok(page)
+        Ok(pages::page_leading_on(200, "Allow access?", body))
+    }
 }
 
 /// A scope in plain words.

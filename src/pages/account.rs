@@ -11,6 +11,7 @@ use crate::pages;
 use crate::request::{Body, Head};
 use crate::response::Response;
 use crate::site;
+use crate::throttle;
 use crate::trace::Exchange;
 use crate::users;
 
@@ -44,7 +45,7 @@ pub fn submit(
             let page = sign_in::page_first(app, &browser, &sign_in::Next::Account, now);
             return Ok(browser.remember(page, origin));
         };
-        let (code, said) = if form.get("form").is_some_and(|token| browser.made(token, &app.seal, now)) {
+        let (code, said) = if browser.made(form.get("form"), &app.seal, now) {
             match form.get("do") {
                 Some("revoke") => {
                     let id = form.need("grant")?.parse().map_err(|_| Fault::Malformed("grant"))?;
@@ -89,7 +90,7 @@ fn change_password(
     new: &str,
     now: Timestamp,
 ) -> Result<(u16, Html), Fault> {
-    let key = crate::secret::sha256(format!("account {}", email.to_ascii_lowercase()).as_bytes());
+    let key = throttle::account_key(email);
     let turn = app.sign_ins.turns.take()?;
     if !app.sign_ins.account.allows(key, now) {
         return Err(Fault::TooMany);

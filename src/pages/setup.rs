@@ -73,7 +73,7 @@ pub fn answer(
             return Ok(shown(200, None, ""));
         }
         let (email, password) = (form.get("email").unwrap_or(""), form.get("password").unwrap_or(""));
-        if !form.get("form").is_some_and(|token| browser.made(token, &app.seal, now)) {
+        if !browser.made(form.get("form"), &app.seal, now) {
             return Ok(shown(400, Some("This page was open for too long. Please try again."), email));
         }
         if let Err(bad) = users::check_email(email).and_then(|()| users::check_password(password)) {

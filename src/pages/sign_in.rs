@@ -13,7 +13,6 @@ use crate::oauth::{self, Fault, Parameters};
 use crate::pages;
 use crate::request::{Body, Head};
 use crate::response::Response;
-use crate::secret;
 use crate::site;
 use crate::throttle;
 use crate::trace::Exchange;
@@ -91,13 +90,12 @@ pub fn submit(
         let next = form.get("request").map_or(Next::Account, Next::Authorize);
         let browser = Browser::find(head, origin, &app.store, now)?;
         let (email, password) = (form.get("email").unwrap_or(""), form.get("password").unwrap_or(""));
-        if !form.get("form").is_some_and(|token| browser.made(token, &app.seal, now)) {
+        if !browser.made(form.get("form"), &app.seal, now) {
             exchange.rule = Some("stale-form");
             let why = "This page was open for too long, or your browser keeps no cookies. Please try again.";
             return Ok(browser.remember(page_with(app, &browser, &next, Some(why), email, 400, now), origin));
         }
-        // An address stands for its person in any case, so that spelling it otherwise gains no tries.
-        let account = secret::sha256(format!("account {}", email.to_ascii_lowercase()).as_bytes());
+        let account = throttle::account_key(email);
         let address = throttle::address_key(peer);
         // Behind a proxy of our own everybody has its address: only the account tells people apart there.
         let counts_address = !(app.site.is_public() && peer.is_loopback());
