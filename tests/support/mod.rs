@@ -1,8 +1,11 @@
 //! What every test stands on: the built binary on a free port with a database of its own, and a raw socket.
 //!
-//! `Server::start` is the only way to start a server; `Wire` is the only way to talk to it.
+//! `Server::start` is the only way to start a server; `Wire` is the only way to talk to it, and holds every MCP
+//! message that comes back against its revision (see `schema`).
 
 #![allow(dead_code)] // each test file uses a part of this
+
+pub mod schema;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -139,7 +142,7 @@ impl Server {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
-        Wire { stream, unread: Vec::new() }
+        Wire { stream, unread: Vec::new(), unanswered: Vec::new(), in_step: true }
     }
 
     /// Sends octets on a connection of their own and gives the first answer.
@@ -240,6 +243,10 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
 pub struct Wire {
     pub stream: TcpStream,
     unread: Vec<u8>,
+    /// What was written behind the last request that was answered.
+    unanswered: Vec<u8>,
+    /// Whether `unanswered` begins with the request that the next answer is for.
+    in_step: bool,
 }
 
 impl Wire {
@@ -247,6 +254,20 @@ impl Wire {
     pub fn write(&mut self, octets: impl AsRef<[u8]>) {
         // A server that refuses early may have closed: what counts is its answer.
         let _ = self.stream.write_all(octets.as_ref());
+        if self.in_step {
+            self.unanswered.extend_from_slice(octets.as_ref());
+        }
+    }
+
+    /// The request that is answered next. `None` from the first one on that isn't plainly framed by its length, or
+    /// wasn't sent whole: behind it, which answer is for which request is the server's to say.
+    fn answered(&mut self) -> Option<schema::Sent> {
+        let sent = parse_request(&self.unanswered).filter(|_| self.in_step);
+        match &sent {
+            Some((_, length)) => drop(self.unanswered.drain(..*length)),
+            None => (self.in_step, self.unanswered) = (false, Vec::new()),
+        }
+        sent.map(|(sent, _)| sent)
     }
 
     /// Says that nothing more will be written.
@@ -266,6 +287,9 @@ impl Wire {
         loop {
             if let Some((reply, length)) = Reply::parse(&self.unread, method == "HEAD") {
                 self.unread.drain(..length);
+                if reply.status >= 200 {
+                    schema::check_exchange(self.answered().as_ref(), &reply);
+                }
                 return Some(reply);
             }
             let mut part = [0; 16 * 1024];
@@ -284,6 +308,27 @@ impl Wire {
     pub fn is_closed(&mut self) -> bool {
         self.reply().is_none()
     }
+}
+
+/// A whole request at the start of these octets, and its length.
+fn parse_request(octets: &[u8]) -> Option<(schema::Sent, usize)> {
+    let mut storage = [httparse::EMPTY_HEADER; 64];
+    let mut parsed = httparse::Request::new(&mut storage);
+    let httparse::Status::Complete(start) = parsed.parse(octets).ok()? else { return None };
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let fields: Vec<_> =
+        parsed.headers.iter().map(|field| (field.name.to_owned(), text(field.value))).collect();
+    let named = |name: &'static str| fields.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name));
+    let mut lengths = named("content-length").map(|(_, value)| value.parse::<usize>());
+    let length = match (lengths.next(), lengths.next(), named("transfer-encoding").next()) {
+        (None, _, None) => 0,
+        (Some(Ok(length)), None, None) => length,
+        _ => return None,
+    };
+    let line = format!("{} {}", parsed.method?, parsed.path?);
+    let end = start.checked_add(length)?;
+    let body = octets.get(start..end)?.to_vec();
+    Some((schema::Sent { line, fields, body }, end))
 }
 
 /// An answer.
