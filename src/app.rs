@@ -2,6 +2,11 @@
 //!
 //! Knows no request. What must outlast the server is in the store; the rest is counts that may be forgotten.
 
+use std::sync::Arc;
+
+use crate::events::Events;
+use crate::gate::Permit;
+use crate::journal::Journal;
 use crate::limits;
 use crate::remote::Remote;
 use crate::secret::{self, Seal};
@@ -18,6 +23,10 @@ pub struct App {
     pub store: Store,
     /// The seal of cursors, session ids and forms.
     pub seal: Seal,
+    /// Who listens on an open stream.
+    pub events: Arc<Events>,
+    /// Whether a delete is refused where the person can't be asked.
+    pub require_confirmation: bool,
     /// What slows down guessing of passwords.
     pub sign_ins: SignIns,
     /// Registrations by address.
@@ -40,13 +49,26 @@ pub struct SignIns {
 }
 
 impl App {
+    /// The journal that a permit opens.
+    pub fn journal(&self, permit: Permit) -> Journal<'_> {
+        Journal { store: &self.store, seal: &self.seal, events: &self.events, permit }
+    }
+
     /// An app that has seen no request yet.
-    pub fn new(site: Site, store: Store, seal: Seal, remote: Option<Remote>) -> App {
+    pub fn new(
+        site: Site,
+        store: Store,
+        seal: Seal,
+        remote: Option<Remote>,
+        require_confirmation: bool,
+    ) -> App {
         let sign_in = |max| Throttle::new(max, limits::SIGN_IN_WINDOW_SECONDS);
         App {
             site,
             store,
             seal,
+            events: Arc::default(),
+            require_confirmation,
             sign_ins: SignIns {
                 account: sign_in(limits::ACCOUNT_FAILURES_MAX),
                 address: sign_in(limits::ADDRESS_FAILURES_MAX),

@@ -150,9 +150,16 @@ impl Rule {
 
 /// Somebody whose token is good. The fields are private: only [`admit`] makes one.
 pub struct Caller {
-    user_id: i64,
-    scopes: Scopes,
+    pass: Pass,
     origin: String,
+}
+
+/// What a good token says.
+struct Pass {
+    user_id: i64,
+    client_id: Option<String>,
+    scopes: Scopes,
+    expires_at: Timestamp,
 }
 
 impl Caller {
@@ -161,8 +168,8 @@ impl Caller {
     /// Refuses with [`Rule::MissingScope`], and with every scope that the operation needs in one challenge, so
     /// that a client asks once (MCP authorization, Runtime Insufficient Scope Errors).
     pub fn permit(&self, needs: Scopes, operation: &'static str) -> Result<Permit, Refusal> {
-        if self.scopes.contains(needs) {
-            return Ok(Permit { user_id: self.user_id });
+        if self.pass.scopes.contains(needs) {
+            return Ok(Permit { user_id: self.pass.user_id });
         }
         let description = format!("{operation} needs {needs}");
         Err(Refusal { rule: Rule::MissingScope, origin: self.origin.clone(), scope: needs, description })
@@ -170,12 +177,23 @@ impl Caller {
 
     /// What the token may be used for.
     pub fn scopes(&self) -> Scopes {
-        self.scopes
+        self.pass.scopes
     }
 
-    /// What a text that is handed to this caller is bound to.
-    pub fn binding(&self) -> [u8; 8] {
-        self.user_id.to_be_bytes()
+    /// Whose event streams theirs are. It opens no journal: that takes a [`Permit`].
+    pub fn person(&self) -> i64 {
+        self.pass.user_id
+    }
+
+    /// What a text that is handed to this caller is bound to: the person, and the client that acts for them.
+    pub fn binding(&self) -> Vec<u8> {
+        let client = self.pass.client_id.as_deref().unwrap_or_default();
+        [&self.pass.user_id.to_be_bytes(), client.as_bytes()].concat()
+    }
+
+    /// From this moment on the token opens nothing, an open stream neither.
+    pub fn expires_at(&self) -> Timestamp {
+        self.pass.expires_at
     }
 }
 
@@ -256,42 +274,44 @@ pub fn admit(
         None => own_token(presented, site, store, now),
         Some(remote) => remote_token(presented, origin, remote, store, now),
     };
-    let (user_id, scopes) = match found {
-        Ok(found) => found,
+    let pass = match found {
+        Ok(pass) => pass,
         Err(Rule::Undecided) => {
             return refuse(Rule::Undecided, "The access token can't be checked now; try again");
         }
         Err(rule) => return invalid(rule),
     };
-    if scopes.is_empty() {
+    if pass.scopes.is_empty() {
         return Err(Refusal {
             description: format!("This server needs at least one of {}", Scopes::ALL),
             ..Refusal::new(Rule::NoScope, origin, "")
         });
     }
-    Ok(Caller { user_id, scopes, origin: origin.to_owned() })
+    Ok(Caller { pass, origin: origin.to_owned() })
 }
 
-/// The person and scopes of a token that was made here.
-fn own_token(presented: &[u8], site: &Site, store: &Store, now: Timestamp) -> Result<(i64, Scopes), Rule> {
+/// What a token says that was made here.
+fn own_token(presented: &[u8], site: &Site, store: &Store, now: Timestamp) -> Result<Pass, Rule> {
     let presented = TokenText::parse(presented).ok_or(Rule::MalformedToken)?;
     match tokens::find(store, &presented).map_err(|error| undecided(&error))? {
         None => Err(Rule::UnknownToken),
         Some(token) if token.revoked_at.is_some() => Err(Rule::Revoked),
         Some(token) if token.expires_at <= now => Err(Rule::Expired),
         Some(token) if token.resource != site.audience() => Err(Rule::WrongAudience),
-        Some(token) => Ok((token.user_id, token.scopes)),
+        Some(tokens::Token { user_id, client_id, scopes, expires_at, .. }) => {
+            Ok(Pass { user_id, client_id, scopes, expires_at })
+        }
     }
 }
 
-/// The person and scopes of a token that another authorization server made.
+/// What a token says that another authorization server made.
 fn remote_token(
     presented: &[u8],
     origin: &str,
     remote: &Remote,
     store: &Store,
     now: Timestamp,
-) -> Result<(i64, Scopes), Rule> {
+) -> Result<Pass, Rule> {
     // RFC 6750 §2.1: a token is a b64token, whoever made it.
     let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~+/=".contains(&octet);
     let text = std::str::from_utf8(presented).ok().filter(|text| !text.is_empty() && text.bytes().all(fits));
@@ -302,7 +322,8 @@ fn remote_token(
         No::Unreachable => Rule::Undecided,
     })?;
     let user_id = users::find_or_insert_subject(store, remote.issuer(), &told.subject, now);
-    Ok((user_id.map_err(|error| undecided(&error))?, told.scopes))
+    let user_id = user_id.map_err(|error| undecided(&error))?;
+    Ok(Pass { user_id, client_id: told.client_id, scopes: told.scopes, expires_at: told.expires_at })
 }
 
 fn undecided(error: &StoreError) -> Rule {

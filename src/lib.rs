@@ -30,6 +30,7 @@ pub mod oauth;
 pub mod pages;
 pub mod mcp;
 pub mod journal;
+pub mod events;
 pub mod store;
 pub mod users;
 pub mod browser;

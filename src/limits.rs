@@ -176,6 +176,36 @@ pub const BATCH_MESSAGES_MAX: usize = 50;
 pub const BATCH_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Values in one JSON text, objects' members and arrays' items counted; past it `-32700`.
 pub const JSON_VALUES_MAX: usize = 20_000;
+/// Event streams that one person may have open, subscriptions and questions together; past it `-32603`.
+pub const STREAMS_PER_PERSON_MAX: usize = 8;
+/// Event streams of everybody; past it `-32603`. Each holds a thread.
+pub const STREAMS_MAX: usize = 256;
+/// An event stream on which nothing happens says so this often, and asks the gate again.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often an event stream looks whether its client is still there.
+pub const STREAM_LOOK: Duration = Duration::from_secs(1);
+/// How long a legacy client's person may think about a question; past it the answer is no.
+pub const QUESTION_MAX: Duration = Duration::from_secs(5 * 60);
+/// How long a modern client's person may think, in seconds; past it they are asked again.
+pub const QUESTION_SECONDS: i64 = 10 * 60;
+/// Characters of a title or name in a question.
+pub const QUESTION_NAME_CHARS_MAX: usize = 80;
+/// Octets of a resource's URI; past it `-32602`.
+pub const URI_BYTES_MAX: usize = 2000;
+/// URIs in one subscription; past it `-32602`.
+pub const SUBSCRIBED_URIS_MAX: usize = 500;
+/// Resources on one page of `resources/list`.
+pub const RESOURCE_PAGE: usize = 100;
+/// Entries that `epicme://entries` shows.
+pub const RESOURCE_ENTRIES: usize = 100;
+/// Values of one completion (the schema allows no more).
+pub const COMPLETIONS_MAX: usize = 100;
+/// Characters of the text to complete; past it `-32602`.
+pub const COMPLETED_CHARS_MAX: usize = 500;
+/// Entries in the prompt that summarizes; the rest is counted in a sentence.
+pub const PROMPT_ENTRIES_MAX: usize = 50;
+/// Octets of entries' text in that prompt; the rest is counted likewise.
+pub const PROMPT_BYTES_MAX: usize = 512 * 1024;
 /// How long a client may keep an answer that is the same for everybody, in milliseconds.
 pub const PUBLIC_TTL_MS: u64 = 3_600_000;
 
@@ -191,6 +221,8 @@ pub const LABEL_TEXT_CHARS_MAX: usize = 200;
 pub const TAG_NAME_CHARS_MAX: usize = 100;
 /// Characters of a tag's description.
 pub const TAG_DESCRIPTION_CHARS_MAX: usize = 1_000;
+/// Tags of one person: `epicme://tags` shows them all at once.
+pub const TAGS_MAX: usize = 10_000;
 /// Tags of one entry, and tag ids in one filter.
 pub const TAGS_PER_ENTRY_MAX: usize = 50;
 /// Characters of a search query, at least one.

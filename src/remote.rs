@@ -36,6 +36,8 @@ pub struct Remote {
 pub struct Told {
     /// Who it acts for, there.
     pub subject: String,
+    /// The client that it was given to, if the other server says so.
+    pub client_id: Option<String>,
     /// What it may be used for here.
     pub scopes: Scopes,
     /// Its end.
@@ -196,7 +198,8 @@ fn judge(answer: &Value, issuer: &str, resource: &str, now: Timestamp) -> Result
         .ok_or(No::Inactive)?
         .to_owned();
     let scopes = Scopes::parse_known(answer["scope"].as_str().unwrap_or(""));
-    Ok(Told { subject, scopes, expires_at })
+    let client_id = answer["client_id"].as_str().map(str::to_owned);
+    Ok(Told { subject, client_id, scopes, expires_at })
 }
 
 #[cfg(test)]

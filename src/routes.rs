@@ -3,6 +3,7 @@
 //! Knows no SQL and no JSON fields of MCP. The clock is read here, once for each request.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -22,7 +23,7 @@ use crate::throttle;
 use crate::trace::{self, Exchange};
 
 /// Answers one request and logs it.
-pub fn answer(app: &App, head: &Head, body: &mut Body, peer: SocketAddr) -> Response {
+pub fn answer(app: &Arc<App>, head: &Head, body: &mut Body, peer: SocketAddr) -> Response {
     let now = Timestamp::now();
     let mut exchange = Exchange::default();
     let response = route(app, head, body, peer.ip().to_canonical(), now, &mut exchange);
@@ -39,7 +40,7 @@ pub fn refuse(bad: BadRequest, peer: SocketAddr) -> Response {
 }
 
 fn route(
-    app: &App,
+    app: &Arc<App>,
     head: &Head,
     body: &mut Body,
     peer: IpAddr,
@@ -47,7 +48,7 @@ fn route(
     exchange: &mut Exchange,
 ) -> Result<Response, Refusal> {
     let origin = gate::origin(head, &app.site)?;
-    let App { store, seal, site, .. } = app;
+    let App { store, seal, site, .. } = &**app;
     if app.remote.is_some() && OWN_SERVER.contains(&head.path()) {
         return Ok(nothing_here(origin)); // the authorization server is elsewhere
     }
@@ -152,7 +153,7 @@ fn allowed(path: &str) -> Option<&'static str> {
 
 /// The MCP endpoint: the gate, then the journal behind it.
 fn endpoint(
-    app: &App,
+    app: &Arc<App>,
     head: &Head,
     body: &mut Body,
     origin: &str,
@@ -187,8 +188,7 @@ fn endpoint(
             Err(response) => return response,
         },
     };
-    let mcp = Mcp { store: &app.store, seal: &app.seal, caller: &caller, now };
-    mcp::answer(&mcp, head, form, &octets, exchange)
+    mcp::answer(Mcp { app, head, origin, caller, now }, form, &octets, exchange)
 }
 
 /// A refusal as it is logged and answered.

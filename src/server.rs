@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::limits;
 use crate::lock::locked;
 use crate::request::{Incoming, Section, Source};
-use crate::response::Response;
+use crate::response::{Body, EventStream, Framing, Response};
 use crate::routes;
 use crate::trace;
 
@@ -45,7 +45,7 @@ pub fn bind(address: SocketAddr) -> io::Result<Vec<TcpListener>> {
 
 /// A running server.
 pub struct Server {
-    app: App,
+    app: Arc<App>,
     connections_max: usize,
     open: AtomicUsize,
     stopping: Arc<AtomicBool>,
@@ -74,7 +74,7 @@ impl Server {
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
         let server = Arc::new(Server {
-            app,
+            app: Arc::new(app),
             connections_max: limits::CONNECTIONS_MAX
                 .min(descriptors.saturating_sub(limits::DESCRIPTORS_RESERVED + limits::REFUSALS_MAX))
                 .max(1),
@@ -98,6 +98,7 @@ impl Server {
     /// Stops accepting, ends idle connections, gives requests in flight [`limits::SHUTDOWN_GRACE`] to finish.
     pub fn stop(&self) {
         self.stopping.store(true, SeqCst);
+        self.app.events.end();
         for peer in locked(&self.peers).values().filter(|peer| peer.idle.load(SeqCst)) {
             let _ = peer.stream.shutdown(Shutdown::Read); // its thread reads the end and closes
         }
@@ -184,28 +185,37 @@ impl Server {
         let mut incoming = Incoming::new(Box::new(line));
         let mut out = Vec::new();
         loop {
-            let (response, without_body, keep) = match incoming.head() {
+            let (response, without_body, framing, keep) = match incoming.head() {
                 Ok(None) => return,
                 Ok(Some(_)) if self.stopping.load(SeqCst) => return,
                 Ok(Some(head)) => {
                     let mut body = incoming.body(&head);
                     let response = routes::answer(&self.app, &head, &mut body, address);
                     let keep = body.finish() && head.persistent() && !response.closes();
-                    (response, head.method() == "HEAD", keep && !self.stopping.load(SeqCst))
+                    let chunks = head.takes_chunks();
+                    let framing = if chunks { Framing::Delimited } else { Framing::UntilClose };
+                    (response, head.method() == "HEAD", framing, keep && !self.stopping.load(SeqCst))
                 }
-                Err(bad) => (routes::refuse(bad, address), false, false),
+                Err(bad) => (routes::refuse(bad, address), false, Framing::Delimited, false),
             };
             out.clear();
-            response.write_head(&mut out, !keep);
-            let body = if without_body { &[] } else { response.body() };
-            let in_one_piece = body.len() <= limits::ONE_PIECE_BYTES_MAX;
-            out.extend_from_slice(if in_one_piece { body } else { &[] });
-            let deadline = Instant::now() + limits::WRITE_DEADLINE;
-            let written = write_whole(stream, &out, deadline);
-            if written
-                .and_then(|()| write_whole(stream, if in_one_piece { &[] } else { body }, deadline))
-                .is_err()
-            {
+            response.write_head(&mut out, framing, !keep);
+            let written = match response.into_body() {
+                _ if without_body => write_whole(stream, &out),
+                Body::Whole(octets) if octets.len() <= limits::ONE_PIECE_BYTES_MAX => {
+                    out.extend_from_slice(&octets);
+                    write_whole(stream, &out)
+                }
+                Body::Whole(octets) => write_whole(stream, &out).and_then(|()| write_whole(stream, &octets)),
+                Body::Stream(events) => write_whole(stream, &out).and_then(|()| {
+                    let (mut write, mut is_open) =
+                        (|octets: &[u8]| write_whole(stream, octets), || is_open(stream));
+                    let mut open = EventStream::new(framing, &mut write, &mut is_open);
+                    events(&mut open)?;
+                    open.finish()
+                }),
+            };
+            if written.is_err() {
                 return;
             }
             if !keep {
@@ -219,8 +229,9 @@ impl Server {
     }
 }
 
-/// Writes all of it, or gives up at the deadline: the socket's own timeout begins anew with each octet taken.
-fn write_whole(mut stream: &TcpStream, mut octets: &[u8], deadline: Instant) -> io::Result<()> {
+/// Writes all of it, or gives up at a deadline: the socket's own timeout begins anew with each octet taken.
+fn write_whole(mut stream: &TcpStream, mut octets: &[u8]) -> io::Result<()> {
+    let deadline = Instant::now() + limits::WRITE_DEADLINE;
     while !octets.is_empty() {
         match stream.write(octets) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -235,12 +246,24 @@ fn write_whole(mut stream: &TcpStream, mut octets: &[u8], deadline: Instant) -> 
     Ok(())
 }
 
+/// Whether the client hasn't closed its side: while an answer lasts, that is how it says that it wants no more.
+fn is_open(stream: &TcpStream) -> bool {
+    if stream.set_nonblocking(true).is_err() {
+        return false;
+    }
+    let found = stream.peek(&mut [0]);
+    let open = !matches!(&found, Ok(0)) && found.err().is_none_or(|error| is_timeout(&error));
+    stream.set_nonblocking(false).is_ok() && open
+}
+
 /// Says that the cap is reached (RFC 9110 §15.6.4).
 fn write_busy(mut stream: &TcpStream) -> io::Result<()> {
     let busy = Response::text(503, "all connections are taken; try again").with("Retry-After", "1");
     let mut out = Vec::new();
-    busy.write_head(&mut out, true);
-    out.extend_from_slice(busy.body());
+    busy.write_head(&mut out, Framing::Delimited, true);
+    if let Body::Whole(octets) = busy.into_body() {
+        out.extend_from_slice(&octets);
+    }
     stream.write_all(&out)
 }
 

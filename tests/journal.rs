@@ -942,7 +942,8 @@ fn answers_for_anothers_row_as_for_one_that_never_was() {
                 let arguments = parse(&arguments.replace("7000", id));
                 let reply = ada.client.modern("tools/call", json!({ "name": tool, "arguments": arguments }));
                 let body = String::from_utf8(reply.body).expect("text");
-                (reply.status, reply.fields, body.replace(id, "7000"))
+                let without_time = reply.fields.into_iter().filter(|(name, _)| name != "Date");
+                (reply.status, without_time.collect::<Vec<_>>(), body.replace(id, "7000"))
             });
             assert_eq!(theirs, missing, "{tool} {arguments}");
             assert!(ada.rows() == before, "{tool} {arguments} wrote something");

@@ -289,15 +289,14 @@ fn answers_every_mistake_in_the_envelope() {
 fn answers_a_method_that_is_not_there_by_the_status_of_its_era() {
     let (_server, mut client) = start(&[]);
     let absent =
-        "logging/setLevel | resources/list | resources/read | resources/subscribe | resources/unsubscribe |
-        resources/templates/list | prompts/list | prompts/get | completion/complete | subscriptions/listen |
-        roots/list | tasks/get | tasks/list | sampling/createMessage | elicitation/create | Tools/List |";
+        "logging/setLevel | resources/subscribe | resources/unsubscribe | roots/list | tasks/get | tasks/list |
+        sampling/createMessage | elicitation/create | Tools/List |";
     for method in cells(absent).chain(["initialize", "ping"]) {
         let params = json!({ "_meta": modern_meta(), "name": "x", "uri": "x" });
         let fields = [MODERN, ("Mcp-Method", method), ("Mcp-Name", "x")];
         check(&mut client, &fields, &message(method, params), 404, -32601);
     }
-    for method in cells(absent).chain(["server/discover"]) {
+    for method in cells(absent).chain(["server/discover", "subscriptions/listen"]) {
         for version in LEGACY {
             check(&mut client, &[(VERSION, version)], &message(method, json!({})), 200, -32601);
         }
@@ -581,7 +580,11 @@ fn agrees_on_a_legacy_revision_and_never_on_the_stateless_one() {
             let (session, result) = initialize(&mut client, fields, asked);
             assert!(session.bytes().all(|octet| octet.is_ascii_graphic()), "{session}");
             assert_eq!(result["protocolVersion"], agreed, "{asked}");
-            assert_eq!(result["capabilities"], json!({ "tools": {} }));
+            let capabilities = json!({ "tools": {}, "resources": {}, "prompts": {}, "completions": {} });
+            assert_eq!(
+                result["capabilities"], capabilities,
+                "nothing is sent unasked, so nothing can be subscribed to"
+            );
             assert_eq!(result["serverInfo"]["name"], "epicme");
             assert_eq!(result["serverInfo"].get("title").is_some(), agreed != "2025-03-26");
             assert!(result["instructions"].is_string());
@@ -617,7 +620,7 @@ fn takes_a_session_for_a_memory_and_never_for_a_token() {
         connection.query_row("SELECT value FROM settings WHERE name = 'seal_key'", [], |row| row.get(0));
     let seal = Seal::new(key.expect("the key"));
     let sealed = |expires_at: i64| {
-        let session = json!(["2025-11-25", expires_at]).to_string();
+        let session = json!(["2025-11-25", expires_at, false, "random"]).to_string();
         seal.seal(&[b"session", &1_i64.to_be_bytes()], session.as_bytes())
     };
     check(&sealed(i64::MAX), 200, 0);
@@ -724,7 +727,9 @@ fn tells_a_modern_client_what_there_is_and_how_long_that_holds() {
         |result: &Value| result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"] == "epicme";
     let discovered = client.modern("server/discover", json!({})).json()["result"].take();
     assert_eq!(discovered["supportedVersions"], json!(["2026-07-28"]));
-    assert_eq!(discovered["capabilities"], json!({ "tools": {} }));
+    let resources = json!({ "subscribe": true, "listChanged": true });
+    let capabilities = json!({ "tools": {}, "resources": resources, "prompts": {}, "completions": {} });
+    assert_eq!(discovered["capabilities"], capabilities);
     let listed = client.modern("tools/list", json!({})).json()["result"].take();
     assert_eq!(listed.get("nextCursor"), None);
     for result in [&discovered, &listed] {

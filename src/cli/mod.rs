@@ -34,23 +34,24 @@ OPTION              MEANING                               VARIABLE
 --listen ADDR:PORT  where to listen; port 0: a free one   EPICME_LISTEN
 --public-url URL    https://HOST, as clients call it      EPICME_PUBLIC_URL
 --demo              an example if nobody is there yet     EPICME_DEMO=1
+--require-confirmation  only confirmed deletes EPICME_REQUIRE_CONFIRMATION
 --password-stdin    take it from standard input           EPICME_PASSWORD_STDIN
 --scope LIST        some of user:read entries:read        EPICME_SCOPE
                     entries:write tags:read tags:write
 --expires TIME      like 90s 15m 12h 30d                  EPICME_EXPIRES
 --label TEXT        what you call the token               EPICME_LABEL
---metadata FILE     a client metadata document            EPICME_METADATA
---confidential      give the client a secret              EPICME_CONFIDENTIAL
+--metadata FILE, --confidential: a client's metadata document; give it a secret
 serve, with an authorization server elsewhere (the README says how):
   --authorization-server URL --introspection-url URL --introspection-id ID
   and EPICME_INTROSPECTION_SECRET; each option's variable is named like this";
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 14] = [
+const OPTIONS: [(&str, bool); 15] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
     ("demo", false),
+    ("require-confirmation", false),
     ("password-stdin", false),
     ("scope", true),
     ("expires", true),
@@ -64,10 +65,11 @@ const OPTIONS: [(&str, bool); 14] = [
 ];
 
 /// What `serve` takes.
-const SERVE_OPTIONS: [&str; 7] = [
+const SERVE_OPTIONS: [&str; 8] = [
     "listen",
     "public-url",
     "demo",
+    "require-confirmation",
     "authorization-server",
     "introspection-url",
     "introspection-id",

@@ -48,7 +48,9 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     settings::remember_audience(&store, site.audience())?;
     let nobody = users::list(&store)?.is_empty();
     let origin = site.origin_for(None).unwrap_or_default().to_owned();
-    let server = Server::start(listeners, App::new(site, store, seal, remote)).map_err(unbound)?;
+    let server =
+        Server::start(listeners, App::new(site, store, seal, remote, line.flag("require-confirmation")))
+            .map_err(unbound)?;
 
     say(&format!("listening on http://{bound}"));
     let elsewhere = server.app().remote.is_some();

@@ -4,12 +4,13 @@
 
 use rusqlite::Row;
 
-use super::{Entry, EntryItem, EntryTag, Fault, Own, Page, TagName, cut, tags, take_eight};
+use super::{
+    Entry, EntryItem, EntryTag, Fault, Journal, Matches, Own, Page, Shown, TagName, cut, tags, take_eight,
+};
 use crate::clock::Timestamp;
-use crate::gate::Permit;
+use crate::events::{Change, Resource};
 use crate::limits;
 use crate::secret::Seal;
-use crate::store::Store;
 
 /// An entry to be made.
 pub struct NewEntry {
@@ -97,10 +98,8 @@ pub(super) type FilterValues<'f> = (
 );
 
 /// Makes an entry with its tags; a tag that isn't the caller's undoes all of it.
-pub fn create(store: &Store, permit: &Permit, new: NewEntry, now: Timestamp) -> Result<Entry, Fault> {
-    let permit = *permit;
-    store.write(move |connection| {
-        let own = Own::new(connection, permit);
+pub fn create(journal: &Journal, new: NewEntry, now: Timestamp) -> Result<Entry, Fault> {
+    journal.change(move |own, changes| {
         let sql =
             "INSERT INTO entries (user_id, title, content, mood, location, weather, is_private, is_favorite,
                                         created_at, updated_at)
@@ -118,38 +117,36 @@ pub fn create(store: &Store, permit: &Permit, new: NewEntry, now: Timestamp) -> 
                 &now.0,
             ],
         )?;
-        let id = connection.last_insert_rowid();
+        let id = own.connection.last_insert_rowid();
         for tag_id in &new.tag_ids {
-            tags::find_in(&own, *tag_id)?.ok_or(Fault::TagNotFound(*tag_id))?;
-            link(&own, id, *tag_id, now)?;
+            tags::find_in(own, *tag_id)?.ok_or(Fault::TagNotFound(*tag_id))?;
+            link(own, id, *tag_id, now)?;
         }
-        find_in(&own, id)?.ok_or(Fault::EntryNotFound(id))
+        changes.extend(changed(id));
+        find_in(own, id)?.ok_or(Fault::EntryNotFound(id))
     })
 }
 
 /// The caller's entry of this id.
-pub fn find(store: &Store, permit: &Permit, id: i64) -> Result<Option<Entry>, Fault> {
-    store.read(permit.user_id(), |connection| find_in(&Own::new(connection, *permit), id))
+pub fn find(journal: &Journal, id: i64) -> Result<Option<Entry>, Fault> {
+    journal.read(|own| find_in(own, id))
+}
+
+/// What is different once an entry is made, changed, deleted, or has other tags.
+pub(super) fn changed(id: i64) -> [Change; 2] {
+    [Change::Of(Resource::Entries), Change::Of(Resource::Entry(id))]
 }
 
 /// Changes an entry; without any field it stays as it is, its `updated_at` too.
-pub fn update(
-    store: &Store,
-    permit: &Permit,
-    id: i64,
-    change: EntryChange,
-    now: Timestamp,
-) -> Result<Entry, Fault> {
-    let permit = *permit;
-    store.write(move |connection| {
-        let own = Own::new(connection, permit);
+pub fn update(journal: &Journal, id: i64, change: EntryChange, now: Timestamp) -> Result<Entry, Fault> {
+    journal.change(move |own, noted| {
         let EntryChange { title, content, mood, location, weather, is_private, is_favorite } = change;
-        let changes = title.is_some()
+        let any = title.is_some()
             || content.is_some()
             || [&mood, &location, &weather].iter().any(|field| field.is_some())
             || is_private.is_some()
             || is_favorite.is_some();
-        if changes {
+        if any {
             let sql = "UPDATE entries SET
                            title = coalesce(?3, title), content = coalesce(?4, content),
                            mood = CASE WHEN ?5 THEN ?6 ELSE mood END,
@@ -175,17 +172,21 @@ pub fn update(
                     &now.0,
                 ],
             )?;
+            noted.extend(changed(id));
         }
-        find_in(&own, id)?.ok_or(Fault::EntryNotFound(id))
+        find_in(own, id)?.ok_or(Fault::EntryNotFound(id))
     })
 }
 
-/// Deletes an entry with its links and gives what it was.
-pub fn delete(store: &Store, permit: &Permit, id: i64) -> Result<Entry, Fault> {
-    let permit = *permit;
-    store.write(move |connection| {
-        let own = Own::new(connection, permit);
-        let entry = find_in(&own, id)?.ok_or(Fault::EntryNotFound(id))?;
+/// Deletes an entry with its links and gives what it was. Where a person was asked, it must still be what they were
+/// `shown`.
+pub fn delete(journal: &Journal, id: i64, shown: Option<Shown>) -> Result<Entry, Fault> {
+    journal.change(move |own, changes| {
+        let entry = find_in(own, id)?.ok_or(Fault::EntryNotFound(id))?;
+        if shown.is_some_and(|shown| shown != entry.shown()) {
+            return Err(Fault::Changed);
+        }
+        changes.extend(changed(id));
         own.change("DELETE FROM entries WHERE user_id = ?1 AND id = ?2", &[&id])?;
         Ok(entry)
     })
@@ -193,19 +194,19 @@ pub fn delete(store: &Store, permit: &Permit, id: i64) -> Result<Entry, Fault> {
 
 /// Attaches a tag to an entry; one that is attached already stays so.
 pub fn attach(
-    store: &Store,
-    permit: &Permit,
+    journal: &Journal,
     entry_id: i64,
     tag_id: i64,
     now: Timestamp,
 ) -> Result<(EntryTag, Entry, super::Tag), Fault> {
-    let permit = *permit;
-    store.write(move |connection| {
-        let own = Own::new(connection, permit);
-        let tag = tags::find_in(&own, tag_id)?.ok_or(Fault::TagNotFound(tag_id))?;
-        find_in(&own, entry_id)?.ok_or(Fault::EntryNotFound(entry_id))?;
-        let link = link(&own, entry_id, tag_id, now)?;
-        let entry = find_in(&own, entry_id)?.ok_or(Fault::EntryNotFound(entry_id))?;
+    journal.change(move |own, changes| {
+        let tag = tags::find_in(own, tag_id)?.ok_or(Fault::TagNotFound(tag_id))?;
+        find_in(own, entry_id)?.ok_or(Fault::EntryNotFound(entry_id))?;
+        let (link, is_new) = link(own, entry_id, tag_id, now)?;
+        if is_new {
+            changes.extend(changed(entry_id));
+        }
+        let entry = find_in(own, entry_id)?.ok_or(Fault::EntryNotFound(entry_id))?;
         if entry.tags.len() > limits::TAGS_PER_ENTRY_MAX {
             return Err(Fault::TooManyTags); // the savepoint takes the link back
         }
@@ -214,62 +215,105 @@ pub fn attach(
 }
 
 /// Detaches a tag from an entry and says whether it was attached.
-pub fn detach(
-    store: &Store,
-    permit: &Permit,
-    entry_id: i64,
-    tag_id: i64,
-) -> Result<(bool, Entry, super::Tag), Fault> {
-    let permit = *permit;
-    store.write(move |connection| {
-        let own = Own::new(connection, permit);
-        let tag = tags::find_in(&own, tag_id)?.ok_or(Fault::TagNotFound(tag_id))?;
+pub fn detach(journal: &Journal, entry_id: i64, tag_id: i64) -> Result<(bool, Entry, super::Tag), Fault> {
+    journal.change(move |own, changes| {
+        let tag = tags::find_in(own, tag_id)?.ok_or(Fault::TagNotFound(tag_id))?;
         let sql = "DELETE FROM entry_tags WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3";
         let removed = own.change(sql, &[&entry_id, &tag_id])? == 1;
-        let entry = find_in(&own, entry_id)?.ok_or(Fault::EntryNotFound(entry_id))?;
+        if removed {
+            changes.extend(changed(entry_id));
+        }
+        let entry = find_in(own, entry_id)?.ok_or(Fault::EntryNotFound(entry_id))?;
         Ok((removed, entry, tag))
     })
 }
 
 /// The entries that pass the filter, newest first.
 pub fn list(
-    store: &Store,
-    seal: &Seal,
-    permit: &Permit,
+    journal: &Journal,
     filter: &Filter,
     limit: usize,
     cursor: Option<&str>,
 ) -> Result<Page<EntryItem>, Fault> {
-    store.read(permit.user_id(), |connection| {
-        let own = Own::new(connection, *permit);
-        let filters = format!("{filter:?}"); // every field, with its name: all that a cursor must agree with
-        let (mut created_at, mut id) = (i64::MAX, i64::MAX);
-        if let Some(cursor) = cursor {
-            let position = own.position(seal, "entries", &filters, cursor)?;
-            let mut position = &position[..];
-            created_at = i64::from_be_bytes(take_eight(&mut position)?);
-            id = i64::from_be_bytes(take_eight(&mut position)?);
+    journal.read(|own| list_in(own, journal.seal, filter, limit, cursor))
+}
+
+/// The newest entries that pass the filter, whole: so many at most, and no more than hold so many octets of text.
+/// With them how many pass it in all.
+pub fn whole(
+    journal: &Journal,
+    filter: &Filter,
+    limit: usize,
+    bytes_max: usize,
+) -> Result<(Vec<Entry>, i64), Fault> {
+    journal.read(|own| {
+        let page = list_in(own, journal.seal, filter, limit, None)?;
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        for item in &page.items {
+            let Some(entry) = find_in(own, item.id)? else { continue };
+            bytes += entry.title.len() + entry.content.len();
+            if bytes > bytes_max {
+                break;
+            }
+            entries.push(entry);
         }
-        let ((need, tags, from, to), (mood, location, weather, private, favorite)) =
-            filter_values(&own, filter)?;
-        let sql = format!("SELECT count(*) FROM entries e WHERE {FILTER_SQL}");
-        let values: [&dyn rusqlite::ToSql; 9] =
-            [&need, &tags, &from, &to, mood, location, weather, &private, &favorite];
-        let total = own.first(&sql, &values, |row| row.get(0))?.unwrap_or(0);
-        let sql = format!(
-            "SELECT {ITEM_SQL} FROM entries e
+        Ok((entries, page.total))
+    })
+}
+
+/// Ids of entries for somebody who types one: digits are looked for in the ids, other text in the titles. What is equal
+/// comes first, then what begins with it, then the rest, each newest first.
+pub fn matching(journal: &Journal, typed: &str, limit: usize) -> Result<Matches, Fault> {
+    journal.read(|own| own.matching("entries", "title", "created_at DESC, id DESC", typed, limit))
+}
+
+/// The days (UTC) on which the person wrote, for somebody who types one; newest first.
+pub fn days(journal: &Journal, typed: &str, limit: usize) -> Result<Matches, Fault> {
+    journal.read(|own| {
+        let day = "date(created_at, 'unixepoch')";
+        let matches = format!("FROM entries WHERE user_id = ?1 AND instr({day}, ?2) = 1");
+        let total =
+            own.first(&format!("SELECT count(DISTINCT {day}) {matches}"), &[&typed], |row| row.get(0))?;
+        let total = total.unwrap_or(0);
+        let sql = format!("SELECT DISTINCT {day} {matches} ORDER BY 1 DESC LIMIT ?3");
+        let values = own.all(&sql, &[&typed, &(limit as i64)], |row| row.get(0))?;
+        Ok(Matches { values, total })
+    })
+}
+
+fn list_in(
+    own: &Own,
+    seal: &Seal,
+    filter: &Filter,
+    limit: usize,
+    cursor: Option<&str>,
+) -> Result<Page<EntryItem>, Fault> {
+    let filters = format!("{filter:?}"); // every field, with its name: all that a cursor must agree with
+    let (mut created_at, mut id) = (i64::MAX, i64::MAX);
+    if let Some(cursor) = cursor {
+        let position = own.position(seal, "entries", &filters, cursor)?;
+        let mut position = &position[..];
+        created_at = i64::from_be_bytes(take_eight(&mut position)?);
+        id = i64::from_be_bytes(take_eight(&mut position)?);
+    }
+    let ((need, tags, from, to), (mood, location, weather, private, favorite)) = filter_values(own, filter)?;
+    let sql = format!("SELECT count(*) FROM entries e WHERE {FILTER_SQL}");
+    let values: [&dyn rusqlite::ToSql; 9] =
+        [&need, &tags, &from, &to, mood, location, weather, &private, &favorite];
+    let total = own.first(&sql, &values, |row| row.get(0))?.unwrap_or(0);
+    let sql = format!(
+        "SELECT {ITEM_SQL} FROM entries e
              WHERE {FILTER_SQL} AND (e.created_at, e.id) < (?11, ?12)
              ORDER BY e.created_at DESC, e.id DESC LIMIT ?13"
-        );
-        let one_more = limit as i64 + 1;
-        let values = [&values[..], &[&created_at, &id, &one_more]].concat();
-        let mut items = own.all(&sql, &values, item)?;
-        let next = cut(&mut items, limit).map(|last: &EntryItem| {
-            let position = [last.created_at.0.to_be_bytes(), last.id.to_be_bytes()].concat();
-            own.cursor(seal, "entries", &filters, &position)
-        });
-        Ok(Page { items, total, next })
-    })
+    );
+    let one_more = limit as i64 + 1;
+    let values = [&values[..], &[&created_at, &id, &one_more]].concat();
+    let mut items = own.all(&sql, &values, item)?;
+    let next = cut(&mut items, limit).map(|last: &EntryItem| {
+        let position = [last.created_at.0.to_be_bytes(), last.id.to_be_bytes()].concat();
+        own.cursor(seal, "entries", &filters, &position)
+    });
+    Ok(Page { items, total, next })
 }
 
 pub(super) fn filter_values<'f>(own: &Own, filter: &'f Filter) -> Result<FilterValues<'f>, Fault> {
@@ -340,11 +384,11 @@ pub(super) fn find_in(own: &Own, id: i64) -> Result<Option<Entry>, Fault> {
     Ok(Some(entry))
 }
 
-/// Links an entry to a tag, both known to be the caller's, or finds the link that is there.
-fn link(own: &Own, entry_id: i64, tag_id: i64, now: Timestamp) -> Result<EntryTag, Fault> {
+/// Links an entry to a tag, both known to be the caller's, or finds the link that is there; says which.
+fn link(own: &Own, entry_id: i64, tag_id: i64, now: Timestamp) -> Result<(EntryTag, bool), Fault> {
     let sql = "INSERT INTO entry_tags (user_id, entry_id, tag_id, created_at, updated_at)
                VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (entry_id, tag_id) DO NOTHING";
-    own.change(sql, &[&entry_id, &tag_id, &now.0])?;
+    let is_new = own.change(sql, &[&entry_id, &tag_id, &now.0])? == 1;
     let sql = "SELECT id, user_id, entry_id, tag_id, created_at, updated_at FROM entry_tags
                WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3";
     let found = own.first(sql, &[&entry_id, &tag_id], |row| {
@@ -357,5 +401,5 @@ fn link(own: &Own, entry_id: i64, tag_id: i64, now: Timestamp) -> Result<EntryTa
             updated_at: Timestamp(row.get(5)?),
         })
     })?;
-    found.ok_or(Fault::EntryNotFound(entry_id))
+    Ok((found.ok_or(Fault::EntryNotFound(entry_id))?, is_new))
 }

@@ -11,11 +11,51 @@ pub mod tags;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
 use crate::clock::Timestamp;
+use crate::events::{Changes, Events};
 use crate::gate::Permit;
-use crate::secret::Seal;
-use crate::store::StoreError;
+use crate::secret::{self, Seal};
+use crate::store::{Store, StoreError};
+
+/// One person's journal: where it is kept, who listens to it, and the permit that opened it.
+#[derive(Clone, Copy)]
+pub struct Journal<'a> {
+    /// The database.
+    pub store: &'a Store,
+    /// The seal of cursors.
+    pub seal: &'a Seal,
+    /// Who listens.
+    pub events: &'a Events,
+    /// Whose journal it is.
+    pub permit: Permit,
+}
+
+impl Journal<'_> {
+    /// Reads in one transaction.
+    fn read<T>(&self, work: impl FnOnce(&Own) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.store.read(self.permit.user_id(), |connection| work(&Own::new(connection, self.permit)))
+    }
+
+    /// Changes in one transaction what `work` says it changes, and tells who listens once that is on the disk.
+    fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Own, &mut Changes) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let permit = self.permit;
+        let (value, changes) = self.store.write(move |connection| {
+            let mut changes = Changes::new();
+            let value = work(&Own::new(connection, permit), &mut changes)?;
+            Ok::<_, Fault>((value, changes))
+        })?;
+        self.events.publish(permit.user_id(), &changes);
+        Ok(value)
+    }
+}
+
+/// All that a row says, as a digest: what a person agreed to is what they were shown.
+pub type Shown = [u8; 32];
 
 /// An entry with its tags.
+#[derive(Debug)]
 pub struct Entry {
     /// Row id.
     pub id: i64,
@@ -43,6 +83,13 @@ pub struct Entry {
     pub tags: Vec<TagName>,
 }
 
+impl Entry {
+    /// See [`Shown`].
+    pub fn shown(&self) -> Shown {
+        secret::sha256(format!("{self:?}").as_bytes())
+    }
+}
+
 /// An entry as lists and searches show it.
 pub struct EntryItem {
     /// Row id.
@@ -62,6 +109,7 @@ pub struct EntryItem {
 }
 
 /// A tag.
+#[derive(Debug)]
 pub struct Tag {
     /// Row id.
     pub id: i64,
@@ -77,7 +125,15 @@ pub struct Tag {
     pub updated_at: Timestamp,
 }
 
+impl Tag {
+    /// See [`Shown`]; how many entries have the tag is part of it.
+    pub fn shown(&self, entry_count: usize) -> Shown {
+        secret::sha256(format!("{self:?} {entry_count}").as_bytes())
+    }
+}
+
 /// A tag as an entry shows it.
+#[derive(Debug)]
 pub struct TagName {
     /// Row id.
     pub id: i64,
@@ -115,6 +171,14 @@ pub struct EntryTag {
     pub updated_at: Timestamp,
 }
 
+/// What fits the beginning of a text that somebody is typing.
+pub struct Matches {
+    /// The best so many.
+    pub values: Vec<String>,
+    /// How many there are.
+    pub total: i64,
+}
+
 /// One page of a list.
 pub struct Page<T> {
     /// What is on the page.
@@ -139,6 +203,10 @@ pub enum Fault {
         /// The tag that has it.
         id: i64,
     },
+    /// The row isn't any more what the person was shown when they agreed.
+    Changed,
+    /// The caller has [`crate::limits::TAGS_MAX`] tags.
+    TagsFull,
     /// The entry would have more than [`crate::limits::TAGS_PER_ENTRY_MAX`] tags.
     TooManyTags,
     /// Not a date or date-time that exists.
@@ -208,6 +276,28 @@ impl<'c> Own<'c> {
     /// Changes rows and says how many.
     fn change(&self, sql: &str, arguments: &[&dyn ToSql]) -> Result<usize, Fault> {
         Ok(self.connection.prepare_cached(sql)?.execute(&self.bound(arguments)[..])?)
+    }
+
+    /// Rows of `table` whose id (where digits are typed) or else whose `name` holds what is typed: equal ones first,
+    /// then those that begin with it, then the rest, each in `order`.
+    fn matching(
+        &self,
+        table: &'static str,
+        name: &'static str,
+        order: &'static str,
+        typed: &str,
+        limit: usize,
+    ) -> Result<Matches, Fault> {
+        let by_id = typed.bytes().all(|octet| octet.is_ascii_digit());
+        let text = if by_id { "CAST(id AS TEXT)".to_owned() } else { format!("lower({name})") };
+        let matches = format!("FROM {table} WHERE user_id = ?1 AND instr({text}, lower(?2))");
+        let total =
+            self.first(&format!("SELECT count(*) {matches}"), &[&typed], |row| row.get(0))?.unwrap_or(0);
+        let sql = format!(
+            "SELECT CAST(id AS TEXT) {matches}
+             ORDER BY {text} <> lower(?2), instr({text}, lower(?2)) <> 1, {order} LIMIT ?3"
+        );
+        Ok(Matches { values: self.all(&sql, &[&typed, &(limit as i64)], |row| row.get(0))?, total })
     }
 
     fn bound<'a>(&'a self, arguments: &[&'a dyn ToSql]) -> Vec<&'a dyn ToSql> {

@@ -4,11 +4,8 @@
 //! again here.
 
 use super::entries::{self, FILTER_SQL, Filter, ITEM_SQL};
-use super::{EntryItem, Fault, Own, Page, cut, take_eight};
-use crate::gate::Permit;
+use super::{EntryItem, Fault, Journal, Page, cut, take_eight};
 use crate::limits;
-use crate::secret::Seal;
-use crate::store::Store;
 
 /// A found entry and the place where it matched.
 pub struct Found {
@@ -27,17 +24,15 @@ pub struct Found {
 ///
 /// Words are all required; `"a phrase"` in quotes, `word*` for a beginning, `-word` to exclude.
 pub fn search(
-    store: &Store,
-    seal: &Seal,
-    permit: &Permit,
+    journal: &Journal,
     query: &str,
     filter: &Filter,
     limit: usize,
     cursor: Option<&str>,
 ) -> Result<Page<Found>, Fault> {
     let Query { expression, all_in_title, some_in_title } = Query::parse(query)?;
-    store.read(permit.user_id(), |connection| {
-        let own = Own::new(connection, *permit);
+    let seal = journal.seal;
+    journal.read(|own| {
         let filters = format!("{expression} {filter:?}");
         let (mut tier, mut created_at, mut id) = (0, i64::MAX, i64::MAX); // before every entry
         if let Some(cursor) = cursor {
@@ -48,7 +43,7 @@ pub fn search(
             id = i64::from_be_bytes(take_eight(&mut position)?);
         }
         let ((need, tags, from, to), (mood, location, weather, private, favorite)) =
-            entries::filter_values(&own, filter)?;
+            entries::filter_values(own, filter)?;
         let values: [&dyn rusqlite::ToSql; 10] =
             [&need, &tags, &from, &to, mood, location, weather, &private, &favorite, &expression];
         let matches = format!(

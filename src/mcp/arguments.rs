@@ -1,4 +1,4 @@
-//! The arguments of a tool: one table gives both the JSON Schema that clients see and the check that is made.
+//! The arguments of a tool or prompt: one table gives both the JSON Schema that clients see and the check that is made.
 //!
 //! Knows no tool and no journal. Invariant: what passes [`read`] fits the schema that [`schema`] gives, so a
 //! tool never meets an argument it didn't ask for. (One thing passes that the schema doesn't promise, since models
@@ -68,6 +68,10 @@ pub enum Kind {
     Moment,
     /// What an earlier page gave as `nextCursor`.
     Cursor,
+    /// A row id as decimal digits: a prompt takes nothing but text.
+    IdText,
+    /// Row ids as decimal digits with commas between them, at most [`limits::TAGS_PER_ENTRY_MAX`].
+    IdsText,
 }
 
 impl Argument {
@@ -105,6 +109,7 @@ impl Argument {
                 json!({ "type": "string", "maxLength": MOMENT_CHARS_MAX, "pattern": MOMENT_PATTERN })
             }
             Kind::Cursor => json!({ "type": "string", "maxLength": limits::CURSOR_CHARS_MAX }),
+            Kind::IdText | Kind::IdsText => json!({ "type": "string" }),
         };
         if self.nullable {
             schema = json!({ "anyOf": [schema, { "type": "null" }] });
@@ -150,8 +155,22 @@ impl Argument {
                     .into()),
             },
             Kind::Cursor => characters(text()?, 0, limits::CURSOR_CHARS_MAX).map(Value::from),
+            Kind::IdText => id_of(text()?).map(Value::from).ok_or("must be an id in decimal digits".into()),
+            Kind::IdsText => {
+                let ids = text()?.split(',').map(str::trim).filter(|id| !id.is_empty()).map(id_of);
+                let ids: Option<Vec<_>> = ids.collect();
+                let ids = ids.ok_or("must be ids in decimal digits, with commas between them")?;
+                within("must have", ids.len(), 0, limits::TAGS_PER_ENTRY_MAX, "ids")?;
+                Ok(ids.into())
+            }
         }
     }
+}
+
+/// The id that these digits write, if they are the one way to write it.
+pub fn id_of(digits: &str) -> Option<i64> {
+    let plain = !digits.starts_with('0') && digits.bytes().all(|octet| octet.is_ascii_digit());
+    digits.parse().ok().filter(|id| plain && (1..=ID_MAX).contains(id))
 }
 
 /// The JSON Schema (2020-12) of a tool's arguments.
@@ -196,7 +215,7 @@ pub fn read(arguments: &[Argument], given: Map<String, Value>) -> Result<Checked
         };
         let known: Vec<_> = arguments.iter().map(|argument| argument.name).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        faults.push(format!("{}{more}: no such argument (this tool takes {known})", named.join(", ")));
+        faults.push(format!("{}{more}: no such argument (there are {known})", named.join(", ")));
     }
     if faults.is_empty() { Ok(Checked(checked)) } else { Err(faults.join("; ")) }
 }
@@ -338,7 +357,7 @@ mod tests {
         let wrong = check(json!({ "tags": [1, 1.5], "mood": "stormy", "colour": "red" }));
         let expected = "title is required; tags holds one that must be an integer from 1 to 9007199254740991, not 1.5; \
                         mood must have at most 5 characters, not 6; \
-                        \"colour\": no such argument (this tool takes title, tags, mood)";
+                        \"colour\": no such argument (there are title, tags, mood)";
         assert_eq!(wrong, Err(expected.to_owned()));
     }
 }

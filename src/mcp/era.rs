@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::gate::Caller;
 use crate::limits;
 use crate::request::Head;
-use crate::secret::Seal;
+use crate::secret::{self, Seal};
 
 /// The stateless revision spoken here.
 pub const MODERN: &str = "2026-07-28";
@@ -62,6 +62,45 @@ pub enum Era {
     Legacy(Revision),
 }
 
+/// What a client says that it can do, as far as anything here depends on it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Abilities {
+    /// It shows a form to the person and brings back what they answer.
+    pub elicits: bool,
+}
+
+impl Abilities {
+    /// Reads the capabilities that a client declared. `{}` means a form (2025-11-25 elicitation, Capabilities).
+    fn declared(capabilities: Option<&Value>) -> Abilities {
+        let elicitation = capabilities.and_then(|all| all.get("elicitation")?.as_object());
+        let elicits =
+            elicitation.is_some_and(|modes| modes.contains_key("form") || !modes.contains_key("url"));
+        Abilities { elicits }
+    }
+}
+
+/// Who sent a message: the era it speaks, and what else it has told of itself.
+pub struct Peer<'h> {
+    /// Its era.
+    pub era: Era,
+    /// What it can do.
+    pub abilities: Abilities,
+    /// Its session id, if it is a legacy client that sent one; ours and live.
+    pub session: Option<&'h str>,
+}
+
+impl Peer<'_> {
+    /// Whether it speaks the stateless revision.
+    pub fn is_modern(&self) -> bool {
+        self.era == Era::Modern
+    }
+
+    /// Whether it speaks 2025-03-26, see [`Revision::is_oldest`].
+    pub fn is_oldest(&self) -> bool {
+        matches!(self.era, Era::Legacy(revision) if revision.is_oldest())
+    }
+}
+
 /// What the headers say of the revision, for everything that the body leaves open.
 pub struct Headers<'h> {
     head: &'h Head,
@@ -88,22 +127,29 @@ impl<'h> Headers<'h> {
         self.version.is_some_and(is_modern)
     }
 
-    /// The revision of a legacy message. The session id, if there is one, must be ours and live: `404`, and the
+    /// Who sent a legacy message. The session id, if there is one, must be ours and live: `404`, and the
     /// client starts over (2025-11-25 transports, Session Management).
-    pub fn legacy(&self, caller: &Caller, seal: &Seal, now: Timestamp) -> Result<Revision, RpcError> {
-        let mut ids = self.head.fields("mcp-session-id").map(|id| open_session(id, caller, seal, now));
-        let session = match (ids.next(), ids.next()) {
-            (None, _) => None,
-            (Some(Some(revision)), None) => Some(revision),
-            (Some(None), None) => return Err(RpcError::unknown_session()),
-            (Some(_), Some(_)) => return Err(RpcError::header_mismatch("mcp-session-id must be there once")),
-        };
-        match self.version {
-            Some(version) => {
-                Revision::find(version).ok_or_else(|| RpcError::unsupported_version(&LEGACY, version))
-            }
-            None => Ok(session.unwrap_or(SILENT)),
+    pub fn legacy(&self, caller: &Caller, seal: &Seal, now: Timestamp) -> Result<Peer<'h>, RpcError> {
+        if self.head.fields("mcp-session-id").count() > 1 {
+            return Err(RpcError::header_mismatch("mcp-session-id must be there once"));
         }
+        let session = match self.head.fields("mcp-session-id").next() {
+            None => None,
+            Some(id) => Some(Session::open(id, caller, seal, now).ok_or_else(RpcError::unknown_session)?),
+        };
+        let revision = match self.version {
+            Some(version) => {
+                Revision::find(version).ok_or_else(|| RpcError::unsupported_version(&LEGACY, version))?
+            }
+            None => session.as_ref().map_or(SILENT, |session| session.revision),
+        };
+        // The oldest revision has no elicitation, whatever its client declares.
+        let abilities = session.filter(|_| !revision.is_oldest()).map(|session| session.abilities);
+        Ok(Peer {
+            era: Era::Legacy(revision),
+            abilities: abilities.unwrap_or_default(),
+            session: self.head.field("mcp-session-id"),
+        })
     }
 
     /// Whether the request belongs to the stateless era. `initialize` never does without saying so itself.
@@ -186,18 +232,52 @@ fn decode_header(value: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// A session id for a legacy client: it carries all there is to know, so the server keeps nothing. It is bound
-/// to its caller and never takes the place of a token.
-pub fn seal_session(revision: Revision, caller: &Caller, seal: &Seal, now: Timestamp) -> String {
-    let session = json!([revision.name(), now.plus(limits::SESSION_SECONDS).0]);
-    seal.seal(&[b"session", &caller.binding()], session.to_string().as_bytes())
+/// What a modern request says of its sender.
+pub fn modern_peer(request: &Request) -> Peer<'static> {
+    let capabilities = meta(request.params.as_ref()).and_then(|meta| meta.get(CAPABILITIES_KEY));
+    Peer { era: Era::Modern, abilities: Abilities::declared(capabilities), session: None }
 }
 
-fn open_session(id: &[u8], caller: &Caller, seal: &Seal, now: Timestamp) -> Option<Revision> {
-    let session = seal.open(&[b"session", &caller.binding()], std::str::from_utf8(id).ok()?)?;
-    let session: Value = serde_json::from_slice(&session).ok()?;
-    let expires_at = Timestamp(session.get(1)?.as_i64()?);
-    Revision::find(session.get(0)?.as_str()?).filter(|_| now < expires_at)
+/// What a legacy client and the server agreed on.
+pub struct Session {
+    /// The revision.
+    pub revision: Revision,
+    /// What the client can do.
+    abilities: Abilities,
+}
+
+impl Session {
+    /// What an `initialize` with these parameters begins.
+    pub fn begin(params: Option<&Value>) -> Result<Session, RpcError> {
+        let version = params.and_then(|params| params.get("protocolVersion")?.as_str());
+        let version =
+            version.ok_or_else(|| RpcError::invalid_params("params.protocolVersion must be a string"))?;
+        let capabilities = params.and_then(|params| params.get("capabilities"));
+        Ok(Session { revision: Revision::negotiate(version), abilities: Abilities::declared(capabilities) })
+    }
+
+    /// Who begins it.
+    pub fn peer(&self) -> Peer<'static> {
+        Peer { era: Era::Legacy(self.revision), abilities: self.abilities, session: None }
+    }
+
+    /// The session's id: it carries all there is to know, so the server keeps nothing. It is bound to its caller and
+    /// never takes the place of a token.
+    pub fn seal(&self, caller: &Caller, seal: &Seal, now: Timestamp) -> String {
+        let expires_at = now.plus(limits::SESSION_SECONDS).0;
+        // The random part tells two sessions of one client apart: an answer belongs to the one that was asked.
+        let session =
+            json!([self.revision.name(), expires_at, self.abilities.elicits, secret::random_text::<8>()]);
+        seal.seal(&[b"session", &caller.binding()], session.to_string().as_bytes())
+    }
+
+    fn open(id: &[u8], caller: &Caller, seal: &Seal, now: Timestamp) -> Option<Session> {
+        let session = seal.open(&[b"session", &caller.binding()], std::str::from_utf8(id).ok()?)?;
+        let session: Value = serde_json::from_slice(&session).ok()?;
+        let expires_at = Timestamp(session.get(1)?.as_i64()?);
+        let revision = Revision::find(session.get(0)?.as_str()?).filter(|_| now < expires_at)?;
+        Some(Session { revision, abilities: Abilities { elicits: session.get(2)?.as_bool()? } })
+    }
 }
 
 #[cfg(test)]

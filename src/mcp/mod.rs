@@ -4,25 +4,42 @@
 //! down; a message is prepared, scope included, before anything of it is run.
 
 mod arguments;
+mod completion;
 mod era;
+mod prompts;
+mod questions;
+mod resources;
 mod rpc;
 mod shapes;
+mod streams;
+mod subscriptions;
 pub mod tools;
 
-use std::sync::LazyLock;
+use std::io;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use self::era::{Era, Headers, MODERN, Revision};
+use self::completion::Completion;
+use self::era::{Headers, MODERN, Peer, Session};
+use self::prompts::{PROMPTS, Prompt, PromptError};
+use self::questions::{Brought, RoundTrip};
 use self::rpc::{Message, Request, RpcError, success};
-use self::tools::{Desk, TOOLS, Tool};
+use self::streams::{Next, Stay};
+use self::subscriptions::{Asked, Honoured};
+use self::tools::{Desk, Outcome, Standing, TOOLS, Tool};
+use crate::app::App;
 use crate::clock::Timestamp;
+use crate::events::{Answer, Listener, News, Question, Resource, Wish};
 use crate::gate::{Caller, Permit, Refusal, Rule};
+use crate::journal::Shown;
 use crate::limits;
 use crate::request::Head;
-use crate::response::Response;
-use crate::secret::Seal;
-use crate::store::Store;
+use crate::response::{EventStream, Response, Stream};
+use crate::scope::{Scope, Scopes};
+use crate::secret;
+use crate::store::StoreError;
 use crate::trace::Exchange;
 
 const INSTRUCTIONS: &str = "A private journal. The tools show the signed-in person's own entries and tags: write \
@@ -31,12 +48,14 @@ const INSTRUCTIONS: &str = "A private journal. The tools show the signed-in pers
 
 /// What an answer is made from.
 pub struct Mcp<'a> {
-    /// The database.
-    pub store: &'a Store,
-    /// The seal of cursors and session ids.
-    pub seal: &'a Seal,
+    /// What requests are answered from.
+    pub app: &'a Arc<App>,
+    /// The head of the request.
+    pub head: &'a Head,
+    /// The name of ours that it was sent to.
+    pub origin: &'a str,
     /// Whose token opened the gate.
-    pub caller: &'a Caller,
+    pub caller: Caller,
     /// The time of the request.
     pub now: Timestamp,
 }
@@ -56,18 +75,20 @@ pub fn accept(head: &Head) -> Result<Form, Response> {
 }
 
 /// Answers a request that the gate has admitted.
-pub fn answer(mcp: &Mcp, head: &Head, form: Form, octets: &[u8], exchange: &mut Exchange) -> Response {
+pub fn answer(mcp: Mcp, form: Form, octets: &[u8], exchange: &mut Exchange) -> Response {
     let reply = crate::json::parse(octets)
         .map_err(|error| Failure::Rpc(RpcError::parse(&error)))
-        .and_then(|message| mcp.message(message, head, exchange));
+        .and_then(|message| mcp.message(message, form, exchange));
     match reply {
-        Ok(Reply { message: None, .. }) => Response::new(202),
-        Ok(Reply { message: Some(message), session }) => {
+        Ok(Reply::Nothing) => Response::new(202),
+        Ok(Reply::Message { message, session }) => {
             let response = form.response(&message);
             session.into_iter().fold(response, |response, id| response.with("Mcp-Session-Id", id))
         }
+        Ok(Reply::Stream(write)) => Response::stream(write),
         Err(Failure::Rpc(error)) if error.status() == 200 => form.response(&error.message()),
         Err(Failure::Rpc(error)) => Response::json(error.status(), &error.message()),
+        Err(Failure::NoStream) => Response::text(406, "Accept must allow text/event-stream for this"),
         Err(Failure::Gate(refusal)) => {
             exchange.rule = Some(refusal.rule.name());
             refusal.answer()
@@ -75,16 +96,17 @@ pub fn answer(mcp: &Mcp, head: &Head, form: Form, octets: &[u8], exchange: &mut 
     }
 }
 
-/// The form of a successful answer.
+/// The forms of answer that the client takes.
 #[derive(Clone, Copy)]
-pub enum Form {
-    /// One JSON text.
-    Json,
-    /// The same one message as the one event of a whole body, for a client that takes nothing else.
-    Event,
+pub struct Form {
+    /// One JSON text; without it, the same one message as the one event of a whole body.
+    json: bool,
+    /// An open event stream.
+    events: bool,
 }
 
 impl Form {
+    /// What `Accept` allows; `None` when it allows neither.
     fn choose(head: &Head) -> Option<Form> {
         let mut ranges = Vec::new();
         for value in head.fields("accept") {
@@ -102,19 +124,17 @@ impl Form {
                     named.then_some(!refused)
                 })
             };
-            names.iter().find_map(quality).unwrap_or(false)
+            ranges.is_empty() || names.iter().find_map(quality).unwrap_or(false)
         };
-        if ranges.is_empty() || takes(["application/json", "application/*", "*/*"]) {
-            Some(Form::Json)
-        } else {
-            takes(["text/event-stream", "text/*", "*/*"]).then_some(Form::Event)
-        }
+        let json = takes(["application/json", "application/*", "*/*"]);
+        let events = takes(["text/event-stream", "text/*", "*/*"]);
+        (json || events).then_some(Form { json, events })
     }
 
     fn response(self, message: &Value) -> Response {
-        match self {
-            Form::Json => Response::json(200, message),
-            Form::Event => Response::event(message),
+        match self.json {
+            true => Response::json(200, message),
+            false => Response::event(message),
         }
     }
 }
@@ -125,6 +145,8 @@ enum Failure {
     Rpc(RpcError),
     /// The gate refused the operation, which is an HTTP matter: only a `403` makes a client ask for more.
     Gate(Refusal),
+    /// It can only be answered by an open stream, which the client doesn't take.
+    NoStream,
 }
 
 impl From<RpcError> for Failure {
@@ -134,54 +156,99 @@ impl From<RpcError> for Failure {
 }
 
 /// What is sent back.
-struct Reply {
-    /// The message or batch; `None` when nothing is owed.
-    message: Option<Value>,
-    /// A session id for a client that has just initialized.
-    session: Option<String>,
+enum Reply {
+    /// Nothing is owed.
+    Nothing,
+    /// A message or batch, with a session id for a client that has just initialized.
+    Message { message: Value, session: Option<String> },
+    /// Messages, one after the other.
+    Stream(Box<Stream>),
 }
 
 /// A request that passed every check: all that is left is to do it.
 enum Work {
     Discover,
-    Initialize(Revision),
+    Initialize(Session),
     Ping,
     ListTools,
-    Call { tool: &'static Tool, permit: Permit, arguments: Map<String, Value> },
+    ListPrompts,
+    ListTemplates,
+    ListResources { cursor: Option<String> },
+    ReadResource { resource: Resource, permit: Permit, uri: String },
+    GetPrompt { prompt: &'static Prompt, permit: Permit, arguments: Map<String, Value> },
+    Complete(Completion),
+    Call(Call),
+    Listen(Asked),
+}
+
+/// A call of a tool.
+struct Call {
+    tool: &'static Tool,
+    permit: Permit,
+    arguments: Map<String, Value>,
+    /// What it brings back of an earlier round, if any: `inputResponses` and `requestState`.
+    responses: Option<Value>,
+    state: Option<Value>,
 }
 
 impl Mcp<'_> {
-    fn message(&self, message: Value, head: &Head, exchange: &mut Exchange) -> Result<Reply, Failure> {
-        if let Value::Array(messages) = message {
-            return self.batch(messages, &Headers::read(head)?, exchange);
-        }
-        match Message::read(message)? {
+    fn message(self, message: Value, form: Form, exchange: &mut Exchange) -> Result<Reply, Failure> {
+        let message = match message {
+            Value::Array(messages) => return self.batch(messages, exchange),
+            message => Message::read(message)?,
+        };
+        match message {
             Message::Request(request) => {
                 let id = request.id.clone();
                 let answered = |error: RpcError| Failure::Rpc(error.answering(&id));
-                let headers = Headers::read(head).map_err(answered)?;
-                let era = self.era(&request, &headers).map_err(answered)?;
-                let work = self.prepare(request, era, exchange)?;
-                let session = match work {
-                    Work::Initialize(revision) => {
-                        Some(era::seal_session(revision, self.caller, self.seal, self.now))
+                let headers = Headers::read(self.head).map_err(answered)?;
+                let peer = self.peer(&request, &headers).map_err(answered)?;
+                match self.prepare(request, &peer, exchange)? {
+                    Work::Listen(asked) => self.listen(asked, id, form),
+                    Work::Call(call) if call.tool.asks() && peer.abilities.elicits && !peer.is_modern() => {
+                        self.ask_on_stream(call, id, &peer, form)
                     }
-                    _ => None,
-                };
-                let result = self.run(work, era).map_err(answered)?;
-                Ok(Reply { message: Some(success(id, result)), session })
-            }
-            Message::Notification { params } => {
-                let headers = Headers::read(head)?;
-                // A notification is never answered. None of those there are means anything here.
-                if !era::claims_modern(params.as_ref()) && !headers.modern() {
-                    headers.legacy(self.caller, self.seal, self.now)?;
+                    work => {
+                        let session = match &work {
+                            Work::Initialize(session) => {
+                                Some(session.seal(&self.caller, &self.app.seal, self.now))
+                            }
+                            _ => None,
+                        };
+                        let result = self.run(work, &peer).map_err(answered)?;
+                        Ok(Reply::Message { message: success(id, result), session })
+                    }
                 }
-                Ok(Reply { message: None, session: None })
             }
-            Message::Response => {
-                let text = "no request of this server waits for a response";
-                Err(Failure::Rpc(RpcError::invalid_request(text)))
+            Message::Notification { method, params } => {
+                let headers = Headers::read(self.head)?;
+                if era::claims_modern(params.as_ref()) || headers.modern() {
+                    return Ok(Reply::Nothing); // a modern client cancels by closing the stream
+                }
+                let peer = headers.legacy(&self.caller, &self.app.seal, self.now)?;
+                let call = params.as_ref().and_then(|params| params.get("requestId"));
+                if let ("notifications/cancelled", Some(session), Some(call)) = (&*method, peer.session, call)
+                {
+                    self.app.events.cancel(self.caller.person(), session, &call.to_string());
+                }
+                Ok(Reply::Nothing) // a notification is never answered, and no other means anything here
+            }
+            Message::Response { id, result } => {
+                let headers = Headers::read(self.head)?;
+                if headers.modern() {
+                    let text = "a client of this revision posts requests and notifications alone";
+                    return Err(RpcError::invalid_request(text).into());
+                }
+                let peer = headers.legacy(&self.caller, &self.app.seal, self.now)?;
+                // An error, or what doesn't fit the question, is no yes; and a refusal is final.
+                let answer = result.as_ref().and_then(questions::read).unwrap_or(Answer::No);
+                let open = match (peer.session, id.as_ref().and_then(Value::as_str)) {
+                    (Some(session), Some(id)) => {
+                        self.app.events.answer(self.caller.person(), session, id, answer)
+                    }
+                    _ => false,
+                };
+                if open { Ok(Reply::Nothing) } else { Err(RpcError::unknown_question().into()) }
             }
         }
     }
@@ -189,13 +256,9 @@ impl Mcp<'_> {
     /// A batch, which only 2025-03-26 has. Everything in it is prepared before anything is run, so that a
     /// refused one leaves nothing half-done; for the same reason one malformed message refuses all (JSON-RPC 2.0 §6
     /// would answer each, and half a batch of writes would be done).
-    fn batch(
-        &self,
-        messages: Vec<Value>,
-        headers: &Headers,
-        exchange: &mut Exchange,
-    ) -> Result<Reply, Failure> {
+    fn batch(&self, messages: Vec<Value>, exchange: &mut Exchange) -> Result<Reply, Failure> {
         let invalid = |text: &str| Failure::Rpc(RpcError::invalid_request(text));
+        let headers = Headers::read(self.head)?;
         let claims = |message: &Value| era::claims_modern(message.get("params"));
         if messages.is_empty() || messages.len() > limits::BATCH_MESSAGES_MAX {
             let text = format!("a batch holds 1 to {} messages", limits::BATCH_MESSAGES_MAX);
@@ -204,12 +267,11 @@ impl Mcp<'_> {
         if headers.modern() || messages.iter().any(claims) {
             return Err(invalid("this revision has no batches"));
         }
-        let revision = match headers.legacy(self.caller, self.seal, self.now) {
+        let peer = match headers.legacy(&self.caller, &self.app.seal, self.now) {
             Err(error) if error.status() == 404 => return Err(error.into()),
-            Ok(revision) if revision.is_oldest() => revision,
+            Ok(peer) if peer.is_oldest() => peer,
             _ => return Err(invalid("this revision has no batches")),
         };
-        let era = Era::Legacy(revision);
         let mut prepared = Vec::new();
         for message in messages {
             match Message::read(message).map_err(RpcError::unanswering)? {
@@ -218,14 +280,16 @@ impl Mcp<'_> {
                 }
                 Message::Request(request) => {
                     let id = request.id.clone();
-                    match self.prepare(request, era, exchange) {
+                    match self.prepare(request, &peer, exchange) {
                         Ok(work) => prepared.push((id, Ok(work))),
                         Err(Failure::Rpc(error)) => prepared.push((id, Err(error))),
-                        Err(refused @ Failure::Gate(_)) => return Err(refused),
+                        Err(refused) => return Err(refused),
                     }
                 }
                 Message::Notification { .. } => {}
-                Message::Response => return Err(invalid("no request of this server waits for a response")),
+                Message::Response { .. } => {
+                    return Err(invalid("this revision has no request of the server's"));
+                }
             }
         }
         exchange.operation = Some("batch");
@@ -233,112 +297,358 @@ impl Mcp<'_> {
         for (id, work) in prepared {
             let full = bytes > limits::BATCH_ANSWER_BYTES_MAX;
             let work = work.and_then(|work| if full { Err(RpcError::batch_full()) } else { Ok(work) });
-            let answer = match work.and_then(|work| self.run(work, era)) {
+            let answer = match work.and_then(|work| self.run(work, &peer)) {
                 Ok(result) => success(id, result),
                 Err(error) => error.answering(&id).message(),
             };
             bytes += serde_json::to_vec(&answer).map_or(0, |octets| octets.len());
             answers.push(answer);
         }
-        Ok(Reply { message: (!answers.is_empty()).then_some(Value::Array(answers)), session: None })
+        match answers.is_empty() {
+            true => Ok(Reply::Nothing),
+            false => Ok(Reply::Message { message: Value::Array(answers), session: None }),
+        }
     }
 
-    fn era(&self, request: &Request, headers: &Headers) -> Result<Era, RpcError> {
+    fn peer<'h>(&self, request: &Request, headers: &Headers<'h>) -> Result<Peer<'h>, RpcError> {
         if headers.is_modern_request(request)? {
             headers.check_modern(request)?;
-            return Ok(Era::Modern);
+            return Ok(era::modern_peer(request));
         }
         if request.method == "initialize" {
-            let version = request.params.as_ref().and_then(|params| params.get("protocolVersion")?.as_str());
-            return match version {
-                Some(version) => Ok(Era::Legacy(Revision::negotiate(version))),
-                None => Err(RpcError::invalid_params("params.protocolVersion must be a string")),
-            };
+            return Session::begin(request.params.as_ref()).map(|session| session.peer());
         }
-        headers.legacy(self.caller, self.seal, self.now).map(Era::Legacy)
+        headers.legacy(&self.caller, &self.app.seal, self.now)
     }
 
     /// The method, its parameters and its scope.
-    fn prepare(&self, request: Request, era: Era, exchange: &mut Exchange) -> Result<Work, Failure> {
+    fn prepare(&self, request: Request, peer: &Peer, exchange: &mut Exchange) -> Result<Work, Failure> {
         let Request { id, method, params } = request;
         let answered = |error: RpcError| Failure::Rpc(error.answering(&id));
-        let (operation, work) = match (era, method.as_str()) {
-            (Era::Modern, "server/discover") => ("server/discover", Work::Discover),
-            (Era::Legacy(revision), "initialize") => ("initialize", Work::Initialize(revision)),
-            (Era::Legacy(_), "ping") => ("ping", Work::Ping),
-            (_, "tools/list") => ("tools/list", Work::ListTools),
-            (_, "tools/call") => {
-                let (tool, arguments) = tool_call(params).map_err(answered)?;
-                exchange.operation = Some(tool.name);
-                let permit = self.caller.permit(tool.needs(), tool.name).map_err(Failure::Gate)?;
-                exchange.rule = Some(Rule::Permitted.name());
-                return Ok(Work::Call { tool, permit, arguments });
-            }
-            _ => return Err(answered(RpcError::method_not_found(era == Era::Modern))),
+        let (modern, method) = (peer.is_modern(), method.as_str());
+        let known = METHODS.iter().find(|(name, eras)| *name == method && eras.include(modern));
+        let Some((operation, _)) = known else {
+            return Err(answered(RpcError::method_not_found(modern)));
         };
         exchange.operation = Some(operation);
-        match params {
-            None => Ok(work),
-            Some(Value::Object(params))
-                if matches!(work, Work::ListTools) && params.contains_key("cursor") =>
-            {
-                Err(answered(RpcError::invalid_params("cursor: this list has one page"))) // so no cursor is ours
+        let params = match params {
+            None => Map::new(),
+            Some(Value::Object(params)) => params,
+            Some(_) => return Err(answered(RpcError::invalid_params("params must be an object"))),
+        };
+        let mut permit = |needs: Scopes, operation: &'static str| {
+            exchange.operation = Some(operation);
+            let permit = self.caller.permit(needs, operation).map_err(Failure::Gate)?;
+            exchange.rule = Some(Rule::Permitted.name());
+            Ok::<_, Failure>(permit)
+        };
+        match method {
+            "server/discover" => Ok(Work::Discover),
+            "initialize" => {
+                Ok(Work::Initialize(Session::begin(Some(&Value::Object(params))).map_err(answered)?))
             }
-            Some(Value::Object(_)) => Ok(work),
-            Some(_) => Err(answered(RpcError::invalid_params("params must be an object"))),
+            "ping" => Ok(Work::Ping),
+            "tools/list" => one_page(&params).map(|()| Work::ListTools).map_err(answered),
+            "prompts/list" => one_page(&params).map(|()| Work::ListPrompts).map_err(answered),
+            "resources/templates/list" => one_page(&params).map(|()| Work::ListTemplates).map_err(answered),
+            "resources/list" => match params.get("cursor") {
+                None => Ok(Work::ListResources { cursor: None }),
+                Some(Value::String(cursor)) => Ok(Work::ListResources { cursor: Some(cursor.clone()) }),
+                Some(_) => Err(answered(RpcError::invalid_params("params.cursor must be a string"))),
+            },
+            "resources/read" => {
+                let uri = text(&params, "uri").map_err(answered)?;
+                if uri.len() > limits::URI_BYTES_MAX {
+                    let text = format!("params.uri must have at most {} octets", limits::URI_BYTES_MAX);
+                    return Err(answered(RpcError::invalid_params(text)));
+                }
+                let unknown = || answered(RpcError::resource_not_found(modern, uri));
+                let resource = resources::parse(uri).ok_or_else(unknown)?;
+                let permit = permit(resources::needs(resource), resources::operation(resource))?;
+                Ok(Work::ReadResource { resource, permit, uri: uri.to_owned() })
+            }
+            "prompts/get" => {
+                let (name, arguments) = name_and_arguments(params).map_err(answered)?;
+                let unknown =
+                    || RpcError::invalid_params("Unknown prompt: prompts/list shows those there are");
+                let prompt = prompts::find(&name).ok_or_else(unknown).map_err(answered)?;
+                Ok(Work::GetPrompt { prompt, permit: permit(prompt.needs, prompt.name)?, arguments })
+            }
+            "completion/complete" => {
+                Completion::read(&Value::Object(params)).map(Work::Complete).map_err(answered)
+            }
+            "subscriptions/listen" => Asked::read(&params).map(Work::Listen).map_err(answered),
+            _ => {
+                let mut params = params;
+                let (responses, state) = match modern {
+                    true => (params.remove("inputResponses"), params.remove("requestState")),
+                    false => (None, None),
+                };
+                let (name, arguments) = name_and_arguments(params).map_err(answered)?;
+                let unknown =
+                    || RpcError::invalid_params("Unknown tool: tools/list shows the tools there are");
+                let tool = tools::find(&name).ok_or_else(unknown).map_err(answered)?;
+                let permit = permit(tool.needs(), tool.name)?;
+                Ok(Work::Call(Call { tool, permit, arguments, responses, state }))
+            }
         }
     }
 
-    fn run(&self, work: Work, era: Era) -> Result<Value, RpcError> {
+    fn run(&self, work: Work, peer: &Peer) -> Result<Value, RpcError> {
+        let public = |mut result: Value| {
+            if peer.is_modern() {
+                result["ttlMs"] = limits::PUBLIC_TTL_MS.into();
+                result["cacheScope"] = "public".into();
+            }
+            result
+        };
+        let private = |mut result: Value| {
+            if peer.is_modern() {
+                result["ttlMs"] = 0.into();
+                result["cacheScope"] = "private".into();
+            }
+            result
+        };
         let result = match work {
             Work::Ping => json!({}),
-            Work::Initialize(revision) => json!({
-                "protocolVersion": revision.name(),
-                "capabilities": { "tools": {} },
-                "serverInfo": server_info(!revision.is_oldest()),
+            Work::Initialize(session) => json!({
+                "protocolVersion": session.revision.name(),
+                // Streams of changes are the stateless revision's: here there is nothing to subscribe to.
+                "capabilities": { "tools": {}, "resources": {}, "prompts": {}, "completions": {} },
+                "serverInfo": server_info(!session.revision.is_oldest()),
                 "instructions": INSTRUCTIONS,
             }),
-            Work::Discover => json!({
+            Work::Discover => public(json!({
                 "supportedVersions": [MODERN],
-                "capabilities": { "tools": {} },
+                "capabilities": {
+                    "tools": {}, "resources": { "subscribe": true, "listChanged": true }, "prompts": {},
+                    "completions": {},
+                },
                 "instructions": INSTRUCTIONS,
-                "ttlMs": limits::PUBLIC_TTL_MS,
-                "cacheScope": "public",
-            }),
-            Work::ListTools => match era {
-                Era::Modern => json!({
-                    "tools": *TOOLS_DESCRIBED, "ttlMs": limits::PUBLIC_TTL_MS, "cacheScope": "public",
-                }),
-                Era::Legacy(revision) if revision.is_oldest() => json!({ "tools": *TOOLS_DESCRIBED_OLDEST }),
-                Era::Legacy(_) => json!({ "tools": *TOOLS_DESCRIBED }),
-            },
-            Work::Call { tool, permit, arguments } => {
-                let Mcp { store, seal, caller, now } = *self;
-                let desk = Desk { store, seal, permit, scopes: caller.scopes(), now };
-                tool.call(&desk, arguments).map_err(|error| RpcError::internal(&error))?
+            })),
+            Work::ListTools => public(json!({ "tools": *TOOLS_DESCRIBED })),
+            Work::ListPrompts => public(json!({ "prompts": *PROMPTS_DESCRIBED })),
+            Work::ListTemplates => public(json!({ "resourceTemplates": resources::templates() })),
+            Work::ListResources { cursor } => {
+                let permit = self.caller.permit(Scopes::of(&[Scope::TagsRead]), "resources/list").ok();
+                let journal = permit.map(|permit| self.app.journal(permit));
+                private(resources::list(journal.as_ref(), cursor.as_deref())?)
             }
+            Work::ReadResource { resource, permit, uri } => {
+                let contents = resources::contents(&self.app.journal(permit), resource)?;
+                let unknown = || RpcError::resource_not_found(peer.is_modern(), &uri);
+                private(json!({ "contents": [contents.ok_or_else(unknown)?] }))
+            }
+            Work::GetPrompt { prompt, permit, arguments } => {
+                prompt.get(&self.app.journal(permit), arguments).map_err(|error| match error {
+                    PromptError::Arguments(faults) => RpcError::invalid_params(faults),
+                    PromptError::Journal(fault) => fault.into(),
+                })?
+            }
+            Work::Complete(completion) => {
+                let permit = self.caller.permit(completion.needs(), "completion/complete").ok();
+                let journal = permit.map(|permit| self.app.journal(permit));
+                completion.complete(journal.as_ref())?
+            }
+            Work::Call(call) => self.call(call, peer)?,
+            Work::Listen(_) => return Err(RpcError::method_not_found(peer.is_modern())), // never in a batch
         };
-        Ok(match era {
-            Era::Modern => modern_result(result),
-            Era::Legacy(revision) if revision.is_oldest() => oldest_result(result),
-            Era::Legacy(_) => result,
+        Ok(match peer {
+            _ if peer.is_modern() => modern_result(result),
+            _ if peer.is_oldest() => oldest_result(result),
+            _ => result,
         })
+    }
+
+    /// Calls a tool and answers with one result, which in the stateless revision may be a question.
+    fn call(&self, call: Call, peer: &Peer) -> Result<Value, RpcError> {
+        let Call { tool, permit, arguments, responses, state } = call;
+        let trip = RoundTrip {
+            seal: &self.app.seal,
+            caller: &self.caller,
+            tool: tool.name,
+            arguments: &arguments,
+            now: self.now,
+        };
+        let can_ask = peer.is_modern() && peer.abilities.elicits;
+        let standing = if !tool.asks() {
+            Standing::NotAsked
+        } else if can_ask || state.is_some() || responses.is_some() {
+            match trip.brought(state, responses).map_err(RpcError::invalid_params)? {
+                Brought::Nothing => Standing::ToBeAsked,
+                Brought::Answer(answer, shown) => Standing::Answered(answer, shown),
+            }
+        } else if self.app.require_confirmation {
+            return match peer.is_modern() {
+                true => Err(RpcError::needs_elicitation()),
+                false => Ok(tools::told(
+                    "This server deletes only what the person confirms, and this client can't ask them. Nothing was \
+                     deleted: use a client that supports elicitation.",
+                )),
+            };
+        } else {
+            Standing::NotAsked
+        };
+        let desk = Desk {
+            journal: self.app.journal(permit),
+            scopes: self.caller.scopes(),
+            now: self.now,
+            shown: None,
+        };
+        match tool.call(&desk, arguments.clone(), standing).map_err(|error| RpcError::internal(&error))? {
+            Outcome::Result(result) => Ok(result),
+            Outcome::Ask { text, shown } if can_ask => Ok(trip.ask(&text, shown)),
+            Outcome::Ask { .. } => Err(RpcError::needs_elicitation()),
+        }
+    }
+
+    /// Calls a tool for a legacy client whose person is asked first, on the call's own stream.
+    fn ask_on_stream(self, call: Call, id: Value, peer: &Peer, form: Form) -> Result<Reply, Failure> {
+        let Call { tool, permit, arguments, .. } = call;
+        let (scopes, now) = (self.caller.scopes(), self.now);
+        let call = move |app: &App, standing: Standing| {
+            let desk = Desk { journal: app.journal(permit), scopes, now, shown: None };
+            tool.call(&desk, arguments.clone(), standing)
+        };
+        let answered = |error: RpcError| Failure::Rpc(error.answering(&id));
+        let first =
+            call(self.app, Standing::ToBeAsked).map_err(|error| answered(RpcError::internal(&error)))?;
+        let asked = match first {
+            Outcome::Result(result) => {
+                return Ok(Reply::Message { message: success(id, result), session: None });
+            }
+            Outcome::Ask { text, shown } => (text, shown),
+        };
+        if !form.events {
+            return Err(Failure::NoStream);
+        }
+        let question = Question {
+            session: peer.session.unwrap_or_default().to_owned(),
+            id: format!("elc-{}", secret::random_text::<16>()),
+            call: id.to_string(),
+        };
+        let elicitation = question.id.clone();
+        let listener = self.app.events.listen(self.caller.person(), Wish::Answer(question));
+        let listener = listener.map_err(|_| answered(RpcError::streams_full()))?;
+        let stay = self.stay();
+        Ok(Reply::Stream(Box::new(move |stream| {
+            let call = |standing| call(&stay.app, standing);
+            match converse(&stay, &listener, stream, &elicitation, asked, call)? {
+                Some(Ok(result)) => stream.send(&success(id, result)),
+                Some(Err(error)) => stream.send(&error.answering(&id).message()),
+                None => Ok(()),
+            }
+        })))
+    }
+
+    fn listen(self, asked: Asked, id: Value, form: Form) -> Result<Reply, Failure> {
+        if !form.events {
+            return Err(Failure::NoStream);
+        }
+        let answered = |error: RpcError| Failure::Rpc(error.answering(&id));
+        let journal = |needs| {
+            let permit = self.caller.permit(needs, "subscriptions/listen").ok()?;
+            Some(self.app.journal(permit))
+        };
+        let honoured = Honoured::of(asked, &self.caller, journal).map_err(|fault| answered(fault.into()))?;
+        let listener = self.app.events.listen(self.caller.person(), Wish::Changes(honoured.changes()));
+        let listener = listener.map_err(|_| answered(RpcError::streams_full()))?;
+        let stay = self.stay();
+        Ok(Reply::Stream(Box::new(move |stream| {
+            subscriptions::write(&stay, &listener, &honoured, &id, stream)
+        })))
+    }
+
+    /// What a stream needs of this request once it has been answered.
+    fn stay(self) -> Stay {
+        let (app, head, origin) = (Arc::clone(self.app), self.head.clone(), self.origin.to_owned());
+        Stay { app, head, origin, caller: self.caller }
     }
 }
 
-/// The tool and the arguments that `tools/call` names.
-fn tool_call(params: Option<Value>) -> Result<(&'static Tool, Map<String, Value>), RpcError> {
-    let Some(Value::Object(mut params)) = params else {
-        return Err(RpcError::invalid_params("params must be an object with name and arguments"));
-    };
-    let name = params.get("name").and_then(Value::as_str);
-    let name = name.ok_or_else(|| RpcError::invalid_params("params.name must be a string"))?;
-    let tool = tools::find(name)
-        .ok_or_else(|| RpcError::invalid_params("Unknown tool: tools/list shows the tools there are"))?;
+/// Asks on the call's own stream until there is an answer, and gives what the call came to; `None` when nobody waits for
+/// that any more. In doubt nothing is deleted: silence is a no, and a client that is gone has said nothing.
+fn converse(
+    stay: &Stay,
+    listener: &Listener,
+    stream: &mut EventStream,
+    id: &str,
+    asked: (String, Shown),
+    call: impl Fn(Standing) -> Result<Outcome, StoreError>,
+) -> io::Result<Option<Result<Value, RpcError>>> {
+    let (mut text, mut shown) = asked;
+    loop {
+        let params = questions::form(&text, false);
+        stream
+            .send(&json!({ "jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": params }))?;
+        let answer = match stay.next(listener, stream, Some(Instant::now() + limits::QUESTION_MAX))? {
+            Next::News(News::Answered(answer)) => answer,
+            Next::Late => Answer::No,
+            Next::Barred => return Ok(Some(Err(RpcError::broken_off("The access token has ended")))),
+            Next::News(News::Ended) => return Ok(Some(Err(RpcError::broken_off("The server is stopping")))),
+            Next::News(_) | Next::Gone => return Ok(None),
+        };
+        match call(Standing::Answered(answer, shown)) {
+            Ok(Outcome::Result(result)) => return Ok(Some(Ok(result))),
+            Ok(Outcome::Ask { text: again, shown: changed }) => (text, shown) = (again, changed),
+            Err(error) => return Ok(Some(Err(RpcError::internal(&error)))),
+        }
+    }
+}
+
+/// In which eras a method is there.
+enum Eras {
+    Modern,
+    Legacy,
+    Both,
+}
+
+impl Eras {
+    fn include(&self, modern: bool) -> bool {
+        match self {
+            Eras::Modern => modern,
+            Eras::Legacy => !modern,
+            Eras::Both => true,
+        }
+    }
+}
+
+/// Every method that is answered.
+const METHODS: [(&str, Eras); 12] = [
+    ("server/discover", Eras::Modern),
+    ("initialize", Eras::Legacy),
+    ("ping", Eras::Legacy),
+    ("tools/list", Eras::Both),
+    ("tools/call", Eras::Both),
+    ("resources/list", Eras::Both),
+    ("resources/templates/list", Eras::Both),
+    ("resources/read", Eras::Both),
+    ("prompts/list", Eras::Both),
+    ("prompts/get", Eras::Both),
+    ("completion/complete", Eras::Both),
+    ("subscriptions/listen", Eras::Modern),
+];
+
+/// The name and the arguments of a tool or prompt.
+fn name_and_arguments(mut params: Map<String, Value>) -> Result<(String, Map<String, Value>), RpcError> {
+    let name = text(&params, "name")?.to_owned();
     match params.remove("arguments") {
-        None => Ok((tool, Map::new())),
-        Some(Value::Object(arguments)) => Ok((tool, arguments)),
+        None => Ok((name, Map::new())),
+        Some(Value::Object(arguments)) => Ok((name, arguments)),
         Some(_) => Err(RpcError::invalid_params("params.arguments must be an object")),
+    }
+}
+
+fn text<'p>(params: &'p Map<String, Value>, name: &str) -> Result<&'p str, RpcError> {
+    let text = params.get(name).and_then(Value::as_str);
+    text.ok_or_else(|| RpcError::invalid_params(format!("params.{name} must be a string")))
+}
+
+/// A list of one page takes no cursor: none can be ours.
+fn one_page(params: &Map<String, Value>) -> Result<(), RpcError> {
+    match params.contains_key("cursor") {
+        true => Err(RpcError::invalid_params("params.cursor: this list has one page")),
+        false => Ok(()),
     }
 }
 
@@ -351,22 +661,35 @@ fn server_info(with_title: bool) -> Value {
     info
 }
 
+/// The key under which a result says who gave it.
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
 /// A result as 2026-07-28 has it: its type first, and who gave it.
 fn modern_result(mut result: Value) -> Value {
     if let Some(members) = result.as_object_mut() {
-        members.shift_insert(0, "resultType".to_owned(), "complete".into());
-        let meta = json!({ "io.modelcontextprotocol/serverInfo": server_info(true) });
-        members.insert("_meta".to_owned(), meta);
+        if !members.contains_key("resultType") {
+            members.shift_insert(0, "resultType".to_owned(), "complete".into());
+        }
+        members.insert("_meta".to_owned(), json!({ SERVER_INFO: server_info(true) }));
     }
     result
 }
 
-/// A result without what 2025-03-26 doesn't know: structured content and links. The JSON text holds the data.
+/// A result without what 2025-03-26 doesn't know: titles, structured content, links, the times of annotations. The JSON
+/// text holds the data.
 fn oldest_result(mut result: Value) -> Value {
-    if let Some(result) = result.as_object_mut() {
-        result.remove("structuredContent");
-        if let Some(Value::Array(content)) = result.get_mut("content") {
-            content.retain(|block| block["type"] != "resource_link");
+    let Some(members) = result.as_object_mut() else { return result };
+    members.remove("structuredContent");
+    if let Some(Value::Array(content)) = members.get_mut("content") {
+        content.retain(|block| block["type"] != "resource_link");
+    }
+    for list in ["tools", "prompts", "resources", "resourceTemplates"] {
+        let described = members.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+        for described in described.filter_map(Value::as_object_mut) {
+            described.retain(|key, _| key != "title" && key != "outputSchema");
+            if list == "resources" {
+                described.remove("annotations");
+            }
         }
     }
     result
@@ -374,13 +697,4 @@ fn oldest_result(mut result: Value) -> Value {
 
 /// The same for everybody, whatever the token's scopes: a tool that is hidden can never ask for its scope.
 static TOOLS_DESCRIBED: LazyLock<Value> = LazyLock::new(|| TOOLS.iter().map(Tool::describe).collect());
-static TOOLS_DESCRIBED_OLDEST: LazyLock<Value> = LazyLock::new(|| {
-    let without_news = |tool: &Tool| {
-        let mut tool = tool.describe();
-        if let Some(tool) = tool.as_object_mut() {
-            tool.retain(|key, _| key != "title" && key != "outputSchema");
-        }
-        tool
-    };
-    TOOLS.iter().map(without_news).collect()
-});
+static PROMPTS_DESCRIBED: LazyLock<Value> = LazyLock::new(|| PROMPTS.iter().map(Prompt::describe).collect());

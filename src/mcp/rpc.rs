@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::limits;
 use crate::store::StoreError;
 use crate::trace;
 
@@ -17,8 +18,15 @@ pub struct Request {
 /// A message by its kind (JSON-RPC 2.0 §4, §5).
 pub enum Message {
     Request(Request),
-    Notification { params: Option<Value> },
-    Response,
+    Notification {
+        method: String,
+        params: Option<Value>,
+    },
+    /// An answer to a request of ours: its `result`, unless it is an error.
+    Response {
+        id: Option<Value>,
+        result: Option<Value>,
+    },
 }
 
 impl Message {
@@ -39,9 +47,9 @@ impl Message {
         let is_response = members.contains_key("result") || members.contains_key("error");
         let params = members.remove("params");
         match (members.remove("method"), id) {
-            (None, _) if is_response => Ok(Message::Response),
+            (None, id) if is_response => Ok(Message::Response { id, result: members.remove("result") }),
             (Some(_), _) if is_response => invalid("a message is a request or a response, not both"),
-            (Some(Value::String(_)), None) => Ok(Message::Notification { params }),
+            (Some(Value::String(method)), None) => Ok(Message::Notification { method, params }),
             (Some(Value::String(method)), Some(id)) if readable.is_some() => {
                 Ok(Message::Request(Request { id, method, params }))
             }
@@ -84,6 +92,42 @@ impl RpcError {
     /// A method's parameters are wrong.
     pub fn invalid_params(text: impl Into<String>) -> RpcError {
         RpcError::new(200, -32602, text)
+    }
+
+    /// No such resource, or another person's: nothing tells the one from the other. The code is another one in each era.
+    pub fn resource_not_found(modern: bool, uri: &str) -> RpcError {
+        let code = if modern { -32602 } else { -32002 };
+        let data = Some(Box::new(json!({ "uri": uri })));
+        RpcError { data, ..RpcError::new(200, code, "Resource not found") }
+    }
+
+    /// The person must be asked, and the client says that it can't.
+    pub fn needs_elicitation() -> RpcError {
+        let data = json!({ "requiredCapabilities": { "elicitation": {} } });
+        let text = "This server deletes only what the person confirms: the call needs form elicitation";
+        RpcError { data: Some(Box::new(data)), ..RpcError::new(400, -32021, text) }
+    }
+
+    /// A request of ours that was answered isn't open, or never was.
+    pub fn unknown_question() -> RpcError {
+        RpcError::new(
+            400,
+            -32600,
+            "Invalid request: no request of this id waits for an answer in this session",
+        )
+    }
+
+    /// As many event streams are open as there may be.
+    pub fn streams_full() -> RpcError {
+        let (own, all) = (limits::STREAMS_PER_PERSON_MAX, limits::STREAMS_MAX);
+        let text =
+            format!("Subscription limit: {own} event streams for one person, {all} in all; close one first");
+        RpcError::new(200, -32603, text)
+    }
+
+    /// A stream ends before its call could be done.
+    pub fn broken_off(why: &str) -> RpcError {
+        RpcError::new(200, -32603, format!("{why}; nothing was changed, call again"))
     }
 
     /// A modern request without its envelope.

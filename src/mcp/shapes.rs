@@ -20,13 +20,12 @@ pub fn user_schema() -> Value {
 
 /// An entry with its tags.
 pub fn entry(entry: &Entry) -> Value {
-    let tag = |tag: &TagName| json!({ "id": tag.id, "name": tag.name });
     json!({
         "id": entry.id, "userId": entry.user_id, "title": entry.title, "content": entry.content,
         "mood": entry.mood, "location": entry.location, "weather": entry.weather,
         "isPrivate": u8::from(entry.is_private), "isFavorite": u8::from(entry.is_favorite),
         "createdAt": entry.created_at.0, "updatedAt": entry.updated_at.0,
-        "tags": entry.tags.iter().map(tag).collect::<Vec<_>>(),
+        "tags": entry.tags.iter().map(tag_name).collect::<Vec<_>>(),
     })
 }
 
@@ -117,6 +116,11 @@ pub fn tag_item(tag: &TagItem) -> Value {
 /// The schema of [`tag_item`].
 pub fn tag_item_schema() -> Value {
     object([("id", integer()), ("name", text()), ("description", text_or_null()), ("entryCount", integer())])
+}
+
+/// A tag as an entry shows it.
+pub fn tag_name(tag: &TagName) -> Value {
+    json!({ "id": tag.id, "name": tag.name })
 }
 
 /// The link between an entry and a tag.

@@ -19,6 +19,7 @@ pub(super) enum Framing {
 }
 
 /// A request head: owned octets, and where in them its parts lie.
+#[derive(Clone)]
 pub struct Head {
     octets: Box<[u8]>,
     method: Range<usize>,
@@ -29,6 +30,7 @@ pub struct Head {
     pub(super) framing: Framing,
     pub(super) expects_continue: bool,
     persistent: bool,
+    takes_chunks: bool,
 }
 
 impl Head {
@@ -81,6 +83,11 @@ impl Head {
     /// `keep-alive` isn't honoured: a proxy that doesn't know it would hang.
     pub fn persistent(&self) -> bool {
         self.persistent
+    }
+
+    /// Whether the client understands an answer in chunks: HTTP/1.0 doesn't (RFC 9112 §7.1).
+    pub fn takes_chunks(&self) -> bool {
+        self.takes_chunks
     }
 
     fn text(&self, range: &Range<usize>) -> &str {
@@ -138,6 +145,7 @@ impl Head {
             framing: special.framing(minor)?,
             expects_continue: special.expects_continue && minor == 1,
             persistent: minor == 1 && !special.close,
+            takes_chunks: minor == 1,
         };
         Ok(Some((head, length)))
     }

@@ -4,11 +4,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Desk, ToolError, entry_link, found, tag_link};
+use super::{Answer, Desk, Question, ToolError, entry_link, found, tag_link};
 use crate::journal::entries::{self, EntryChange, Filter, NewEntry};
 use crate::journal::{Entry, Fault, Tag, search};
 use crate::limits;
 use crate::mcp::arguments::Checked;
+use crate::mcp::questions;
 use crate::mcp::shapes;
 
 pub(super) fn create_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
@@ -22,21 +23,21 @@ pub(super) fn create_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolE
         is_favorite: given.flag("isFavorite").unwrap_or(false),
         tag_ids: given.ids("tags"),
     };
-    let entry = entries::create(desk.store, &desk.permit, new, desk.now)?;
+    let entry = entries::create(&desk.journal, new, desk.now)?;
     let text = format!("Entry \"{}\" created with ID {}.", entry.title, entry.id);
     Ok(one_entry(Some(text), &entry))
 }
 
 pub(super) fn get_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
     let id = given.id("id");
-    let entry = entries::find(desk.store, &desk.permit, id)?.ok_or(Fault::EntryNotFound(id))?;
+    let entry = entries::find(&desk.journal, id)?.ok_or(Fault::EntryNotFound(id))?;
     Ok(one_entry(None, &entry))
 }
 
 pub(super) fn list_entries(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
     let (filter, limit) = (filter(given), given.limit(limits::LIST_PAGE_DEFAULT));
     let cursor = given.text("cursor");
-    let page = entries::list(desk.store, desk.seal, &desk.permit, &filter, limit, cursor.as_deref())?;
+    let page = entries::list(&desk.journal, &filter, limit, cursor.as_deref())?;
     let links = page.items.iter().take(limits::LINKS_MAX);
     Ok(Answer {
         text: Some(found(page.total, page.items.len(), "entries")),
@@ -53,8 +54,7 @@ pub(super) fn list_entries(desk: &Desk, given: &Checked) -> Result<Answer, ToolE
 pub(super) fn search_entries(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
     let (filter, limit) = (filter(given), given.limit(limits::SEARCH_PAGE_DEFAULT));
     let (query, cursor) = (given.text("query").unwrap_or_default(), given.text("cursor"));
-    let page =
-        search::search(desk.store, desk.seal, &desk.permit, &query, &filter, limit, cursor.as_deref())?;
+    let page = search::search(&desk.journal, &query, &filter, limit, cursor.as_deref())?;
     let links = page.items.iter().take(limits::LINKS_MAX).map(|found| &found.entry);
     Ok(Answer {
         text: Some(found(page.total, page.items.len(), "entries")),
@@ -78,21 +78,35 @@ pub(super) fn update_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolE
         is_private: given.flag("isPrivate"),
         is_favorite: given.flag("isFavorite"),
     };
-    let entry = entries::update(desk.store, &desk.permit, given.id("id"), change, desk.now)?;
+    let entry = entries::update(&desk.journal, given.id("id"), change, desk.now)?;
     let text = format!("Entry \"{}\" (ID {}) updated.", entry.title, entry.id);
     Ok(one_entry(Some(text), &entry))
 }
 
 pub(super) fn delete_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
-    let entry = entries::delete(desk.store, &desk.permit, given.id("id"))?;
+    let entry = entries::delete(&desk.journal, given.id("id"), desk.shown)?;
     let text = format!("Entry \"{}\" (ID {}) deleted.", entry.title, entry.id);
     let data = json!({ "success": true, "entry": shapes::entry(&entry) });
     Ok(Answer { data, ..one_entry(Some(text), &entry) })
 }
 
+pub(super) fn ask_before_delete_entry(desk: &Desk, given: &Checked) -> Result<Question, ToolError> {
+    let id = given.id("id");
+    let entry = entries::find(&desk.journal, id)?.ok_or(Fault::EntryNotFound(id))?;
+    let title = questions::shown_name(&entry.title);
+    let text =
+        format!("Entry \"{}\" (ID {id}) was not deleted: the deletion was not confirmed.", entry.title);
+    let data = json!({ "success": false, "entry": shapes::entry(&entry) });
+    Ok(Question {
+        text: format!("Delete the entry \"{title}\" (ID: {id})?"),
+        shown: entry.shown(),
+        declined: Answer { text: Some(text), links: vec![], data },
+    })
+}
+
 pub(super) fn add_tag_to_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
     let (entry_id, tag_id) = (given.id("entryId"), given.id("tagId"));
-    let (link, entry, tag) = entries::attach(desk.store, &desk.permit, entry_id, tag_id, desk.now)?;
+    let (link, entry, tag) = entries::attach(&desk.journal, entry_id, tag_id, desk.now)?;
     let text = format!(
         "Tag \"{}\" (ID {}) is attached to entry \"{}\" (ID {}).",
         tag.name, tag.id, entry.title, entry.id
@@ -103,7 +117,7 @@ pub(super) fn add_tag_to_entry(desk: &Desk, given: &Checked) -> Result<Answer, T
 
 pub(super) fn remove_tag_from_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
     let (entry_id, tag_id) = (given.id("entryId"), given.id("tagId"));
-    let (removed, entry, tag) = entries::detach(desk.store, &desk.permit, entry_id, tag_id)?;
+    let (removed, entry, tag) = entries::detach(&desk.journal, entry_id, tag_id)?;
     let done = if removed { "was removed from" } else { "was not attached to" };
     let text =
         format!("Tag \"{}\" (ID {}) {done} entry \"{}\" (ID {}).", tag.name, tag.id, entry.title, entry.id);

@@ -66,6 +66,7 @@ pub(super) fn table() -> Vec<Tool> {
                 shapes::object([("user", shapes::user_schema()), ("scopes", shapes::array(shapes::text()))])
             },
             run: tags::whoami,
+            question: None,
         },
         Tool {
             name: "create_entry",
@@ -89,6 +90,7 @@ pub(super) fn table() -> Vec<Tool> {
             ],
             output: || shapes::object([("entry", shapes::entry_schema())]),
             run: entries::create_entry,
+            question: None,
         },
         Tool {
             name: "get_entry",
@@ -99,6 +101,7 @@ pub(super) fn table() -> Vec<Tool> {
             arguments: vec![id()],
             output: || shapes::object([("entry", shapes::entry_schema())]),
             run: entries::get_entry,
+            question: None,
         },
         Tool {
             name: "list_entries",
@@ -109,6 +112,7 @@ pub(super) fn table() -> Vec<Tool> {
             arguments: [filters.clone(), page(limits::LIST_PAGE_MAX, limits::LIST_PAGE_DEFAULT)].concat(),
             output: || shapes::page_schema("entries", shapes::entry_item_schema()),
             run: entries::list_entries,
+            question: None,
         },
         Tool {
             name: "search_entries",
@@ -124,6 +128,7 @@ pub(super) fn table() -> Vec<Tool> {
             .concat(),
             output: || shapes::page_schema("entries", shapes::found_schema()),
             run: entries::search_entries,
+            question: None,
         },
         Tool {
             name: "update_entry",
@@ -143,6 +148,7 @@ pub(super) fn table() -> Vec<Tool> {
             ],
             output: || shapes::object([("entry", shapes::entry_schema())]),
             run: entries::update_entry,
+            question: None,
         },
         Tool {
             name: "delete_entry",
@@ -153,6 +159,7 @@ pub(super) fn table() -> Vec<Tool> {
             arguments: vec![id()],
             output: || shapes::object([("success", shapes::boolean()), ("entry", shapes::entry_schema())]),
             run: entries::delete_entry,
+            question: Some(entries::ask_before_delete_entry),
         },
         Tool {
             name: "create_tag",
@@ -166,6 +173,7 @@ pub(super) fn table() -> Vec<Tool> {
             ],
             output: || shapes::object([("tag", shapes::tag_schema())]),
             run: tags::create_tag,
+            question: None,
         },
         Tool {
             name: "get_tag",
@@ -176,6 +184,7 @@ pub(super) fn table() -> Vec<Tool> {
             arguments: vec![id()],
             output: || shapes::object([("tag", shapes::tag_schema())]),
             run: tags::get_tag,
+            question: None,
         },
         Tool {
             name: "list_tags",
@@ -186,6 +195,7 @@ pub(super) fn table() -> Vec<Tool> {
             arguments: page(limits::TAG_PAGE_MAX, limits::TAG_PAGE_DEFAULT),
             output: || shapes::page_schema("tags", shapes::tag_item_schema()),
             run: tags::list_tags,
+            question: None,
         },
         Tool {
             name: "update_tag",
@@ -200,6 +210,7 @@ pub(super) fn table() -> Vec<Tool> {
             ],
             output: || shapes::object([("tag", shapes::tag_schema())]),
             run: tags::update_tag,
+            question: None,
         },
         Tool {
             name: "delete_tag",
@@ -210,6 +221,7 @@ pub(super) fn table() -> Vec<Tool> {
             arguments: vec![id()],
             output: || shapes::object([("success", shapes::boolean()), ("tag", shapes::tag_schema())]),
             run: tags::delete_tag,
+            question: Some(tags::ask_before_delete_tag),
         },
         Tool {
             name: "add_tag_to_entry",
@@ -222,6 +234,7 @@ pub(super) fn table() -> Vec<Tool> {
                 shapes::object([("success", shapes::boolean()), ("entryTag", shapes::entry_tag_schema())])
             },
             run: entries::add_tag_to_entry,
+            question: None,
         },
         Tool {
             name: "remove_tag_from_entry",
@@ -232,6 +245,7 @@ pub(super) fn table() -> Vec<Tool> {
             arguments: vec![entry_id(), tag_id()],
             output: || shapes::object([("success", shapes::boolean()), ("removed", shapes::boolean())]),
             run: entries::remove_tag_from_entry,
+            question: None,
         },
     ]
 }

@@ -1,0 +1,298 @@
+//! Who waits on an open event stream, and what reaches them: changes of their journal, answers to their questions.
+//!
+//! Knows no JSON, no sockets and no SQL. Invariant: what concerns one person reaches that person's streams alone; and a
+//! stream that nobody reads costs whoever causes an event one insertion into a set that can't outgrow the wishes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::limits;
+use crate::lock::locked;
+
+/// A thing of a person's that has a URI.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Resource {
+    /// Who they are.
+    User,
+    /// Their newest entries.
+    Entries,
+    /// The entry of this id.
+    Entry(i64),
+    /// Their tags.
+    Tags,
+    /// The tag of this id.
+    Tag(i64),
+}
+
+/// What can be different from before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Change {
+    /// What a resource holds.
+    Of(Resource),
+    /// Which resources are listed.
+    List,
+}
+
+/// Changes, each once.
+pub type Changes = BTreeSet<Change>;
+
+/// What a stream waits for.
+pub enum Wish {
+    /// Some of these changes.
+    Changes(Changes),
+    /// The answer to a question.
+    Answer(Question),
+}
+
+/// A question to the person, in the middle of a call.
+pub struct Question {
+    /// The session in which it is asked; only there can it be answered.
+    pub session: String,
+    /// Its own id, which can't be guessed.
+    pub id: String,
+    /// The id of the call that waits for the answer.
+    pub call: String,
+}
+
+/// What a person answers to a question.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// Do it.
+    Yes,
+    /// Leave it.
+    No,
+}
+
+/// What a wait ends with.
+#[derive(PartialEq, Eq, Debug)]
+pub enum News {
+    /// Nothing came in that time.
+    None,
+    /// These changed since the last wait.
+    Changed(Changes),
+    /// The question was answered.
+    Answered(Answer),
+    /// The call that asked was cancelled.
+    Cancelled,
+    /// The server stops.
+    Ended,
+}
+
+/// The person has as many streams open as one may have, or everybody together has, or the server stops.
+#[derive(Debug)]
+pub struct Full;
+
+/// Every open stream.
+#[derive(Default)]
+pub struct Events {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By person; nobody who has none.
+    open: HashMap<i64, Vec<Arc<Waiting>>>,
+    count: usize,
+    ended: bool,
+}
+
+struct Waiting {
+    wish: Wish,
+    inbox: Mutex<Inbox>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Inbox {
+    changes: Changes,
+    answer: Option<Answer>,
+    cancelled: bool,
+    ended: bool,
+}
+
+impl Inbox {
+    fn take(&mut self) -> News {
+        if self.ended {
+            News::Ended
+        } else if self.cancelled {
+            News::Cancelled
+        } else if let Some(answer) = self.answer.take() {
+            News::Answered(answer)
+        } else if !self.changes.is_empty() {
+            News::Changed(std::mem::take(&mut self.changes))
+        } else {
+            News::None
+        }
+    }
+}
+
+impl Waiting {
+    fn put(&self, change: impl FnOnce(&mut Inbox)) {
+        change(&mut locked(&self.inbox));
+        self.arrived.notify_one();
+    }
+}
+
+impl Events {
+    /// Begins to listen for a person: what happens from now on is kept until it is taken.
+    pub fn listen(self: &Arc<Events>, person: i64, wish: Wish) -> Result<Listener, Full> {
+        let mut state = locked(&self.state);
+        let own = state.open.get(&person).map_or(0, Vec::len);
+        if state.ended || own >= limits::STREAMS_PER_PERSON_MAX || state.count >= limits::STREAMS_MAX {
+            return Err(Full);
+        }
+        let waiting = Arc::new(Waiting { wish, inbox: Mutex::default(), arrived: Condvar::new() });
+        state.open.entry(person).or_default().push(Arc::clone(&waiting));
+        state.count += 1;
+        Ok(Listener { events: Arc::clone(self), person, waiting })
+    }
+
+    /// Tells a person's streams what has changed; to be called once the change is on the disk. Nobody waits in here
+    /// for a stream to be written.
+    pub fn publish(&self, person: i64, changes: &Changes) {
+        if changes.is_empty() {
+            return;
+        }
+        for waiting in locked(&self.state).open.get(&person).into_iter().flatten() {
+            if let Wish::Changes(wanted) = &waiting.wish
+                && !wanted.is_disjoint(changes)
+            {
+                waiting.put(|inbox| inbox.changes.extend(wanted.intersection(changes)));
+            }
+        }
+    }
+
+    /// Hands an answer to the question of this id; `false` when no such question of that person's is open in that
+    /// session. The first answer counts.
+    pub fn answer(&self, person: i64, session: &str, id: &str, answer: Answer) -> bool {
+        self.reach(
+            person,
+            |question| question.session == session && question.id == id,
+            |inbox| {
+                inbox.answer.get_or_insert(answer);
+            },
+        )
+    }
+
+    /// Cancels the call of this id, if it waits for an answer.
+    pub fn cancel(&self, person: i64, session: &str, call: &str) {
+        let is_meant = |question: &Question| question.session == session && question.call == call;
+        self.reach(person, is_meant, |inbox| inbox.cancelled = true);
+    }
+
+    fn reach(
+        &self,
+        person: i64,
+        is_meant: impl Fn(&Question) -> bool,
+        change: impl FnOnce(&mut Inbox),
+    ) -> bool {
+        let state = locked(&self.state);
+        let mut streams = state.open.get(&person).into_iter().flatten();
+        let meant =
+            streams.find(|waiting| matches!(&waiting.wish, Wish::Answer(question) if is_meant(question)));
+        meant.map(|waiting| waiting.put(change)).is_some()
+    }
+
+    /// Ends every stream, and refuses those that come later.
+    pub fn end(&self) {
+        let mut state = locked(&self.state);
+        state.ended = true;
+        for waiting in state.open.values().flatten() {
+            waiting.put(|inbox| inbox.ended = true);
+        }
+    }
+}
+
+/// One open stream's place; given up when this is dropped.
+pub struct Listener {
+    events: Arc<Events>,
+    person: i64,
+    waiting: Arc<Waiting>,
+}
+
+impl Listener {
+    /// Waits for news, so long at most.
+    pub fn wait(&self, time: Duration) -> News {
+        let quiet = |inbox: &mut Inbox| {
+            !inbox.ended && !inbox.cancelled && inbox.answer.is_none() && inbox.changes.is_empty()
+        };
+        let inbox = locked(&self.waiting.inbox);
+        let waited = self.waiting.arrived.wait_timeout_while(inbox, time, quiet);
+        waited.unwrap_or_else(PoisonError::into_inner).0.take()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let mut state = locked(&self.events.state);
+        let Some(own) = state.open.get_mut(&self.person) else { return };
+        own.retain(|waiting| !Arc::ptr_eq(waiting, &self.waiting));
+        if own.is_empty() {
+            state.open.remove(&self.person);
+        }
+        state.count -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::ZERO;
+
+    fn wish(changes: &[Change]) -> Wish {
+        Wish::Changes(changes.iter().copied().collect())
+    }
+
+    #[test]
+    fn tells_a_change_once_to_those_of_that_person_who_asked() {
+        let events = Arc::new(Events::default());
+        let (tag, tags) = (Change::Of(Resource::Tag(1)), Change::Of(Resource::Tags));
+        let hers = events.listen(1, wish(&[tag, Change::List])).expect("room");
+        let his = events.listen(2, wish(&[tag, tags])).expect("room");
+        events.publish(1, &Changes::from([tag, tags]));
+        events.publish(1, &Changes::from([tag]));
+        assert_eq!(hers.wait(NOW), News::Changed(Changes::from([tag])));
+        assert_eq!(hers.wait(NOW), News::None);
+        assert_eq!(his.wait(NOW), News::None);
+    }
+
+    #[test]
+    fn hands_an_answer_to_the_question_of_that_person_and_session_alone() {
+        let events = Arc::new(Events::default());
+        let question = Question { session: "s".into(), id: "q".into(), call: "7".into() };
+        let asked = events.listen(1, Wish::Answer(question)).expect("room");
+        assert!(!events.answer(2, "s", "q", Answer::Yes));
+        assert!(!events.answer(1, "t", "q", Answer::Yes));
+        assert!(!events.answer(1, "s", "p", Answer::Yes));
+        assert_eq!(asked.wait(NOW), News::None);
+        assert!(events.answer(1, "s", "q", Answer::No));
+        assert!(events.answer(1, "s", "q", Answer::Yes), "a second answer finds the question too");
+        assert_eq!(asked.wait(NOW), News::Answered(Answer::No));
+        events.cancel(1, "s", "7");
+        assert_eq!(asked.wait(NOW), News::Cancelled);
+    }
+
+    #[test]
+    fn bounds_the_streams_of_a_person_and_of_all() {
+        let events = Arc::new(Events::default());
+        let mut open: Vec<_> = (0..limits::STREAMS_PER_PERSON_MAX)
+            .map(|_| events.listen(1, wish(&[Change::List])).expect("room"))
+            .collect();
+        assert!(events.listen(1, wish(&[Change::List])).is_err());
+        open.pop();
+        open.push(events.listen(1, wish(&[Change::List])).expect("the place given up"));
+        for person in 2.. {
+            match events.listen(person, wish(&[Change::List])) {
+                Ok(listener) => open.push(listener),
+                Err(Full) => break,
+            }
+        }
+        assert_eq!(open.len(), limits::STREAMS_MAX);
+        events.end();
+        assert!(open.iter().all(|listener| listener.wait(NOW) == News::Ended));
+        drop(open);
+        assert!(events.listen(1, wish(&[Change::List])).is_err(), "none begins after the end");
+    }
+}

@@ -1,0 +1,82 @@
+//! An open event stream: who it is for, whether they may still have it, and what reaches it.
+//!
+//! Knows no method. A stream outlives the moment in which its request was admitted, so the gate is asked again, with
+//! the same head, before anything is told and at each keep-alive. Invariant: nothing of a journal is written to a stream
+//! whose token has expired or been revoked.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::events::{Listener, News};
+use crate::gate::{self, Caller};
+use crate::limits;
+use crate::request::Head;
+use crate::response::EventStream;
+
+/// What is kept of a request for as long as its stream is open.
+pub struct Stay {
+    /// What requests are answered from.
+    pub app: Arc<App>,
+    /// The request's head, whose token opened the gate.
+    pub head: Head,
+    /// The name of ours that it was sent to.
+    pub origin: String,
+    /// Whom the gate admitted.
+    pub caller: Caller,
+}
+
+/// What a wait on a stream ends with.
+pub enum Next {
+    /// Something came, and the gate is still open.
+    News(News),
+    /// The token has expired or been revoked, or couldn't be looked up.
+    Barred,
+    /// The client has closed its side.
+    Gone,
+    /// The time is over.
+    Late,
+}
+
+impl Stay {
+    /// Waits until something comes, at most until `deadline`, and keeps the stream alive meanwhile.
+    pub fn next(
+        &self,
+        listener: &Listener,
+        stream: &mut EventStream,
+        deadline: Option<Instant>,
+    ) -> io::Result<Next> {
+        let mut silent_since = Instant::now();
+        loop {
+            let now = Instant::now();
+            let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(now));
+            let news = listener.wait(left.min(limits::STREAM_LOOK));
+            if !stream.is_open() {
+                return Ok(Next::Gone);
+            }
+            match news {
+                News::None if left.is_zero() => return Ok(Next::Late),
+                News::None if Timestamp::now() >= self.caller.expires_at() => return Ok(Next::Barred),
+                News::None if silent_since.elapsed() < limits::KEEP_ALIVE => {}
+                News::None if self.is_admitted() => {
+                    stream.keep_alive()?;
+                    silent_since = Instant::now();
+                }
+                News::Changed(_) | News::Answered(_) if self.is_admitted() => return Ok(Next::News(news)),
+                News::None | News::Changed(_) | News::Answered(_) => return Ok(Next::Barred),
+                News::Cancelled | News::Ended => return Ok(Next::News(news)),
+            }
+        }
+    }
+
+    /// Asks the gate again.
+    fn is_admitted(&self) -> bool {
+        let App { site, store, remote, .. } = &*self.app;
+        let admitted = gate::admit(&self.head, &self.origin, site, store, remote.as_ref(), Timestamp::now());
+        admitted.is_ok_and(|caller| {
+            caller.binding() == self.caller.binding() && caller.scopes().contains(self.caller.scopes())
+        })
+    }
+}

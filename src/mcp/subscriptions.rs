@@ -1,0 +1,141 @@
+//! `subscriptions/listen`: tells a client what has changed, for as long as it listens (2026-07-28, Subscriptions).
+//!
+//! Knows no SQL and no socket. Invariant: the first message says what is listened for, and no other kind follows; a URI
+//! that the caller may not read is left out of it, and nothing tells it from one that doesn't exist.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde_json::{Map, Value, json};
+
+use super::resources;
+use super::rpc::{RpcError, success};
+use super::streams::{Next, Stay};
+use crate::events::{Change, Changes, Listener, News, Resource};
+use crate::gate::Caller;
+use crate::journal::{Fault, Journal, entries, tags};
+use crate::limits;
+use crate::response::EventStream;
+use crate::scope::{Scope, Scopes};
+
+/// What a client asks to be told.
+pub struct Asked {
+    list: bool,
+    uris: Vec<String>,
+}
+
+impl Asked {
+    /// Reads `params.notifications`. Kinds that never happen here (tools and prompts don't change) are passed over.
+    pub fn read(params: &Map<String, Value>) -> Result<Asked, RpcError> {
+        let invalid = |text: &str| RpcError::invalid_params(format!("params.notifications{text}"));
+        let Some(Value::Object(asked)) = params.get("notifications") else {
+            return Err(invalid(" must be an object"));
+        };
+        for kind in ["toolsListChanged", "promptsListChanged", "resourcesListChanged"] {
+            if asked.get(kind).is_some_and(|value| !value.is_boolean()) {
+                return Err(invalid(&format!(".{kind} must be true or false")));
+            }
+        }
+        let uris = match asked.get("resourceSubscriptions") {
+            None => Some(Vec::new()),
+            Some(Value::Array(uris)) => uris.iter().map(|uri| uri.as_str().map(str::to_owned)).collect(),
+            Some(_) => None,
+        };
+        let uris = uris.ok_or_else(|| invalid(".resourceSubscriptions must be an array of strings"))?;
+        if uris.len() > limits::SUBSCRIBED_URIS_MAX {
+            let max = limits::SUBSCRIBED_URIS_MAX;
+            return Err(invalid(&format!(".resourceSubscriptions has more than {max} URIs")));
+        }
+        Ok(Asked { list: asked.get("resourcesListChanged") == Some(&Value::Bool(true)), uris })
+    }
+}
+
+/// What a client is told.
+pub struct Honoured {
+    /// Whether the list of resources is among it: for this caller it is the tags that come and go in there.
+    list: bool,
+    /// The resources, each with the URI that the client calls it by.
+    uris: BTreeMap<Resource, String>,
+}
+
+impl Honoured {
+    /// What of it the caller may read. `journal` makes the caller's journal for an operation with these needs.
+    pub fn of<'j>(
+        asked: Asked,
+        caller: &Caller,
+        journal: impl Fn(Scopes) -> Option<Journal<'j>>,
+    ) -> Result<Honoured, Fault> {
+        let mut uris = BTreeMap::new();
+        for uri in asked.uris {
+            let Some(resource) = resources::parse(&uri) else { continue };
+            let Some(journal) = journal(resources::needs(resource)) else { continue };
+            let is_there = match resource {
+                Resource::User | Resource::Entries | Resource::Tags => true,
+                Resource::Entry(id) => entries::find(&journal, id)?.is_some(),
+                Resource::Tag(id) => tags::find(&journal, id)?.is_some(),
+            };
+            if is_there {
+                uris.entry(resource).or_insert(uri);
+            }
+        }
+        let list = asked.list && caller.scopes().contains(Scopes::of(&[Scope::TagsRead]));
+        Ok(Honoured { list, uris })
+    }
+
+    /// The changes that these are.
+    pub fn changes(&self) -> Changes {
+        let list = self.list.then_some(Change::List);
+        self.uris.keys().map(|resource| Change::Of(*resource)).chain(list).collect()
+    }
+
+    fn described(&self) -> Value {
+        let mut described = json!({});
+        if self.list {
+            described["resourcesListChanged"] = true.into();
+        }
+        if !self.uris.is_empty() {
+            described["resourceSubscriptions"] = self.uris.values().cloned().collect();
+        }
+        described
+    }
+}
+
+/// Writes the stream: the acknowledgement, what changes, and at the end the result, whether the token has ended or the
+/// server stops.
+pub fn write(
+    stay: &Stay,
+    listener: &Listener,
+    honoured: &Honoured,
+    id: &Value,
+    stream: &mut EventStream,
+) -> io::Result<()> {
+    let mut meta = json!({ "io.modelcontextprotocol/subscriptionId": id });
+    let told = meta.clone();
+    let notification = |method: &str, mut params: Value| {
+        params["_meta"] = told.clone();
+        json!({ "jsonrpc": "2.0", "method": format!("notifications/{method}"), "params": params })
+    };
+    let acknowledged = json!({ "notifications": honoured.described() });
+    stream.send(&notification("subscriptions/acknowledged", acknowledged))?;
+    loop {
+        match stay.next(listener, stream, None)? {
+            Next::News(News::Changed(changes)) => {
+                for change in changes {
+                    let message = match change {
+                        Change::List => notification("resources/list_changed", json!({})),
+                        Change::Of(resource) => {
+                            notification("resources/updated", json!({ "uri": honoured.uris.get(&resource) }))
+                        }
+                    };
+                    stream.send(&message)?;
+                }
+            }
+            Next::Gone => return Ok(()),
+            Next::News(_) | Next::Barred | Next::Late => {
+                meta[super::SERVER_INFO] = super::server_info(true);
+                let result = json!({ "resultType": "complete", "_meta": meta });
+                return stream.send(&success(id.clone(), result));
+            }
+        }
+    }
+}
