@@ -127,7 +127,11 @@ fn summarize(journal: &Journal, given: &Checked) -> Result<Vec<Value>, Fault> {
     let mut text =
         String::from("Summarize these entries of my journal: what happened, what recurs, how I felt.\n");
     for entry in &entries {
-        text += &format!("\n- \"{}\" (ID {}), {} tags", entry.title, entry.id, entry.tags.len());
+        let tags = match entry.tags.len() {
+            1 => "1 tag".to_owned(),
+            count => format!("{count} tags"),
+        };
+        text += &format!("\n- \"{}\" (ID {}), {tags}", entry.title, entry.id);
     }
     let left_out = total - entries.len() as i64;
     if left_out > 0 {
