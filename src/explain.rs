@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 use crate::gate::{self, Rule};
@@ -109,34 +109,48 @@ fn as_json(
     response: &Response,
     exchange: &Exchange,
 ) -> Value {
-    let request = head.map(|head| {
+    let request = head.map_or(Value::Null, |head| {
         let fields = request_fields(head).into_iter().map(|(name, value)| json!([name, value]));
-        json!({
-            "method": shown(head.method()),
-            "path": shown(head.path()),
-            "query": query_names(head.query()),
-            "fields": fields.collect::<Vec<_>>(),
-        })
+        object(vec![
+            ("method", shown(head.method()).into()),
+            ("path", shown(head.path()).into()),
+            ("query", query_names(head.query()).into()),
+            ("fields", fields.collect()),
+        ])
     });
     let rules = steps(exchange).into_iter().map(|(rule, held)| {
-        json!({ "rule": rule.name(), "held": held, "demand": rule.demand(), "clause": rule.clause() })
+        object(vec![
+            ("rule", rule.name().into()),
+            ("held", held.into()),
+            ("demand", rule.demand().into()),
+            ("clause", rule.clause().into()),
+        ])
     });
-    let oauth = refused(exchange).map(|Refused { error, clause, message }| {
-        json!({ "fault": exchange.rule, "error": error, "clause": clause, "message": message })
+    let oauth = refused(exchange).map_or(Value::Null, |Refused { error, clause, message }| {
+        object(vec![
+            ("fault", exchange.rule.into()),
+            ("error", (*error).into()),
+            ("clause", (*clause).into()),
+            ("message", message.as_str().into()),
+        ])
     });
-    let fields: Map<_, _> =
-        response_fields(response).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    json!({
-        "at": now.iso8601(),
-        "peer": peer.to_string(),
-        "request": request,
-        "rules": rules.collect::<Vec<_>>(),
-        "operation": exchange.operation,
-        "decided_by": exchange.rule,
-        "oauth": oauth,
-        "hint": hint(exchange),
-        "response": { "status": response.status(), "fields": fields },
-    })
+    let fields = response_fields(response).into_iter().map(|(name, value)| (name, value.into()));
+    let response = object(vec![("status", response.status().into()), ("fields", object(fields.collect()))]);
+    object(vec![
+        ("at", now.iso8601().into()),
+        ("peer", peer.to_string().into()),
+        ("request", request),
+        ("rules", rules.collect()),
+        ("operation", exchange.operation.into()),
+        ("decided_by", exchange.rule.into()),
+        ("oauth", oauth),
+        ("hint", hint(exchange).into()),
+        ("response", response),
+    ])
+}
+
+fn object(members: Vec<(&str, Value)>) -> Value {
+    members.into_iter().collect()
 }
 
 /// One rule and how it went, as a line.

@@ -59,7 +59,7 @@ impl Exchange {
     /// Remembers that a rule was asked, and whether it held.
     pub fn asked(&mut self, rule: Rule, held: bool) {
         if let Some(watched) = &mut self.watched {
-            watched.steps.push((rule, held));
+            watched.asked(rule, held);
         }
     }
 
@@ -68,6 +68,13 @@ impl Exchange {
         if let Some(watched) = &mut self.watched {
             watched.refused = Some(why());
         }
+    }
+}
+
+impl Watched {
+    #[cold] // out of the way of those whom nobody watches
+    fn asked(&mut self, rule: Rule, held: bool) {
+        self.steps.push((rule, held));
     }
 }
 

@@ -45,7 +45,7 @@ OPTION              MEANING                               VARIABLE
 --label TEXT        what you call the token               EPICME_LABEL
 --metadata FILE, --confidential: a client's metadata document; give it a secret
 elsewhere, see README: --authorization-server URL --introspection-url URL
-  --introspection-id ID; EPICME_INTROSPECTION_SECRET: as each option has a variable";
+  --introspection-id ID; EPICME_INTROSPECTION_SECRET: each option has a variable";
 
 /// The options, and whether each takes a value.
 const OPTIONS: [(&str, bool); 17] = [
