@@ -202,7 +202,8 @@ fn endpoint(
 /// A refusal as it is logged and answered.
 fn refused(refusal: &Refusal, exchange: &mut Exchange) -> Response {
     exchange.rule = Some(refusal.rule.name());
-    exchange.remedy = refusal.rule.remedy();
+    // A first knock is nobody's mistake: the log stays short about it.
+    exchange.remedy = refusal.rule.remedy().filter(|_| refusal.rule != Rule::NoToken);
     refusal.answer()
 }
 
