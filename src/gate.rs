@@ -139,7 +139,7 @@ impl Rule {
         matches!(self, Rule::Preflight | Rule::Admitted | Rule::Permitted)
     }
 
-    /// What whoever runs the client can do, in plain words; for the log, never for the wire.
+    /// What whoever runs the client can do, in plain words; for the log and the wire view, never for the wire.
     pub fn remedy(self) -> Option<&'static str> {
         match self {
             Rule::EmptyAuthorization => Some(

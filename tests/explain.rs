@@ -324,14 +324,9 @@ fn walk(form: &str) -> Flow {
     assert_eq!(post(&flow.server, "/mcp", &[("Authorization", &bearer)], CREATE_TAG).status, 403);
     // Secrets in every wrong place.
     for path in [format!("/mcp?{access}"), format!("/mcp/{access}"), format!("/mcp?{secret}=1&x={code}")] {
-        let fields = [
-            ("Authorization", access.as_str()),
-            ("Origin", &code),
-            ("Mcp-Name", &secret),
-            ("Accept", verifier),
-        ];
+        let fields = [("Authorization", access.as_str()), ("Mcp-Name", &secret), ("Accept", verifier)];
         post(&flow.server, &path, &fields[..1], LIST);
-        post(&flow.server, &path, &fields[2..], LIST);
+        post(&flow.server, &path, &fields[1..], LIST);
     }
     let operator = flow.server.folder.epicme(&["client", "add", "resource", "--confidential"], "");
     let operator = String::from_utf8(operator.stdout).expect("text");

@@ -123,9 +123,8 @@ fn about(store: &Store, presented: &str) -> Result<Vec<(&'static str, String)>, 
     let client = match &token.client_id {
         None => "the command line".to_owned(),
         Some(id) => {
-            // A client wrote its own name: what could move the cursor doesn't reach the terminal.
             let name = clients::find(store, id)?.map(|client| client.name).unwrap_or_default();
-            format!("{id}, {}", name.chars().filter(|letter| !letter.is_control()).collect::<String>())
+            format!("{id}, {name}")
         }
     };
     let made_for = match token.resource.as_str() {
@@ -141,5 +140,7 @@ fn about(store: &Store, presented: &str) -> Result<Vec<(&'static str, String)>, 
         ("Expires", Some(token.expires_at.iso8601())),
         ("Revoked", token.revoked_at.map(Timestamp::iso8601)),
     ];
-    Ok(known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+    // Clients and other servers choose their names: what could move the cursor doesn't reach the terminal.
+    let plain = |value: String| value.chars().filter(|letter| !letter.is_control()).collect();
+    Ok(known.into_iter().filter_map(|(name, value)| Some((name, plain(value?)))).collect())
 }
