@@ -21,6 +21,14 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(seconds))
     }
 
+    /// Reads a date-time like `2026-07-28T09:30:00Z`, or a date, which is its first second (RFC 3339 §5.6, UTC alone).
+    pub fn parse(text: &str) -> Option<Timestamp> {
+        let is_date = text.len() == "2026-07-28".len();
+        let whole = if is_date { format!("{text}T00:00:00Z") } else { text.to_owned() };
+        let since = humantime::parse_rfc3339(&whole).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(Timestamp(i64::try_from(since.as_secs()).ok()?))
+    }
+
     /// The moment as ISO 8601 in UTC, `2026-07-28T09:30:00Z`.
     pub fn iso8601(self) -> String {
         let since = Duration::from_secs(u64::try_from(self.0).unwrap_or(0));
@@ -36,5 +44,15 @@ mod tests {
     fn writes_iso_8601() {
         assert_eq!(Timestamp(1_785_231_000).iso8601(), "2026-07-28T09:30:00Z");
         assert_eq!(Timestamp(-1).iso8601(), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn reads_a_moment_or_a_day() {
+        assert_eq!(Timestamp::parse("2026-07-28T09:30:00Z"), Some(Timestamp(1_785_231_000)));
+        assert_eq!(Timestamp::parse("1970-01-02"), Some(Timestamp(24 * 60 * 60)));
+        for text in ["", "now", "2026-07-28T09:30:00", "2026-07-28T09:30:00+02:00", "2026-02-30", "2026-7-28"]
+        {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
     }
 }

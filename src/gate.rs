@@ -3,7 +3,9 @@
 //! Knows no bodies, no JSON-RPC and no journal. Invariant: only this file makes a [`Caller`] or a [`Permit`], and
 //! only after its rules; whoever holds one has passed, and nothing else opens the journal.
 //!
-//! The 401 is written at the bottom, in `challenge`.
+//! The rules are asked in the order in which they stand in [`Rule`] and in which this file is read: [`origin`], [`page`],
+//! [`is_preflight`], [`Gate::admit`], [`Caller::permit`]. One line asks one rule, and the first that doesn't hold decides;
+//! `serve --explain` shows what each of them said. The 401 is written at the bottom, in `challenge`.
 
 use serde_json::json;
 
@@ -16,10 +18,11 @@ use crate::secret::TokenText;
 use crate::site::{self, Site};
 use crate::store::{Store, StoreError};
 use crate::tokens;
-use crate::trace;
+use crate::trace::{self, Exchange};
 use crate::users;
 
-/// Every reason for which the gate admits or refuses. Decisions, log lines and tests all name these.
+/// Every reason for which the gate admits or refuses, in the order in which it asks. Decisions, log lines and tests all
+/// name these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
     /// `Host` isn't a name of ours.
@@ -40,6 +43,8 @@ pub enum Rule {
     NotBearer,
     /// What follows `Bearer` isn't one token of our form.
     MalformedToken,
+    /// The token couldn't be looked up, so nobody is let in.
+    Undecided,
     /// A well-formed token that nobody was given.
     UnknownToken,
     /// A token that was revoked.
@@ -50,8 +55,6 @@ pub enum Rule {
     WrongAudience,
     /// A token without a single scope of ours.
     NoScope,
-    /// The token couldn't be looked up, so nobody is let in.
-    Undecided,
     /// The token is good: the caller is known.
     Admitted,
     /// The token lacks a scope that this operation needs.
@@ -61,7 +64,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// Every rule.
+    /// Every rule, in order.
     pub const ALL: [Rule; 18] = [
         Rule::ForeignHost,
         Rule::ForeignOrigin,
@@ -72,58 +75,71 @@ impl Rule {
         Rule::EmptyAuthorization,
         Rule::NotBearer,
         Rule::MalformedToken,
+        Rule::Undecided,
         Rule::UnknownToken,
         Rule::Revoked,
         Rule::Expired,
         Rule::WrongAudience,
         Rule::NoScope,
-        Rule::Undecided,
         Rule::Admitted,
         Rule::MissingScope,
         Rule::Permitted,
     ];
 
+    /// The rule of this name.
+    pub fn named(name: &str) -> Option<Rule> {
+        Rule::ALL.into_iter().find(|rule| rule.name() == name)
+    }
+
     /// The rule's name in the log.
     pub fn name(self) -> &'static str {
-        match self {
-            Rule::ForeignHost => "foreign-host",
-            Rule::ForeignOrigin => "foreign-origin",
-            Rule::Preflight => "preflight",
-            Rule::NoToken => "no-token",
-            Rule::RepeatedAuthorization => "repeated-authorization",
-            Rule::TokenInQuery => "token-in-query",
-            Rule::EmptyAuthorization => "empty-authorization",
-            Rule::NotBearer => "not-bearer",
-            Rule::MalformedToken => "malformed-token",
-            Rule::UnknownToken => "unknown-token",
-            Rule::Revoked => "revoked",
-            Rule::Expired => "expired",
-            Rule::WrongAudience => "wrong-audience",
-            Rule::NoScope => "no-scope",
-            Rule::Undecided => "undecided",
-            Rule::Admitted => "admitted",
-            Rule::MissingScope => "missing-scope",
-            Rule::Permitted => "permitted",
-        }
+        self.words().0
+    }
+
+    /// What must hold, in words that follow on each other as the rules do.
+    pub fn demand(self) -> &'static str {
+        self.words().1
     }
 
     /// The clause that the rule obeys.
     pub fn clause(self) -> &'static str {
+        self.words().2
+    }
+
+    fn words(self) -> (&'static str, &'static str, &'static str) {
+        use Rule::*;
         match self {
-            Rule::ForeignHost | Rule::ForeignOrigin => "MCP Streamable HTTP, Security & Endpoint",
-            Rule::Preflight => "Fetch §3.3.2, CORS-preflight request",
-            Rule::NoToken => "RFC 6750 §3, RFC 9728 §5.1",
-            Rule::RepeatedAuthorization | Rule::TokenInQuery => "OAuth 2.1 §5.3.2",
-            Rule::EmptyAuthorization | Rule::NotBearer | Rule::MalformedToken => "OAuth 2.1 §5.1.1",
-            Rule::UnknownToken | Rule::Revoked | Rule::Expired => "OAuth 2.1 §5.3.2, invalid_token",
-            Rule::WrongAudience => "RFC 8707 §2, OAuth 2.1 §5.2",
-            Rule::NoScope | Rule::MissingScope => "OAuth 2.1 §5.3.2, insufficient_scope",
-            Rule::Undecided => "RFC 9110 §15.6.4",
-            Rule::Admitted | Rule::Permitted => "OAuth 2.1 §5.2",
+            ForeignHost => ("foreign-host", "Host is a name of this server", MCP_SECURITY),
+            ForeignOrigin => ("foreign-origin", "no foreign web page asks (Origin)", MCP_SECURITY),
+            Preflight => {
+                ("preflight", "a browser asks before it sends", "Fetch §3.3.2, CORS-preflight request")
+            }
+            NoToken => ("no-token", "there is an Authorization field", "RFC 6750 §3, RFC 9728 §5.1"),
+            RepeatedAuthorization => ("repeated-authorization", "there is only one", "OAuth 2.1 §5.3.2"),
+            TokenInQuery => ("token-in-query", "the query holds no second token", "OAuth 2.1 §5.3.2"),
+            EmptyAuthorization => ("empty-authorization", "the field is not empty", "OAuth 2.1 §5.1.1"),
+            NotBearer => ("not-bearer", "its scheme is Bearer", "OAuth 2.1 §5.1.1"),
+            MalformedToken => {
+                ("malformed-token", "what it holds has the form of a token", "OAuth 2.1 §5.1.1")
+            }
+            Undecided => ("undecided", "the token can be looked up", "RFC 9110 §15.6.4"),
+            UnknownToken => ("unknown-token", "somebody was given this token", INVALID_TOKEN),
+            Revoked => ("revoked", "it was not revoked", INVALID_TOKEN),
+            Expired => ("expired", "it has not expired", INVALID_TOKEN),
+            WrongAudience => ("wrong-audience", "it was made for this server", "RFC 8707 §2, OAuth 2.1 §5.2"),
+            NoScope => ("no-scope", "it has a scope that is known here", INSUFFICIENT_SCOPE),
+            Admitted => ("admitted", "so the caller is known", "OAuth 2.1 §5.2"),
+            MissingScope => ("missing-scope", "the token has the scope this needs", INSUFFICIENT_SCOPE),
+            Permitted => ("permitted", "the token has the scope this needs", "OAuth 2.1 §5.2"),
         }
     }
 
-    /// What whoever runs the client can do, in plain words; for the log, never for the wire.
+    /// Whether it is a good end: the rule lets through and refuses nobody.
+    pub fn opens(self) -> bool {
+        matches!(self, Rule::Preflight | Rule::Admitted | Rule::Permitted)
+    }
+
+    /// What whoever runs the client can do, in plain words; for the log and the wire view, never for the wire.
     pub fn remedy(self) -> Option<&'static str> {
         match self {
             Rule::EmptyAuthorization => Some(
@@ -143,12 +159,170 @@ impl Rule {
                  --public-url as the server",
             ),
             Rule::ForeignHost => Some("if that name is this server's, start it with --public-url"),
-            _ => None,
+            Rule::ForeignOrigin => Some("pages of this machine and of the public URL may ask, no others"),
+            Rule::RepeatedAuthorization => Some("let the client send one Authorization header"),
+            Rule::TokenInQuery => Some("take the token out of the URL, where it ends up in logs"),
+            Rule::UnknownToken => {
+                Some("it may be another server's, or its person, client or grant was removed: get a new one")
+            }
+            Rule::Revoked => Some("it was taken back for good: get a new one"),
+            Rule::Expired => Some("refresh it, or make a new one with `epicme token create`"),
+            Rule::NoScope | Rule::MissingScope => {
+                Some("ask for the scopes that the challenge names; the person may allow them")
+            }
+            Rule::Undecided => Some("try again; the line before says what is wrong"),
+            Rule::NoToken => Some("a client begins like this: the challenge tells it where to get a token"),
+            Rule::Preflight | Rule::Admitted | Rule::Permitted => None,
         }
+    }
+
+    /// What the client is told.
+    fn description(self) -> String {
+        let text = match self {
+            Rule::NoToken => "",
+            Rule::ForeignHost => "Host is not a name of this server",
+            Rule::ForeignOrigin => "Origin may not use this server",
+            Rule::RepeatedAuthorization => "There must be one Authorization header",
+            Rule::TokenInQuery => "The access token belongs in the Authorization header alone",
+            Rule::Undecided => "The access token can't be checked now; try again",
+            Rule::NoScope => return format!("This server needs at least one of {}", Scopes::ALL),
+            _ => "The access token is invalid or expired",
+        };
+        text.to_owned()
     }
 }
 
-/// Somebody whose token is good. The fields are private: only [`admit`] makes one.
+const MCP_SECURITY: &str = "MCP Streamable HTTP, Security & Endpoint";
+const INVALID_TOKEN: &str = "OAuth 2.1 §5.3.2, invalid_token";
+const INSUFFICIENT_SCOPE: &str = "OAuth 2.1 §5.3.2, insufficient_scope";
+
+/// Asks one rule: it holds where there is something to go on with. The exchange remembers the answer for whoever
+/// watches; nothing is asked behind a rule that doesn't hold.
+fn ask<T>(exchange: &mut Exchange, rule: Rule, found: Option<T>) -> Result<T, Rule> {
+    exchange.asked(rule, found.is_some());
+    found.ok_or(rule)
+}
+
+/// Asks one rule that gives nothing to go on with.
+fn hold(exchange: &mut Exchange, rule: Rule, holds: bool) -> Result<(), Rule> {
+    ask(exchange, rule, holds.then_some(()))
+}
+
+/// The name of ours that the request was sent to, as the origin of every URL in the answer.
+///
+/// A web page can make a browser send a request here under a foreign name (DNS rebinding); no name of ours,
+/// no answer.
+pub fn origin<'s>(head: &Head, site: &'s Site, exchange: &mut Exchange) -> Result<&'s str, Refusal> {
+    let ours = site.origin_for(head.host());
+    ask(exchange, Rule::ForeignHost, ours).map_err(|rule| Refusal::new(rule, ""))
+}
+
+/// The `Origin` of a web page that may talk to the endpoint; `None` when no browser is involved.
+pub fn page<'h>(head: &'h Head, site: &Site, exchange: &mut Exchange) -> Result<Option<&'h str>, Refusal> {
+    let page = match head.fields("origin").count() {
+        0 => Some(None),
+        1 => head.field("origin").filter(|page| site.welcomes(page)).map(Some),
+        _ => None,
+    };
+    ask(exchange, Rule::ForeignOrigin, page).map_err(|rule| Refusal::new(rule, ""))
+}
+
+/// Whether this is a CORS preflight: a browser's question before the real request, which carries no credentials
+/// and so can't be asked for any (Fetch §3.3.2).
+pub fn is_preflight(head: &Head) -> bool {
+    head.method() == "OPTIONS"
+        && head.field("origin").is_some()
+        && head.field("access-control-request-method").is_some()
+}
+
+/// What follows `Bearer` in the one `Authorization` field.
+fn bearer<'h>(head: &'h Head, exchange: &mut Exchange) -> Result<&'h [u8], Rule> {
+    let mut credentials = head.fields("authorization");
+    // A token in the query alone isn't looked at: OAuth 2.1 §5.1.
+    let credential = ask(exchange, Rule::NoToken, credentials.next())?;
+    hold(exchange, Rule::RepeatedAuthorization, credentials.next().is_none())?;
+    let mut pairs = head.query().unwrap_or("").split('&');
+    let in_query = pairs.any(|pair| pair.split('=').next() == Some("access_token"));
+    hold(exchange, Rule::TokenInQuery, !in_query)?;
+    hold(exchange, Rule::EmptyAuthorization, !credential.is_empty())?;
+    let scheme_ends = credential.iter().position(|octet| *octet == b' ').unwrap_or(credential.len());
+    let (scheme, presented) = credential.split_at(scheme_ends);
+    hold(exchange, Rule::NotBearer, scheme.eq_ignore_ascii_case(b"Bearer"))?;
+    Ok(presented.trim_ascii_start())
+}
+
+/// What the gate knows of the server when it decides who is calling.
+pub struct Gate<'a> {
+    /// The name of ours that was called, from [`origin`].
+    pub origin: &'a str,
+    /// The names of the server.
+    pub site: &'a Site,
+    /// The database.
+    pub store: &'a Store,
+    /// The authorization server, if it is elsewhere.
+    pub remote: Option<&'a Remote>,
+    /// The time of the request.
+    pub now: Timestamp,
+}
+
+impl Gate<'_> {
+    /// Decides from the head alone who is calling; no body has been read yet.
+    pub fn admit(&self, head: &Head, exchange: &mut Exchange) -> Result<Caller, Refusal> {
+        let presented = bearer(head, exchange).map_err(|rule| Refusal::new(rule, self.origin))?;
+        self.judge(presented, exchange)
+    }
+
+    /// Decides on a presented token alone: the half of [`Gate::admit`] that needs no request, and all that
+    /// `epicme explain` asks.
+    pub fn judge(&self, presented: &[u8], exchange: &mut Exchange) -> Result<Caller, Refusal> {
+        let pass = match self.remote {
+            None => self.own_token(presented, exchange),
+            Some(remote) => self.remote_token(presented, remote, exchange),
+        };
+        let caller = pass.and_then(|pass| {
+            hold(exchange, Rule::NoScope, !pass.scopes.is_empty())?;
+            ask(exchange, Rule::Admitted, Some(Caller { pass, origin: self.origin.to_owned() }))
+        });
+        caller.map_err(|rule| Refusal::new(rule, self.origin))
+    }
+
+    /// What a token says that was made here.
+    fn own_token(&self, presented: &[u8], exchange: &mut Exchange) -> Result<Pass, Rule> {
+        let presented = ask(exchange, Rule::MalformedToken, TokenText::parse(presented))?;
+        let token = ask(exchange, Rule::Undecided, answered(tokens::find(self.store, &presented)))?;
+        let token = ask(exchange, Rule::UnknownToken, token)?;
+        hold(exchange, Rule::Revoked, token.revoked_at.is_none())?;
+        hold(exchange, Rule::Expired, self.now < token.expires_at)?;
+        hold(exchange, Rule::WrongAudience, token.resource == self.site.audience())?;
+        let tokens::Token { user_id, client_id, scopes, expires_at, .. } = token;
+        Ok(Pass { user_id, client_id, scopes, expires_at })
+    }
+
+    /// What a token says that another authorization server made. It is judged in `remote.rs`, in this
+    /// order; whether it was revoked, the other server doesn't say.
+    fn remote_token(&self, presented: &[u8], remote: &Remote, exchange: &mut Exchange) -> Result<Pass, Rule> {
+        // RFC 6750 §2.1: a token is a b64token, whoever made it.
+        let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~+/=".contains(&octet);
+        let text = std::str::from_utf8(presented).ok();
+        let text = text.filter(|text| !text.is_empty() && text.bytes().all(fits));
+        let told = remote.find(ask(exchange, Rule::MalformedToken, text)?, self.origin, self.now);
+        let no = told.as_ref().err().copied();
+        hold(exchange, Rule::Undecided, no != Some(No::Unreachable))?;
+        hold(exchange, Rule::UnknownToken, no != Some(No::Inactive))?;
+        hold(exchange, Rule::Expired, no != Some(No::Expired))?;
+        let told = ask(exchange, Rule::WrongAudience, told.ok())?;
+        let user_id = users::find_or_insert_subject(self.store, remote.issuer(), &told.subject, self.now);
+        let user_id = ask(exchange, Rule::Undecided, answered(user_id))?;
+        Ok(Pass { user_id, client_id: told.client_id, scopes: told.scopes, expires_at: told.expires_at })
+    }
+}
+
+/// What the database says; `None` when it can't, and the log says why.
+fn answered<T>(found: Result<T, StoreError>) -> Option<T> {
+    found.inspect_err(|error| trace::note(&format!("the gate can't look up a token: {error}"))).ok()
+}
+
+/// Somebody whose token is good. The fields are private: only [`Gate::judge`] makes one.
 pub struct Caller {
     pass: Pass,
     origin: String,
@@ -210,6 +384,9 @@ impl Permit {
     }
 }
 
+/// The field that says how to get in.
+pub const CHALLENGE: &str = "WWW-Authenticate";
+
 /// A closed gate: the rule that closed it, and what the client is told.
 pub struct Refusal {
     /// The rule that decided.
@@ -219,121 +396,9 @@ pub struct Refusal {
     description: String,
 }
 
-/// The name of ours that the request was sent to, as the origin of every URL in the answer.
-///
-/// A web page can make a browser send a request here under a foreign name (DNS rebinding); no name of ours,
-/// no answer.
-pub fn origin<'s>(head: &Head, site: &'s Site) -> Result<&'s str, Refusal> {
-    let refusal = || Refusal::new(Rule::ForeignHost, "", "Host is not a name of this server");
-    site.origin_for(head.host()).ok_or_else(refusal)
-}
-
-/// The `Origin` of a web page that may talk to the endpoint; `None` when no browser is involved.
-pub fn page<'h>(head: &'h Head, site: &Site) -> Result<Option<&'h str>, Refusal> {
-    let refusal = || Refusal::new(Rule::ForeignOrigin, "", "Origin may not use this server");
-    match head.fields("origin").count() {
-        0 => Ok(None),
-        1 => head.field("origin").filter(|page| site.welcomes(page)).map(Some).ok_or_else(refusal),
-        _ => Err(refusal()),
-    }
-}
-
-/// Decides from the head alone who is calling; no body has been read yet.
-pub fn admit(
-    head: &Head,
-    origin: &str,
-    site: &Site,
-    store: &Store,
-    remote: Option<&Remote>,
-    now: Timestamp,
-) -> Result<Caller, Refusal> {
-    let refuse = |rule, description| Err(Refusal::new(rule, origin, description));
-    let invalid = |rule| refuse(rule, "The access token is invalid or expired");
-
-    let mut credentials = head.fields("authorization");
-    let Some(credential) = credentials.next() else {
-        return refuse(Rule::NoToken, ""); // a token in the query alone isn't looked at: OAuth 2.1 §5.1
-    };
-    if credentials.next().is_some() {
-        return refuse(Rule::RepeatedAuthorization, "There must be one Authorization header");
-    }
-    let query = head.query().unwrap_or("");
-    if query.split('&').any(|pair| pair.split('=').next() == Some("access_token")) {
-        return refuse(Rule::TokenInQuery, "The access token belongs in the Authorization header alone");
-    }
-    if credential.is_empty() {
-        return invalid(Rule::EmptyAuthorization);
-    }
-    let scheme_ends = credential.iter().position(|octet| *octet == b' ').unwrap_or(credential.len());
-    let (scheme, presented) = credential.split_at(scheme_ends);
-    if !scheme.eq_ignore_ascii_case(b"Bearer") {
-        return invalid(Rule::NotBearer);
-    }
-    let presented = presented.trim_ascii_start();
-    let found = match remote {
-        None => own_token(presented, site, store, now),
-        Some(remote) => remote_token(presented, origin, remote, store, now),
-    };
-    let pass = match found {
-        Ok(pass) => pass,
-        Err(Rule::Undecided) => {
-            return refuse(Rule::Undecided, "The access token can't be checked now; try again");
-        }
-        Err(rule) => return invalid(rule),
-    };
-    if pass.scopes.is_empty() {
-        return Err(Refusal {
-            description: format!("This server needs at least one of {}", Scopes::ALL),
-            ..Refusal::new(Rule::NoScope, origin, "")
-        });
-    }
-    Ok(Caller { pass, origin: origin.to_owned() })
-}
-
-/// What a token says that was made here.
-fn own_token(presented: &[u8], site: &Site, store: &Store, now: Timestamp) -> Result<Pass, Rule> {
-    let presented = TokenText::parse(presented).ok_or(Rule::MalformedToken)?;
-    match tokens::find(store, &presented).map_err(|error| undecided(&error))? {
-        None => Err(Rule::UnknownToken),
-        Some(token) if token.revoked_at.is_some() => Err(Rule::Revoked),
-        Some(token) if token.expires_at <= now => Err(Rule::Expired),
-        Some(token) if token.resource != site.audience() => Err(Rule::WrongAudience),
-        Some(tokens::Token { user_id, client_id, scopes, expires_at, .. }) => {
-            Ok(Pass { user_id, client_id, scopes, expires_at })
-        }
-    }
-}
-
-/// What a token says that another authorization server made.
-fn remote_token(
-    presented: &[u8],
-    origin: &str,
-    remote: &Remote,
-    store: &Store,
-    now: Timestamp,
-) -> Result<Pass, Rule> {
-    // RFC 6750 §2.1: a token is a b64token, whoever made it.
-    let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~+/=".contains(&octet);
-    let text = std::str::from_utf8(presented).ok().filter(|text| !text.is_empty() && text.bytes().all(fits));
-    let told = remote.find(text.ok_or(Rule::MalformedToken)?, origin, now).map_err(|no| match no {
-        No::Inactive => Rule::UnknownToken,
-        No::Expired => Rule::Expired,
-        No::Audience => Rule::WrongAudience,
-        No::Unreachable => Rule::Undecided,
-    })?;
-    let user_id = users::find_or_insert_subject(store, remote.issuer(), &told.subject, now);
-    let user_id = user_id.map_err(|error| undecided(&error))?;
-    Ok(Pass { user_id, client_id: told.client_id, scopes: told.scopes, expires_at: told.expires_at })
-}
-
-fn undecided(error: &StoreError) -> Rule {
-    trace::note(&format!("the gate can't look up a token: {error}"));
-    Rule::Undecided
-}
-
 impl Refusal {
-    fn new(rule: Rule, origin: &str, description: &str) -> Refusal {
-        let description = description.to_owned();
+    fn new(rule: Rule, origin: &str) -> Refusal {
+        let description = rule.description();
         Refusal { rule, origin: origin.to_owned(), scope: Scopes::INITIAL, description }
     }
 
@@ -358,7 +423,7 @@ impl Refusal {
         match self.rule {
             Rule::ForeignHost | Rule::ForeignOrigin => response,
             Rule::Undecided => response.with("Retry-After", "1"),
-            _ => response.with("WWW-Authenticate", self.challenge(error)),
+            _ => response.with(CHALLENGE, self.challenge(error)),
         }
     }
 
@@ -383,15 +448,7 @@ impl Refusal {
 
 /// Adds the challenge for a client that failed to authenticate itself (OAuth 2.1 §3.2.4).
 pub fn challenge_client(response: Response) -> Response {
-    response.with("WWW-Authenticate", "Basic realm=\"EpicMe\"")
-}
-
-/// Whether this is a CORS preflight: a browser's question before the real request, which carries no credentials
-/// and so can't be asked for any (Fetch §3.3.2).
-pub fn is_preflight(head: &Head) -> bool {
-    head.method() == "OPTIONS"
-        && head.field("origin").is_some()
-        && head.field("access-control-request-method").is_some()
+    response.with(CHALLENGE, "Basic realm=\"EpicMe\"")
 }
 
 /// The answer to a preflight for the endpoint.

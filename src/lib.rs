@@ -11,6 +11,8 @@
 //! 7. [`journal`] does the work on that person's rows, through [`store`], which answers after the commit.
 //! 8. [`response`] turns the answer into octets.
 //!
+//! Whoever wants to watch this happen starts `serve --explain`: [`explain`] shows each exchange, rule by rule.
+//!
 //! How the token of step 4 came to be is the other journey: [`oauth`] registers the client, shows a person what it
 //! asks for on [`pages`], and trades codes and refresh tokens for access tokens; [`remote`] asks another server
 //! instead, where that is configured.
@@ -45,3 +47,4 @@ pub mod json;
 pub mod lock;
 pub mod clock;
 pub mod trace;
+pub mod explain;

@@ -66,6 +66,12 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 pub const LOG_LINES_PER_SECOND_MAX: u64 = 1000;
 /// Log lines that wait to be written; past it, when nobody reads the log, they are dropped.
 pub const LOG_LINES_WAITING_MAX: usize = 2000;
+/// Octets of one value that a client sent, as the wire view shows it; what follows is left out.
+pub const VALUE_SHOWN_BYTES_MAX: usize = 100;
+/// A word of this many octets is left out of the wire view: secrets are as long.
+pub const WORD_SHOWN_BYTES_MAX: usize = 32;
+/// Fields of one name in the wire view, and names of one query; the rest is left out.
+pub const FIELDS_SHOWN_MAX: usize = 20;
 
 // ---- The store (`store.rs`) ----
 

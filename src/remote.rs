@@ -44,17 +44,17 @@ pub struct Told {
     pub expires_at: Timestamp,
 }
 
-/// Why a token isn't taken.
+/// Why a token isn't taken, in the order in which it is judged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum No {
+    /// The other server can't be asked.
+    Unreachable,
     /// The other server doesn't know it, or it has been revoked.
     Inactive,
     /// It has expired, or isn't good yet.
     Expired,
     /// It was made for another resource, or for none in particular, or by another issuer.
     Audience,
-    /// The other server can't be asked.
-    Unreachable,
 }
 
 /// An http URL on this machine, taken apart.
@@ -173,10 +173,20 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// Judges an introspection answer (RFC 7662 §2.2): every doubt is a no.
+/// Judges an introspection answer (RFC 7662 §2.2), in the order of the gate's rules: every doubt is a no.
 fn judge(answer: &Value, issuer: &str, resource: &str, now: Timestamp) -> Result<Told, No> {
     if answer["active"] != Value::Bool(true) {
         return Err(No::Inactive);
+    }
+    let subject = answer["sub"]
+        .as_str()
+        .filter(|subject| (1..=limits::SUBJECT_BYTES_MAX).contains(&subject.len()))
+        .ok_or(No::Inactive)?
+        .to_owned();
+    let expires_at = Timestamp(answer["exp"].as_i64().ok_or(No::Expired)?);
+    let not_before = Timestamp(answer["nbf"].as_i64().unwrap_or(i64::MIN));
+    if expires_at <= now || now < not_before {
+        return Err(No::Expired);
     }
     let is_ours = |audience: &Value| audience.as_str() == Some(resource);
     let audience_fits = match &answer["aud"] {
@@ -187,16 +197,6 @@ fn judge(answer: &Value, issuer: &str, resource: &str, now: Timestamp) -> Result
     if !audience_fits || !issuer_fits {
         return Err(No::Audience);
     }
-    let expires_at = Timestamp(answer["exp"].as_i64().ok_or(No::Expired)?);
-    let not_before = Timestamp(answer["nbf"].as_i64().unwrap_or(i64::MIN));
-    if expires_at <= now || now < not_before {
-        return Err(No::Expired);
-    }
-    let subject = answer["sub"]
-        .as_str()
-        .filter(|subject| (1..=limits::SUBJECT_BYTES_MAX).contains(&subject.len()))
-        .ok_or(No::Inactive)?
-        .to_owned();
     let scopes = Scopes::parse_known(answer["scope"].as_str().unwrap_or(""));
     let client_id = answer["client_id"].as_str().map(str::to_owned);
     Ok(Told { subject, client_id, scopes, expires_at })

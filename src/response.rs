@@ -110,6 +110,16 @@ impl Response {
         self.status
     }
 
+    /// What the status code means, in a word or two.
+    pub fn reason(&self) -> &'static str {
+        reason(self.status)
+    }
+
+    /// The first field of this name.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
+    }
+
     /// Whether the answer itself demands the end of the connection.
     pub fn closes(&self) -> bool {
         self.close

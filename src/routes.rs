@@ -9,7 +9,8 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::gate::{self, Caller, Refusal, Rule};
+use crate::explain;
+use crate::gate::{self, Caller, Gate, Refusal, Rule};
 use crate::limits;
 use crate::mcp::{self, Mcp};
 use crate::oauth::{self, Fault};
@@ -25,18 +26,25 @@ use crate::trace::{self, Exchange};
 /// Answers one request and logs it.
 pub fn answer(app: &Arc<App>, head: &Head, body: &mut Body, peer: SocketAddr) -> Response {
     let now = Timestamp::now();
-    let mut exchange = Exchange::default();
+    let mut exchange = Exchange::begin();
     let response = route(app, head, body, peer.ip().to_canonical(), now, &mut exchange);
     let response = response.unwrap_or_else(|refusal| refused(&refusal, &mut exchange));
-    trace::exchange(now, peer.ip(), head.method(), head.path(), response.status(), &exchange);
+    match exchange.watched {
+        None => trace::exchange(now, peer.ip(), head.method(), head.path(), response.status(), &exchange),
+        Some(_) => explain::show(now, peer.ip(), Some(head), &response, &exchange),
+    }
     response
 }
 
 /// Answers what can't be served as HTTP, and logs it; the connection ends with it.
 pub fn refuse(bad: BadRequest, peer: SocketAddr) -> Response {
-    let exchange = Exchange { remedy: Some(bad.message()), ..Exchange::default() };
-    trace::exchange(Timestamp::now(), peer.ip(), "-", "-", bad.status(), &exchange);
-    bad_request(bad)
+    let exchange = Exchange { remedy: Some(bad.message()), ..Exchange::begin() };
+    let (now, response) = (Timestamp::now(), bad_request(bad));
+    match exchange.watched {
+        None => trace::exchange(now, peer.ip(), "-", "-", bad.status(), &exchange),
+        Some(_) => explain::show(now, peer.ip(), None, &response, &exchange),
+    }
+    response
 }
 
 fn route(
@@ -47,14 +55,14 @@ fn route(
     now: Timestamp,
     exchange: &mut Exchange,
 ) -> Result<Response, Refusal> {
-    let origin = gate::origin(head, &app.site)?;
+    let origin = gate::origin(head, &app.site, exchange)?;
     let App { store, seal, site, .. } = &**app;
     if app.remote.is_some() && OWN_SERVER.contains(&head.path()) {
         return Ok(nothing_here(origin)); // the authorization server is elsewhere
     }
     Ok(match (head.method(), head.path()) {
         (_, site::MCP) => {
-            let page = gate::page(head, &app.site)?;
+            let page = gate::page(head, &app.site, exchange)?;
             gate::share(endpoint(app, head, body, origin, now, exchange), page)
         }
         ("GET" | "HEAD", site::RESOURCE_METADATA | site::RESOURCE_METADATA_ROOT) => published(
@@ -194,7 +202,8 @@ fn endpoint(
 /// A refusal as it is logged and answered.
 fn refused(refusal: &Refusal, exchange: &mut Exchange) -> Response {
     exchange.rule = Some(refusal.rule.name());
-    exchange.remedy = refusal.rule.remedy();
+    // A first knock is nobody's mistake: the log stays short about it.
+    exchange.remedy = refusal.rule.remedy().filter(|_| refusal.rule != Rule::NoToken);
     refusal.answer()
 }
 
@@ -206,8 +215,8 @@ fn admitted(
     now: Timestamp,
     exchange: &mut Exchange,
 ) -> Result<Caller, Response> {
-    let caller = gate::admit(head, origin, &app.site, &app.store, app.remote.as_ref(), now)
-        .map_err(|refusal| refused(&refusal, exchange))?;
+    let gate = Gate { origin, site: &app.site, store: &app.store, remote: app.remote.as_ref(), now };
+    let caller = gate.admit(head, exchange).map_err(|refusal| refused(&refusal, exchange))?;
     exchange.rule = Some(Rule::Admitted.name());
     Ok(caller)
 }

@@ -1,4 +1,4 @@
-//! The log: one line on standard error for each exchange, with the rule that decided it.
+//! The log: one line on standard error for each exchange, with the rule that decided it, or the wire view in its place.
 //!
 //! Knows no bodies, no header values and no query: what it is given is safe to print. Invariant: no secret
 //! reaches it, and a flood of requests can't become a flood of lines.
@@ -11,7 +11,10 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::clock::Timestamp;
+use crate::gate::Rule;
 use crate::limits;
 use crate::lock::locked;
 
@@ -24,6 +27,76 @@ pub struct Exchange {
     pub remedy: Option<&'static str>,
     /// The MCP method and tool, once they are known to be ours.
     pub operation: Option<&'static str>,
+    /// What else the wire view shows; `None` while nobody watches.
+    pub watched: Option<Watched>,
+}
+
+/// What is remembered of an exchange for the wire view alone.
+#[derive(Default)]
+pub struct Watched {
+    /// Every rule that the gate asked, in order, and whether it held.
+    pub steps: Vec<(Rule, bool)>,
+    /// Why an OAuth endpoint refused.
+    pub refused: Option<Refused>,
+}
+
+/// An OAuth refusal in the words of its RFC.
+pub struct Refused {
+    /// The error code.
+    pub error: &'static str,
+    /// The clause behind it.
+    pub clause: &'static str,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Exchange {
+    /// An exchange that has just begun.
+    pub fn begin() -> Exchange {
+        Exchange { watched: view().map(|_| Watched::default()), ..Exchange::default() }
+    }
+
+    /// Remembers that a rule was asked, and whether it held.
+    pub fn asked(&mut self, rule: Rule, held: bool) {
+        if let Some(watched) = &mut self.watched {
+            watched.asked(rule, held);
+        }
+    }
+
+    /// Remembers why an OAuth endpoint refused.
+    pub fn refused(&mut self, why: impl FnOnce() -> Refused) {
+        if let Some(watched) = &mut self.watched {
+            watched.refused = Some(why());
+        }
+    }
+}
+
+impl Watched {
+    #[cold] // out of the way of those whom nobody watches
+    fn asked(&mut self, rule: Rule, held: bool) {
+        self.steps.push((rule, held));
+    }
+}
+
+/// The form of the wire view.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum View {
+    /// Lines for people.
+    Text,
+    /// One JSON object on each line.
+    Json,
+}
+
+static VIEW: OnceLock<View> = OnceLock::new();
+
+/// From now on each exchange is shown in this form instead of as a line. Set once, before the first request.
+pub fn watch(view: View) {
+    let _ = VIEW.set(view);
+}
+
+/// The form of the wire view, if anybody watches.
+pub fn view() -> Option<View> {
+    VIEW.get().copied()
 }
 
 /// Writes the line of one exchange.
@@ -43,11 +116,25 @@ pub fn exchange(now: Timestamp, peer: IpAddr, method: &str, path: &str, status: 
     write(&line);
 }
 
+/// Writes an exchange as the wire view shows it, within the same rate as the lines.
+pub fn print(now: Timestamp, shown: &str) {
+    if within_rate(now) {
+        write(shown);
+    }
+}
+
 /// Writes a line about the server itself, within the same rate.
 pub fn note(text: &str) {
     let now = Timestamp::now();
     if within_rate(now) {
-        write(&format!("{} {text}", now.iso8601()));
+        write(&noted(now, text));
+    }
+}
+
+fn noted(now: Timestamp, text: &str) -> String {
+    match view() {
+        Some(View::Json) => json!({ "at": now.iso8601(), "note": text }).to_string(),
+        _ => format!("{} {text}", now.iso8601()),
     }
 }
 
@@ -70,7 +157,7 @@ fn within_rate(now: Timestamp) -> bool {
         (second.1, left_out)
     };
     if left_out > 0 {
-        write(&format!("{} {left_out} lines left out in the last busy second", now.iso8601()));
+        write(&noted(now, &format!("{left_out} lines left out in the last busy second")));
     }
     lines <= limits::LOG_LINES_PER_SECOND_MAX
 }

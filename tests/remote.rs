@@ -61,6 +61,10 @@ impl Elsewhere {
     }
 
     fn serve(&self) -> Server {
+        self.serve_with(&[])
+    }
+
+    fn serve_with(&self, further: &[&str]) -> Server {
         let url = format!("http://{}/introspect", self.address);
         let options = [
             "--authorization-server",
@@ -72,7 +76,7 @@ impl Elsewhere {
             "--introspection-secret",
             "s:cret",
         ];
-        Server::start_in(Arc::new(Folder::new()), &options)
+        Server::start_in(Arc::new(Folder::new()), &[&options, further].concat())
     }
 }
 
@@ -238,5 +242,43 @@ fn refuses_to_start_without_all_it_needs() {
         assert_eq!(output.status.code(), Some(2));
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(text.contains(says), "{text}");
+    }
+}
+
+#[test]
+fn shows_which_rules_are_asked_of_a_token_from_elsewhere() {
+    let elsewhere = Elsewhere::start();
+    let server = elsewhere.serve_with(&["--explain=json"]);
+    let good = live(&server, "u-1");
+    let but = |name: &str, value: Value| {
+        let mut answer = good.clone();
+        answer[name] = value;
+        answer
+    };
+    let own = ["foreign-host", "foreign-origin", "no-token", "repeated-authorization", "token-in-query"];
+    let own = [&own[..], &["empty-authorization", "not-bearer", "malformed-token"]].concat();
+    let told = ["undecided", "unknown-token", "expired", "wrong-audience"]; // whether it was revoked isn't said
+    for (place, answer) in [
+        (0, json!(null)),
+        (1, but("active", json!(false))),
+        (1, but("sub", json!(null))),
+        (2, but("exp", json!(1))),
+        (3, but("aud", json!("https://other.example"))),
+        (4, good.clone()),
+    ] {
+        elsewhere.says(if answer.is_null() { 500 } else { 200 }, &answer);
+        status(&server, "a.token");
+        let shown: Value = serde_json::from_str(&server.next_log_with("\"rules\"")).expect("JSON");
+        let rules = shown["rules"].as_array().expect("rules").iter();
+        let rules: Vec<_> =
+            rules.map(|rule| (rule["rule"].as_str().expect("a name"), rule["held"] == true)).collect();
+        let mut asked = [&own[..], &told[..(place + 1).min(4)]].concat();
+        if place == 4 {
+            asked.extend(["undecided", "no-scope", "admitted"]); // the first time: is this person's row there?
+        }
+        let last = asked.len() - 1;
+        let expected: Vec<_> =
+            asked.into_iter().enumerate().map(|(at, name)| (name, at < last || place == 4)).collect();
+        assert_eq!(rules, expected, "{answer}");
     }
 }

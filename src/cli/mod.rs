@@ -1,10 +1,11 @@
 //! The command line: words and options → one command.
 //!
-//! Knows no requests. Every option can also come from a variable `EPICME_…`. Exit codes: 0 done, 1 failed,
+//! Knows no requests. Every option can also come from a variable `EPICME_…`. Exit codes: 0 done, 1 failed or refused,
 //! 2 the command line itself is wrong; a message on standard error says what to do next.
 
 mod client;
 mod demo;
+mod explain;
 mod serve;
 mod token;
 mod user;
@@ -23,10 +24,11 @@ use crate::users::{self, BadCredential};
 const HELP: &str = "\
 epicme - a private journal for MCP clients, behind an OAuth gate
 
-  epicme serve [--listen 127.0.0.1:8787] [--public-url URL] [--demo]
+  epicme serve [--listen 127.0.0.1:8787] [--public-url URL] [--demo] [--explain]
   epicme user add EMAIL | list | passwd EMAIL | remove EMAIL
   epicme token create EMAIL [--scope LIST] [--expires 30d] | list | revoke ID
   epicme client add NAME URI... | add --metadata FILE | list | remove ID
+  epicme explain TOKEN|- [--scope LIST|TOOL] [--at TIME]     -: standard input
   epicme version | help
 
 OPTION              MEANING                               VARIABLE
@@ -35,23 +37,25 @@ OPTION              MEANING                               VARIABLE
 --public-url URL    https://HOST, as clients call it      EPICME_PUBLIC_URL
 --demo              an example if nobody is there yet     EPICME_DEMO=1
 --require-confirmation  only confirmed deletes EPICME_REQUIRE_CONFIRMATION
+--explain[=json]    show each exchange, rule by rule      EPICME_EXPLAIN
 --password-stdin    take it from standard input           EPICME_PASSWORD_STDIN
---scope LIST        some of user:read entries:read        EPICME_SCOPE
-                    entries:write tags:read tags:write
+--scope LIST        user:read {entries,tags}:{read,write} EPICME_SCOPE
+--at TIME           ask about 2026-07-28[T09:30:00Z]      EPICME_AT
 --expires TIME      like 90s 15m 12h 30d                  EPICME_EXPIRES
 --label TEXT        what you call the token               EPICME_LABEL
 --metadata FILE, --confidential: a client's metadata document; give it a secret
-serve, with an authorization server elsewhere (the README says how):
-  --authorization-server URL --introspection-url URL --introspection-id ID
-  and EPICME_INTROSPECTION_SECRET; each option's variable is named like this";
+elsewhere, see README: --authorization-server URL --introspection-url URL
+  --introspection-id ID; EPICME_INTROSPECTION_SECRET: each option has a variable";
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 15] = [
+const OPTIONS: [(&str, bool); 17] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
     ("demo", false),
     ("require-confirmation", false),
+    ("explain", false), // or with a form: --explain=json
+    ("at", true),
     ("password-stdin", false),
     ("scope", true),
     ("expires", true),
@@ -65,11 +69,12 @@ const OPTIONS: [(&str, bool); 15] = [
 ];
 
 /// What `serve` takes.
-const SERVE_OPTIONS: [&str; 8] = [
+const SERVE_OPTIONS: [&str; 9] = [
     "listen",
     "public-url",
     "demo",
     "require-confirmation",
+    "explain",
     "authorization-server",
     "introspection-url",
     "introspection-id",
@@ -82,6 +87,8 @@ enum CliError {
     Usage(String),
     /// The command was understood and failed.
     Failed(String),
+    /// The answer is no, and it has been printed.
+    Refused,
 }
 
 impl From<StoreError> for CliError {
@@ -106,6 +113,7 @@ impl From<BadCredential> for CliError {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match CommandLine::parse(arguments).and_then(|line| line.run()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(CliError::Refused) => ExitCode::from(1),
         Err(CliError::Failed(why)) => {
             complain(&why);
             ExitCode::from(1)
@@ -135,7 +143,13 @@ impl CommandLine {
                     let known = OPTIONS.into_iter().find(|(known, _)| *known == name);
                     let (name, takes_value) =
                         known.ok_or_else(|| CliError::Usage(format!("there is no option --{name}")))?;
-                    let value = if takes_value { utf8(&parser.value()?)? } else { "1".to_owned() };
+                    let value = match name {
+                        _ if takes_value => utf8(&parser.value()?)?,
+                        "explain" => {
+                            parser.optional_value().map_or(Ok("1".to_owned()), |form| utf8(&form))?
+                        }
+                        _ => "1".to_owned(),
+                    };
                     if line.options.iter().any(|(known, _)| *known == name) {
                         return Err(CliError::Usage(format!("--{name} is there twice")));
                     }
@@ -174,22 +188,29 @@ impl CommandLine {
             }
             ["client", "list"] => self.only(&[]).and_then(|()| client::list(self)),
             ["client", "remove", id] => self.only(&[]).and_then(|()| client::remove(self, id)),
+            ["explain", text] => self
+                .only(&["scope", "at", "listen", "public-url"])
+                .and_then(|()| explain::explain(self, text)),
             ["token", "list"] => self.only(&[]).and_then(|()| token::list(self)),
             ["token", "revoke", id] => self.only(&[]).and_then(|()| token::revoke(self, id)),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
-            ["user" | "token" | "client" | "serve" | "version", ..] => {
-                Err(CliError::Usage(format!("epicme {} is not complete, or too long", words.join(" "))))
+            ["user" | "token" | "client" | "serve" | "explain" | "version", ..] => {
+                Err(CliError::Usage(format!("epicme {} is not complete, or too long", self.command())))
             }
             _ => Err(CliError::Usage(format!("there is no command {:?}", words[0]))),
         }
     }
 
+    /// The command as a message may repeat it: a token is no part of it.
+    fn command(&self) -> String {
+        let words = if self.words[0] == "explain" { &self.words[..1] } else { &self.words };
+        words.join(" ")
+    }
+
     /// Refuses options that the command doesn't take, rather than let somebody believe that they worked.
     fn only(&self, taken: &[&str]) -> Result<(), CliError> {
         match self.options.iter().find(|(name, _)| *name != "database" && !taken.contains(name)) {
-            Some((name, _)) => {
-                Err(CliError::Usage(format!("epicme {} takes no --{name}", self.words.join(" "))))
-            }
+            Some((name, _)) => Err(CliError::Usage(format!("epicme {} takes no --{name}", self.command()))),
             None => Ok(()),
         }
     }

@@ -13,10 +13,10 @@ use crate::server::{self, Server};
 use crate::settings;
 use crate::site::{self, Site};
 use crate::store::Store;
-use crate::trace;
+use crate::trace::{self, View};
 use crate::users;
 
-const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
+pub(super) const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
@@ -30,6 +30,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
         )));
     }
     let remote = remote(line)?;
+    let view = view(line)?;
     // From here on signals are kept for us, so that none is lost between the parts of the start.
     let signals = Signals::new([SIGTERM, SIGINT]);
     let mut signals =
@@ -48,6 +49,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     settings::remember_audience(&store, site.audience())?;
     let nobody = users::list(&store)?.is_empty();
     let origin = site.origin_for(None).unwrap_or_default().to_owned();
+    view.into_iter().for_each(trace::watch);
     let server =
         Server::start(listeners, App::new(site, store, seal, remote, line.flag("require-confirmation")))
             .map_err(unbound)?;
@@ -76,7 +78,10 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     }
 
     signals.forever().next();
-    complain("stopping; requests in flight may finish");
+    match view {
+        Some(View::Json) => trace::note("stopping; requests in flight may finish"), // it is an object there
+        _ => complain("stopping; requests in flight may finish"),
+    }
     // A second signal ends the program at once, as whoever sends it expects.
     let second = move || _ = signals.forever().next().map(|_| std::process::exit(1));
     let _ = std::thread::Builder::new().spawn(second); // without a thread to spare there is only the first
@@ -84,6 +89,17 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     server.app().store.close()?;
     trace::finish();
     Ok(())
+}
+
+/// The form in which each exchange is shown, if it is. It is standard error that shows it, like the lines of the log whose
+/// place it takes: standard output holds the setup link and the example's token, which no view may show.
+fn view(line: &CommandLine) -> Result<Option<View>, CliError> {
+    match line.value("explain").as_deref() {
+        None | Some("0" | "false") => Ok(None),
+        Some("1" | "true" | "text") => Ok(Some(View::Text)),
+        Some("json") => Ok(Some(View::Json)),
+        Some(form) => Err(CliError::Usage(format!("--explain takes no form but json, not {form:?}"))),
+    }
 }
 
 /// The authorization server elsewhere, if there is to be one.
@@ -115,7 +131,7 @@ fn is_issuer(text: &str) -> bool {
 }
 
 /// An address to listen on. No name is ever resolved; `localhost` is the one that is known.
-fn listen_address(text: &str) -> Result<SocketAddr, CliError> {
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, CliError> {
     let localhost = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     let address = match localhost {
         Some(port) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),

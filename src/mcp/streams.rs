@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::events::{Listener, News};
-use crate::gate::{self, Caller};
+use crate::gate::{Caller, Gate};
 use crate::limits;
 use crate::request::Head;
 use crate::response::EventStream;
+use crate::trace::Exchange;
 
 /// What is kept of a request for as long as its stream is open.
 pub struct Stay {
@@ -74,7 +75,8 @@ impl Stay {
     /// Asks the gate again.
     fn is_admitted(&self) -> bool {
         let App { site, store, remote, .. } = &*self.app;
-        let admitted = gate::admit(&self.head, &self.origin, site, store, remote.as_ref(), Timestamp::now());
+        let gate = Gate { origin: &self.origin, site, store, remote: remote.as_ref(), now: Timestamp::now() };
+        let admitted = gate.admit(&self.head, &mut Exchange::default());
         admitted.is_ok_and(|caller| {
             caller.binding() == self.caller.binding() && caller.scopes().contains(self.caller.scopes())
         })

@@ -169,7 +169,7 @@ pub fn decide(
         let stays = origin.starts_with("https:") || !redirect::is_local(&redirect.uri);
         let part = |response| if stays { Ok(response) } else { browser.forget(response, origin, &app.store) };
         if !allows {
-            exchange.rule = Some(Fault::Denied.name());
+            oauth::note(&Fault::Denied, exchange);
             return Ok(part(redirect.refuse(&Fault::Denied))?);
         }
         let new = NewGrant {

@@ -21,7 +21,7 @@ use crate::limits;
 use crate::request::{BadRequest, Body, Head};
 use crate::response::Response;
 use crate::store::StoreError;
-use crate::trace::{self, Exchange};
+use crate::trace::{self, Exchange, Refused};
 
 /// Every reason for which an endpoint refuses: one variant, one error code, one name in the log.
 #[derive(Debug)]
@@ -171,6 +171,31 @@ impl Fault {
         }
     }
 
+    /// The clause that the refused request breaks, or by which it is refused.
+    pub fn clause(&self) -> &'static str {
+        match self {
+            Fault::ContentType => "OAuth 2.1 §3.2.2",
+            Fault::Repeated | Fault::TooManyParameters => "OAuth 2.1 §3.1",
+            Fault::Missing(_) | Fault::Malformed(_) => "OAuth 2.1 §3.2.4, §4.1.2.1",
+            Fault::UnknownClient | Fault::WrongSecret | Fault::TwoCredentials => "OAuth 2.1 §2.4",
+            Fault::ForeignRedirect => "OAuth 2.1 §2.3.1",
+            Fault::ResponseType | Fault::NoScope | Fault::Denied => "OAuth 2.1 §4.1.2.1",
+            Fault::Challenge => "OAuth 2.1 §7.5.1, RFC 7636 §4.3",
+            Fault::ForeignResource | Fault::AnotherResource => "RFC 8707 §2",
+            Fault::GrantType | Fault::GrantRevoked => "OAuth 2.1 §3.2.4",
+            Fault::UnknownCode | Fault::CodeReplayed | Fault::CodeExpired => "OAuth 2.1 §4.1.3",
+            Fault::AnotherClient => "OAuth 2.1 §4.1.3, §4.3.1",
+            Fault::WrongRedirect => "OAuth 2.1 §4.1.3",
+            Fault::WrongVerifier => "RFC 7636 §4.6",
+            Fault::UnknownRefresh | Fault::RefreshReused | Fault::RefreshExpired => "OAuth 2.1 §4.3.1",
+            Fault::ScopeWidened => "OAuth 2.1 §4.3.1",
+            Fault::Metadata(_) | Fault::Redirect(_) => "RFC 7591 §3.2.2",
+            Fault::TooMany => "RFC 6585 §4",
+            Fault::Store(_) => "RFC 9110 §15.6.4",
+            Fault::Bytes(_) => "RFC 9112 §6",
+        }
+    }
+
     /// What is wrong, for whoever writes the client. Why exactly a code or token is refused, the log alone tells.
     pub fn message(&self) -> String {
         match self {
@@ -242,6 +267,7 @@ pub fn answered(
 /// Names a fault in the log, and tells there what the client must not learn of it.
 pub fn note(fault: &Fault, exchange: &mut Exchange) {
     exchange.rule = Some(fault.name());
+    exchange.refused(|| Refused { error: fault.code(), clause: fault.clause(), message: fault.message() });
     if let Fault::Store(error) = fault {
         trace::note(&format!("an OAuth request failed: {error}"));
     }
