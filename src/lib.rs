@@ -13,7 +13,7 @@
 //!
 //! How the token of step 4 came to be is the other journey: [`oauth`] registers the client, shows a person what it
 //! asks for on [`pages`], and trades codes and refresh tokens for access tokens; [`remote`] asks another server
-//! instead, where that is configured.
+//! instead, where that is configured, through [`outgoing`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -37,6 +37,7 @@ pub mod throttle;
 pub mod tokens;
 pub mod settings;
 pub mod remote;
+pub mod outgoing;
 pub mod scope;
 pub mod site;
 pub mod secret;
