@@ -19,6 +19,9 @@ use crate::tokens;
 use crate::trace;
 use crate::users;
 
+/// The field that carries a challenge (RFC 9110 §11.6.1). Only this file writes it.
+pub const CHALLENGE: &str = "WWW-Authenticate";
+
 /// Every reason for which the gate admits or refuses. Decisions, log lines and tests all name these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
@@ -337,7 +340,7 @@ impl Refusal {
         match self.rule {
             Rule::ForeignHost | Rule::ForeignOrigin => response,
             Rule::Undecided => response.with("Retry-After", "1"),
-            _ => response.with("WWW-Authenticate", self.challenge(error)),
+            _ => response.with(CHALLENGE, self.challenge(error)),
         }
     }
 
@@ -362,7 +365,7 @@ impl Refusal {
 
 /// Adds the challenge for a client that failed to authenticate itself (OAuth 2.1 §3.2.4).
 pub fn challenge_client(response: Response) -> Response {
-    response.with("WWW-Authenticate", "Basic realm=\"EpicMe\"")
+    response.with(CHALLENGE, "Basic realm=\"EpicMe\"")
 }
 
 /// Whether this is a CORS preflight: a browser's question before the real request, which carries no credentials

@@ -5,6 +5,7 @@
 
 mod client;
 mod demo;
+mod doctor;
 mod serve;
 mod token;
 mod user;
@@ -27,7 +28,7 @@ epicme - a private journal for MCP clients, behind an OAuth gate
   epicme user add EMAIL | list | passwd EMAIL | remove EMAIL
   epicme token create EMAIL [--scope LIST] [--expires 30d] | list | revoke ID
   epicme client add NAME URI... | add --metadata FILE | list | remove ID
-  epicme version | help
+  epicme doctor URL [--connect 127.0.0.1:PORT] | version | help
 
 OPTION              MEANING                               VARIABLE
 --database FILE     the journal's file, default epicme.db EPICME_DATABASE
@@ -46,7 +47,7 @@ serve, with an authorization server elsewhere (the README says how):
   and EPICME_INTROSPECTION_SECRET; each option's variable is named like this";
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 14] = [
+const OPTIONS: [(&str, bool); 15] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
@@ -61,6 +62,7 @@ const OPTIONS: [(&str, bool); 14] = [
     ("introspection-url", true),
     ("introspection-id", true),
     ("introspection-secret", true),
+    ("connect", true),
 ];
 
 /// What `serve` takes.
@@ -80,6 +82,8 @@ enum CliError {
     Usage(String),
     /// The command was understood and failed.
     Failed(String),
+    /// The command did its work, and its answer, which is printed already, is a no.
+    Told,
 }
 
 impl From<StoreError> for CliError {
@@ -104,6 +108,7 @@ impl From<BadCredential> for CliError {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match CommandLine::parse(arguments).and_then(|line| line.run()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(CliError::Told) => ExitCode::from(1),
         Err(CliError::Failed(why)) => {
             complain(&why);
             ExitCode::from(1)
@@ -167,6 +172,7 @@ impl CommandLine {
             ["token", "create", email] => self
                 .only(&["scope", "expires", "label", "public-url"])
                 .and_then(|()| token::create(self, email)),
+            ["doctor", url] => self.only(&["connect"]).and_then(|()| doctor::walk(self, url)),
             ["client", "add", ref what @ ..] => {
                 self.only(&["metadata", "confidential"]).and_then(|()| client::add(self, what))
             }
@@ -175,7 +181,7 @@ impl CommandLine {
             ["token", "list"] => self.only(&[]).and_then(|()| token::list(self)),
             ["token", "revoke", id] => self.only(&[]).and_then(|()| token::revoke(self, id)),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
-            ["user" | "token" | "client" | "serve" | "version", ..] => {
+            ["user" | "token" | "client" | "serve" | "doctor" | "version", ..] => {
                 Err(CliError::Usage(format!("epicme {} is not complete, or too long", words.join(" "))))
             }
             _ => Err(CliError::Usage(format!("there is no command {:?}", words[0]))),
