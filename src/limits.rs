@@ -177,7 +177,7 @@ pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// How long `epicme doctor` waits for one answer; past it the step fails. A server may have to wake up first.
 pub const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 /// Characters of another server's text that `epicme doctor` prints, escapes included.
-pub const DOCTOR_SHOWN_CHARS_MAX: usize = 80;
+pub const DOCTOR_SHOWN_CHARS_MAX: usize = 200;
 /// Characters of a line that it prints.
 pub const DOCTOR_LINE_CHARS_MAX: usize = 110;
 

@@ -81,6 +81,7 @@ impl Fault {
 }
 
 /// Asks once, on a connection of its own.
+#[inline(never)] // called where nothing is in a hurry
 pub fn ask(outgoing: &Outgoing, bounds: Bounds) -> Result<Answer, Fault> {
     let Outgoing { address, method, host, target, fields, body } = outgoing;
     let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");

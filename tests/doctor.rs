@@ -280,6 +280,13 @@ fn findings(output: &Output) -> Findings {
     Findings { steps, verdict }
 }
 
+/// Whether `line` begins with `pattern`, in which each `…` stands for anything.
+fn begins(line: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('…');
+    let rest = line.strip_prefix(parts.next().unwrap_or_default());
+    parts.try_fold(rest, |rest, part| Some(rest?.split_once(part).map(|(_, rest)| rest))).flatten().is_some()
+}
+
 /// The server with one mistake: at `step` there is a finding that begins with `says`, and its remedy holds `remedy`. A
 /// `FAIL` is the first one, ends the walk with 1 and is named by the verdict; a `warn` alone doesn't.
 #[track_caller]
@@ -294,7 +301,7 @@ fn check(
     let findings = findings(&output);
     let all = format!("{:#?}\n{}", findings.steps, findings.verdict);
     let lines = &findings.steps[step - 1];
-    let at = lines.iter().position(|line| line.starts_with(says));
+    let at = lines.iter().position(|line| begins(line, says));
     let at = at.unwrap_or_else(|| panic!("step {step} doesn't say {says:?}:\n{all}"));
     let told = lines.get(at + 1).filter(|line| line.starts_with("remedy: ")).expect("a remedy");
     assert!(told.contains(remedy), "{told:?} doesn't say {remedy:?}");
@@ -302,10 +309,10 @@ fn check(
     let failures: Vec<_> =
         findings.steps.iter().flatten().filter_map(|line| line.strip_prefix("FAIL ")).collect();
     if let Some(failure) = says.strip_prefix("FAIL ") {
-        assert!(failures[0].starts_with(failure), "{failures:?}");
+        assert!(begins(failures[0], failure), "{failures:?}");
         assert_eq!(output.status.code(), Some(1), "{all}");
         let named = findings.verdict.strip_prefix("A client can't connect: ");
-        assert!(named.is_some_and(|named| named.starts_with(failure)), "{all}");
+        assert!(named.is_some_and(|named| begins(named, failure)), "{all}");
     } else {
         assert!(failures.is_empty(), "{failures:?}");
         assert_eq!(output.status.code(), Some(0), "{all}");
@@ -455,6 +462,8 @@ fn judges_the_challenge() {
     check(scope, 4, "warn scope is not quoted", "scope=\"...\"");
     let error = challenge(|value| Some(format!("{value}, error=\"invalid_token\"")));
     check(error, 4, "warn the challenge holds an error", "leave error out");
+    let second = challenge(|value| Some(format!("Basic realm=\"x\", {value}")));
+    check(second, 4, "warn \"Basic\" stands before the Bearer challenge", "or alone");
     let twice = challenge(|value| Some(format!("{value}, Bearer realm=\"x\"")));
     check(twice, 4, "warn there are several Bearer challenges", "send one");
     let relative = challenge(|_| Some(format!("Bearer resource_metadata=\"{RESOURCE}\"")));
@@ -479,9 +488,19 @@ fn at(path: &'static str, change: impl Fn(&str, Reply) -> Reply) -> impl Fn(&Ask
 #[test]
 fn judges_the_protected_resource_metadata() {
     let gone = at(RESOURCE, |_, _| Reply::new(404));
-    check(gone, 5, "FAIL \"http://127.0.0.1:", "serve it there");
+    check(
+        gone,
+        5,
+        "FAIL \"http://127.0.0.1:…/.well-known/oauth-protected-resource/mcp\" is answered 404, though the challenge names it",
+        "serve it there",
+    );
     let gated = at(RESOURCE, |_, _| Reply::new(401));
-    check(gated, 5, "FAIL \"http://127.0.0.1:", "without asking for a token");
+    check(
+        gated,
+        5,
+        "FAIL \"http://127.0.0.1:…/.well-known/oauth-protected-resource/mcp\" is answered 401, though the challenge names it",
+        "without asking for a token",
+    );
     let nowhere = |asked: &Asked, reply: Reply| match asked.target.as_str() {
         RESOURCE => Reply::new(404),
         _ => challenge(|_| Some("Bearer realm=\"x\"".to_owned()))(asked, reply),
@@ -500,18 +519,43 @@ fn judges_the_protected_resource_metadata() {
         page.body = "<!doctype html>\u{1b}[2J".to_owned();
         page
     });
-    check(html, 5, "FAIL \"http://127.0.0.1:", "not with a page");
+    check(
+        html,
+        5,
+        "FAIL \"http://127.0.0.1:…/.well-known/oauth-protected-resource/mcp\" is no JSON that can be read in one way (as \"text/html\")",
+        "not with a page",
+    );
     let twice = at(RESOURCE, |_, mut reply| {
         reply.body = reply.body.replacen('{', "{\"resource\":\"x\",", 1);
         reply
     });
-    check(twice, 5, "FAIL \"http://127.0.0.1:", "answer with the document");
+    check(
+        twice,
+        5,
+        "FAIL \"http://127.0.0.1:…/.well-known/oauth-protected-resource/mcp\" is no JSON that can be read in one way … there twice",
+        "answer with the document",
+    );
     let text = at(RESOURCE, |_, reply| reply.with("Content-Type", "text/plain"));
-    check(text, 5, "warn \"http://127.0.0.1:", "Content-Type: application/json");
+    check(
+        text,
+        5,
+        "warn \"http://127.0.0.1:…/.well-known/oauth-protected-resource/mcp\" comes as \"text/plain\"",
+        "Content-Type: application/json",
+    );
     let moved = at(RESOURCE, |_, _| Reply::new(301).with("Location", "https://elsewhere.example/"));
-    check(moved, 5, "FAIL \"http://127.0.0.1:", "clients follow no redirect");
+    check(
+        moved,
+        5,
+        "FAIL \"http://127.0.0.1:…/.well-known/oauth-protected-resource/mcp\" redirects to \"https://elsewhere.example/\"",
+        "clients follow no redirect",
+    );
     let broken = at(RESOURCE, |_, _| Reply::new(500));
-    check(broken, 5, "FAIL \"http://127.0.0.1:", "answer 404 where nothing is");
+    check(
+        broken,
+        5,
+        "FAIL \"http://127.0.0.1:…/.well-known/oauth-protected-resource/mcp\" is answered 500",
+        "answer 404 where nothing is",
+    );
 
     type Named = fn(&str) -> Option<Value>;
     let rows: [(&str, Named, &str, &str); 10] = [
@@ -673,7 +717,12 @@ fn judges_the_authorization_server_metadata() {
         OPENID => Reply::new(500),
         _ => reply,
     };
-    check(openid_breaks, 6, "FAIL \"http://127.0.0.1:", "answer 404 where nothing is");
+    check(
+        openid_breaks,
+        6,
+        "FAIL \"http://127.0.0.1:…/.well-known/openid-configuration\" is answered 500",
+        "answer 404 where nothing is",
+    );
     let slash = at(RESOURCE, |origin, reply| {
         reply.member("authorization_servers", Some(json!([format!("{origin}/")])))
     });
@@ -810,7 +859,12 @@ fn survives_a_server_that_is_none() {
     };
     check(endless_head, 3, "FAIL the answer to POST \"/mcp\" is too large", "from the head alone");
     let endless = at(RESOURCE, |_, reply| reply.manner(Manner::Endless));
-    check(endless, 5, "FAIL \"http://127.0.0.1:", "answer with the document");
+    check(
+        endless,
+        5,
+        "FAIL \"http://127.0.0.1:…/.well-known/oauth-protected-resource/mcp\": the answer is too large",
+        "answer with the document",
+    );
     // What is printed of it is escaped and cut: `findings` looks at every line.
     let wild = at(RESOURCE, |_, reply| {
         reply.member("resource", Some(json!(format!("\u{1b}[2J\r\nok \u{202e}{}", "x".repeat(5000)))))
@@ -830,7 +884,12 @@ fn survives_a_server_that_is_none() {
 #[test]
 fn waits_for_a_dripping_answer_only_so_long() {
     let drip = at(RESOURCE, |_, reply| reply.manner(Manner::Drip));
-    check(drip, 5, "FAIL \"http://127.0.0.1:", "answer with the document");
+    check(
+        drip,
+        5,
+        "FAIL \"http://127.0.0.1:…/.well-known/oauth-protected-resource/mcp\": the answer takes too long",
+        "answer with the document",
+    );
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub struct Parameter {
 
 impl Challenge {
     /// The first parameter of this name.
+    #[inline(never)]
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters.iter().find(|parameter| parameter.name == name)
     }
@@ -31,6 +32,7 @@ impl Challenge {
 
 /// Reads the challenges of one field; `None` when they break the grammar in more than one forgivable way: an unquoted
 /// value may hold any visible octet but a comma, since servers write bare URLs.
+#[inline(never)]
 pub fn parse(field: &[u8]) -> Option<Vec<Challenge>> {
     let mut rest = Rest(field);
     let mut challenges: Vec<Challenge> = Vec::new();

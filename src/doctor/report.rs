@@ -3,6 +3,8 @@
 //! Knows no HTTP. Invariant: another server's octets are printed escaped and cut, and no line is longer than
 //! [`limits::DOCTOR_LINE_CHARS_MAX`].
 
+use std::fmt::Display;
+
 use crate::limits;
 
 /// The steps, in the order in which a client takes them.
@@ -61,51 +63,57 @@ impl<'o> Report<'o> {
     }
 
     /// Prints a line that belongs to no step.
+    #[inline(never)]
     pub fn say(&mut self, text: &str) {
         self.print(0, "", text);
     }
 
     /// Begins the step of this number, which counts from one.
+    #[inline(never)]
     pub fn step(&mut self, number: usize) {
         self.say(&format!("{number} {}", STEPS[number - 1]));
     }
 
     /// Something is as it should be.
-    pub fn ok(&mut self, text: &str, clause: &str) {
+    #[inline(never)]
+    pub fn ok(&mut self, text: &dyn Display, clause: &str) {
         self.judged("  ok    ", text, clause);
     }
 
     /// Something stops some clients, or none, and should still be mended.
-    pub fn warn(&mut self, text: &str, clause: &str, remedy: &str) {
+    #[inline(never)]
+    pub fn warn(&mut self, text: &dyn Display, clause: &str, remedy: &dyn Display) {
         self.judged("  warn  ", text, clause);
-        self.print(16, "        remedy: ", remedy);
+        self.print(16, "        remedy: ", &remedy.to_string());
     }
 
     /// Something stops a client.
-    pub fn fail(&mut self, text: &str, clause: &str, remedy: &str) {
+    #[inline(never)]
+    pub fn fail(&mut self, text: &dyn Display, clause: &str, remedy: &dyn Display) {
         self.judged("  FAIL  ", text, clause);
-        self.print(16, "        remedy: ", remedy);
+        self.print(16, "        remedy: ", &remedy.to_string());
         if matches!(self.verdict, Verdict::Could | Verdict::Unknown(_)) {
-            self.verdict = Verdict::Cannot(text.to_owned());
+            self.verdict = Verdict::Cannot(text.to_string());
         }
     }
 
     /// Something wasn't looked at.
+    #[inline(never)]
     pub fn skip(&mut self, why: &str) {
         self.print(8, "  skip  ", why);
     }
 
     /// What wasn't looked at decides, and `what` says it.
-    pub fn skip_undecided(&mut self, what: &str, remedy: &str) {
-        self.skip(what);
-        self.print(16, "        remedy: ", remedy);
+    pub fn skip_undecided(&mut self, what: &dyn Display, remedy: &dyn Display) {
+        self.skip(&what.to_string());
+        self.print(16, "        remedy: ", &remedy.to_string());
         if self.verdict == Verdict::Could {
-            self.verdict = Verdict::Unknown(what.to_owned());
+            self.verdict = Verdict::Unknown(what.to_string());
         }
     }
 
     /// There is no gate, which is a verdict of its own.
-    pub fn fail_open(&mut self, text: &str, clause: &str, remedy: &str) {
+    pub fn fail_open(&mut self, text: &dyn Display, clause: &str, remedy: &dyn Display) {
         self.fail(text, clause, remedy);
         self.verdict = Verdict::Open;
     }
@@ -116,7 +124,7 @@ impl<'o> Report<'o> {
         self.verdict
     }
 
-    fn judged(&mut self, mark: &str, text: &str, clause: &str) {
+    fn judged(&mut self, mark: &str, text: &dyn Display, clause: &str) {
         // A clause is searched for, so it stays on one line.
         let clause = clause.replace(' ', NO_BREAK);
         self.print(8, mark, &format!("{text} [{clause}]"));
@@ -129,29 +137,42 @@ impl<'o> Report<'o> {
     }
 }
 
-/// Words in lines; the first begins with `first`, the others with `indent` spaces.
+/// Words in lines; the first begins with `first`, the others with `indent` spaces. A word that is longer than a line is
+/// broken where it must be.
 fn wrapped(indent: usize, first: &str, text: &str) -> Vec<String> {
-    let (mut lines, mut line, mut is_fresh) = (Vec::new(), first.to_owned(), true);
-    for word in text.split(' ') {
-        let longer = line.chars().count() + usize::from(!is_fresh) + word.chars().count();
-        if !is_fresh && longer > limits::DOCTOR_LINE_CHARS_MAX {
+    let (mut lines, mut line, mut left) =
+        (Vec::new(), first.to_owned(), limits::DOCTOR_LINE_CHARS_MAX - first.len());
+    let whole = limits::DOCTOR_LINE_CHARS_MAX - indent;
+    for (place, word) in text.split(' ').enumerate() {
+        let space = usize::from(place > 0);
+        if space + word.chars().count() > left && left < whole {
             lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
-            is_fresh = true;
-        }
-        if !is_fresh {
+            left = whole;
+        } else if place > 0 {
             line.push(' ');
+            left = left.saturating_sub(1);
         }
-        line.push_str(word);
-        is_fresh = false;
+        for letter in word.chars() {
+            if left == 0 {
+                lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+                left = whole;
+            }
+            line.push(letter);
+            left -= 1;
+        }
     }
     lines.push(line);
     lines
 }
 
 /// Another server's octets as they are printed: in quotes, visible ASCII, cut.
+#[inline(never)]
 pub fn shown(octets: impl AsRef<[u8]>) -> String {
+    escaped(octets.as_ref())
+}
+
+fn escaped(octets: &[u8]) -> String {
     // Cut before it is escaped as well, so that a large text isn't copied for nothing.
-    let octets = octets.as_ref();
     let escaped = octets[..octets.len().min(limits::DOCTOR_SHOWN_CHARS_MAX + 1)].escape_ascii().to_string();
     match escaped.get(..limits::DOCTOR_SHOWN_CHARS_MAX) {
         Some(cut) if escaped.len() > limits::DOCTOR_SHOWN_CHARS_MAX => format!("\"{cut}...\""),
@@ -172,6 +193,9 @@ mod tests {
         assert!(lines.iter().all(|line| line.chars().count() <= limits::DOCTOR_LINE_CHARS_MAX), "{lines:?}");
         assert_eq!(lines.iter().map(|line| line.matches("word").count()).sum::<usize>(), 60);
         assert_eq!(wrapped(0, "", ""), [""]);
+        let long = wrapped(8, "  ok    ", &format!("a {}", "x".repeat(300)));
+        assert!(long.iter().all(|line| line.chars().count() <= limits::DOCTOR_LINE_CHARS_MAX), "{long:?}");
+        assert_eq!(long.iter().map(|line| line.matches('x').count()).sum::<usize>(), 300);
     }
 
     #[test]

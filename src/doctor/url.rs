@@ -19,6 +19,7 @@ pub struct Url {
 
 impl Url {
     /// Reads a URL; `None` when it is another form, names a user or has a fragment.
+    #[inline(never)]
     pub fn parse(text: &str) -> Option<Url> {
         let visible = text.bytes().all(|octet| octet.is_ascii_graphic() && !b"\"#<>\\".contains(&octet));
         let authority = text.find("://").filter(|_| visible)? + "://".len();
@@ -32,11 +33,13 @@ impl Url {
     }
 
     /// Another URL of the same origin.
+    #[inline(never)]
     pub fn at(&self, path: &str) -> Url {
         Url { path: path.to_owned(), query: String::new(), ..self.clone() }
     }
 
     /// Path and query, as a request names them.
+    #[inline(never)]
     pub fn target(&self) -> String {
         format!("{}{}", self.path, self.query)
     }
@@ -47,6 +50,7 @@ impl Url {
     }
 
     /// The URL as text.
+    #[inline(never)]
     pub fn text(&self) -> String {
         format!("{}{}", self.origin.as_str(), self.target())
     }
