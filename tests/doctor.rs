@@ -834,7 +834,7 @@ fn knows_how_a_wrong_token_is_to_be_answered() {
     let status = |status: u16| {
         move |asked: &Asked, reply| if asked.has("authorization") { Reply::new(status) } else { reply }
     };
-    check(status(403), 9, "FAIL a wrong token is answered 403", "invalid_token");
+    check(status(403), 9, "FAIL a wrong token is answered 403, so a client", "invalid_token");
     check(status(500), 9, "FAIL a wrong token is answered 500", "invalid_token");
     check(status(400), 9, "FAIL a wrong token is answered 400", "invalid_token");
     check(status(401), 9, "warn a wrong token is answered 401 with no error", "invalid_token");

@@ -34,8 +34,7 @@ impl Doctor<'_> {
             ("RFC 6749 §4.1.2.1", "show a page that says what is wrong, with 400; sign-in is a 200");
         match self.send("GET", &url, &fields, None) {
             Err(fault) => {
-                let text = format!("{asked}: the answer {}", fault.message());
-                self.report.fail(&text, "RFC 9112 §4", &"see that a browser gets a page there");
+                self.report.fail(&format_args!("{asked}: the answer {}", fault.message()), "RFC 9112 §4", &"see that a browser gets a page there");
             }
             Ok(answer) => match answer.status {
                 300..400 if location(&answer).starts_with(&format!("\"{NO_CALLBACK}")) => self.report.warn(
@@ -53,8 +52,7 @@ impl Doctor<'_> {
                     &page,
                 ),
                 404 | 405 => {
-                    let text = format!("{asked} is answered {}: nothing is there for a browser", answer.status);
-                    self.report.fail(&text, clause, &"correct authorization_endpoint");
+                    self.report.fail(&format_args!("{asked} is answered {}: nothing is there for a browser", answer.status), clause, &"correct authorization_endpoint");
                 }
                 400..500 => self.report.warn(
                     &format_args!("{asked} is answered {}; some clients read only 400 as \"register again\"", answer.status),
@@ -79,8 +77,11 @@ impl Doctor<'_> {
         let clause = "Fetch §3.3.2";
         match self.send("OPTIONS", self.url, &preflight, None) {
             Err(fault) => {
-                let text = format!("the answer to OPTIONS {path} {}", fault.message());
-                self.report.warn(&text, clause, &"answer preflights with 204");
+                self.report.warn(
+                    &format_args!("the answer to OPTIONS {path} {}", fault.message()),
+                    clause,
+                    &"answer preflights with 204",
+                );
             }
             Ok(answer) if !(200..300).contains(&answer.status) => {
                 let text =

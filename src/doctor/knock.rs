@@ -85,8 +85,11 @@ impl Doctor<'_> {
                     }
                     _ => "answer 401 from the head alone: no token, no work, no reading of the body",
                 };
-                let text = format!("the answer to POST {path} {}", fault.message());
-                self.report.fail(&text, "RFC 9112 §4", &remedy);
+                self.report.fail(
+                    &format_args!("the answer to POST {path} {}", fault.message()),
+                    "RFC 9112 §4",
+                    &remedy,
+                );
                 return None;
             }
         };
@@ -217,8 +220,7 @@ impl Doctor<'_> {
         let fallback = "clients that go by it alone stop here, the others guess";
         let fields: Vec<_> = knock.fields(name).collect();
         if fields.is_empty() {
-            let text = format!("the 401 has no {name}: {fallback}");
-            self.report.warn(&text, "RFC 9110 §15.5.2", &form);
+            self.report.warn(&format_args!("the 401 has no {name}: {fallback}"), "RFC 9110 §15.5.2", &form);
             return None;
         }
         let Some(challenges) = fields.iter().map(|field| challenge::parse(field)).collect::<Option<Vec<_>>>()
@@ -231,8 +233,11 @@ impl Doctor<'_> {
         let mut bearers = challenges.iter().filter(|one| one.scheme.eq_ignore_ascii_case("Bearer"));
         let Some(bearer) = bearers.next() else {
             let schemes: Vec<_> = challenges.iter().map(|one| one.scheme.as_str()).collect();
-            let text = format!("{name} offers {}, not Bearer: {fallback}", shown(schemes.join(", ")));
-            self.report.warn(&text, "RFC 6750 §3", &form);
+            self.report.warn(
+                &format_args!("{name} offers {}, not Bearer: {fallback}", shown(schemes.join(", "))),
+                "RFC 6750 §3",
+                &form,
+            );
             return None;
         };
         let first = &challenges[0].scheme;
@@ -286,7 +291,11 @@ impl Doctor<'_> {
         };
         if url.origin != self.url.origin {
             let remedy = mismatch(self.url, &url);
-            self.report.fail(&format_args!("{text}, another origin than {}", self.origin()), clause, &remedy);
+            self.report.fail(
+                &format_args!("{text}, another origin than {}", shown(self.url.origin.as_str())),
+                clause,
+                &remedy,
+            );
             return None;
         }
         self.report.ok(&text, clause);
@@ -301,8 +310,11 @@ impl Doctor<'_> {
         let answer = match self.send("POST", self.url, &fields, None) {
             Ok(answer) => answer,
             Err(fault) => {
-                let text = format!("the answer to a wrong token {}", fault.message());
-                return self.report.fail(&text, "RFC 9112 §4", &"answer 401 with error=\"invalid_token\"");
+                return self.report.fail(
+                    &format_args!("the answer to a wrong token {}", fault.message()),
+                    "RFC 9112 §4",
+                    &"answer 401 with error=\"invalid_token\"",
+                );
             }
         };
         let remedy = "answer 401 with error=\"invalid_token\": only then does a client refresh its token";
@@ -340,8 +352,11 @@ impl Doctor<'_> {
                 &remedy,
             ),
             status => {
-                let text = format!("a wrong token is answered {status}, not 401");
-                self.report.fail(&text, clause, &remedy);
+                self.report.fail(
+                    &format_args!("a wrong token is answered {status}, not 401"),
+                    clause,
+                    &remedy,
+                );
             }
         }
     }

@@ -78,8 +78,11 @@ impl Doctor<'_> {
             return self.report.fail(&format_args!("{seen}, not an absolute http(s) URL"), clause, &remedy);
         };
         if !covers(&resource, self.url) {
-            let text = format!("{seen}, which doesn't cover {called}");
-            return self.report.fail(&text, clause, &mismatch(self.url, &resource));
+            return self.report.fail(
+                &format_args!("{seen}, which doesn't cover {called}"),
+                clause,
+                &mismatch(self.url, &resource),
+            );
         }
         match resource.origin == self.url.origin && resource.target() == self.url.target() {
             true => self.report.ok(&format_args!("{seen}, the URL that was called"), clause),
@@ -141,8 +144,11 @@ impl Doctor<'_> {
         self.report.step(6);
         let issuer = resource.members["authorization_servers"][0].as_str().unwrap_or_default();
         let Some(url) = Url::parse(issuer).filter(|url| url.query.is_empty()) else {
-            let text = format!("the issuer {} is not an absolute http(s) URL without a query", shown(issuer));
-            self.report.fail(&text, "RFC 8414 §2", &"write it from https:// on");
+            self.report.fail(
+                &format_args!("the issuer {} is not an absolute http(s) URL without a query", shown(issuer)),
+                "RFC 8414 §2",
+                &"write it from https:// on",
+            );
             return None;
         };
         if !self.is_safe("the issuer", issuer, &url) || !self.is_reached("the authorization server", &url) {
@@ -183,8 +189,11 @@ impl Doctor<'_> {
                     }
                 }
                 (Some(text), None) => {
-                    let text = format!("{name} is {}, not an absolute URL", shown(text));
-                    self.report.fail(&text, "RFC 8414 §2", &"write it from https:// on");
+                    self.report.fail(
+                        &format_args!("{name} is {}, not an absolute URL", shown(text)),
+                        "RFC 8414 §2",
+                        &"write it from https:// on",
+                    );
                 }
                 (None, _) => self.report.fail(&format_args!("there is no {name}"), "RFC 8414 §2", &"name it"),
             }
@@ -253,8 +262,11 @@ impl Doctor<'_> {
                     .map_or("name the same issuer in both documents".to_owned(), |(wanted, issuer)| {
                         mismatch(&wanted, &issuer)
                     });
-                let text = format!("issuer is {}, and authorization_servers says {expected}", shown(issuer));
-                self.report.fail(&text, clause, &remedy);
+                self.report.fail(
+                    &format_args!("issuer is {}, and authorization_servers says {expected}", shown(issuer)),
+                    clause,
+                    &remedy,
+                );
             }
             None => {
                 let remedy = format!("add \"issuer\": {expected}");
@@ -302,8 +314,11 @@ impl Doctor<'_> {
         let answer = match self.send("GET", url, &DOCUMENT_FIELDS, Some(limits::ANSWER_BYTES_MAX)) {
             Ok(answer) => answer,
             Err(fault) => {
-                let text = format!("{at}: the answer {}", fault.message());
-                self.report.fail(&text, "RFC 9112 §6.3", &"answer with a short JSON document");
+                self.report.fail(
+                    &format_args!("{at}: the answer {}", fault.message()),
+                    "RFC 9112 §6.3",
+                    &"answer with a short JSON document",
+                );
                 return Read::Wrong;
             }
         };
@@ -345,8 +360,11 @@ impl Doctor<'_> {
         let wrong = match answer.body.map(|octets| json::parse(&octets)) {
             Ok(Ok(members @ Value::Object(_))) => {
                 if !is_json {
-                    let text = format!("{at} comes {seen}, and not every client reads it then");
-                    self.report.warn(&text, clause, &"send Content-Type: application/json");
+                    self.report.warn(
+                        &format_args!("{at} comes {seen}, and not every client reads it then"),
+                        clause,
+                        &"send Content-Type: application/json",
+                    );
                 }
                 return Read::Found(members);
             }

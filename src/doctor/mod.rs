@@ -126,10 +126,6 @@ impl Doctor<'_> {
         last
     }
 
-    fn origin(&self) -> String {
-        shown(self.url.origin.as_str())
-    }
-
     /// RFC 9728 §3.1: the well-known part stands before the resource's path.
     fn path_form(&self) -> String {
         format!("{}{}", site::RESOURCE_METADATA_ROOT, self.url.trimmed_path())
@@ -145,8 +141,11 @@ impl Doctor<'_> {
             true => mismatch(self.url, url),
             false => "serve it over https, and name it so".to_owned(),
         };
-        let text = format!("{what} is {}, plain http, where secrets travel in the clear", shown(text));
-        self.report.fail(&text, clause, &remedy);
+        self.report.fail(
+            &format_args!("{what} is {}, plain http, where secrets travel in the clear", shown(text)),
+            clause,
+            &remedy,
+        );
         false
     }
 
@@ -171,7 +170,7 @@ impl Doctor<'_> {
 /// Where a redirect goes, as it is printed.
 #[inline(never)]
 fn location(answer: &Answer) -> String {
-    answer.fields("location").next().map_or("nowhere".to_owned(), shown)
+    answer.fields("location").next().map_or("nowhere".to_owned(), |at| shown(at).to_string())
 }
 
 /// Why a server names another URL than the one that it is called by, and what to do.

@@ -3,7 +3,7 @@
 //! Knows no HTTP. Invariant: another server's octets are printed escaped and cut, and no line is longer than
 //! [`limits::DOCTOR_LINE_CHARS_MAX`].
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Formatter};
 
 use crate::limits;
 
@@ -166,17 +166,26 @@ fn wrapped(indent: usize, first: &str, text: &str) -> Vec<String> {
 }
 
 /// Another server's octets as they are printed: in quotes, visible ASCII, cut.
-#[inline(never)]
-pub fn shown(octets: impl AsRef<[u8]>) -> String {
-    escaped(octets.as_ref())
+pub fn shown<T: AsRef<[u8]>>(octets: T) -> Shown<T> {
+    Shown(octets)
 }
 
-fn escaped(octets: &[u8]) -> String {
+/// See [`shown`].
+pub struct Shown<T>(T);
+
+impl<T: AsRef<[u8]>> Display for Shown<T> {
+    fn fmt(&self, out: &mut Formatter) -> fmt::Result {
+        write_shown(self.0.as_ref(), out)
+    }
+}
+
+#[inline(never)]
+fn write_shown(octets: &[u8], out: &mut Formatter) -> fmt::Result {
     // Cut before it is escaped as well, so that a large text isn't copied for nothing.
     let escaped = octets[..octets.len().min(limits::DOCTOR_SHOWN_CHARS_MAX + 1)].escape_ascii().to_string();
     match escaped.get(..limits::DOCTOR_SHOWN_CHARS_MAX) {
-        Some(cut) if escaped.len() > limits::DOCTOR_SHOWN_CHARS_MAX => format!("\"{cut}...\""),
-        _ => format!("\"{escaped}\""),
+        Some(cut) if escaped.len() > limits::DOCTOR_SHOWN_CHARS_MAX => write!(out, "\"{cut}...\""),
+        _ => write!(out, "\"{escaped}\""),
     }
 }
 
@@ -200,11 +209,11 @@ mod tests {
 
     #[test]
     fn shows_nothing_that_could_move_the_cursor() {
-        assert_eq!(shown("plain/text"), "\"plain/text\"");
-        assert_eq!(shown("\u{1b}[2J\r\n\"\u{202e}"), r#""\x1b[2J\r\n\"\xe2\x80\xae""#);
-        let long = shown("x".repeat(5000));
+        assert_eq!(shown("plain/text").to_string(), "\"plain/text\"");
+        assert_eq!(shown("\u{1b}[2J\r\n\"\u{202e}").to_string(), r#""\x1b[2J\r\n\"\xe2\x80\xae""#);
+        let long = shown("x".repeat(5000)).to_string();
         assert_eq!(long.len(), limits::DOCTOR_SHOWN_CHARS_MAX + "\"...\"".len());
         let exact = "x".repeat(limits::DOCTOR_SHOWN_CHARS_MAX);
-        assert_eq!(shown(&exact), format!("\"{exact}\""));
+        assert_eq!(shown(&exact).to_string(), format!("\"{exact}\""));
     }
 }
