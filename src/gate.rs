@@ -21,6 +21,9 @@ use crate::tokens;
 use crate::trace::{self, Exchange};
 use crate::users;
 
+/// The field that carries a challenge (RFC 9110 §11.6.1). Only this file writes it.
+pub const CHALLENGE: &str = "WWW-Authenticate";
+
 /// Every reason for which the gate admits or refuses, in the order in which it asks. Decisions, log lines and tests all
 /// name these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -383,9 +386,6 @@ impl Permit {
         self.user_id
     }
 }
-
-/// The field that says how to get in.
-pub const CHALLENGE: &str = "WWW-Authenticate";
 
 /// A closed gate: the rule that closed it, and what the client is told.
 pub struct Refusal {

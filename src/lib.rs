@@ -15,7 +15,8 @@
 //!
 //! How the token of step 4 came to be is the other journey: [`oauth`] registers the client, shows a person what it
 //! asks for on [`pages`], and trades codes and refresh tokens for access tokens; [`remote`] asks another server
-//! instead, where that is configured.
+//! instead, where that is configured. [`doctor`] makes that journey to somebody else's server, as a client would; both
+//! ask through [`outgoing`].
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -40,6 +41,8 @@ pub mod throttle;
 pub mod tokens;
 pub mod settings;
 pub mod remote;
+pub mod doctor;
+pub mod outgoing;
 pub mod scope;
 pub mod site;
 pub mod secret;

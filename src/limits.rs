@@ -174,6 +174,19 @@ pub const INTROSPECTION_CACHE_SECONDS: i64 = 60;
 /// Answers kept at once.
 pub const INTROSPECTIONS_KEPT_MAX: usize = 10_000;
 
+// ---- Answers of other servers (`outgoing.rs`, `doctor/`); introspection has bounds of its own, above ----
+
+/// Octets of the head of another server's answer; past it there is no answer.
+pub const ANSWER_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Octets of the body of an answer that `epicme doctor` reads; past it the step fails.
+pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// How long `epicme doctor` waits for one answer; past it the step fails. A server may have to wake up first.
+pub const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+/// Characters of another server's text that `epicme doctor` prints, escapes included.
+pub const DOCTOR_SHOWN_CHARS_MAX: usize = 200;
+/// Characters of a line that it prints.
+pub const DOCTOR_LINE_CHARS_MAX: usize = 110;
+
 // ---- MCP (`mcp/`) ----
 
 /// Messages in one JSON-RPC batch (revision 2025-03-26); past it `-32600`.

@@ -4,11 +4,9 @@
 //! within [`limits::INTROSPECTION_CACHE_SECONDS`]; no answer is never a yes.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::json;
 use crate::limits;
 use crate::lock::locked;
+use crate::outgoing::{self, Bounds, Outgoing};
 use crate::scope::Scopes;
 use crate::secret;
 use crate::site;
@@ -117,42 +116,29 @@ impl Remote {
         Ok(told)
     }
 
-    /// Asks, once, on a connection of its own. HTTP/1.0, so that the answer ends where the connection does.
+    /// Asks, once.
     fn ask(&self, presented: &str) -> Option<Value> {
         let Endpoint { address, host, path } = &self.endpoint;
         let body = form_urlencoded::Serializer::new(String::new())
             .append_pair("token", presented)
             .append_pair("token_type_hint", "access_token")
             .finish();
-        let head = format!(
-            "POST {path} HTTP/1.0\r\nHost: {host}\r\nAuthorization: Basic {}\r\nAccept: application/json\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
-            self.credentials,
-            body.len()
-        );
+        let fields = [
+            ("Authorization", format!("Basic {}", self.credentials)),
+            ("Accept", "application/json".to_owned()),
+            ("Content-Type", "application/x-www-form-urlencoded".to_owned()),
+        ];
+        let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
         let _asking = Asking::begin(&self.asking)?;
-        let deadline = Instant::now() + limits::INTROSPECTION_DEADLINE;
-        let mut stream = TcpStream::connect_timeout(address, limits::INTROSPECTION_DEADLINE).ok()?;
-        let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-        stream.set_write_timeout(Some(left)).ok()?;
-        stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
-        let (mut answer, mut part) = (Vec::new(), [0; 4096]);
-        loop {
-            // One deadline for the whole answer, however it drips.
-            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-            stream.set_read_timeout(Some(left)).ok()?;
-            match stream.read(&mut part).ok()? {
-                0 => break,
-                count => answer.extend_from_slice(&part[..count]),
-            }
-            if answer.len() > limits::INTROSPECTION_BYTES_MAX {
-                return None;
-            }
-        }
-        let head_ends = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-        let (head, body) = (std::str::from_utf8(&answer[..head_ends]).ok()?, &answer[head_ends + 4..]);
-        let status = head.split(' ').nth(1).filter(|_| head.starts_with("HTTP/1."))?;
-        if status == "200" { json::parse(body).ok() } else { None } // a redirect is no answer either
+        let bounds = Bounds {
+            deadline: limits::INTROSPECTION_DEADLINE,
+            body_bytes_max: Some(limits::INTROSPECTION_BYTES_MAX),
+        };
+        let body = body.as_bytes();
+        let question =
+            Outgoing { address: *address, method: "POST", host, target: path, fields: &fields, body };
+        let answer = outgoing::ask(&question, bounds).ok().filter(|answer| answer.status == 200)?;
+        json::parse(&answer.body.ok()?).ok() // a redirect is no answer either
     }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! The entries are written over the wire with the token, like anybody's: there is no side door to the journal.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
@@ -11,6 +10,7 @@ use super::{CliError, say};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::limits;
+use crate::outgoing::{self, Bounds, Outgoing};
 use crate::scope::Scopes;
 use crate::secret::{self, TokenText};
 use crate::site;
@@ -124,27 +124,27 @@ fn call(tool: &str, arguments: Value) -> Value {
 
 /// Sends one call and gives the structured content of its result.
 fn post(bound: SocketAddr, token: &TokenText, message: &Value) -> Result<Value, CliError> {
-    let body = message.to_string();
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: application/json\r\nMCP-Protocol-Version: 2025-11-25\r\nContent-Length: {}\r\n\r\n",
-        site::MCP,
-        bound.port(),
-        token.reveal(),
-        body.len()
-    );
-    let mut answer = String::new();
-    let mut exchange = || -> std::io::Result<()> {
-        let mut stream = TcpStream::connect((bound.ip(), bound.port()))?;
-        stream.write_all(format!("{head}{body}").as_bytes())?;
-        stream.read_to_string(&mut answer)?;
-        Ok(())
+    let failed = |why: &str| CliError::Failed(format!("can't write the example entries: {why}"));
+    let (host, authorization) = (format!("localhost:{}", bound.port()), format!("Bearer {}", token.reveal()));
+    let message = message.to_string();
+    let call = Outgoing {
+        address: bound,
+        method: "POST",
+        host: &host,
+        target: site::MCP,
+        fields: &[
+            ("Authorization", &authorization),
+            ("Content-Type", "application/json"),
+            ("MCP-Protocol-Version", "2025-11-25"),
+        ],
+        body: message.as_bytes(),
     };
-    exchange().map_err(|error| CliError::Failed(format!("can't write the example entries: {error}")))?;
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-    let mut answer: Value = serde_json::from_str(body).unwrap_or_default();
+    let bounds = Bounds { deadline: limits::ANSWER_DEADLINE, body_bytes_max: Some(limits::ANSWER_BYTES_MAX) };
+    let answer = outgoing::ask(&call, bounds).and_then(|answer| answer.body);
+    let body = answer.map_err(|fault| failed(&format!("the answer {}", fault.message())))?;
+    let mut answer: Value = serde_json::from_slice(&body).unwrap_or_default();
     match answer["result"]["structuredContent"].take() {
-        Value::Null => Err(CliError::Failed(format!("can't write the example entries: {answer}"))),
+        Value::Null => Err(failed(&answer.to_string())),
         content => Ok(content),
     }
 }

@@ -5,6 +5,7 @@
 
 mod client;
 mod demo;
+mod doctor;
 mod explain;
 mod serve;
 mod token;
@@ -29,7 +30,7 @@ epicme - a private journal for MCP clients, behind an OAuth gate
   epicme token create EMAIL [--scope LIST] [--expires 30d] | list | revoke ID
   epicme client add NAME URI... | add --metadata FILE | list | remove ID
   epicme explain TOKEN|- [--scope LIST|TOOL] [--at TIME]     -: standard input
-  epicme version | help
+  epicme doctor URL [--connect 127.0.0.1:PORT] | version | help
 
 OPTION              MEANING                               VARIABLE
 --database FILE     the journal's file, default epicme.db EPICME_DATABASE
@@ -48,7 +49,7 @@ elsewhere, see README: --authorization-server URL --introspection-url URL
   --introspection-id ID; EPICME_INTROSPECTION_SECRET: each option has a variable";
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 17] = [
+const OPTIONS: [(&str, bool); 18] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
@@ -66,6 +67,7 @@ const OPTIONS: [(&str, bool); 17] = [
     ("introspection-url", true),
     ("introspection-id", true),
     ("introspection-secret", true),
+    ("connect", true),
 ];
 
 /// What `serve` takes.
@@ -183,6 +185,7 @@ impl CommandLine {
             ["token", "create", email] => self
                 .only(&["scope", "expires", "label", "public-url"])
                 .and_then(|()| token::create(self, email)),
+            ["doctor", url] => self.only(&["connect"]).and_then(|()| doctor::walk(self, url)),
             ["client", "add", ref what @ ..] => {
                 self.only(&["metadata", "confidential"]).and_then(|()| client::add(self, what))
             }
@@ -194,7 +197,7 @@ impl CommandLine {
             ["token", "list"] => self.only(&[]).and_then(|()| token::list(self)),
             ["token", "revoke", id] => self.only(&[]).and_then(|()| token::revoke(self, id)),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
-            ["user" | "token" | "client" | "serve" | "explain" | "version", ..] => {
+            ["user" | "token" | "client" | "serve" | "doctor" | "explain" | "version", ..] => {
                 Err(CliError::Usage(format!("epicme {} is not complete, or too long", self.command())))
             }
             _ => Err(CliError::Usage(format!("there is no command {:?}", words[0]))),

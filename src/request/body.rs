@@ -186,7 +186,7 @@ const CHUNK_SIZE_DIGITS_MAX: usize = 16;
 
 /// Size and octets of extension of a chunk-size line. Stricter than the grammar: no white space behind the
 /// size, since receivers differ over it.
-fn parse_chunk_line(line: &[u8]) -> Option<(u64, usize)> {
+pub(crate) fn parse_chunk_line(line: &[u8]) -> Option<(u64, usize)> {
     let digits = line.iter().take_while(|octet| octet.is_ascii_hexdigit()).count();
     let (size, extension) = line.split_at(digits);
     if !(1..=CHUNK_SIZE_DIGITS_MAX).contains(&digits) {

@@ -7,6 +7,7 @@ mod body;
 mod head;
 
 pub use self::body::Body;
+pub(crate) use self::body::parse_chunk_line;
 pub use self::head::Head;
 
 use std::io::{self, Read, Write};
