@@ -29,8 +29,10 @@ owner_allows() {
   QUERY="response_type=code&client_id=$CLIENT_ID&code_challenge_method=S256&code_challenge=$(challenge_of "$VERIFIER")"
   QUERY="$QUERY&state=s1&scope=$(printf %s "$1" | tr ' ' +)"
   FORM=$(curl -s -b "$JAR" -c "$JAR" "$BASE/authorize?$QUERY" | hidden form)
-  curl -s -b "$JAR" -c "$JAR" "$BASE/sign-in" --data-urlencode "request=$QUERY" -d "form=$FORM" \
-    -d email=demo@localhost --data-urlencode "password=$PASSWORD"
+  [ "$(curl -s -o /dev/null -w '%{http_code}' -b "$JAR" -c "$JAR" "$BASE/sign-in" \
+    --data-urlencode "request=$QUERY" -d "form=$FORM" \
+    -d email=demo@localhost --data-urlencode "password=$PASSWORD")" = 303 ] ||
+    echo "nobody is signed in: is '$PASSWORD' the password of demo@localhost?"
   FORM=$(curl -s -b "$JAR" -c "$JAR" "$BASE/authorize?$QUERY" | hidden form)
   TICKS=$(for scope in $(printf %s "$1"); do printf '&%s=1' "$scope"; done)
   CODE=$(curl -s -i -b "$JAR" -c "$JAR" "$BASE/authorize" --data-urlencode "request=$QUERY" \
