@@ -1,0 +1,142 @@
+//! What a document names: every link, path and symbol must be there.
+//!
+//! Knows no commands. In backticks, `src/gate.rs` is a path, `tests/gate.rs::refuses_…` a function in that file, and
+//! `gate::admit`, `Rule::NotBearer` or `oauth::token::answer` a symbol: what stands before the last `::` is a room or a
+//! type of the source, what stands behind it is defined there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a document names that isn't there, each in a sentence.
+pub fn missing(document: &str, folder: &Path) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (number, line) in prose(document) {
+        for target in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap_or_default();
+            if !target.contains("://") && !folder.join(path).exists() {
+                missing.push(format!("line {number}: the link leads to {path}, which is not there"));
+            }
+        }
+        if line.matches('`').count() % 2 == 1 {
+            missing.push(format!("line {number}: a backtick has no partner on its line"));
+        }
+        for span in line.split('`').skip(1).step_by(2) {
+            if let Err(why) = look_up(span) {
+                missing.push(format!("line {number}: `{span}`: {why}"));
+            }
+        }
+    }
+    missing
+}
+
+/// Every symbol of the source that a document names.
+pub fn symbols(document: &str) -> Vec<&str> {
+    let spans = prose(document).flat_map(|(_, line)| line.split('`').skip(1).step_by(2));
+    spans.filter(|span| is_symbol(span)).collect()
+}
+
+/// Every function in a file that a text names.
+pub fn tests(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).filter(|span| is_path(span) && span.contains("::")).collect()
+}
+
+/// The lines outside of fenced blocks, with their numbers.
+fn prose(document: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut fenced = false;
+    (1..).zip(document.lines()).filter(move |(_, line)| {
+        let fence = line.starts_with("```");
+        fenced ^= fence;
+        !fenced && !fence
+    })
+}
+
+fn is_path(span: &str) -> bool {
+    ["src/", "tests/", "docs/"].iter().any(|folder| span.starts_with(folder)) && !span.contains(' ')
+}
+
+fn is_symbol(span: &str) -> bool {
+    let word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
+    };
+    span.contains("::") && !span.starts_with("std::") && span.split("::").all(word)
+}
+
+fn look_up(span: &str) -> Result<(), String> {
+    if is_path(span) {
+        let (path, function) = span.split_once("::").unwrap_or((span, ""));
+        let found = Path::new(path).exists();
+        let text = fs::read_to_string(path).unwrap_or_default();
+        return match (found, function) {
+            (false, _) => Err(format!("there is no {path}")),
+            (true, "") => Ok(()),
+            (true, function) if text.contains(&format!("fn {function}(")) => Ok(()),
+            (true, function) => Err(format!("{path} has no function {function}")),
+        };
+    }
+    let Some((owner, name)) = span.rsplit_once("::").filter(|_| is_symbol(span)) else { return Ok(()) };
+    let is_type = |owner: &str| owner.starts_with(|first: char| first.is_ascii_uppercase());
+    let last = owner.rsplit("::").next().unwrap_or_default();
+    let defined = match is_type(last) {
+        true => sources().iter().any(|(_, text)| parts_of(text, last).iter().any(|part| defines(part, name))),
+        false => rooms(owner).iter().any(|(path, text)| {
+            defines(text, name) || path.with_extension("").ends_with(owner.replace("::", "/") + "/" + name)
+        }),
+    };
+    if defined { Ok(()) } else { Err(format!("{owner} defines no {name}")) }
+}
+
+/// The files of a room, `gate` or `oauth::token`.
+fn rooms(room: &str) -> Vec<(PathBuf, String)> {
+    let room = room.replace("::", "/");
+    let inside = |path: &Path| {
+        path.with_extension("").ends_with(&room)
+            || path.parent().is_some_and(|folder| folder.ends_with(&room))
+    };
+    sources().into_iter().filter(|(path, _)| inside(path)).collect()
+}
+
+/// The definition of a type and its `impl` blocks.
+fn parts_of(text: &str, name: &str) -> Vec<String> {
+    let words =
+        |line: &str| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name);
+    let begins = |line: &str| {
+        let line = line.trim_start_matches("pub ");
+        ["enum ", "struct ", "trait ", "impl"].iter().any(|kind| line.starts_with(kind)) && words(line)
+    };
+    let lines: Vec<_> = text.lines().collect();
+    let starts = (0..lines.len()).filter(|start| begins(lines[*start]));
+    starts
+        .map(|start| lines[start..].split(|line| *line == "}").next().unwrap_or_default().join("\n"))
+        .collect()
+}
+
+/// Whether a text defines a name: a function, a type, a constant, a variant or a field.
+fn defines(text: &str, name: &str) -> bool {
+    let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_');
+    text.lines().map(str::trim_start).any(|line| {
+        let line = line.strip_prefix("pub(super) ").or(line.strip_prefix("pub ")).unwrap_or(line);
+        let kinds = ["const fn ", "fn ", "struct ", "enum ", "trait ", "const ", "static ", "type "];
+        let keyword = kinds.iter().find_map(|kind| line.strip_prefix(kind));
+        let named = keyword.and_then(|rest| rest.strip_prefix(name)).is_some_and(ends);
+        let member = line.strip_prefix(name).is_some_and(|rest| {
+            rest.is_empty() || [",", "(", " {", ": ", " ="].iter().any(|next| rest.starts_with(next))
+        });
+        named || member && (line.ends_with(',') || line.ends_with('{'))
+    })
+}
+
+/// Every source file with its text.
+pub fn sources() -> Vec<(PathBuf, String)> {
+    let mut folders = vec![PathBuf::from("src")];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => found.push((path.clone(), fs::read_to_string(&path).expect("text"))),
+            }
+        }
+    }
+    found
+}
