@@ -1112,9 +1112,12 @@ fn completes_an_id_by_the_name_of_what_has_it_the_best_first() {
         "so" | 10 | 10
         ☂ | 13 | 13
         mile | 12 11 | 11 12
-        É | 11 | 11
-        é | 12 | 12
+        É | 12 11 | 11 12
+        éM | 12 11 | 11 12
+        ÉMILE | 12 11 | 11 12
         ß | 16 | 16
+        STRAẞE | 16 | 16
+        STRASSE | |
         [5] | |
         5. | |
         5 | 5 15 | 5 15
@@ -1129,7 +1132,7 @@ fn completes_an_id_by_the_name_of_what_has_it_the_best_first() {
         }
     }
     // The end of a text is no end to what is compared.
-    for odd in ["\0", "sea\0", "sea\0x", "\0sea", "s\0ea", "\u{301}", "\u{200b}"] {
+    for odd in ["\0", "sea\0", "sea\0x", "\0sea", "s\0ea", "e\u{301}mile", "\u{200b}"] {
         for (reference, name) in ENTRY_IDS.into_iter().chain(TAG_IDS) {
             assert_eq!(ada.values(reference, name, odd), [""; 0], "{reference} {odd:?}");
         }
@@ -1675,7 +1678,8 @@ fn asks_about_a_row_by_its_name_cut_and_cleaned_and_by_its_id() {
         ("é☂".repeat(40), "é☂".repeat(40)),
         ("é☂".repeat(40) + "x", "é☂".repeat(40) + "…"),
         ("one\ntwo\r\u{1b}[31mthree\u{7f}\u{9b}".to_owned(), "onetwo[31mthree".to_owned()),
-        ("live\u{202e}evil\u{2066}".to_owned(), "liveevil".to_owned()),
+        ("live\u{202e}evil\u{2066}\u{61c}".to_owned(), "liveevil".to_owned()),
+        ("one\u{2028}two\u{2029}".to_owned(), "onetwo".to_owned()),
         ("\u{1}".repeat(20) + &"x".repeat(80), "x".repeat(80)),
     ];
     for (name, shown) in rows {
