@@ -278,8 +278,8 @@ impl<'c> Own<'c> {
         Ok(self.connection.prepare_cached(sql)?.execute(&self.bound(arguments)[..])?)
     }
 
-    /// Rows of `table` whose id (where digits are typed) or else whose `name` holds what is typed: equal ones first,
-    /// then those that begin with it, then the rest, each in `order`.
+    /// Rows of `table` whose id (where digits are typed) or else whose `name` holds what is typed, whatever the case:
+    /// equal ones first, then those that begin with it, then the rest, each in `order`.
     fn matching(
         &self,
         table: &'static str,
@@ -289,15 +289,29 @@ impl<'c> Own<'c> {
         limit: usize,
     ) -> Result<Matches, Fault> {
         let by_id = typed.bytes().all(|octet| octet.is_ascii_digit());
-        let text = if by_id { "CAST(id AS TEXT)".to_owned() } else { format!("lower({name})") };
-        let matches = format!("FROM {table} WHERE user_id = ?1 AND instr({text}, lower(?2))");
-        let total =
-            self.first(&format!("SELECT count(*) {matches}"), &[&typed], |row| row.get(0))?.unwrap_or(0);
-        let sql = format!(
-            "SELECT CAST(id AS TEXT) {matches}
-             ORDER BY {text} <> lower(?2), instr({text}, lower(?2)) <> 1, {order} LIMIT ?3"
-        );
-        Ok(Matches { values: self.all(&sql, &[&typed, &(limit as i64)], |row| row.get(0))?, total })
+        let text = if by_id { "CAST(id AS TEXT)" } else { name };
+        let typed = typed.to_lowercase();
+        let (mut equal, mut begun, mut others, mut total) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        // Compared here: SQLite knows the case of ASCII letters alone. One pass finds them and counts them.
+        let sql = format!("SELECT id, {text} FROM {table} WHERE user_id = ?1 ORDER BY {order}");
+        self.all(&sql, &[], |row| {
+            let (id, text): (i64, String) = (row.get(0)?, row.get(1)?);
+            let text = text.to_lowercase();
+            let alike = match text.find(&typed) {
+                Some(0) if text == typed => &mut equal,
+                Some(0) => &mut begun,
+                Some(_) => &mut others,
+                None => return Ok(()),
+            };
+            total += 1;
+            if alike.len() < limit {
+                alike.push(id.to_string());
+            }
+            Ok(())
+        })?;
+        let mut values = [equal, begun, others].concat();
+        values.truncate(limit);
+        Ok(Matches { values, total })
     }
 
     fn bound<'a>(&'a self, arguments: &[&'a dyn ToSql]) -> Vec<&'a dyn ToSql> {

@@ -93,7 +93,8 @@ impl Prompt {
 
     /// The `GetPromptResult`.
     pub fn get(&self, journal: &Journal, mut given: Map<String, Value>) -> Result<Value, PromptError> {
-        given.retain(|_, value| value != ""); // how a form sends a field that was left empty
+        // How a form sends a field that was left empty; one that the prompt doesn't have is a mistake all the same.
+        given.retain(|name, value| value != "" || self.arguments.iter().all(|own| own.name != name));
         let checked = arguments::read(&self.arguments, given).map_err(|faults| {
             PromptError::Arguments(format!("Invalid arguments for {}: {faults}", self.name))
         })?;
@@ -134,8 +135,10 @@ fn summarize(journal: &Journal, given: &Checked) -> Result<Vec<Value>, Fault> {
         text += &format!("\n- \"{}\" (ID {}), {tags}", entry.title, entry.id);
     }
     let left_out = total - entries.len() as i64;
-    if left_out > 0 {
-        text += &format!("\n\n{left_out} older entries are left out here; list_entries shows them.");
+    match left_out {
+        0 => {}
+        1 => text += "\n\n1 older entry is left out here; list_entries shows it.",
+        _ => text += &format!("\n\n{left_out} older entries are left out here; list_entries shows them."),
     }
     let whole = entries
         .iter()

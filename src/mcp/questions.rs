@@ -122,11 +122,11 @@ impl RoundTrip<'_> {
 }
 
 /// A name as a question shows it: cut, and without what would let it say something else than it is (control characters,
-/// and those that turn the direction of text).
+/// and those that break a line or turn the direction of text).
 pub fn shown_name(name: &str) -> String {
     let harmless = |c: &char| {
         !c.is_control()
-            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            && !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let mut cut: String = name.chars().filter(harmless).take(limits::QUESTION_NAME_CHARS_MAX + 1).collect();
     if let Some((end, _)) = cut.char_indices().nth(limits::QUESTION_NAME_CHARS_MAX) {

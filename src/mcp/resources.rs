@@ -3,8 +3,6 @@
 //! Knows no SQL and no token. Invariant: a URI names one thing in one way, and what isn't there and what belongs to
 //! somebody else are the same to whoever asks.
 
-use std::borrow::Cow;
-
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -32,16 +30,17 @@ pub enum Template {
     Tag,
 }
 
-/// The resource that a URI names; `None` when none can have that name. Escapes are decoded once (RFC 3986 §2.4).
+/// The resource that a URI names; `None` when none can have that name. Its parts are separated before their escapes
+/// are decoded, and that once (RFC 3986 §2.4): an escaped slash separates nothing.
 pub fn parse(uri: &str) -> Option<Resource> {
-    let path = uri.strip_prefix("epicme://")?;
-    let path: Cow<str> = percent_decode_str(path).decode_utf8().ok()?;
-    match path.split_once('/') {
-        None if path == "entries" => Some(Resource::Entries),
-        None if path == "tags" => Some(Resource::Tags),
-        Some(("users", "current")) => Some(Resource::User),
-        Some(("entries", id)) => arguments::id_of(id).map(Resource::Entry),
-        Some(("tags", id)) => arguments::id_of(id).map(Resource::Tag),
+    let parts = uri.strip_prefix("epicme://")?.splitn(3, '/');
+    let parts: Option<Vec<_>> = parts.map(|part| percent_decode_str(part).decode_utf8().ok()).collect();
+    match parts?.iter().map(|part| &**part).collect::<Vec<_>>()[..] {
+        ["entries"] => Some(Resource::Entries),
+        ["tags"] => Some(Resource::Tags),
+        ["users", "current"] => Some(Resource::User),
+        ["entries", id] => arguments::id_of(id).map(Resource::Entry),
+        ["tags", id] => arguments::id_of(id).map(Resource::Tag),
         _ => None,
     }
 }
@@ -172,6 +171,7 @@ mod tests {
             "epicme://entries/7/",
             "epicme://entries/0",
             "epicme://entries/%2537",
+            "epicme://entries%2F7",
             "epicme://entries/7?x",
             "epicme://entry/7",
             "epicme://users/1",

@@ -158,7 +158,11 @@ impl RpcError {
     /// The database failed; the detail goes to the log alone.
     pub fn internal(error: &StoreError) -> RpcError {
         trace::note(&format!("a call failed: {error}"));
-        RpcError::new(200, -32603, "Internal error: the journal can't be reached now; nothing was changed")
+        let text = match error {
+            StoreError::TooSlow => "Internal error: this took too long; ask for less",
+            _ => "Internal error: the journal can't be reached now; nothing was changed",
+        };
+        RpcError::new(200, -32603, text)
     }
 
     /// The answers before this one fill what a batch may be answered; this one wasn't run.
