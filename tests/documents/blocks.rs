@@ -1,7 +1,8 @@
 //! A document's fenced blocks: commands, and what they print.
 //!
 //! Knows no server. A `sh` block is run. An `http`, `json` or `text` block behind it is what it prints, errors
-//! included; a `log` block is what the server adds to its log meanwhile. A block without a language is only read.
+//! included. What the server's terminal shows meanwhile is a `log` block, whose lines may have others between them, or,
+//! with the wire view, a `wire` block, which is one piece. A block without a language is only read.
 //! `…` stands for anything on one line, and alone on a line for any number of lines. Runs of blanks count as one, and
 //! in `json` the layout doesn't count.
 
@@ -60,7 +61,7 @@ pub fn steps(document: &str) -> Result<Vec<Step>, String> {
                 continue;
             }
             ("http" | "json" | "text", Some(step)) => &mut step.printed,
-            ("log", Some(step)) => &mut step.logged,
+            ("log" | "wire", Some(step)) => &mut step.logged,
             (language, _) => return Err(format!("line {line}: a {language} block belongs to no command")),
         };
         if place.replace(block).is_some() {
@@ -115,6 +116,20 @@ pub fn difference(expected: &[String], came: &[String]) -> Option<(usize, usize)
         }
     }
     Some(furthest)
+}
+
+/// How many of these lines lead up to the end of the first place that is as `expected` from its first line to its last;
+/// else the places of the first two lines that don't fit each other, where most did.
+pub fn piece(expected: &[String], came: &[String]) -> Result<usize, (usize, usize)> {
+    let open = [expected, &["…".to_owned()]].concat();
+    let mut furthest = (0, 0);
+    for start in 0..came.len() {
+        match difference(&open, &came[start..]) {
+            None => return Ok(start + expected.iter().filter(|line| *line != "…").count()),
+            Some((one, other)) => furthest = furthest.max((one, start + other)),
+        }
+    }
+    Err(furthest)
 }
 
 /// Whether a line is what `pattern` says, in which each `…` stands for anything.

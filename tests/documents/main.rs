@@ -1,7 +1,8 @@
 //! The documents are true: every command that they show is run and prints what they show, and what they name is there.
 //!
 //! Each document has a server of its own, the one that `make run` starts, and one shell for all its commands. The port
-//! 8787 that they show becomes the server's. `UPDATE_DOCUMENTS=1` writes what was printed into the documents.
+//! 8787 that they show becomes the server's. A document that shows the wire has the reader start the server with the
+//! wire view, and gets such a one. `UPDATE_DOCUMENTS=1` writes what was printed into the documents.
 
 mod blocks;
 mod names;
@@ -14,9 +15,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use self::blocks::{Step, comparable, difference, fits};
+use self::blocks::{Block, Step, comparable, difference, fits, piece};
 use self::support::{EPICME, Folder, Server};
 
+/// How a reader starts the server with the wire view.
+const WATCH: &str = "EPICME_EXPLAIN=1 make run";
 /// What separates the output of one block from the next.
 const MARK: char = '\u{1e}';
 
@@ -30,7 +33,9 @@ struct Run {
 /// Runs a document's commands where a reader stands: in the checkout, next to `make run`.
 fn run(steps: &[Step]) -> Result<Run, String> {
     let folder = Arc::new(Folder::new());
-    let server = Server::start_in(folder.clone(), &["--demo"]);
+    let watched = steps.iter().any(is_watched);
+    let server =
+        Server::start_in(folder.clone(), if watched { &["--demo", "--explain"] } else { &["--demo"] });
     server.output_with("Search for it");
     fs::create_dir(folder.path().join("target")).expect("a folder");
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -62,7 +67,10 @@ fn run(steps: &[Step]) -> Result<Run, String> {
         printed = printed.replace(&format!("{name}{own}"), &format!("{name}8787"));
     }
     server.send("GET /the-end HTTP/1.0\r\n\r\n"); // what is logged before this is logged
-    let log = server.log_with("/the-end");
+    let mut log = server.log_with("/the-end");
+    for name in beside {
+        log = log.replace(&format!("{name}{own}"), &format!("{name}8787"));
+    }
     let parts: Vec<_> = printed.split(MARK).collect();
     let mut run = Run { printed: Vec::new(), log };
     for (place, step) in steps.iter().enumerate() {
@@ -77,10 +85,15 @@ fn run(steps: &[Step]) -> Result<Run, String> {
     Ok(run)
 }
 
+/// Whether a step shows the wire.
+fn is_watched(step: &Step) -> bool {
+    step.logged.as_ref().is_some_and(|block| block.language == "wire")
+}
+
 /// What is wrong with a document's steps, each in a sentence that says what was expected and what came.
 fn faults(steps: &[Step], run: &Run) -> Vec<String> {
     let mut faults = Vec::new();
-    let mut log = run.log.lines();
+    let mut log = &comparable("text", &run.log)[..];
     for (step, text) in steps.iter().zip(&run.printed) {
         let (line, language, shown) = match &step.printed {
             Some(block) => (block.line, block.language.as_str(), block.text.as_str()),
@@ -97,19 +110,53 @@ fn faults(steps: &[Step], run: &Run) -> Vec<String> {
                 at(&came, other)
             ));
         }
-        for (number, expected) in
-            step.logged.iter().flat_map(|block| (block.line + 1..).zip(block.text.lines()))
-        {
-            if !log.any(|line| fits(expected, line)) {
-                faults.push(format!(
-                    "line {number}: the log doesn't say this\n  expected: {expected}\n  came:\n{}",
-                    run.log
-                ));
-                return faults;
-            }
+        let Some(block) = &step.logged else { continue };
+        let missing = match block.language == "wire" {
+            true => wire_missing(block, &mut log),
+            false => log_missing(block, &mut log),
+        };
+        if let Some(fault) = missing {
+            faults.push(fault);
+            return faults;
         }
     }
     faults
+}
+
+/// Looks for each line of a `log` block in what is left of the log.
+fn log_missing(block: &Block, log: &mut &[String]) -> Option<String> {
+    for (number, expected) in (block.line + 1..).zip(comparable("text", &block.text)) {
+        match log.iter().position(|line| fits(&expected, line)) {
+            Some(place) => *log = &log[place + 1..],
+            None => {
+                let came = log.join("\n");
+                return Some(format!(
+                    "line {number}: the log doesn't say this\n  expected: {expected}\n  came:\n{came}"
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// Looks for a `wire` block in what is left of the wire view.
+fn wire_missing(block: &Block, log: &mut &[String]) -> Option<String> {
+    let expected = comparable("text", &block.text);
+    match piece(&expected, log) {
+        Ok(length) => {
+            *log = &log[length..];
+            None
+        }
+        Err((one, other)) => {
+            let at = |lines: &[String], place| lines.get(place).cloned().unwrap_or_default();
+            Some(format!(
+                "line {}: the wire view doesn't say this\n  expected: {}\n  came:     {}",
+                block.line + 1 + one,
+                at(&expected, one),
+                at(log, other)
+            ))
+        }
+    }
 }
 
 /// What is wrong with a document in `folder`.
@@ -119,6 +166,12 @@ fn check(document: &str, folder: &Path) -> Vec<String> {
         Ok(steps) => steps,
         Err(why) => return [wrong, vec![why]].concat(),
     };
+    let told =
+        blocks::blocks(document).is_ok_and(|all| all.iter().any(|block| block.text.trim_end() == WATCH));
+    if let Some(step) = steps.iter().find(|step| is_watched(step) && !told) {
+        let line = step.commands.line;
+        wrong.push(format!("line {line}: nobody sees the wire who wasn't told to start `{WATCH}`"));
+    }
     match run(&steps) {
         Ok(run) => wrong.extend(faults(&steps, &run)),
         Err(why) => wrong.push(why),
@@ -215,7 +268,7 @@ fn keep_each_chapter_to_one_form() {
             next.is_none_or(|next| text.contains(&format!("]({})", next.expect("a name")))),
             "{name} leads on"
         );
-        assert!((80..=180).contains(&text.lines().count()), "{name} has {} lines", text.lines().count());
+        assert!((80..=200).contains(&text.lines().count()), "{name} has {} lines", text.lines().count());
     }
 }
 
@@ -287,6 +340,11 @@ fn accept_a_document_that_is_true() {
          ```sh\ncurl -i http://127.0.0.1:8787/mcp\n```\n\n```http\nHTTP/1.1 401 Unauthorized\n…\nVary: Origin\n…\n```\n"
     );
     assert_eq!(check(&document, Path::new(".")), Vec::<String>::new());
+    let watched = format!(
+        "```\n{WATCH}\n```\n\n```sh\n{KNOCK}\n```\n```text\n401\n```\n```wire\n> GET /mcp\n> Host: 127.0.0.1:8787\n…\n\
+         < 401 Unauthorized\n```\n"
+    );
+    assert_eq!(check(&watched, Path::new(".")), Vec::<String>::new());
 }
 
 #[test]
@@ -317,6 +375,20 @@ fn refuse_a_document_that_is_not_true() {
     check_refused(
         &(shown(KNOCK, "text", "401") + "```log\n… rule=expired\n```\n"),
         "the log doesn't say this\n  expected: … rule=expired",
+    );
+    let wire = shown(KNOCK, "text", "401") + "```wire\n> GET /mcp\n> Host: localhost:8787\n```\n";
+    check_refused(
+        &format!("```\n{WATCH}\n```\n{wire}"),
+        "line 12: the wire view doesn't say this\n  expected: > Host: localhost:8787\n  came:     > Host: 127.0.0.1:8787",
+    );
+    let gap = wire.replace("localhost:8787", "127.0.0.1:8787\n< 401 Unauthorized");
+    check_refused(
+        &format!("```\n{WATCH}\n```\n{gap}"),
+        "expected: < 401 Unauthorized\n  came:     > Accept: */*",
+    );
+    check_refused(
+        &gap.replace("\n< 401 Unauthorized", ""),
+        "who wasn't told to start `EPICME_EXPLAIN=1 make run`",
     );
     check_refused(
         &shown(&format!("{KNOCK}; false"), "text", "401"),
