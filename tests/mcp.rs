@@ -728,7 +728,10 @@ fn tells_a_modern_client_what_there_is_and_how_long_that_holds() {
     let discovered = client.modern("server/discover", json!({})).json()["result"].take();
     assert_eq!(discovered["supportedVersions"], json!(["2026-07-28"]));
     let resources = json!({ "subscribe": true, "listChanged": true });
-    let capabilities = json!({ "tools": {}, "resources": resources, "prompts": {}, "completions": {} });
+    let capabilities = json!({
+        "tools": {}, "resources": resources, "prompts": {}, "completions": {},
+        "extensions": { "io.modelcontextprotocol/ui": {} },
+    });
     assert_eq!(discovered["capabilities"], capabilities);
     let listed = client.modern("tools/list", json!({})).json()["result"].take();
     assert_eq!(listed.get("nextCursor"), None);

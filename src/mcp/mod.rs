@@ -14,6 +14,7 @@ mod shapes;
 mod streams;
 mod subscriptions;
 pub mod tools;
+mod views;
 
 use std::io;
 use std::sync::{Arc, LazyLock};
@@ -29,6 +30,7 @@ use self::rpc::{Message, Request, RpcError, success};
 use self::streams::{Next, Stay};
 use self::subscriptions::{Asked, Honoured};
 use self::tools::{Desk, Outcome, Standing, TOOLS, Tool};
+use self::views::View;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::events::{Answer, Listener, News, Question, Resource, Wish};
@@ -175,6 +177,7 @@ enum Work {
     ListTemplates,
     ListResources { cursor: Option<String> },
     ReadResource { resource: Resource, permit: Permit, uri: String },
+    ReadView(&'static View),
     GetPrompt { prompt: &'static Prompt, permit: Permit, arguments: Map<String, Value> },
     Complete(Completion),
     Call(Call),
@@ -362,6 +365,11 @@ impl Mcp<'_> {
                     let text = format!("params.uri must have at most {} octets", limits::URI_BYTES_MAX);
                     return Err(answered(RpcError::invalid_params(text)));
                 }
+                if let Some(view) = views::find(uri).filter(|_| peer.abilities.shows_views) {
+                    // The page is nobody's, but what it is for are the entries.
+                    permit(Scopes::of(&[Scope::EntriesRead]), view.uri)?;
+                    return Ok(Work::ReadView(view));
+                }
                 let unknown = || answered(RpcError::resource_not_found(modern, uri));
                 let resource = resources::parse(uri).ok_or_else(unknown)?;
                 let permit = permit(resources::needs(resource), resources::operation(resource))?;
@@ -411,21 +419,29 @@ impl Mcp<'_> {
         };
         let result = match work {
             Work::Ping => json!({}),
-            Work::Initialize(session) => json!({
-                "protocolVersion": session.revision.name(),
+            Work::Initialize(session) => {
                 // Streams of changes are the stateless revision's: here there is nothing to subscribe to.
-                "capabilities": { "tools": {}, "resources": {}, "prompts": {}, "completions": {} },
-                "serverInfo": server_info(!session.revision.is_oldest()),
-                "instructions": INSTRUCTIONS,
-            }),
+                let mut capabilities =
+                    json!({ "tools": {}, "resources": {}, "prompts": {}, "completions": {} });
+                if peer.abilities.shows_views {
+                    capabilities["extensions"] = views::declared();
+                }
+                json!({
+                    "protocolVersion": session.revision.name(),
+                    "capabilities": capabilities,
+                    "serverInfo": server_info(!session.revision.is_oldest()),
+                    "instructions": INSTRUCTIONS,
+                })
+            }
             Work::Discover => public(json!({
                 "supportedVersions": [MODERN],
                 "capabilities": {
                     "tools": {}, "resources": { "subscribe": true, "listChanged": true }, "prompts": {},
-                    "completions": {},
+                    "completions": {}, "extensions": views::declared(),
                 },
                 "instructions": INSTRUCTIONS,
             })),
+            Work::ListTools if peer.abilities.shows_views => private(json!({ "tools": *TOOLS_WITH_VIEWS })),
             Work::ListTools => public(json!({ "tools": *TOOLS_DESCRIBED })),
             Work::ListPrompts => public(json!({ "prompts": *PROMPTS_DESCRIBED })),
             Work::ListTemplates => public(json!({ "resourceTemplates": resources::templates() })),
@@ -439,6 +455,7 @@ impl Mcp<'_> {
                 let unknown = || RpcError::resource_not_found(peer.is_modern(), &uri);
                 private(json!({ "contents": [contents.ok_or_else(unknown)?] }))
             }
+            Work::ReadView(view) => private(json!({ "contents": [view.contents()] })),
             Work::GetPrompt { prompt, permit, arguments } => {
                 prompt.get(&self.app.journal(permit), arguments).map_err(|error| match error {
                     PromptError::Arguments(faults) => RpcError::invalid_params(faults),
@@ -697,4 +714,7 @@ fn oldest_result(mut result: Value) -> Value {
 
 /// The same for everybody, whatever the token's scopes: a tool that is hidden can never ask for its scope.
 static TOOLS_DESCRIBED: LazyLock<Value> = LazyLock::new(|| TOOLS.iter().map(Tool::describe).collect());
+/// The same for a client that shows views. Only that client may keep it, since only its request said so.
+static TOOLS_WITH_VIEWS: LazyLock<Value> =
+    LazyLock::new(|| TOOLS.iter().map(|tool| views::with_view(tool.describe())).collect());
 static PROMPTS_DESCRIBED: LazyLock<Value> = LazyLock::new(|| PROMPTS.iter().map(Prompt::describe).collect());
