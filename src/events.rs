@@ -49,8 +49,6 @@ pub enum Wish {
 pub struct Question {
     /// The session in which it is asked; only there can it be answered.
     pub session: String,
-    /// Its own id, which can't be guessed.
-    pub id: String,
     /// The id of the call that waits for the answer.
     pub call: String,
 }
@@ -106,6 +104,8 @@ struct Waiting {
 #[derive(Default)]
 struct Inbox {
     changes: Changes,
+    /// The id of the question that is open now.
+    asked: Option<String>,
     answer: Option<Answer>,
     cancelled: bool,
     ended: bool,
@@ -166,32 +166,35 @@ impl Events {
     /// Hands an answer to the question of this id; `false` when no such question of that person's is open in that
     /// session. The first answer counts.
     pub fn answer(&self, person: i64, session: &str, id: &str, answer: Answer) -> bool {
-        self.reach(
-            person,
-            |question| question.session == session && question.id == id,
-            |inbox| {
+        self.reach(person, |question, inbox| {
+            let is_meant = question.session == session && inbox.asked.as_deref() == Some(id);
+            if is_meant {
                 inbox.answer.get_or_insert(answer);
-            },
-        )
+            }
+            is_meant
+        })
     }
 
     /// Cancels the call of this id, if it waits for an answer.
     pub fn cancel(&self, person: i64, session: &str, call: &str) {
-        let is_meant = |question: &Question| question.session == session && question.call == call;
-        self.reach(person, is_meant, |inbox| inbox.cancelled = true);
+        self.reach(person, |question, inbox| {
+            let is_meant = question.session == session && question.call == call;
+            inbox.cancelled |= is_meant;
+            is_meant
+        });
     }
 
-    fn reach(
-        &self,
-        person: i64,
-        is_meant: impl Fn(&Question) -> bool,
-        change: impl FnOnce(&mut Inbox),
-    ) -> bool {
+    /// Changes the inbox of the first question for which `change` says that it is meant.
+    fn reach(&self, person: i64, change: impl Fn(&Question, &mut Inbox) -> bool) -> bool {
         let state = locked(&self.state);
-        let mut streams = state.open.get(&person).into_iter().flatten();
-        let meant =
-            streams.find(|waiting| matches!(&waiting.wish, Wish::Answer(question) if is_meant(question)));
-        meant.map(|waiting| waiting.put(change)).is_some()
+        state.open.get(&person).into_iter().flatten().any(|waiting| {
+            let Wish::Answer(question) = &waiting.wish else { return false };
+            let is_meant = change(question, &mut locked(&waiting.inbox));
+            if is_meant {
+                waiting.arrived.notify_one();
+            }
+            is_meant
+        })
     }
 
     /// Ends every stream, and refuses those that come later.
@@ -212,6 +215,13 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// Opens the question of this id, which can't be guessed and was never asked before. An answer to the one before
+    /// counts no more: that was about something else.
+    pub fn ask(&self, id: &str) {
+        let mut inbox = locked(&self.waiting.inbox);
+        (inbox.asked, inbox.answer) = (Some(id.to_owned()), None);
+    }
+
     /// Waits for news, so long at most.
     pub fn wait(&self, time: Duration) -> News {
         let quiet = |inbox: &mut Inbox| {
@@ -261,8 +271,10 @@ mod tests {
     #[test]
     fn hands_an_answer_to_the_question_of_that_person_and_session_alone() {
         let events = Arc::new(Events::default());
-        let question = Question { session: "s".into(), id: "q".into(), call: "7".into() };
+        let question = Question { session: "s".into(), call: "7".into() };
         let asked = events.listen(1, Wish::Answer(question)).expect("room");
+        assert!(!events.answer(1, "s", "q", Answer::Yes), "it isn't asked yet");
+        asked.ask("q");
         assert!(!events.answer(2, "s", "q", Answer::Yes));
         assert!(!events.answer(1, "t", "q", Answer::Yes));
         assert!(!events.answer(1, "s", "p", Answer::Yes));
@@ -270,6 +282,10 @@ mod tests {
         assert!(events.answer(1, "s", "q", Answer::No));
         assert!(events.answer(1, "s", "q", Answer::Yes), "a second answer finds the question too");
         assert_eq!(asked.wait(NOW), News::Answered(Answer::No));
+        assert!(events.answer(1, "s", "q", Answer::Yes));
+        asked.ask("r");
+        assert!(!events.answer(1, "s", "q", Answer::Yes), "an answer to the question before");
+        assert_eq!(asked.wait(NOW), News::None);
         events.cancel(1, "s", "7");
         assert_eq!(asked.wait(NOW), News::Cancelled);
     }
