@@ -37,7 +37,7 @@ impl Message {
         };
         let id = members.remove("id");
         let readable = id.as_ref().filter(|id| id.is_string() || id.is_i64() || id.is_u64()).cloned();
-        let invalid = |text| {
+        let invalid = |text: &str| {
             let error = RpcError::invalid_request(text);
             Err(readable.iter().fold(error, RpcError::answering))
         };
@@ -50,6 +50,9 @@ impl Message {
             (None, id) if is_response => Ok(Message::Response { id, result: members.remove("result") }),
             (Some(_), _) if is_response => invalid("a message is a request or a response, not both"),
             (Some(Value::String(method)), None) => Ok(Message::Notification { method, params }),
+            (Some(_), Some(Value::String(id))) if id.len() > limits::REQUEST_ID_BYTES_MAX => {
+                invalid(&format!("id must have at most {} octets", limits::REQUEST_ID_BYTES_MAX))
+            }
             (Some(Value::String(method)), Some(id)) if readable.is_some() => {
                 Ok(Message::Request(Request { id, method, params }))
             }
