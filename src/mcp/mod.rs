@@ -522,10 +522,8 @@ impl Mcp<'_> {
         if !form.events {
             return Err(Failure::NoStream);
         }
-        let question = Question {
-            session: peer.session.unwrap_or_default().to_owned(),
-            call: id.to_string(),
-        };
+        let question =
+            Question { session: peer.session.unwrap_or_default().to_owned(), call: id.to_string() };
         let listener = self.app.events.listen(self.caller.person(), Wish::Answer(question));
         let listener = listener.map_err(|_| answered(RpcError::streams_full()))?;
         let stay = self.stay();
