@@ -77,9 +77,14 @@ pub enum News {
     Ended,
 }
 
-/// The person has as many streams open as one may have, or everybody together has, or the server stops.
-#[derive(Debug)]
-pub struct Full;
+/// Why no further stream can be opened.
+#[derive(PartialEq, Eq, Debug)]
+pub enum NoStream {
+    /// The person has as many as one may have, or everybody together has.
+    Full,
+    /// The server stops.
+    Ended,
+}
 
 /// Every open stream.
 #[derive(Default)]
@@ -136,11 +141,14 @@ impl Waiting {
 
 impl Events {
     /// Begins to listen for a person: what happens from now on is kept until it is taken.
-    pub fn listen(self: &Arc<Events>, person: i64, wish: Wish) -> Result<Listener, Full> {
+    pub fn listen(self: &Arc<Events>, person: i64, wish: Wish) -> Result<Listener, NoStream> {
         let mut state = locked(&self.state);
         let own = state.open.get(&person).map_or(0, Vec::len);
-        if state.ended || own >= limits::STREAMS_PER_PERSON_MAX || state.count >= limits::STREAMS_MAX {
-            return Err(Full);
+        if state.ended {
+            return Err(NoStream::Ended);
+        }
+        if own >= limits::STREAMS_PER_PERSON_MAX || state.count >= limits::STREAMS_MAX {
+            return Err(NoStream::Full);
         }
         let waiting = Arc::new(Waiting { wish, inbox: Mutex::default(), arrived: Condvar::new() });
         state.open.entry(person).or_default().push(Arc::clone(&waiting));
@@ -302,13 +310,17 @@ mod tests {
         for person in 2.. {
             match events.listen(person, wish(&[Change::List])) {
                 Ok(listener) => open.push(listener),
-                Err(Full) => break,
+                Err(why) => {
+                    assert_eq!(why, NoStream::Full);
+                    break;
+                }
             }
         }
         assert_eq!(open.len(), limits::STREAMS_MAX);
         events.end();
         assert!(open.iter().all(|listener| listener.wait(NOW) == News::Ended));
         drop(open);
-        assert!(events.listen(1, wish(&[Change::List])).is_err(), "none begins after the end");
+        let late = events.listen(1, wish(&[Change::List]));
+        assert_eq!(late.err(), Some(NoStream::Ended), "none begins after the end");
     }
 }

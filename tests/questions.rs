@@ -3,7 +3,8 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
+use std::thread;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -976,4 +977,37 @@ fn bounds_the_questions_that_one_person_has_open() {
     assert_declined(&last.result(), "entry", 1);
     Asked::about(&house.ada, &hers, 9, "delete_entry", 2);
     assert_eq!(house.rows(), rows);
+}
+
+#[test]
+fn deletes_just_what_it_says_it_deleted_when_an_answer_meets_a_cancellation() {
+    let mut house = House::new();
+    let session = asking_session(&mut house.ada);
+    let mut other = Client::new(&house.server, &house.server.token("ada@example.com", &[]));
+    for round in 0..20 {
+        let made = house.ada.ok("create_entry", json!({ "title": "Brief", "content": "x" }));
+        let id = made["entry"]["id"].as_i64().expect("an id");
+        let mut asked = Asked::about(&house.ada, &session, round, "delete_entry", id);
+        let fields = [LEGACY, ("Mcp-Session-Id", session.as_str())];
+        let answer = response(&asked.id, yes());
+        let together = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                together.wait();
+                let status = house.ada.post(&fields, &answer).status;
+                assert!(matches!(status, 202 | 400), "{status}");
+            });
+            together.wait();
+            assert_eq!(other.post(&fields, &cancelled(round)).status, 202);
+        });
+        let told = asked.events.next();
+        let there = house.ada.call("get_entry", json!({ "id": id }))["isError"].is_null();
+        match told {
+            None => assert!(there, "it was cancelled"),
+            Some(message) => {
+                assert_eq!(message["result"]["structuredContent"]["success"], true, "{message}");
+                assert!(!there && asked.events.next().is_none());
+            }
+        }
+    }
 }

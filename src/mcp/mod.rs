@@ -525,7 +525,7 @@ impl Mcp<'_> {
         let question =
             Question { session: peer.session.unwrap_or_default().to_owned(), call: id.to_string() };
         let listener = self.app.events.listen(self.caller.person(), Wish::Answer(question));
-        let listener = listener.map_err(|_| answered(RpcError::streams_full()))?;
+        let listener = listener.map_err(|why| answered(why.into()))?;
         let stay = self.stay();
         Ok(Reply::Stream(Box::new(move |stream| {
             let call = |standing| call(&stay.app, standing);
@@ -548,7 +548,7 @@ impl Mcp<'_> {
         };
         let honoured = Honoured::of(asked, &self.caller, journal).map_err(|fault| answered(fault.into()))?;
         let listener = self.app.events.listen(self.caller.person(), Wish::Changes(honoured.changes()));
-        let listener = listener.map_err(|_| answered(RpcError::streams_full()))?;
+        let listener = listener.map_err(|why| answered(why.into()))?;
         let stay = self.stay();
         Ok(Reply::Stream(Box::new(move |stream| {
             subscriptions::write(&stay, &listener, &honoured, &id, stream)

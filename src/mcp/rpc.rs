@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::events::NoStream;
 use crate::limits;
 use crate::store::StoreError;
 use crate::trace;
@@ -72,6 +73,15 @@ pub struct RpcError {
     id: Option<Box<Value>>,
 }
 
+impl From<NoStream> for RpcError {
+    fn from(why: NoStream) -> RpcError {
+        match why {
+            NoStream::Full => RpcError::streams_full(),
+            NoStream::Ended => RpcError::broken_off("The server is stopping"),
+        }
+    }
+}
+
 impl RpcError {
     fn new(status: u16, code: i64, text: impl Into<String>) -> RpcError {
         RpcError { status, code, text: text.into(), data: None, id: None }
@@ -121,7 +131,7 @@ impl RpcError {
     }
 
     /// As many event streams are open as there may be.
-    pub fn streams_full() -> RpcError {
+    fn streams_full() -> RpcError {
         let (own, all) = (limits::STREAMS_PER_PERSON_MAX, limits::STREAMS_MAX);
         let text =
             format!("Subscription limit: {own} event streams for one person, {all} in all; close one first");

@@ -3,6 +3,7 @@
 //! Knows no tool and no journal. A wait has one deadline: keep-alives don't lengthen it.
 
 use std::io::{ErrorKind, Read};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -102,6 +103,11 @@ impl Events {
     pub fn into_wire(self) -> Wire {
         assert!(self.over && self.chunked && self.text.is_empty());
         self.wire
+    }
+
+    /// Our end of the connection.
+    pub fn address(&self) -> SocketAddr {
+        self.wire.stream.local_addr().expect("an address")
     }
 
     /// Says that nothing more will be written.
