@@ -49,8 +49,6 @@ pub enum Wish {
 pub struct Question {
     /// The session in which it is asked; only there can it be answered.
     pub session: String,
-    /// Its own id, which can't be guessed.
-    pub id: String,
     /// The id of the call that waits for the answer.
     pub call: String,
 }
@@ -79,9 +77,14 @@ pub enum News {
     Ended,
 }
 
-/// The person has as many streams open as one may have, or everybody together has, or the server stops.
-#[derive(Debug)]
-pub struct Full;
+/// Why no further stream can be opened.
+#[derive(PartialEq, Eq, Debug)]
+pub enum NoStream {
+    /// The person has as many as one may have, or everybody together has.
+    Full,
+    /// The server stops.
+    Ended,
+}
 
 /// Every open stream.
 #[derive(Default)]
@@ -106,6 +109,8 @@ struct Waiting {
 #[derive(Default)]
 struct Inbox {
     changes: Changes,
+    /// The id of the question that is open now.
+    asked: Option<String>,
     answer: Option<Answer>,
     cancelled: bool,
     ended: bool,
@@ -136,11 +141,14 @@ impl Waiting {
 
 impl Events {
     /// Begins to listen for a person: what happens from now on is kept until it is taken.
-    pub fn listen(self: &Arc<Events>, person: i64, wish: Wish) -> Result<Listener, Full> {
+    pub fn listen(self: &Arc<Events>, person: i64, wish: Wish) -> Result<Listener, NoStream> {
         let mut state = locked(&self.state);
         let own = state.open.get(&person).map_or(0, Vec::len);
-        if state.ended || own >= limits::STREAMS_PER_PERSON_MAX || state.count >= limits::STREAMS_MAX {
-            return Err(Full);
+        if state.ended {
+            return Err(NoStream::Ended);
+        }
+        if own >= limits::STREAMS_PER_PERSON_MAX || state.count >= limits::STREAMS_MAX {
+            return Err(NoStream::Full);
         }
         let waiting = Arc::new(Waiting { wish, inbox: Mutex::default(), arrived: Condvar::new() });
         state.open.entry(person).or_default().push(Arc::clone(&waiting));
@@ -166,32 +174,35 @@ impl Events {
     /// Hands an answer to the question of this id; `false` when no such question of that person's is open in that
     /// session. The first answer counts.
     pub fn answer(&self, person: i64, session: &str, id: &str, answer: Answer) -> bool {
-        self.reach(
-            person,
-            |question| question.session == session && question.id == id,
-            |inbox| {
+        self.reach(person, |question, inbox| {
+            let is_meant = question.session == session && inbox.asked.as_deref() == Some(id);
+            if is_meant {
                 inbox.answer.get_or_insert(answer);
-            },
-        )
+            }
+            is_meant
+        })
     }
 
     /// Cancels the call of this id, if it waits for an answer.
     pub fn cancel(&self, person: i64, session: &str, call: &str) {
-        let is_meant = |question: &Question| question.session == session && question.call == call;
-        self.reach(person, is_meant, |inbox| inbox.cancelled = true);
+        self.reach(person, |question, inbox| {
+            let is_meant = question.session == session && question.call == call;
+            inbox.cancelled |= is_meant;
+            is_meant
+        });
     }
 
-    fn reach(
-        &self,
-        person: i64,
-        is_meant: impl Fn(&Question) -> bool,
-        change: impl FnOnce(&mut Inbox),
-    ) -> bool {
+    /// Changes the inbox of the first question for which `change` says that it is meant.
+    fn reach(&self, person: i64, change: impl Fn(&Question, &mut Inbox) -> bool) -> bool {
         let state = locked(&self.state);
-        let mut streams = state.open.get(&person).into_iter().flatten();
-        let meant =
-            streams.find(|waiting| matches!(&waiting.wish, Wish::Answer(question) if is_meant(question)));
-        meant.map(|waiting| waiting.put(change)).is_some()
+        state.open.get(&person).into_iter().flatten().any(|waiting| {
+            let Wish::Answer(question) = &waiting.wish else { return false };
+            let is_meant = change(question, &mut locked(&waiting.inbox));
+            if is_meant {
+                waiting.arrived.notify_one();
+            }
+            is_meant
+        })
     }
 
     /// Ends every stream, and refuses those that come later.
@@ -212,6 +223,13 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// Opens the question of this id, which can't be guessed and was never asked before. An answer to the one before
+    /// counts no more: that was about something else.
+    pub fn ask(&self, id: &str) {
+        let mut inbox = locked(&self.waiting.inbox);
+        (inbox.asked, inbox.answer) = (Some(id.to_owned()), None);
+    }
+
     /// Waits for news, so long at most.
     pub fn wait(&self, time: Duration) -> News {
         let quiet = |inbox: &mut Inbox| {
@@ -261,8 +279,10 @@ mod tests {
     #[test]
     fn hands_an_answer_to_the_question_of_that_person_and_session_alone() {
         let events = Arc::new(Events::default());
-        let question = Question { session: "s".into(), id: "q".into(), call: "7".into() };
+        let question = Question { session: "s".into(), call: "7".into() };
         let asked = events.listen(1, Wish::Answer(question)).expect("room");
+        assert!(!events.answer(1, "s", "q", Answer::Yes), "it isn't asked yet");
+        asked.ask("q");
         assert!(!events.answer(2, "s", "q", Answer::Yes));
         assert!(!events.answer(1, "t", "q", Answer::Yes));
         assert!(!events.answer(1, "s", "p", Answer::Yes));
@@ -270,6 +290,10 @@ mod tests {
         assert!(events.answer(1, "s", "q", Answer::No));
         assert!(events.answer(1, "s", "q", Answer::Yes), "a second answer finds the question too");
         assert_eq!(asked.wait(NOW), News::Answered(Answer::No));
+        assert!(events.answer(1, "s", "q", Answer::Yes));
+        asked.ask("r");
+        assert!(!events.answer(1, "s", "q", Answer::Yes), "an answer to the question before");
+        assert_eq!(asked.wait(NOW), News::None);
         events.cancel(1, "s", "7");
         assert_eq!(asked.wait(NOW), News::Cancelled);
     }
@@ -286,13 +310,17 @@ mod tests {
         for person in 2.. {
             match events.listen(person, wish(&[Change::List])) {
                 Ok(listener) => open.push(listener),
-                Err(Full) => break,
+                Err(why) => {
+                    assert_eq!(why, NoStream::Full);
+                    break;
+                }
             }
         }
         assert_eq!(open.len(), limits::STREAMS_MAX);
         events.end();
         assert!(open.iter().all(|listener| listener.wait(NOW) == News::Ended));
         drop(open);
-        assert!(events.listen(1, wish(&[Change::List])).is_err(), "none begins after the end");
+        let late = events.listen(1, wish(&[Change::List]));
+        assert_eq!(late.err(), Some(NoStream::Ended), "none begins after the end");
     }
 }

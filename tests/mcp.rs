@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use epicme::limits;
 use epicme::secret::Seal;
 use jsonschema::draft202012;
 use serde_json::{Value, json};
@@ -338,6 +339,8 @@ fn repeats_an_id_with_its_type_and_refuses_what_is_none() {
         check(bad, 400, -32600);
     }
     check("-9223372036854775808", 200, 0);
+    check(&json!("x".repeat(limits::REQUEST_ID_BYTES_MAX)).to_string(), 200, 0);
+    check(&json!("x".repeat(limits::REQUEST_ID_BYTES_MAX + 1)).to_string(), 400, -32600);
 }
 
 #[test]

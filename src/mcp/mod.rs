@@ -539,18 +539,14 @@ impl Mcp<'_> {
         if !form.events {
             return Err(Failure::NoStream);
         }
-        let question = Question {
-            session: peer.session.unwrap_or_default().to_owned(),
-            id: format!("elc-{}", secret::random_text::<16>()),
-            call: id.to_string(),
-        };
-        let elicitation = question.id.clone();
+        let question =
+            Question { session: peer.session.unwrap_or_default().to_owned(), call: id.to_string() };
         let listener = self.app.events.listen(self.caller.person(), Wish::Answer(question));
-        let listener = listener.map_err(|_| answered(RpcError::streams_full()))?;
+        let listener = listener.map_err(|why| answered(why.into()))?;
         let stay = self.stay();
         Ok(Reply::Stream(Box::new(move |stream| {
             let call = |standing| call(&stay.app, standing);
-            match converse(&stay, &listener, stream, &elicitation, asked, call)? {
+            match converse(&stay, &listener, stream, asked, call)? {
                 Some(Ok(result)) => stream.send(&success(id, result)),
                 Some(Err(error)) => stream.send(&error.answering(&id).message()),
                 None => Ok(()),
@@ -569,7 +565,7 @@ impl Mcp<'_> {
         };
         let honoured = Honoured::of(asked, &self.caller, journal).map_err(|fault| answered(fault.into()))?;
         let listener = self.app.events.listen(self.caller.person(), Wish::Changes(honoured.changes()));
-        let listener = listener.map_err(|_| answered(RpcError::streams_full()))?;
+        let listener = listener.map_err(|why| answered(why.into()))?;
         let stay = self.stay();
         Ok(Reply::Stream(Box::new(move |stream| {
             subscriptions::write(&stay, &listener, &honoured, &id, stream)
@@ -589,12 +585,13 @@ fn converse(
     stay: &Stay,
     listener: &Listener,
     stream: &mut EventStream,
-    id: &str,
     asked: (String, Shown),
     call: impl Fn(Standing) -> Result<Outcome, StoreError>,
 ) -> io::Result<Option<Result<Value, RpcError>>> {
     let (mut text, mut shown) = asked;
     loop {
+        let id = format!("elc-{}", secret::random_text::<16>());
+        listener.ask(&id);
         let params = questions::form(&text, false);
         stream
             .send(&json!({ "jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": params }))?;

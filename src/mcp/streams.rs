@@ -57,8 +57,9 @@ impl Stay {
                 return Ok(Next::Gone);
             }
             match news {
-                News::None if left.is_zero() => return Ok(Next::Late),
                 News::None if Timestamp::now() >= self.caller.expires_at() => return Ok(Next::Barred),
+                News::None if left.is_zero() && self.is_admitted() => return Ok(Next::Late),
+                News::None if left.is_zero() => return Ok(Next::Barred),
                 News::None if silent_since.elapsed() < limits::KEEP_ALIVE => {}
                 News::None if self.is_admitted() => {
                     stream.keep_alive()?;
@@ -72,7 +73,7 @@ impl Stay {
     }
 
     /// Asks the gate again.
-    fn is_admitted(&self) -> bool {
+    pub fn is_admitted(&self) -> bool {
         let App { site, store, remote, .. } = &*self.app;
         let admitted = gate::admit(&self.head, &self.origin, site, store, remote.as_ref(), Timestamp::now());
         admitted.is_ok_and(|caller| {

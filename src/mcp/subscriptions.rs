@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
@@ -109,10 +110,14 @@ pub fn write(
     id: &Value,
     stream: &mut EventStream,
 ) -> io::Result<()> {
-    let mut meta = json!({ "io.modelcontextprotocol/subscriptionId": id });
-    let told = meta.clone();
+    let meta = json!({ "io.modelcontextprotocol/subscriptionId": id });
+    let end = |stream: &mut EventStream| {
+        let mut meta = meta.clone();
+        meta[super::SERVER_INFO] = super::server_info(true);
+        stream.send(&success(id.clone(), json!({ "resultType": "complete", "_meta": meta })))
+    };
     let notification = |method: &str, mut params: Value| {
-        params["_meta"] = told.clone();
+        params["_meta"] = meta.clone();
         json!({ "jsonrpc": "2.0", "method": format!("notifications/{method}"), "params": params })
     };
     let acknowledged = json!({ "notifications": honoured.described() });
@@ -120,7 +125,15 @@ pub fn write(
     loop {
         match stay.next(listener, stream, None)? {
             Next::News(News::Changed(changes)) => {
+                let mut admitted_at = Instant::now();
                 for change in changes {
+                    // To a client that is slow to read, telling all of it may take longer than its token lives.
+                    if admitted_at.elapsed() >= limits::STREAM_LOOK {
+                        if !stay.is_admitted() {
+                            return end(stream);
+                        }
+                        admitted_at = Instant::now();
+                    }
                     let message = match change {
                         Change::List => notification("resources/list_changed", json!({})),
                         Change::Of(resource) => {
@@ -131,11 +144,7 @@ pub fn write(
                 }
             }
             Next::Gone => return Ok(()),
-            Next::News(_) | Next::Barred | Next::Late => {
-                meta[super::SERVER_INFO] = super::server_info(true);
-                let result = json!({ "resultType": "complete", "_meta": meta });
-                return stream.send(&success(id.clone(), result));
-            }
+            Next::News(_) | Next::Barred | Next::Late => return end(stream),
         }
     }
 }

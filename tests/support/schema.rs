@@ -410,7 +410,7 @@ impl Sent {
     }
 
     /// The revision in which this is answered, if `answer` comes back.
-    fn revision(&self, body: &Value, answer: &Value) -> String {
+    pub fn revision(&self, body: &Value, answer: &Value) -> String {
         let modern =
             |version: &str| version.len() == MODERN.len() && version.starts_with("20") && version >= MODERN;
         let meta = |message: &Value| message["params"]["_meta"].clone();
