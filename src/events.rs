@@ -42,15 +42,16 @@ pub enum Wish {
     /// Some of these changes.
     Changes(Changes),
     /// The answer to a question.
-    Answer(Question),
+    Answer,
 }
 
-/// A question to the person, in the middle of a call.
-pub struct Question {
-    /// The session in which it is asked; only there can it be answered.
-    pub session: String,
-    /// The id of the call that waits for the answer.
-    pub call: String,
+/// The request that a stream answers.
+#[derive(PartialEq, Eq)]
+pub struct Opener {
+    /// Who sent it: a legacy client's session, or the client that the token was given to.
+    pub client: String,
+    /// Its id.
+    pub id: String,
 }
 
 /// What a person answers to a question.
@@ -71,7 +72,7 @@ pub enum News {
     Changed(Changes),
     /// The question was answered.
     Answered(Answer),
-    /// The call that asked was cancelled.
+    /// The request that opened the stream was cancelled.
     Cancelled,
     /// The server stops.
     Ended,
@@ -101,6 +102,7 @@ struct State {
 }
 
 struct Waiting {
+    opener: Opener,
     wish: Wish,
     inbox: Mutex<Inbox>,
     arrived: Condvar,
@@ -141,7 +143,7 @@ impl Waiting {
 
 impl Events {
     /// Begins to listen for a person: what happens from now on is kept until it is taken.
-    pub fn listen(self: &Arc<Events>, person: i64, wish: Wish) -> Result<Listener, NoStream> {
+    pub fn listen(self: &Arc<Events>, person: i64, opener: Opener, wish: Wish) -> Result<Listener, NoStream> {
         let mut state = locked(&self.state);
         let own = state.open.get(&person).map_or(0, Vec::len);
         if state.ended {
@@ -150,7 +152,7 @@ impl Events {
         if own >= limits::STREAMS_PER_PERSON_MAX || state.count >= limits::STREAMS_MAX {
             return Err(NoStream::Full);
         }
-        let waiting = Arc::new(Waiting { wish, inbox: Mutex::default(), arrived: Condvar::new() });
+        let waiting = Arc::new(Waiting { opener, wish, inbox: Mutex::default(), arrived: Condvar::new() });
         state.open.entry(person).or_default().push(Arc::clone(&waiting));
         state.count += 1;
         Ok(Listener { events: Arc::clone(self), person, waiting })
@@ -174,8 +176,8 @@ impl Events {
     /// Hands an answer to the question of this id; `false` when no such question of that person's is open in that
     /// session. The first answer counts.
     pub fn answer(&self, person: i64, session: &str, id: &str, answer: Answer) -> bool {
-        self.reach(person, |question, inbox| {
-            let is_meant = question.session == session && inbox.asked.as_deref() == Some(id);
+        self.reach(person, |waiting, inbox| {
+            let is_meant = waiting.opener.client == session && inbox.asked.as_deref() == Some(id);
             if is_meant {
                 inbox.answer.get_or_insert(answer);
             }
@@ -183,21 +185,19 @@ impl Events {
         })
     }
 
-    /// Cancels the call of this id, if it waits for an answer.
-    pub fn cancel(&self, person: i64, session: &str, call: &str) {
-        self.reach(person, |question, inbox| {
-            let is_meant = question.session == session && question.call == call;
+    /// Cancels the request of that person's that opened a stream, if it is still open.
+    pub fn cancel(&self, person: i64, opener: &Opener) {
+        self.reach(person, |waiting, inbox| {
+            let is_meant = waiting.opener == *opener;
             inbox.cancelled |= is_meant;
             is_meant
         });
     }
 
-    /// Changes the inbox of the first question for which `change` says that it is meant.
-    fn reach(&self, person: i64, change: impl Fn(&Question, &mut Inbox) -> bool) -> bool {
-        let state = locked(&self.state);
-        state.open.get(&person).into_iter().flatten().any(|waiting| {
-            let Wish::Answer(question) = &waiting.wish else { return false };
-            let is_meant = change(question, &mut locked(&waiting.inbox));
+    /// Changes the inbox of the first stream for which `change` says that it is meant.
+    fn reach(&self, person: i64, change: impl Fn(&Waiting, &mut Inbox) -> bool) -> bool {
+        locked(&self.state).open.get(&person).into_iter().flatten().any(|waiting| {
+            let is_meant = change(waiting, &mut locked(&waiting.inbox));
             if is_meant {
                 waiting.arrived.notify_one();
             }
@@ -263,12 +263,16 @@ mod tests {
         Wish::Changes(changes.iter().copied().collect())
     }
 
+    fn opener(id: &str) -> Opener {
+        Opener { client: "s".into(), id: id.into() }
+    }
+
     #[test]
     fn tells_a_change_once_to_those_of_that_person_who_asked() {
         let events = Arc::new(Events::default());
         let (tag, tags) = (Change::Of(Resource::Tag(1)), Change::Of(Resource::Tags));
-        let hers = events.listen(1, wish(&[tag, Change::List])).expect("room");
-        let his = events.listen(2, wish(&[tag, tags])).expect("room");
+        let hers = events.listen(1, opener("7"), wish(&[tag, Change::List])).expect("room");
+        let his = events.listen(2, opener("7"), wish(&[tag, tags])).expect("room");
         events.publish(1, &Changes::from([tag, tags]));
         events.publish(1, &Changes::from([tag]));
         assert_eq!(hers.wait(NOW), News::Changed(Changes::from([tag])));
@@ -279,8 +283,7 @@ mod tests {
     #[test]
     fn hands_an_answer_to_the_question_of_that_person_and_session_alone() {
         let events = Arc::new(Events::default());
-        let question = Question { session: "s".into(), call: "7".into() };
-        let asked = events.listen(1, Wish::Answer(question)).expect("room");
+        let asked = events.listen(1, opener("7"), Wish::Answer).expect("room");
         assert!(!events.answer(1, "s", "q", Answer::Yes), "it isn't asked yet");
         asked.ask("q");
         assert!(!events.answer(2, "s", "q", Answer::Yes));
@@ -294,7 +297,10 @@ mod tests {
         asked.ask("r");
         assert!(!events.answer(1, "s", "q", Answer::Yes), "an answer to the question before");
         assert_eq!(asked.wait(NOW), News::None);
-        events.cancel(1, "s", "7");
+        events.cancel(2, &opener("7"));
+        events.cancel(1, &opener("8"));
+        assert_eq!(asked.wait(NOW), News::None);
+        events.cancel(1, &opener("7"));
         assert_eq!(asked.wait(NOW), News::Cancelled);
     }
 
@@ -302,13 +308,13 @@ mod tests {
     fn bounds_the_streams_of_a_person_and_of_all() {
         let events = Arc::new(Events::default());
         let mut open: Vec<_> = (0..limits::STREAMS_PER_PERSON_MAX)
-            .map(|_| events.listen(1, wish(&[Change::List])).expect("room"))
+            .map(|_| events.listen(1, opener("7"), wish(&[Change::List])).expect("room"))
             .collect();
-        assert!(events.listen(1, wish(&[Change::List])).is_err());
+        assert!(events.listen(1, opener("7"), wish(&[Change::List])).is_err());
         open.pop();
-        open.push(events.listen(1, wish(&[Change::List])).expect("the place given up"));
+        open.push(events.listen(1, opener("7"), wish(&[Change::List])).expect("the place given up"));
         for person in 2.. {
-            match events.listen(person, wish(&[Change::List])) {
+            match events.listen(person, opener("7"), wish(&[Change::List])) {
                 Ok(listener) => open.push(listener),
                 Err(why) => {
                     assert_eq!(why, NoStream::Full);
@@ -320,7 +326,7 @@ mod tests {
         events.end();
         assert!(open.iter().all(|listener| listener.wait(NOW) == News::Ended));
         drop(open);
-        let late = events.listen(1, wish(&[Change::List]));
+        let late = events.listen(1, opener("7"), wish(&[Change::List]));
         assert_eq!(late.err(), Some(NoStream::Ended), "none begins after the end");
     }
 }

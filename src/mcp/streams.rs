@@ -8,9 +8,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::events::{Listener, News};
+use crate::events::{Listener, News, Opener};
 use crate::gate::{self, Caller};
 use crate::limits;
 use crate::request::Head;
@@ -38,6 +40,14 @@ pub enum Next {
     Gone,
     /// The time is over.
     Late,
+}
+
+/// The request that a stream answers: only there can it be answered or cancelled. A legacy client is known by its
+/// session, any other by what its token says.
+pub fn opener(caller: &Caller, session: Option<&str>, id: &Value) -> Opener {
+    let client =
+        session.map_or_else(|| format!("client {}", caller.client_id().unwrap_or("")), str::to_owned);
+    Opener { client, id: id.to_string() }
 }
 
 impl Stay {
