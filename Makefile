@@ -17,6 +17,7 @@ build: ## build the fully static release binary, target/epicme
 
 test: build ## check format, lints and documentation, and run every test
 	cargo fmt --check
+	cargo fmt --check --manifest-path tests/interop/rmcp/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo test --locked
@@ -29,3 +30,4 @@ bench: build ## compare speed and memory with bare responders, as ratios
 
 fmt: ## format the code
 	cargo fmt
+	cargo fmt --manifest-path tests/interop/rmcp/Cargo.toml

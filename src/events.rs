@@ -42,17 +42,16 @@ pub enum Wish {
     /// Some of these changes.
     Changes(Changes),
     /// The answer to a question.
-    Answer(Question),
+    Answer,
 }
 
-/// A question to the person, in the middle of a call.
-pub struct Question {
-    /// The session in which it is asked; only there can it be answered.
-    pub session: String,
-    /// Its own id, which can't be guessed.
+/// The request that a stream answers.
+#[derive(PartialEq, Eq)]
+pub struct Opener {
+    /// Who sent it: a legacy client's session, or the client that the token was given to.
+    pub client: String,
+    /// Its id.
     pub id: String,
-    /// The id of the call that waits for the answer.
-    pub call: String,
 }
 
 /// What a person answers to a question.
@@ -73,15 +72,20 @@ pub enum News {
     Changed(Changes),
     /// The question was answered.
     Answered(Answer),
-    /// The call that asked was cancelled.
+    /// The request that opened the stream was cancelled.
     Cancelled,
     /// The server stops.
     Ended,
 }
 
-/// The person has as many streams open as one may have, or everybody together has, or the server stops.
-#[derive(Debug)]
-pub struct Full;
+/// Why no further stream can be opened.
+#[derive(PartialEq, Eq, Debug)]
+pub enum NoStream {
+    /// The person has as many as one may have, or everybody together has.
+    Full,
+    /// The server stops.
+    Ended,
+}
 
 /// Every open stream.
 #[derive(Default)]
@@ -98,6 +102,7 @@ struct State {
 }
 
 struct Waiting {
+    opener: Opener,
     wish: Wish,
     inbox: Mutex<Inbox>,
     arrived: Condvar,
@@ -106,6 +111,8 @@ struct Waiting {
 #[derive(Default)]
 struct Inbox {
     changes: Changes,
+    /// The id of the question that is open now.
+    asked: Option<String>,
     answer: Option<Answer>,
     cancelled: bool,
     ended: bool,
@@ -136,13 +143,16 @@ impl Waiting {
 
 impl Events {
     /// Begins to listen for a person: what happens from now on is kept until it is taken.
-    pub fn listen(self: &Arc<Events>, person: i64, wish: Wish) -> Result<Listener, Full> {
+    pub fn listen(self: &Arc<Events>, person: i64, opener: Opener, wish: Wish) -> Result<Listener, NoStream> {
         let mut state = locked(&self.state);
         let own = state.open.get(&person).map_or(0, Vec::len);
-        if state.ended || own >= limits::STREAMS_PER_PERSON_MAX || state.count >= limits::STREAMS_MAX {
-            return Err(Full);
+        if state.ended {
+            return Err(NoStream::Ended);
         }
-        let waiting = Arc::new(Waiting { wish, inbox: Mutex::default(), arrived: Condvar::new() });
+        if own >= limits::STREAMS_PER_PERSON_MAX || state.count >= limits::STREAMS_MAX {
+            return Err(NoStream::Full);
+        }
+        let waiting = Arc::new(Waiting { opener, wish, inbox: Mutex::default(), arrived: Condvar::new() });
         state.open.entry(person).or_default().push(Arc::clone(&waiting));
         state.count += 1;
         Ok(Listener { events: Arc::clone(self), person, waiting })
@@ -166,32 +176,33 @@ impl Events {
     /// Hands an answer to the question of this id; `false` when no such question of that person's is open in that
     /// session. The first answer counts.
     pub fn answer(&self, person: i64, session: &str, id: &str, answer: Answer) -> bool {
-        self.reach(
-            person,
-            |question| question.session == session && question.id == id,
-            |inbox| {
+        self.reach(person, |waiting, inbox| {
+            let is_meant = waiting.opener.client == session && inbox.asked.as_deref() == Some(id);
+            if is_meant {
                 inbox.answer.get_or_insert(answer);
-            },
-        )
+            }
+            is_meant
+        })
     }
 
-    /// Cancels the call of this id, if it waits for an answer.
-    pub fn cancel(&self, person: i64, session: &str, call: &str) {
-        let is_meant = |question: &Question| question.session == session && question.call == call;
-        self.reach(person, is_meant, |inbox| inbox.cancelled = true);
+    /// Cancels the request of that person's that opened a stream, if it is still open.
+    pub fn cancel(&self, person: i64, opener: &Opener) {
+        self.reach(person, |waiting, inbox| {
+            let is_meant = waiting.opener == *opener;
+            inbox.cancelled |= is_meant;
+            is_meant
+        });
     }
 
-    fn reach(
-        &self,
-        person: i64,
-        is_meant: impl Fn(&Question) -> bool,
-        change: impl FnOnce(&mut Inbox),
-    ) -> bool {
-        let state = locked(&self.state);
-        let mut streams = state.open.get(&person).into_iter().flatten();
-        let meant =
-            streams.find(|waiting| matches!(&waiting.wish, Wish::Answer(question) if is_meant(question)));
-        meant.map(|waiting| waiting.put(change)).is_some()
+    /// Changes the inbox of the first stream for which `change` says that it is meant.
+    fn reach(&self, person: i64, change: impl Fn(&Waiting, &mut Inbox) -> bool) -> bool {
+        locked(&self.state).open.get(&person).into_iter().flatten().any(|waiting| {
+            let is_meant = change(waiting, &mut locked(&waiting.inbox));
+            if is_meant {
+                waiting.arrived.notify_one();
+            }
+            is_meant
+        })
     }
 
     /// Ends every stream, and refuses those that come later.
@@ -212,6 +223,13 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// Opens the question of this id, which can't be guessed and was never asked before. An answer to the one before
+    /// counts no more: that was about something else.
+    pub fn ask(&self, id: &str) {
+        let mut inbox = locked(&self.waiting.inbox);
+        (inbox.asked, inbox.answer) = (Some(id.to_owned()), None);
+    }
+
     /// Waits for news, so long at most.
     pub fn wait(&self, time: Duration) -> News {
         let quiet = |inbox: &mut Inbox| {
@@ -245,12 +263,16 @@ mod tests {
         Wish::Changes(changes.iter().copied().collect())
     }
 
+    fn opener(id: &str) -> Opener {
+        Opener { client: "s".into(), id: id.into() }
+    }
+
     #[test]
     fn tells_a_change_once_to_those_of_that_person_who_asked() {
         let events = Arc::new(Events::default());
         let (tag, tags) = (Change::Of(Resource::Tag(1)), Change::Of(Resource::Tags));
-        let hers = events.listen(1, wish(&[tag, Change::List])).expect("room");
-        let his = events.listen(2, wish(&[tag, tags])).expect("room");
+        let hers = events.listen(1, opener("7"), wish(&[tag, Change::List])).expect("room");
+        let his = events.listen(2, opener("7"), wish(&[tag, tags])).expect("room");
         events.publish(1, &Changes::from([tag, tags]));
         events.publish(1, &Changes::from([tag]));
         assert_eq!(hers.wait(NOW), News::Changed(Changes::from([tag])));
@@ -261,8 +283,9 @@ mod tests {
     #[test]
     fn hands_an_answer_to_the_question_of_that_person_and_session_alone() {
         let events = Arc::new(Events::default());
-        let question = Question { session: "s".into(), id: "q".into(), call: "7".into() };
-        let asked = events.listen(1, Wish::Answer(question)).expect("room");
+        let asked = events.listen(1, opener("7"), Wish::Answer).expect("room");
+        assert!(!events.answer(1, "s", "q", Answer::Yes), "it isn't asked yet");
+        asked.ask("q");
         assert!(!events.answer(2, "s", "q", Answer::Yes));
         assert!(!events.answer(1, "t", "q", Answer::Yes));
         assert!(!events.answer(1, "s", "p", Answer::Yes));
@@ -270,7 +293,14 @@ mod tests {
         assert!(events.answer(1, "s", "q", Answer::No));
         assert!(events.answer(1, "s", "q", Answer::Yes), "a second answer finds the question too");
         assert_eq!(asked.wait(NOW), News::Answered(Answer::No));
-        events.cancel(1, "s", "7");
+        assert!(events.answer(1, "s", "q", Answer::Yes));
+        asked.ask("r");
+        assert!(!events.answer(1, "s", "q", Answer::Yes), "an answer to the question before");
+        assert_eq!(asked.wait(NOW), News::None);
+        events.cancel(2, &opener("7"));
+        events.cancel(1, &opener("8"));
+        assert_eq!(asked.wait(NOW), News::None);
+        events.cancel(1, &opener("7"));
         assert_eq!(asked.wait(NOW), News::Cancelled);
     }
 
@@ -278,21 +308,25 @@ mod tests {
     fn bounds_the_streams_of_a_person_and_of_all() {
         let events = Arc::new(Events::default());
         let mut open: Vec<_> = (0..limits::STREAMS_PER_PERSON_MAX)
-            .map(|_| events.listen(1, wish(&[Change::List])).expect("room"))
+            .map(|_| events.listen(1, opener("7"), wish(&[Change::List])).expect("room"))
             .collect();
-        assert!(events.listen(1, wish(&[Change::List])).is_err());
+        assert!(events.listen(1, opener("7"), wish(&[Change::List])).is_err());
         open.pop();
-        open.push(events.listen(1, wish(&[Change::List])).expect("the place given up"));
+        open.push(events.listen(1, opener("7"), wish(&[Change::List])).expect("the place given up"));
         for person in 2.. {
-            match events.listen(person, wish(&[Change::List])) {
+            match events.listen(person, opener("7"), wish(&[Change::List])) {
                 Ok(listener) => open.push(listener),
-                Err(Full) => break,
+                Err(why) => {
+                    assert_eq!(why, NoStream::Full);
+                    break;
+                }
             }
         }
         assert_eq!(open.len(), limits::STREAMS_MAX);
         events.end();
         assert!(open.iter().all(|listener| listener.wait(NOW) == News::Ended));
         drop(open);
-        assert!(events.listen(1, wish(&[Change::List])).is_err(), "none begins after the end");
+        let late = events.listen(1, opener("7"), wish(&[Change::List]));
+        assert_eq!(late.err(), Some(NoStream::Ended), "none begins after the end");
     }
 }

@@ -368,6 +368,11 @@ impl Caller {
         [&self.pass.user_id.to_be_bytes(), client.as_bytes()].concat()
     }
 
+    /// The client that the token was given to; `None` for one from the command line.
+    pub fn client_id(&self) -> Option<&str> {
+        self.pass.client_id.as_deref()
+    }
+
     /// From this moment on the token opens nothing, an open stream neither.
     pub fn expires_at(&self) -> Timestamp {
         self.pass.expires_at

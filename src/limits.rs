@@ -193,6 +193,8 @@ pub const DOCTOR_LINE_CHARS_MAX: usize = 110;
 pub const BATCH_MESSAGES_MAX: usize = 50;
 /// Octets of answers that one batch gathers; the calls behind that aren't run.
 pub const BATCH_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Octets of a request's id, which an event stream keeps and repeats in every message; past it `-32600`.
+pub const REQUEST_ID_BYTES_MAX: usize = 1024;
 /// Values in one JSON text, objects' members and arrays' items counted; past it `-32700`.
 pub const JSON_VALUES_MAX: usize = 20_000;
 /// Event streams that one person may have open, subscriptions and questions together; past it `-32603`.

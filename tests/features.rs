@@ -1487,7 +1487,10 @@ fn declares_in_each_era_what_it_serves_there() {
         };
         let params = json!({ "protocolVersion": revision, "capabilities": {}, "clientInfo": { "name": "x", "version": "1" } });
         let told = ada.get(revision, method, if revision == MODERN { json!({}) } else { params });
-        let expected = json!({ "tools": {}, "resources": watching, "prompts": {}, "completions": {} });
+        let mut expected = json!({ "tools": {}, "resources": watching, "prompts": {}, "completions": {} });
+        if revision == MODERN {
+            expected["extensions"] = json!({ "io.modelcontextprotocol/ui": {} });
+        }
         assert_eq!(told["capabilities"], expected, "{revision}");
     }
 }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use epicme::limits;
-use support::{Folder, PATIENCE, Reply, Server, Wire};
+use support::{Folder, PATIENCE, Reply, Server, Wire, eventually};
 
 const METADATA: &str = "/.well-known/oauth-protected-resource";
 /// 40 octets, 0x28.
@@ -103,16 +103,6 @@ fn next_to(wire: &mut Wire, method: &str) -> Reply {
     let date = reply.field("date").expect("a date");
     assert!(httpdate::parse_http_date(date).is_ok() && date.ends_with(" GMT"), "{date}");
     reply
-}
-
-/// Waits for what the server does in its own time.
-#[track_caller]
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "never: {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

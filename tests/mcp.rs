@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use epicme::limits;
 use epicme::secret::Seal;
 use jsonschema::draft202012;
 use serde_json::{Value, json};
@@ -338,6 +339,8 @@ fn repeats_an_id_with_its_type_and_refuses_what_is_none() {
         check(bad, 400, -32600);
     }
     check("-9223372036854775808", 200, 0);
+    check(&json!("x".repeat(limits::REQUEST_ID_BYTES_MAX)).to_string(), 200, 0);
+    check(&json!("x".repeat(limits::REQUEST_ID_BYTES_MAX + 1)).to_string(), 400, -32600);
 }
 
 #[test]
@@ -728,7 +731,10 @@ fn tells_a_modern_client_what_there_is_and_how_long_that_holds() {
     let discovered = client.modern("server/discover", json!({})).json()["result"].take();
     assert_eq!(discovered["supportedVersions"], json!(["2026-07-28"]));
     let resources = json!({ "subscribe": true, "listChanged": true });
-    let capabilities = json!({ "tools": {}, "resources": resources, "prompts": {}, "completions": {} });
+    let capabilities = json!({
+        "tools": {}, "resources": resources, "prompts": {}, "completions": {},
+        "extensions": { "io.modelcontextprotocol/ui": {} },
+    });
     assert_eq!(discovered["capabilities"], capabilities);
     let listed = client.modern("tools/list", json!({})).json()["result"].take();
     assert_eq!(listed.get("nextCursor"), None);

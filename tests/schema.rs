@@ -73,6 +73,14 @@ fn notification(method: &str, mut params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "method": method, "params": params })
 }
 
+fn page() -> Value {
+    let csp =
+        json!({ "connectDomains": [], "resourceDomains": [], "frameDomains": [], "baseUriDomains": [] });
+    let meta = json!({ "ui": { "csp": csp, "prefersBorder": true } });
+    let contents = json!([{ "uri": "ui://epicme/entry", "text": "<!doctype html>", "_meta": meta }]);
+    json!({ "contents": contents, "ttlMs": 0, "cacheScope": "private" })
+}
+
 #[test]
 fn takes_one_of_everything_that_the_server_says() {
     let cached = |mut result: Value| {
@@ -93,6 +101,7 @@ fn takes_one_of_everything_that_the_server_says() {
             cached(json!({ "resourceTemplates": [{ "uriTemplate": "epicme://tags/{id}", "name": "tag" }] })),
         ),
         ("resources/read", cached(json!({ "contents": [{ "uri": "epicme://tags", "text": "[]" }] }))),
+        ("resources/read", page()),
         ("prompts/list", cached(json!({ "prompts": [{ "name": "p", "arguments": [{ "name": "a" }] }] }))),
         ("prompts/get", json!({ "messages": [{ "role": "user", "content": embedded }] })),
         ("completion/complete", json!({ "completion": { "values": ["1"], "total": 1, "hasMore": false } })),
@@ -158,6 +167,8 @@ fn finds_each_single_fault() {
     let link = json!([{ "type": "resource_link", "uri": "epicme://tags/1", "name": "walks" }]);
     let updated = notification("notifications/resources/updated", json!({ "uri": "epicme://tags/1" }));
     let versions = error(-32022, Some(json!({ "supported": [MODERN], "requested": "x" })));
+    let viewed = json!({ "ui": { "resourceUri": "ui://epicme/entry", "visibility": ["model"] } });
+    let (read, page) = (Some("resources/read"), modern(page()));
     let tool = "/result/tools/0";
     let one_tool = |revision: &str, name: &str, value: Value| {
         let mut message = tools(revision);
@@ -224,10 +235,25 @@ fn finds_each_single_fault() {
             one_tool("2025-03-26", "outputSchema", json!({ "type": "object" })),
             "outputSchema",
         ),
+        ("2025-03-26", list, one_tool("2025-03-26", "_meta", viewed.clone()), "_meta"),
         ("2025-03-26", call, called(json!({ "content": [], "structuredContent": {} })), "structuredContent"),
         ("2025-03-26", call, called(json!({ "content": link })), "content"),
         ("2025-03-26", none, elicitation(), "elicitation/create"),
         // The rest.
+        (MODERN, list, one_tool(MODERN, "_meta", but(&viewed, "/ui/extra", Some(json!(1)))), "_meta"),
+        (
+            "2025-11-25",
+            list,
+            one_tool("2025-11-25", "_meta", but(&viewed, "/ui/visibility", Some(json!(["app"])))),
+            "_meta",
+        ),
+        (
+            MODERN,
+            read,
+            but(&page, "/result/contents/0/_meta/ui/csp/frameDomains", Some(json!(["x"]))),
+            "contents",
+        ),
+        (MODERN, read, but(&page, "/result/contents/0/_meta/ui/csp/connectDomains", None), "contents"),
         (MODERN, list, one_tool(MODERN, "inputSchema", json!({ "type": "array" })), "inputSchema"),
         (
             "2025-06-18",

@@ -6,7 +6,7 @@ use rusqlite::Row;
 
 use super::{Fault, Journal, Matches, Own, Page, Shown, Tag, TagItem, TagName, cut, entries, take_eight};
 use crate::clock::Timestamp;
-use crate::events::{Change, Changes, Resource};
+use crate::events::{Change, Resource};
 use crate::limits;
 
 /// Makes a tag.
@@ -60,12 +60,6 @@ fn changed(id: i64) -> [Change; 2] {
     [Change::Of(Resource::Tags), Change::Of(Resource::Tag(id))]
 }
 
-/// The same for the entries that show the tag's name, and for the list of resources that does.
-fn renamed(entry_ids: &[i64], changes: &mut Changes) {
-    changes.insert(Change::List);
-    changes.extend(entry_ids.iter().flat_map(|id| entries::changed(*id)));
-}
-
 /// The entries that have a tag.
 fn entries_of(own: &Own, id: i64) -> Result<Vec<i64>, Fault> {
     let sql = "SELECT entry_id FROM entry_tags WHERE user_id = ?1 AND tag_id = ?2";
@@ -101,7 +95,9 @@ pub fn update(
         changes.extend(changed(id));
         let tag = find_in(own, id)?.ok_or(Fault::TagNotFound(id))?;
         if tag.name != known.name {
-            renamed(&entries_of(own, id)?, changes);
+            changes.insert(Change::List);
+            // Each shows the tag's name; the list of entries shows none.
+            changes.extend(entries_of(own, id)?.into_iter().map(|id| Change::Of(Resource::Entry(id))));
         }
         Ok(tag)
     })
@@ -117,7 +113,8 @@ pub fn delete(journal: &Journal, id: i64, shown: Option<Shown>) -> Result<Tag, F
             return Err(Fault::Changed);
         }
         changes.extend(changed(id));
-        renamed(&entries, changes);
+        changes.insert(Change::List);
+        changes.extend(entries.into_iter().flat_map(entries::changed));
         own.change("DELETE FROM tags WHERE user_id = ?1 AND id = ?2", &[&id])?;
         Ok(tag)
     })

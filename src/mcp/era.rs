@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::rpc::{Request, RpcError};
+use super::views;
 use crate::clock::Timestamp;
 use crate::gate::Caller;
 use crate::limits;
@@ -67,6 +68,8 @@ pub enum Era {
 pub struct Abilities {
     /// It shows a form to the person and brings back what they answer.
     pub elicits: bool,
+    /// It shows views of ours beside what tools give.
+    pub shows_views: bool,
 }
 
 impl Abilities {
@@ -75,7 +78,7 @@ impl Abilities {
         let elicitation = capabilities.and_then(|all| all.get("elicitation")?.as_object());
         let elicits =
             elicitation.is_some_and(|modes| modes.contains_key("form") || !modes.contains_key("url"));
-        Abilities { elicits }
+        Abilities { elicits, shows_views: views::are_shown_by(capabilities) }
     }
 }
 
@@ -89,7 +92,13 @@ pub struct Peer<'h> {
     pub session: Option<&'h str>,
 }
 
-impl Peer<'_> {
+impl<'h> Peer<'h> {
+    /// A legacy client. The oldest revision has neither elicitation nor extensions, whatever its client declares.
+    fn legacy(revision: Revision, declared: Abilities, session: Option<&'h str>) -> Peer<'h> {
+        let abilities = if revision.is_oldest() { Abilities::default() } else { declared };
+        Peer { era: Era::Legacy(revision), abilities, session }
+    }
+
     /// Whether it speaks the stateless revision.
     pub fn is_modern(&self) -> bool {
         self.era == Era::Modern
@@ -143,13 +152,8 @@ impl<'h> Headers<'h> {
             }
             None => session.as_ref().map_or(SILENT, |session| session.revision),
         };
-        // The oldest revision has no elicitation, whatever its client declares.
-        let abilities = session.filter(|_| !revision.is_oldest()).map(|session| session.abilities);
-        Ok(Peer {
-            era: Era::Legacy(revision),
-            abilities: abilities.unwrap_or_default(),
-            session: self.head.field("mcp-session-id"),
-        })
+        let declared = session.map(|session| session.abilities).unwrap_or_default();
+        Ok(Peer::legacy(revision, declared, self.head.field("mcp-session-id")))
     }
 
     /// Whether the request belongs to the stateless era. `initialize` never does without saying so itself.
@@ -258,7 +262,7 @@ impl Session {
 
     /// Who begins it.
     pub fn peer(&self) -> Peer<'static> {
-        Peer { era: Era::Legacy(self.revision), abilities: self.abilities, session: None }
+        Peer::legacy(self.revision, self.abilities, None)
     }
 
     /// The session's id: it carries all there is to know, so the server keeps nothing. It is bound to its caller and
@@ -266,8 +270,9 @@ impl Session {
     pub fn seal(&self, caller: &Caller, seal: &Seal, now: Timestamp) -> String {
         let expires_at = now.plus(limits::SESSION_SECONDS).0;
         // The random part tells two sessions of one client apart: an answer belongs to the one that was asked.
-        let session =
-            json!([self.revision.name(), expires_at, self.abilities.elicits, secret::random_text::<8>()]);
+        let Abilities { elicits, shows_views } = self.abilities;
+        let random = secret::random_text::<8>();
+        let session = json!([self.revision.name(), expires_at, elicits, random, shows_views]);
         seal.seal(&[b"session", &caller.binding()], session.to_string().as_bytes())
     }
 
@@ -276,7 +281,10 @@ impl Session {
         let session: Value = serde_json::from_slice(&session).ok()?;
         let expires_at = Timestamp(session.get(1)?.as_i64()?);
         let revision = Revision::find(session.get(0)?.as_str()?).filter(|_| now < expires_at)?;
-        Some(Session { revision, abilities: Abilities { elicits: session.get(2)?.as_bool()? } })
+        let elicits = session.get(2)?.as_bool()?;
+        // An id from before there were views says nothing of them.
+        let shows_views = session.get(4).is_some_and(|shows| shows == true);
+        Some(Session { revision, abilities: Abilities { elicits, shows_views } })
     }
 }
 

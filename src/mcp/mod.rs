@@ -4,42 +4,43 @@
 //! down; a message is prepared, scope included, before anything of it is run.
 
 mod arguments;
+mod calls;
 mod completion;
 mod era;
+mod form;
 mod prompts;
 mod questions;
 mod resources;
+mod results;
 mod rpc;
 mod shapes;
 mod streams;
 mod subscriptions;
 pub mod tools;
+mod views;
 
-use std::io;
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
+use self::calls::Call;
 use self::completion::Completion;
 use self::era::{Headers, MODERN, Peer, Session};
+use self::form::Form;
 use self::prompts::{PROMPTS, Prompt, PromptError};
-use self::questions::{Brought, RoundTrip};
 use self::rpc::{Message, Request, RpcError, success};
-use self::streams::{Next, Stay};
-use self::subscriptions::{Asked, Honoured};
-use self::tools::{Desk, Outcome, Standing, TOOLS, Tool};
+use self::streams::Stay;
+use self::subscriptions::Asked;
+use self::tools::{TOOLS, Tool};
+use self::views::View;
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::events::{Answer, Listener, News, Question, Resource, Wish};
+use crate::events::{Answer, Resource};
 use crate::gate::{Caller, Permit, Refusal, Rule};
-use crate::journal::Shown;
 use crate::limits;
 use crate::request::Head;
-use crate::response::{EventStream, Response, Stream};
+use crate::response::{Response, Stream};
 use crate::scope::{Scope, Scopes};
-use crate::secret;
-use crate::store::StoreError;
 use crate::trace::Exchange;
 
 const INSTRUCTIONS: &str = "A private journal. The tools show the signed-in person's own entries and tags: write \
@@ -96,49 +97,6 @@ pub fn answer(mcp: Mcp, form: Form, octets: &[u8], exchange: &mut Exchange) -> R
     }
 }
 
-/// The forms of answer that the client takes.
-#[derive(Clone, Copy)]
-pub struct Form {
-    /// One JSON text; without it, the same one message as the one event of a whole body.
-    json: bool,
-    /// An open event stream.
-    events: bool,
-}
-
-impl Form {
-    /// What `Accept` allows; `None` when it allows neither.
-    fn choose(head: &Head) -> Option<Form> {
-        let mut ranges = Vec::new();
-        for value in head.fields("accept") {
-            let listed = value.split(|octet| *octet == b',').map(<[u8]>::to_ascii_lowercase);
-            ranges.extend(listed.filter(|range| !range.trim_ascii().is_empty()));
-        }
-        // RFC 9110 §12.5.1: of the ranges that a type falls in, the most specific decides.
-        let takes = |names: [&str; 3]| {
-            let quality = |name: &&str| {
-                ranges.iter().find_map(|range| {
-                    let mut parts = range.split(|octet| *octet == b';').map(<[u8]>::trim_ascii);
-                    let named = parts.next() == Some(name.as_bytes());
-                    let refused =
-                        parts.any(|part| matches!(part, b"q=0" | b"q=0.0" | b"q=0.00" | b"q=0.000"));
-                    named.then_some(!refused)
-                })
-            };
-            ranges.is_empty() || names.iter().find_map(quality).unwrap_or(false)
-        };
-        let json = takes(["application/json", "application/*", "*/*"]);
-        let events = takes(["text/event-stream", "text/*", "*/*"]);
-        (json || events).then_some(Form { json, events })
-    }
-
-    fn response(self, message: &Value) -> Response {
-        match self.json {
-            true => Response::json(200, message),
-            false => Response::event(message),
-        }
-    }
-}
-
 /// Why a message has no result.
 enum Failure {
     /// It is wrong, or the work failed.
@@ -175,20 +133,11 @@ enum Work {
     ListTemplates,
     ListResources { cursor: Option<String> },
     ReadResource { resource: Resource, permit: Permit, uri: String },
+    ReadView(&'static View),
     GetPrompt { prompt: &'static Prompt, permit: Permit, arguments: Map<String, Value> },
     Complete(Completion),
     Call(Call),
     Listen(Asked),
-}
-
-/// A call of a tool.
-struct Call {
-    tool: &'static Tool,
-    permit: Permit,
-    arguments: Map<String, Value>,
-    /// What it brings back of an earlier round, if any: `inputResponses` and `requestState`.
-    responses: Option<Value>,
-    state: Option<Value>,
 }
 
 impl Mcp<'_> {
@@ -204,9 +153,9 @@ impl Mcp<'_> {
                 let headers = Headers::read(self.head).map_err(answered)?;
                 let peer = self.peer(&request, &headers).map_err(answered)?;
                 match self.prepare(request, &peer, exchange)? {
-                    Work::Listen(asked) => self.listen(asked, id, form),
+                    Work::Listen(asked) => subscriptions::open(self, asked, id, form),
                     Work::Call(call) if call.tool.asks() && peer.abilities.elicits && !peer.is_modern() => {
-                        self.ask_on_stream(call, id, &peer, form)
+                        calls::ask_on_stream(self, call, id, &peer, form)
                     }
                     work => {
                         let session = match &work {
@@ -222,14 +171,15 @@ impl Mcp<'_> {
             }
             Message::Notification { method, params } => {
                 let headers = Headers::read(self.head)?;
-                if era::claims_modern(params.as_ref()) || headers.modern() {
-                    return Ok(Reply::Nothing); // a modern client cancels by closing the stream
-                }
-                let peer = headers.legacy(&self.caller, &self.app.seal, self.now)?;
-                let call = params.as_ref().and_then(|params| params.get("requestId"));
-                if let ("notifications/cancelled", Some(session), Some(call)) = (&*method, peer.session, call)
-                {
-                    self.app.events.cancel(self.caller.person(), session, &call.to_string());
+                let session = match era::claims_modern(params.as_ref()) || headers.modern() {
+                    true => None,
+                    false => headers.legacy(&self.caller, &self.app.seal, self.now)?.session,
+                };
+                // A modern client should close the stream instead; the MCP Inspector leaves it open and says so.
+                let id = params.as_ref().and_then(|params| params.get("requestId"));
+                if let ("notifications/cancelled", Some(id)) = (&*method, id) {
+                    let opener = streams::opener(&self.caller, session, id);
+                    self.app.events.cancel(self.caller.person(), &opener);
                 }
                 Ok(Reply::Nothing) // a notification is never answered, and no other means anything here
             }
@@ -362,6 +312,11 @@ impl Mcp<'_> {
                     let text = format!("params.uri must have at most {} octets", limits::URI_BYTES_MAX);
                     return Err(answered(RpcError::invalid_params(text)));
                 }
+                if let Some(view) = views::find(uri).filter(|_| peer.abilities.shows_views) {
+                    // The page is nobody's, but what it is for are the entries.
+                    permit(Scopes::of(&[Scope::EntriesRead]), view.uri)?;
+                    return Ok(Work::ReadView(view));
+                }
                 let unknown = || answered(RpcError::resource_not_found(modern, uri));
                 let resource = resources::parse(uri).ok_or_else(unknown)?;
                 let permit = permit(resources::needs(resource), resources::operation(resource))?;
@@ -411,21 +366,29 @@ impl Mcp<'_> {
         };
         let result = match work {
             Work::Ping => json!({}),
-            Work::Initialize(session) => json!({
-                "protocolVersion": session.revision.name(),
+            Work::Initialize(session) => {
                 // Streams of changes are the stateless revision's: here there is nothing to subscribe to.
-                "capabilities": { "tools": {}, "resources": {}, "prompts": {}, "completions": {} },
-                "serverInfo": server_info(!session.revision.is_oldest()),
-                "instructions": INSTRUCTIONS,
-            }),
+                let mut capabilities =
+                    json!({ "tools": {}, "resources": {}, "prompts": {}, "completions": {} });
+                if peer.abilities.shows_views {
+                    capabilities["extensions"] = views::declared();
+                }
+                json!({
+                    "protocolVersion": session.revision.name(),
+                    "capabilities": capabilities,
+                    "serverInfo": results::server_info(!session.revision.is_oldest()),
+                    "instructions": INSTRUCTIONS,
+                })
+            }
             Work::Discover => public(json!({
                 "supportedVersions": [MODERN],
                 "capabilities": {
                     "tools": {}, "resources": { "subscribe": true, "listChanged": true }, "prompts": {},
-                    "completions": {},
+                    "completions": {}, "extensions": views::declared(),
                 },
                 "instructions": INSTRUCTIONS,
             })),
+            Work::ListTools if peer.abilities.shows_views => private(json!({ "tools": *TOOLS_WITH_VIEWS })),
             Work::ListTools => public(json!({ "tools": *TOOLS_DESCRIBED })),
             Work::ListPrompts => public(json!({ "prompts": *PROMPTS_DESCRIBED })),
             Work::ListTemplates => public(json!({ "resourceTemplates": resources::templates() })),
@@ -439,6 +402,7 @@ impl Mcp<'_> {
                 let unknown = || RpcError::resource_not_found(peer.is_modern(), &uri);
                 private(json!({ "contents": [contents.ok_or_else(unknown)?] }))
             }
+            Work::ReadView(view) => private(json!({ "contents": [view.contents()] })),
             Work::GetPrompt { prompt, permit, arguments } => {
                 prompt.get(&self.app.journal(permit), arguments).map_err(|error| match error {
                     PromptError::Arguments(faults) => RpcError::invalid_params(faults),
@@ -450,149 +414,16 @@ impl Mcp<'_> {
                 let journal = permit.map(|permit| self.app.journal(permit));
                 completion.complete(journal.as_ref())?
             }
-            Work::Call(call) => self.call(call, peer)?,
+            Work::Call(call) => calls::answer(self, call, peer)?,
             Work::Listen(_) => return Err(RpcError::method_not_found(peer.is_modern())), // never in a batch
         };
-        Ok(match peer {
-            _ if peer.is_modern() => modern_result(result),
-            _ if peer.is_oldest() => oldest_result(result),
-            _ => result,
-        })
-    }
-
-    /// Calls a tool and answers with one result, which in the stateless revision may be a question.
-    fn call(&self, call: Call, peer: &Peer) -> Result<Value, RpcError> {
-        let Call { tool, permit, arguments, responses, state } = call;
-        let trip = RoundTrip {
-            seal: &self.app.seal,
-            caller: &self.caller,
-            tool: tool.name,
-            arguments: &arguments,
-            now: self.now,
-        };
-        let can_ask = peer.is_modern() && peer.abilities.elicits;
-        let standing = if !tool.asks() {
-            Standing::NotAsked
-        } else if can_ask || state.is_some() || responses.is_some() {
-            match trip.brought(state, responses).map_err(RpcError::invalid_params)? {
-                Brought::Nothing => Standing::ToBeAsked,
-                Brought::Answer(answer, shown) => Standing::Answered(answer, shown),
-            }
-        } else if self.app.require_confirmation {
-            return match peer.is_modern() {
-                true => Err(RpcError::needs_elicitation()),
-                false => Ok(tools::told(
-                    "This server deletes only what the person confirms, and this client can't ask them. Nothing was \
-                     deleted: use a client that supports elicitation.",
-                )),
-            };
-        } else {
-            Standing::NotAsked
-        };
-        let desk = Desk {
-            journal: self.app.journal(permit),
-            scopes: self.caller.scopes(),
-            now: self.now,
-            shown: None,
-        };
-        match tool.call(&desk, arguments.clone(), standing).map_err(|error| RpcError::internal(&error))? {
-            Outcome::Result(result) => Ok(result),
-            Outcome::Ask { text, shown } if can_ask => Ok(trip.ask(&text, shown)),
-            Outcome::Ask { .. } => Err(RpcError::needs_elicitation()),
-        }
-    }
-
-    /// Calls a tool for a legacy client whose person is asked first, on the call's own stream.
-    fn ask_on_stream(self, call: Call, id: Value, peer: &Peer, form: Form) -> Result<Reply, Failure> {
-        let Call { tool, permit, arguments, .. } = call;
-        let (scopes, now) = (self.caller.scopes(), self.now);
-        let call = move |app: &App, standing: Standing| {
-            let desk = Desk { journal: app.journal(permit), scopes, now, shown: None };
-            tool.call(&desk, arguments.clone(), standing)
-        };
-        let answered = |error: RpcError| Failure::Rpc(error.answering(&id));
-        let first =
-            call(self.app, Standing::ToBeAsked).map_err(|error| answered(RpcError::internal(&error)))?;
-        let asked = match first {
-            Outcome::Result(result) => {
-                return Ok(Reply::Message { message: success(id, result), session: None });
-            }
-            Outcome::Ask { text, shown } => (text, shown),
-        };
-        if !form.events {
-            return Err(Failure::NoStream);
-        }
-        let question = Question {
-            session: peer.session.unwrap_or_default().to_owned(),
-            id: format!("elc-{}", secret::random_text::<16>()),
-            call: id.to_string(),
-        };
-        let elicitation = question.id.clone();
-        let listener = self.app.events.listen(self.caller.person(), Wish::Answer(question));
-        let listener = listener.map_err(|_| answered(RpcError::streams_full()))?;
-        let stay = self.stay();
-        Ok(Reply::Stream(Box::new(move |stream| {
-            let call = |standing| call(&stay.app, standing);
-            match converse(&stay, &listener, stream, &elicitation, asked, call)? {
-                Some(Ok(result)) => stream.send(&success(id, result)),
-                Some(Err(error)) => stream.send(&error.answering(&id).message()),
-                None => Ok(()),
-            }
-        })))
-    }
-
-    fn listen(self, asked: Asked, id: Value, form: Form) -> Result<Reply, Failure> {
-        if !form.events {
-            return Err(Failure::NoStream);
-        }
-        let answered = |error: RpcError| Failure::Rpc(error.answering(&id));
-        let journal = |needs| {
-            let permit = self.caller.permit(needs, "subscriptions/listen").ok()?;
-            Some(self.app.journal(permit))
-        };
-        let honoured = Honoured::of(asked, &self.caller, journal).map_err(|fault| answered(fault.into()))?;
-        let listener = self.app.events.listen(self.caller.person(), Wish::Changes(honoured.changes()));
-        let listener = listener.map_err(|_| answered(RpcError::streams_full()))?;
-        let stay = self.stay();
-        Ok(Reply::Stream(Box::new(move |stream| {
-            subscriptions::write(&stay, &listener, &honoured, &id, stream)
-        })))
+        Ok(results::for_peer(result, peer))
     }
 
     /// What a stream needs of this request once it has been answered.
     fn stay(self) -> Stay {
         let (app, head, origin) = (Arc::clone(self.app), self.head.clone(), self.origin.to_owned());
         Stay { app, head, origin, caller: self.caller }
-    }
-}
-
-/// Asks on the call's own stream until there is an answer, and gives what the call came to; `None` when nobody waits for
-/// that any more. In doubt nothing is deleted: silence is a no, and a client that is gone has said nothing.
-fn converse(
-    stay: &Stay,
-    listener: &Listener,
-    stream: &mut EventStream,
-    id: &str,
-    asked: (String, Shown),
-    call: impl Fn(Standing) -> Result<Outcome, StoreError>,
-) -> io::Result<Option<Result<Value, RpcError>>> {
-    let (mut text, mut shown) = asked;
-    loop {
-        let params = questions::form(&text, false);
-        stream
-            .send(&json!({ "jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": params }))?;
-        let answer = match stay.next(listener, stream, Some(Instant::now() + limits::QUESTION_MAX))? {
-            Next::News(News::Answered(answer)) => answer,
-            Next::Late => Answer::No,
-            Next::Barred => return Ok(Some(Err(RpcError::broken_off("The access token has ended")))),
-            Next::News(News::Ended) => return Ok(Some(Err(RpcError::broken_off("The server is stopping")))),
-            Next::News(_) | Next::Gone => return Ok(None),
-        };
-        match call(Standing::Answered(answer, shown)) {
-            Ok(Outcome::Result(result)) => return Ok(Some(Ok(result))),
-            Ok(Outcome::Ask { text: again, shown: changed }) => (text, shown) = (again, changed),
-            Err(error) => return Ok(Some(Err(RpcError::internal(&error)))),
-        }
     }
 }
 
@@ -652,49 +483,9 @@ fn one_page(params: &Map<String, Value>) -> Result<(), RpcError> {
     }
 }
 
-fn server_info(with_title: bool) -> Value {
-    let mut info = json!({ "name": "epicme" });
-    if with_title {
-        info["title"] = "EpicMe Journal".into();
-    }
-    info["version"] = env!("CARGO_PKG_VERSION").into();
-    info
-}
-
-/// The key under which a result says who gave it.
-const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
-
-/// A result as 2026-07-28 has it: its type first, and who gave it.
-fn modern_result(mut result: Value) -> Value {
-    if let Some(members) = result.as_object_mut() {
-        if !members.contains_key("resultType") {
-            members.shift_insert(0, "resultType".to_owned(), "complete".into());
-        }
-        members.insert("_meta".to_owned(), json!({ SERVER_INFO: server_info(true) }));
-    }
-    result
-}
-
-/// A result without what 2025-03-26 doesn't know: titles, structured content, links, the times of annotations. The JSON
-/// text holds the data.
-fn oldest_result(mut result: Value) -> Value {
-    let Some(members) = result.as_object_mut() else { return result };
-    members.remove("structuredContent");
-    if let Some(Value::Array(content)) = members.get_mut("content") {
-        content.retain(|block| block["type"] != "resource_link");
-    }
-    for list in ["tools", "prompts", "resources", "resourceTemplates"] {
-        let described = members.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
-        for described in described.filter_map(Value::as_object_mut) {
-            described.retain(|key, _| key != "title" && key != "outputSchema");
-            if list == "resources" {
-                described.remove("annotations");
-            }
-        }
-    }
-    result
-}
-
 /// The same for everybody, whatever the token's scopes: a tool that is hidden can never ask for its scope.
 static TOOLS_DESCRIBED: LazyLock<Value> = LazyLock::new(|| TOOLS.iter().map(Tool::describe).collect());
+/// The same for a client that shows views. Only that client may keep it, since only its request said so.
+static TOOLS_WITH_VIEWS: LazyLock<Value> =
+    LazyLock::new(|| TOOLS.iter().map(|tool| views::with_view(tool.describe())).collect());
 static PROMPTS_DESCRIBED: LazyLock<Value> = LazyLock::new(|| PROMPTS.iter().map(Prompt::describe).collect());

@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn shows_a_name_as_what_it_is() {
-        assert_eq!(shown_name("a\u{1b}[2Jb\u{202e}c\nd"), "a[2Jbcd");
+        assert_eq!(shown_name("a\u{1b}[2Jb\u{202e}c\nd\u{2028}e\u{61c}f"), "a[2Jbcdef");
         assert_eq!(shown_name(&"é".repeat(80)), "é".repeat(80));
         assert_eq!(shown_name(&"é".repeat(81)), format!("{}…", "é".repeat(80)));
     }

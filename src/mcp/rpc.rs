@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::events::NoStream;
 use crate::limits;
 use crate::store::StoreError;
 use crate::trace;
@@ -37,7 +38,7 @@ impl Message {
         };
         let id = members.remove("id");
         let readable = id.as_ref().filter(|id| id.is_string() || id.is_i64() || id.is_u64()).cloned();
-        let invalid = |text| {
+        let invalid = |text: &str| {
             let error = RpcError::invalid_request(text);
             Err(readable.iter().fold(error, RpcError::answering))
         };
@@ -50,6 +51,9 @@ impl Message {
             (None, id) if is_response => Ok(Message::Response { id, result: members.remove("result") }),
             (Some(_), _) if is_response => invalid("a message is a request or a response, not both"),
             (Some(Value::String(method)), None) => Ok(Message::Notification { method, params }),
+            (Some(_), Some(Value::String(id))) if id.len() > limits::REQUEST_ID_BYTES_MAX => {
+                invalid(&format!("id must have at most {} octets", limits::REQUEST_ID_BYTES_MAX))
+            }
             (Some(Value::String(method)), Some(id)) if readable.is_some() => {
                 Ok(Message::Request(Request { id, method, params }))
             }
@@ -67,6 +71,15 @@ pub struct RpcError {
     data: Option<Box<Value>>,
     /// The request that it answers; `None` where that couldn't be read.
     id: Option<Box<Value>>,
+}
+
+impl From<NoStream> for RpcError {
+    fn from(why: NoStream) -> RpcError {
+        match why {
+            NoStream::Full => RpcError::streams_full(),
+            NoStream::Ended => RpcError::broken_off("The server is stopping"),
+        }
+    }
 }
 
 impl RpcError {
@@ -118,7 +131,7 @@ impl RpcError {
     }
 
     /// As many event streams are open as there may be.
-    pub fn streams_full() -> RpcError {
+    fn streams_full() -> RpcError {
         let (own, all) = (limits::STREAMS_PER_PERSON_MAX, limits::STREAMS_MAX);
         let text =
             format!("Subscription limit: {own} event streams for one person, {all} in all; close one first");

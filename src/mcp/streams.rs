@@ -8,9 +8,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::events::{Listener, News};
+use crate::events::{Listener, News, Opener};
 use crate::gate::{Caller, Gate};
 use crate::limits;
 use crate::request::Head;
@@ -41,6 +43,14 @@ pub enum Next {
     Late,
 }
 
+/// The request that a stream answers: only there can it be answered or cancelled. A legacy client is known by its
+/// session, any other by what its token says.
+pub fn opener(caller: &Caller, session: Option<&str>, id: &Value) -> Opener {
+    let client =
+        session.map_or_else(|| format!("client {}", caller.client_id().unwrap_or("")), str::to_owned);
+    Opener { client, id: id.to_string() }
+}
+
 impl Stay {
     /// Waits until something comes, at most until `deadline`, and keeps the stream alive meanwhile.
     pub fn next(
@@ -58,8 +68,9 @@ impl Stay {
                 return Ok(Next::Gone);
             }
             match news {
-                News::None if left.is_zero() => return Ok(Next::Late),
                 News::None if Timestamp::now() >= self.caller.expires_at() => return Ok(Next::Barred),
+                News::None if left.is_zero() && self.is_admitted() => return Ok(Next::Late),
+                News::None if left.is_zero() => return Ok(Next::Barred),
                 News::None if silent_since.elapsed() < limits::KEEP_ALIVE => {}
                 News::None if self.is_admitted() => {
                     stream.keep_alive()?;
@@ -73,7 +84,7 @@ impl Stay {
     }
 
     /// Asks the gate again.
-    fn is_admitted(&self) -> bool {
+    pub fn is_admitted(&self) -> bool {
         let App { site, store, remote, .. } = &*self.app;
         let gate = Gate { origin: &self.origin, site, store, remote: remote.as_ref(), now: Timestamp::now() };
         let admitted = gate.admit(&self.head, &mut Exchange::default());

@@ -5,13 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
+use super::form::Form;
 use super::resources;
+use super::results;
 use super::rpc::{RpcError, success};
-use super::streams::{Next, Stay};
-use crate::events::{Change, Changes, Listener, News, Resource};
+use super::streams::{self, Next, Stay};
+use super::{Failure, Mcp, Reply};
+use crate::events::{Change, Changes, Listener, News, Resource, Wish};
 use crate::gate::Caller;
 use crate::journal::{Fault, Journal, entries, tags};
 use crate::limits;
@@ -100,19 +104,41 @@ impl Honoured {
     }
 }
 
+/// Opens the stream of what is `asked`.
+pub fn open(mcp: Mcp, asked: Asked, id: Value, form: Form) -> Result<Reply, Failure> {
+    if !form.events {
+        return Err(Failure::NoStream);
+    }
+    let answered = |error: RpcError| Failure::Rpc(error.answering(&id));
+    let journal = |needs| {
+        let permit = mcp.caller.permit(needs, "subscriptions/listen").ok()?;
+        Some(mcp.app.journal(permit))
+    };
+    let honoured = Honoured::of(asked, &mcp.caller, journal).map_err(|fault| answered(fault.into()))?;
+    let wish = Wish::Changes(honoured.changes());
+    let listener = mcp.app.events.listen(mcp.caller.person(), streams::opener(&mcp.caller, None, &id), wish);
+    let listener = listener.map_err(|why| answered(why.into()))?;
+    let stay = mcp.stay();
+    Ok(Reply::Stream(Box::new(move |stream| write(&stay, &listener, &honoured, &id, stream))))
+}
+
 /// Writes the stream: the acknowledgement, what changes, and at the end the result, whether the token has ended or the
 /// server stops.
-pub fn write(
+fn write(
     stay: &Stay,
     listener: &Listener,
     honoured: &Honoured,
     id: &Value,
     stream: &mut EventStream,
 ) -> io::Result<()> {
-    let mut meta = json!({ "io.modelcontextprotocol/subscriptionId": id });
-    let told = meta.clone();
+    let meta = json!({ "io.modelcontextprotocol/subscriptionId": id });
+    let end = |stream: &mut EventStream| {
+        let mut meta = meta.clone();
+        meta[results::SERVER_INFO] = results::server_info(true);
+        stream.send(&success(id.clone(), json!({ "resultType": "complete", "_meta": meta })))
+    };
     let notification = |method: &str, mut params: Value| {
-        params["_meta"] = told.clone();
+        params["_meta"] = meta.clone();
         json!({ "jsonrpc": "2.0", "method": format!("notifications/{method}"), "params": params })
     };
     let acknowledged = json!({ "notifications": honoured.described() });
@@ -120,7 +146,15 @@ pub fn write(
     loop {
         match stay.next(listener, stream, None)? {
             Next::News(News::Changed(changes)) => {
+                let mut admitted_at = Instant::now();
                 for change in changes {
+                    // To a client that is slow to read, telling all of it may take longer than its token lives.
+                    if admitted_at.elapsed() >= limits::STREAM_LOOK {
+                        if !stay.is_admitted() {
+                            return end(stream);
+                        }
+                        admitted_at = Instant::now();
+                    }
                     let message = match change {
                         Change::List => notification("resources/list_changed", json!({})),
                         Change::Of(resource) => {
@@ -131,11 +165,7 @@ pub fn write(
                 }
             }
             Next::Gone => return Ok(()),
-            Next::News(_) | Next::Barred | Next::Late => {
-                meta[super::SERVER_INFO] = super::server_info(true);
-                let result = json!({ "resultType": "complete", "_meta": meta });
-                return stream.send(&success(id.clone(), result));
-            }
+            Next::News(_) | Next::Barred | Next::Late => return end(stream),
         }
     }
 }

@@ -1,12 +1,19 @@
-// The MCP Inspector in Chromium, as a person uses it: connect, sign in, allow, list the tools, write an entry.
+// The MCP Inspector in Chromium, as a person uses it: connect, sign in, allow, call tools, read resources, get a
+// prompt, answer before a delete, look at the views; what differs between the eras, in both.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { keepOne, launch } from './browser.mjs'
 import { freePort } from './ports.mjs'
 
-const { MCP_URL, PACKAGES, SCRATCH, EMAIL, PASSWORD } = process.env
+const { MCP_URL, PACKAGES, SCRATCH, EMAIL, PASSWORD, TOKEN } = process.env
 const folder = `${PACKAGES}/node_modules/@modelcontextprotocol/inspector`
+
+// The stateless era, chosen by a setting; here with a token, since signing in is the same in both.
+const headers = { Authorization: `Bearer ${TOKEN}` }
+const modern = { type: 'streamable-http', url: MCP_URL, protocolEra: 'modern', headers }
+mkdirSync(`${SCRATCH}/.mcp-inspector`)
+writeFileSync(`${SCRATCH}/.mcp-inspector/mcp.json`, JSON.stringify({ mcpServers: { 'epicme-modern': modern } }))
 
 const inspector = spawn(process.execPath, [`${folder}/clients/launcher/build/index.js`, '--web'], {
   cwd: SCRATCH,
@@ -121,6 +128,137 @@ await step('see it in the list', async () => {
   await page.getByText(/Written in the Inspector/).first().waitFor()
   await keepOne(page, 'inspector-list')
 })
+
+const tab = (name) => page.getByRole('banner').getByText(name, { exact: true }).click()
+
+await step('list the resources, and read one', async () => {
+  await tab('Resources')
+  await page.getByRole('button', { name: 'URIs (3)' }).waitFor()
+  await page.getByRole('button', { name: 'Entries', exact: true }).click()
+  const preview = page.getByTestId('resource-preview')
+  await preview.getByText('epicme://entries', { exact: true }).waitFor()
+  await preview.getByText(/"Written in the Inspector"/).waitFor()
+  await keepOne(page, 'inspector-resources')
+})
+await step('read an entry by the template, its id completed', async () => {
+  await page.getByRole('button', { name: 'Templates (2)' }).waitFor()
+  await page.getByRole('button', { name: 'Journal Entry', exact: true }).click()
+  await page.getByRole('textbox', { name: 'id', exact: true }).pressSequentially('1')
+  await page.getByRole('option', { name: '1', exact: true }).waitFor()
+  await keepOne(page, 'inspector-template')
+  await page.getByRole('option', { name: '1', exact: true }).click()
+  await page.getByRole('button', { name: 'Read Resource' }).click()
+  const preview = page.getByTestId('resource-preview')
+  await preview.getByText('epicme://entries/1', { exact: true }).waitFor()
+  await preview.getByText(/"By a person in a browser\."/).waitFor()
+})
+await step('get a prompt, its argument completed', async () => {
+  await tab('Prompts')
+  await page.getByRole('heading', { name: 'Prompts (2)' }).waitFor()
+  await page.getByRole('button', { name: /^Suggest Tags/ }).click()
+  await page.getByRole('textbox', { name: 'entryId' }).click()
+  await page.getByRole('option', { name: '1', exact: true }).waitFor()
+  await keepOne(page, 'inspector-completion')
+  await page.getByRole('option', { name: '1', exact: true }).click()
+  await page.getByRole('button', { name: 'Get Prompt' }).click()
+  const messages = page.getByTestId('prompt-messages')
+  await messages.getByText(/^Suggest tags for the journal entry with ID 1\./).waitFor()
+  await messages.getByText(/"By a person in a browser\."/).waitFor()
+  await keepOne(page, 'inspector-prompt')
+})
+
+/** A delete that asks: the entry of this id and title stays when the person declines, and goes when they confirm. */
+async function deleteOne(id, title, name) {
+  const asked = page.getByRole('dialog', { name: 'Elicitation Request' })
+  async function call(tool) {
+    await page.getByRole('button', { name: tool }).click()
+    await page.getByRole('textbox', { name: 'id', exact: true }).fill(id)
+    await page.getByRole('button', { name: 'Execute Tool' }).click()
+  }
+  async function ask() {
+    await call('delete_entry')
+    await asked.getByText(`Delete the entry "${title}" (ID: ${id})?`).waitFor()
+  }
+  await tab('Tools')
+  await ask()
+  await keepOne(page, name)
+  await asked.getByRole('button', { name: 'Decline' }).click()
+  await page.getByText(`Entry "${title}" (ID ${id}) was not deleted: the deletion was not confirmed.`).waitFor()
+  await page.getByRole('button', { name: 'Close results' }).click()
+  await ask() // there it is still
+  await asked.getByRole('checkbox', { name: 'Delete it' }).check()
+  await asked.getByRole('button', { name: 'Submit' }).click()
+  await page.getByText(`Entry "${title}" (ID ${id}) deleted.`).waitFor()
+  await call('get_entry')
+  await page.getByText(`Entry with ID "${id}" not found.`).waitFor()
+}
+
+/** Opens a tool's view, and gives its frame once it is filled: the host's own, then the page in there. */
+async function view(tool, heading) {
+  await page.getByRole('button', { name: new RegExp(`^${tool} [A-Z]`) }).click()
+  if (tool === 'Get Entry') await page.getByRole('textbox', { name: 'id', exact: true }).fill('1')
+  await page.getByRole('button', { name: 'Open App' }).click()
+  await page.locator('[data-testid="apps-form"][data-app-status="ready"]').waitFor()
+  const frame = page.frameLocator(`iframe[title="${tool}"]`).frameLocator('iframe')
+  await frame.getByRole('heading', { name: heading, exact: true }).waitFor()
+  return frame
+}
+/** Whether a script in the page gets through to this URL. */
+const reach = (_, url) => fetch(url).then(() => 'reached', () => 'refused')
+async function lookAtViews(name) {
+  await tab('Apps')
+  await page.getByRole('heading', { name: 'MCP Apps (3)' }).waitFor()
+  const entry = await view('Get Entry', 'Written in the Inspector')
+  await entry.getByText('By a person in a browser.').waitFor()
+  assert.equal(await entry.locator('main').evaluate(reach, url), 'refused')
+  await keepOne(page, `${name}-entry`)
+  await page.getByRole('button', { name: 'Toggle color scheme' }).click()
+  await entry.locator('html[style*="color-scheme: dark"]').waitFor()
+  await keepOne(page, `${name}-entry-dark`)
+  await page.getByRole('button', { name: 'Toggle color scheme' }).click()
+  const list = await view('List Entries', 'Journal')
+  await list.getByText('1 entry', { exact: true }).waitFor()
+  await list.getByRole('listitem').getByRole('heading', { name: 'Written in the Inspector' }).waitFor()
+  await keepOne(page, `${name}-journal`)
+}
+
+await step('a delete asks first', async () => {
+  await tab('Tools')
+  await write('To be deleted')
+  await page.getByText(/To be deleted.*ID 2/).first().waitFor()
+  await deleteOne('2', 'To be deleted', 'inspector-question')
+})
+await step('look at the views', () => lookAtViews('inspector-view'))
+
+await step('connect in the stateless era', async () => {
+  await page.getByRole('button', { name: 'Disconnect from server' }).click()
+  await page.getByRole('switch', { name: 'Connect or disconnect "epicme-modern"' }).press('Space')
+  await page.getByText('Connected', { exact: true }).waitFor()
+})
+await step('be told of what another client changes', async () => {
+  async function elsewhere(name, args) {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } })
+    const sent = { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body }
+    assert.equal((await fetch(MCP_URL, sent)).status, 200)
+  }
+  await tab('Resources')
+  await page.getByRole('button', { name: 'Entries', exact: true }).click()
+  await page.getByRole('button', { name: 'Subscribe', exact: true }).click()
+  await page.getByRole('button', { name: 'Subscriptions (1) Listening' }).waitFor()
+  await elsewhere('update_entry', { id: 1, mood: 'curious' })
+  await page.getByText('notifications/resources/updated', { exact: true }).waitFor()
+  await elsewhere('create_tag', { name: 'tools' })
+  // On each of its streams: it leaves the first one open.
+  await page.getByText('notifications/resources/list_changed', { exact: true }).first().waitFor()
+  await keepOne(page, 'inspector-subscription')
+})
+await step('a delete asks first there too', async () => {
+  await tab('Tools')
+  await write('To be deleted')
+  await page.getByText(/To be deleted.*ID 3/).first().waitFor()
+  await deleteOne('3', 'To be deleted', 'inspector-modern-question')
+})
+await step('look at the views there too', () => lookAtViews('inspector-modern-view'))
 
 await browser.close()
 console.log(`${passed} passed, ${failed} failed`)

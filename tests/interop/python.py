@@ -1,4 +1,4 @@
-"""Walks every tool through the Python SDK client.  Usage: python.py legacy | auto"""
+"""Walks every tool and every other feature through the Python SDK client.  Usage: python.py legacy | auto"""
 
 import asyncio
 import json
@@ -12,14 +12,17 @@ from pathlib import Path
 import httpx2
 from mcp import Client, MCPDeprecationWarning, MCPError
 from mcp.client.streamable_http import streamable_http_client
+from mcp.client.subscriptions import ResourceUpdated
+from mcp.types import ElicitResult, PromptReference, ResourceTemplateReference
 
-# `ping` is deprecated, and still to be answered at the older revisions.
+# `ping` is deprecated, and still to be answered at the older revisions; so is `subscribe`, and still to be refused.
 warnings.simplefilter("ignore", MCPDeprecationWarning)
 
 MODE = sys.argv[1]
 # `auto` is the client's default: it probes with server/discover.
 REVISION = {"legacy": "2025-11-25", "auto": "2026-07-28"}[MODE]
-WALK = json.loads(Path(__file__).with_name("walk.json").read_text())
+MODERN = REVISION >= "2026"
+WALK, FEATURES = (json.loads(Path(__file__).with_name(name).read_text()) for name in ("walk.json", "features.json"))
 
 answered = None  # the last answer to a POST: the client tells less about a 401 or a 403 than the server said
 
@@ -35,9 +38,10 @@ def http(token):
     return httpx2.AsyncClient(headers=headers, event_hooks={"response": [remember]})
 
 
-def client(http_client):
+def client(http_client, person=None):
+    """With a `person`, who is asked by the server's questions, the client says that it can ask."""
     transport = streamable_http_client(os.environ["MCP_URL"], http_client=http_client)
-    return Client(transport, mode=MODE, read_timeout_seconds=30)
+    return Client(transport, mode=MODE, read_timeout_seconds=30, elicitation_callback=person)
 
 
 ABSENT = object()
@@ -59,6 +63,10 @@ def expect_subset(actual, expected, at):
         expect(type(actual) is int, f"{at}: {actual!r} is no integer")
     elif expected == "<array>":
         expect(isinstance(actual, list), f"{at} is no array")
+    elif isinstance(expected, dict) and "<count>" in expected:
+        expect(len(actual) == expected["<count>"], f"{at} has {len(actual)}")
+    elif isinstance(expected, dict) and "<json>" in expected:
+        expect_subset(json.loads(actual), expected["<json>"], f"{at} as JSON")
     elif isinstance(expected, list):
         expect(isinstance(actual, list) and len(actual) == len(expected), f"{at} is {actual!r}, not {expected!r}")
         for index, item in enumerate(expected):
@@ -94,6 +102,102 @@ async def take(session, step):
     links = [str(block.uri) for block in result.content if block.type == "resource_link"]
     if "links" in step:
         expect(links == step["links"], f"links are {links}, not {step['links']}")
+
+
+asked = []  # what the person was asked
+answer = None  # and answers
+
+
+async def person(context, params):
+    asked.append(params.message)
+    return ElicitResult(**answer)
+
+
+async def take_asking(session, step):
+    """As `take`, with a person who may be asked before the tool does it."""
+    global answer
+    answer = step.get("answer")
+    for n in range(step.get("times", 1)):
+        arguments = json.dumps(step["arguments"]).replace("<n>", str(n + 1))
+        await take(session, {**step, "arguments": json.loads(arguments)})
+    questions = list(asked)
+    asked.clear()
+    expect(len(questions) == (1 if "asked" in step else 0), f"asked {questions}")
+    if "asked" in step:
+        expect(re.search(step["asked"], questions[0]), f"asked {questions}")
+
+
+async def every(method, items):
+    """The pages of a list as one."""
+    found = []
+    page = await method()
+    while True:
+        found += getattr(page, items)
+        if page.next_cursor is None:
+            return found
+        page = await method(cursor=page.next_cursor)
+
+
+async def send(session, method, params):
+    match method:
+        case "resources/list":
+            return {"resources": as_json(await every(session.list_resources, "resources"))}
+        case "resources/templates/list":
+            templates = await every(session.list_resource_templates, "resource_templates")
+            return {"resourceTemplates": as_json(templates)}
+        case "resources/read":
+            return as_json(await session.read_resource(params["uri"]))
+        case "prompts/list":
+            return {"prompts": as_json(await every(session.list_prompts, "prompts"))}
+        case "prompts/get":
+            return as_json(await session.get_prompt(params["name"], params["arguments"]))
+        case "completion/complete":
+            kinds = {"ref/resource": ResourceTemplateReference, "ref/prompt": PromptReference}
+            reference = kinds[params["ref"]["type"]](**params["ref"])
+            return as_json(await session.complete(reference, params["argument"]))
+
+
+def as_json(found):
+    if isinstance(found, list):
+        return [as_json(item) for item in found]
+    return found.model_dump(by_alias=True, mode="json", exclude_none=True)
+
+
+async def request(session, step):
+    try:
+        result = await send(session, step["method"], step.get("params"))
+    except MCPError as error:
+        code = step.get("error") if MODERN else step.get("legacyError", step.get("error"))
+        expect(error.code == code, f"the code is {error.code}: {error.message}")
+        expect("data" not in step or error.data == step["data"], f"the data is {error.data}")
+    else:
+        expect("error" not in step, f"no error but {result}")
+        expect_subset(result, step["result"], "result")
+
+
+async def hears(subscription, session, step):
+    result = await session.call_tool(step["tool"], step["arguments"])
+    expect(not result.is_error, result.content)
+    heard = set()
+    while not heard.issuperset(step["events"]):
+        event = await asyncio.wait_for(anext(subscription), 5)
+        heard.add(str(event.uri) if isinstance(event, ResourceUpdated) else "list_changed")
+    expect(sorted(heard) == step["events"], f"heard {heard}")
+
+
+async def honors(subscription, expected):
+    expect_subset(as_json(subscription.honored), expected, "honored")
+
+
+async def refuses_a_subscription(session):
+    resources = as_json(session.server_capabilities.resources)
+    expect(resources == {}, f"the capabilities of resources are {resources}")
+    try:
+        await session.subscribe_resource("epicme://tags")
+    except MCPError as error:
+        expect(error.code == -32601, f"the code is {error.code}")
+    else:
+        raise AssertionError("no error")
 
 
 passed = failed = 0
@@ -154,7 +258,22 @@ async def refuses_too_narrow_a_token():
         expect('error="insufficient_scope"' in challenge, challenge)
         expect(re.search(r'[ ,]scope="tags:write"', challenge), challenge)
         result = await session.call_tool("list_tags", {})
-        expect(result.structured_content["total"] == 1, "the refused tag was written")
+        names = [tag["name"] for tag in result.structured_content["tags"]]
+        expect("forbidden" not in names, "the refused tag was written")
+
+
+async def subscribes(session, other, wished):
+    wish = wished["asked"]
+    listening = session.listen(
+        resources_list_changed=wish["resourcesListChanged"],
+        tools_list_changed=wish["toolsListChanged"],
+        resource_subscriptions=wish["resourceSubscriptions"],
+    )
+    async with listening as subscription:
+        await check("the subscription is honored as far as it can be", honors(subscription, wished["honored"]))
+        for step in wished["changes"]:
+            claim = f"{step['tool']} by another client is heard as {step['events']}"
+            await check(claim, hears(subscription, other, step))
 
 
 async def main():
@@ -165,8 +284,17 @@ async def main():
         for step in WALK:
             await check(f"{step['tool']} {json.dumps(step['arguments'])}", take(session, step))
         await check("an unknown tool is a protocol error", refuses_an_unknown_tool(session))
-        if MODE == "legacy":
+        if not MODERN:
             await check("answers ping", session.send_ping())
+        async with http(os.environ["TOKEN"]) as http_client, client(http_client, person) as asking:
+            for step in FEATURES["steps"]:
+                work = request if "method" in step else take_asking
+                claim = step.get("method") or step["tool"]
+                await check(f"{claim} {json.dumps(step.get('params') or step.get('arguments'))}", work(asking, step))
+            if MODERN:
+                await subscribes(asking, session, FEATURES["subscription"])
+            else:
+                await check("declares no subscriptions, and refuses one", refuses_a_subscription(asking))
     await check("no token: 401 with a challenge", refuses_without_a_token())
     await check("too narrow a token: 403 that names the missing scope", refuses_too_narrow_a_token())
     print(f"{passed} passed, {failed} failed")

@@ -1,23 +1,28 @@
-// Walks every tool through a TypeScript SDK client.  Usage: typescript.mjs sdk | client | client-modern
+// Walks every tool and every other feature through a TypeScript SDK client.  Usage: typescript.mjs sdk | client | client-modern
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { setTimeout } from 'node:timers/promises'
 
 const { MCP_URL, TOKEN, READ_TOKEN, PACKAGES } = process.env
-const walk = JSON.parse(readFileSync(new URL('walk.json', import.meta.url)))
+const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url)))
+const walk = read('walk.json')
+const features = read('features.json')
 
 // The packages are in target/interop, where an `import` written in this directory would not look.
 const require = createRequire(`${PACKAGES}/`)
 const kinds = {
   sdk: {
     package: '@modelcontextprotocol/sdk',
-    modules: ['@modelcontextprotocol/sdk/client/index.js', '@modelcontextprotocol/sdk/client/streamableHttp.js'],
+    modules: ['client/index.js', 'client/streamableHttp.js', 'types.js'].map((name) => `@modelcontextprotocol/sdk/${name}`),
+    question: ({ ElicitRequestSchema }) => ElicitRequestSchema, // v1 names methods by their schemas
     revision: '2025-11-25',
   },
   client: {
     package: '@modelcontextprotocol/client',
     modules: ['@modelcontextprotocol/client'],
     revision: '2025-11-25',
+    newerCodes: true, // v2 tells of a resource that isn't there by the code of the newer revision
   },
   // `auto` probes with server/discover, and falls back to initialize unless the answer is convincing.
   'client-modern': {
@@ -28,7 +33,9 @@ const kinds = {
   },
 }
 const kind = kinds[process.argv[2]]
-const { Client, StreamableHTTPClientTransport } = Object.assign({}, ...kind.modules.map(require))
+const sdk = Object.assign({}, ...kind.modules.map(require))
+const { Client, StreamableHTTPClientTransport } = sdk
+const modern = kind.revision >= '2026'
 const { version } = JSON.parse(readFileSync(`${PACKAGES}/node_modules/${kind.package}/package.json`))
 
 let answered // the last answer to a POST: clients tell less about a 401 or a 403 than the server said
@@ -40,8 +47,11 @@ async function rememberingFetch(url, init) {
   return response
 }
 
-async function connect(token) {
-  const client = new Client({ name: 'epicme-interop', version: '1' }, kind.options)
+/** With a `person`, who is asked by the server's questions, the client says that it can ask. */
+async function connect(token, person) {
+  const capabilities = person ? { elicitation: {} } : {}
+  const client = new Client({ name: 'epicme-interop', version: '1' }, { ...kind.options, capabilities })
+  if (person) client.setRequestHandler(kind.question?.(sdk) ?? 'elicitation/create', person)
   const headers = token ? { Authorization: `Bearer ${token}` } : {}
   await client.connect(
     new StreamableHTTPClientTransport(new URL(MCP_URL), { requestInit: { headers }, fetch: rememberingFetch }),
@@ -55,6 +65,8 @@ function expectSubset(actual, expected, at) {
   else if (expected === '<string>') assert.equal(typeof actual, 'string', at)
   else if (expected === '<integer>') assert.ok(Number.isInteger(actual), `${at}: ${actual} is no integer`)
   else if (expected === '<array>') assert.ok(Array.isArray(actual), `${at} is no array`)
+  else if (expected?.['<count>']) assert.equal(actual?.length, expected['<count>'], at)
+  else if (expected?.['<json>']) expectSubset(JSON.parse(actual), expected['<json>'], `${at} as JSON`)
   else if (Array.isArray(expected)) {
     assert.equal(actual?.length, expected.length, `${at}: length is ${actual?.length}, not ${expected.length}`)
     expected.forEach((item, index) => expectSubset(actual[index], item, `${at}[${index}]`))
@@ -82,6 +94,54 @@ async function take(client, step) {
   if (step.says) assert.match(texts[0], new RegExp(step.says))
   const links = result.content.filter((block) => block.type === 'resource_link').map((block) => block.uri)
   if (step.links) assert.deepEqual(links, step.links)
+}
+
+const asked = [] // what the person was asked
+let answer // and answers
+const person = ({ params }) => {
+  asked.push(params.message)
+  return answer
+}
+
+/** As `take`, with a person who may be asked before the tool does it. */
+async function takeAsking(client, step) {
+  answer = step.answer
+  for (let n = 1; n <= (step.times ?? 1); n++) {
+    const text = JSON.stringify(step.arguments).replace('<n>', n)
+    await take(client, { ...step, arguments: JSON.parse(text) })
+  }
+  const questions = asked.splice(0)
+  assert.equal(questions.length, step.asked ? 1 : 0, `asked ${questions}`)
+  if (step.asked) assert.match(questions[0], new RegExp(step.asked))
+}
+
+const requests = {
+  'resources/list': (client) => all(client, 'listResources', 'resources'),
+  'resources/templates/list': (client) => all(client, 'listResourceTemplates', 'resourceTemplates'),
+  'resources/read': (client, params) => client.readResource(params),
+  'prompts/list': (client) => all(client, 'listPrompts', 'prompts'),
+  'prompts/get': (client, params) => client.getPrompt(params),
+  'completion/complete': (client, params) => client.complete(params),
+}
+
+/** The pages of a list as one; v2 joins them itself. */
+async function all(client, method, items) {
+  const pages = []
+  for (let nextCursor; pages.length === 0 || nextCursor; { nextCursor } = pages.at(-1)) {
+    pages.push(await client[method](nextCursor && { cursor: nextCursor }))
+  }
+  return { [items]: pages.flatMap((page) => page[items]) }
+}
+
+async function request(client, step) {
+  const work = requests[step.method](client, step.params)
+  if (!step.error) return expectSubset(await work, step.result, 'result')
+  await assert.rejects(work, (error) => {
+    const code = modern || kind.newerCodes ? step.error : (step.legacyError ?? step.error)
+    assert.equal(error.code, code, error.message)
+    if (step.data) assert.deepEqual(error.data, step.data)
+    return true
+  })
 }
 
 let passed = 0
@@ -117,7 +177,44 @@ for (const step of walk) {
 await check('an unknown tool is a protocol error', async () => {
   await assert.rejects(client.callTool({ name: 'no_such_tool', arguments: {} }), { code: -32602 })
 })
-if (kind.revision < '2026') await check('answers ping', () => client.ping())
+if (!modern) await check('answers ping', () => client.ping())
+
+const asking = await connect(TOKEN, person)
+for (const step of features.steps) {
+  const claim = `${step.method ?? step.tool} ${JSON.stringify(step.params ?? step.arguments ?? {})}`
+  await check(claim, () => (step.method ? request : takeAsking)(asking, step))
+}
+if (modern) {
+  const { subscription: wished } = features
+  const heard = new Set()
+  const subscription = await asking.listen(wished.asked)
+  await check('the subscription is honored as far as it can be', () => {
+    expectSubset(subscription.honoredFilter, wished.honored, 'honored')
+  })
+  asking.setNotificationHandler('notifications/resources/updated', ({ params }) => void heard.add(params.uri))
+  asking.setNotificationHandler('notifications/resources/list_changed', () => void heard.add('list_changed'))
+  for (const { tool, arguments: args, events } of wished.changes) {
+    await check(`${tool} by another client is heard as ${events}`, async () => {
+      const result = await client.callTool({ name: tool, arguments: args })
+      assert.ok(!result.isError, JSON.stringify(result.content))
+      for (let patience = 500; patience > 0 && !events.every((event) => heard.has(event)); patience--) {
+        await setTimeout(10)
+      }
+      assert.deepEqual([...heard].sort(), events)
+      heard.clear()
+    })
+  }
+  await check('the subscription ends when the client closes it', async () => {
+    await subscription.close()
+    assert.equal(await subscription.closed, 'local')
+  })
+} else {
+  await check('declares no subscriptions, and refuses one', async () => {
+    assert.deepEqual(asking.getServerCapabilities().resources, {})
+    await assert.rejects(asking.subscribeResource({ uri: 'epicme://tags' }))
+  })
+}
+await asking.close()
 await client.close()
 
 await check('no token: 401 with a challenge', async () => {
@@ -132,7 +229,8 @@ await check('too narrow a token: 403 that names the missing scope', async () => 
   assert.match(answered.challenge, /error="insufficient_scope"/)
   assert.match(answered.challenge, /[ ,]scope="tags:write"/)
   const result = await reader.callTool({ name: 'list_tags', arguments: {} })
-  assert.equal(result.structuredContent.total, 1, 'the refused tag was written')
+  const names = result.structuredContent.tags.map((tag) => tag.name)
+  assert.ok(!names.includes('forbidden'), 'the refused tag was written')
   await reader.close()
 })
 

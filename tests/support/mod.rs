@@ -5,6 +5,7 @@
 
 #![allow(dead_code)] // each test file uses a part of this
 
+pub mod events;
 pub mod schema;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -138,11 +139,7 @@ impl Server {
     }
 
     pub fn connect(&self) -> Wire {
-        let stream = TcpStream::connect(self.address).expect("the server accepts");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
-        stream.set_nodelay(true).expect("no delay");
-        Wire { stream, unread: Vec::new(), unanswered: Vec::new(), in_step: true }
+        connect(self.address)
     }
 
     /// Sends octets on a connection of their own and gives the first answer.
@@ -237,6 +234,24 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
         }
     });
     text
+}
+
+fn connect(address: SocketAddr) -> Wire {
+    let stream = TcpStream::connect(address).expect("the server accepts");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_nodelay(true).expect("no delay");
+    Wire { stream, unread: Vec::new(), unanswered: Vec::new(), in_step: true }
+}
+
+/// Waits until something holds that is bound to hold.
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A connection, octet by octet.
@@ -415,14 +430,26 @@ impl Client {
     /// Posts a body to `/mcp` with the token and these further fields.
     #[track_caller]
     pub fn post(&mut self, fields: &[(&str, &str)], body: &str) -> Reply {
+        self.wire.write(self.octets(fields, body));
+        self.wire.reply().expect("an answer")
+    }
+
+    /// The same on a connection of its own, whose answer is yet to be read.
+    pub fn open(&self, fields: &[(&str, &str)], body: &str) -> Wire {
+        let mut wire = connect(self.host.parse().expect("an address"));
+        wire.write(self.octets(fields, body));
+        wire
+    }
+
+    /// A POST to `/mcp` with the token and these further fields.
+    pub fn octets(&self, fields: &[(&str, &str)], body: &str) -> Vec<u8> {
         let authorization = format!("Bearer {}", self.token);
         let own = [
             ("Host", self.host.as_str()),
             ("Authorization", &authorization),
             ("Content-Type", "application/json"),
         ];
-        self.wire.write(request("POST", "/mcp", &[&own, fields].concat(), body));
-        self.wire.reply().expect("an answer")
+        request("POST", "/mcp", &[&own, fields].concat(), body)
     }
 
     /// A request of revision 2026-07-28 with all its headers; `params` need no `_meta`.

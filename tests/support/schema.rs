@@ -78,7 +78,7 @@ const SENT: [(&str, &str, &str); 4] = [
 ];
 
 /// What the above are made of.
-const PARTS: [(&str, &str); 32] = [
+const PARTS: [(&str, &str); 38] = [
     ("response", "jsonrpc id result:object"),
     ("failure", "jsonrpc id?:id error"),
     ("error", "code:integer message:sentence data?:any"),
@@ -87,7 +87,8 @@ const PARTS: [(&str, &str); 32] = [
     ("error-32022", "code:integer message:sentence data:versions"),
     ("needed", "requiredCapabilities:object"),
     ("versions", "supported:[revision] requested:string"),
-    ("capabilities", "tools?:empty prompts?:empty completions?:empty resources?:watching"),
+    ("capabilities", "tools?:empty prompts?:empty completions?:empty resources?:watching extensions?"),
+    ("extensions", "io.modelcontextprotocol/ui:empty"),
     ("empty", ""),
     ("watching", "subscribe?:boolean listChanged?:boolean"),
     ("serverInfo", "name:string title?:string version:string"),
@@ -98,7 +99,12 @@ const PARTS: [(&str, &str); 32] = [
     ("filter", "resourcesListChanged?:boolean resourceSubscriptions?:[string]"),
     ("updated", "_meta:stream uri:string"),
     ("listed", "_meta:stream"),
-    ("tool", "name:string title?:string description:string inputSchema outputSchema? annotations?"),
+    (
+        "tool",
+        "name:string title?:string description:string inputSchema outputSchema? annotations? _meta?:viewed",
+    ),
+    ("viewed", "ui:view"),
+    ("view", "resourceUri:string visibility:['model']"),
     (
         "annotations",
         "readOnlyHint?:boolean destructiveHint?:boolean idempotentHint?:boolean openWorldHint?:boolean",
@@ -109,7 +115,10 @@ const PARTS: [(&str, &str); 32] = [
         "type:'resource_link' uri:string name:string title?:string description?:string mimeType?:string annotations?:hints",
     ),
     ("embedded", "type:'resource' resource:content"),
-    ("content", "uri:string mimeType?:string text:string"),
+    ("content", "uri:string mimeType?:string text:string _meta?:framed"),
+    ("framed", "ui:frame"),
+    ("frame", "csp:reach prefersBorder?:boolean"),
+    ("reach", "connectDomains:none resourceDomains:none frameDomains:none baseUriDomains:none"),
     (
         "resource",
         "uri:string name:string title?:string description?:string mimeType?:string annotations?:hints",
@@ -141,6 +150,7 @@ fn further_parts() -> Value {
         "inputSchema": { "type": "object", "properties": { "type": { "const": "object" } }, "required": ["type"] },
         "outputSchema": { "$ref": "#/$defs/inputSchema" },
         "completion": object("values:hundred total?:integer hasMore?:boolean", MODERN),
+        "none": { "type": "array", "maxItems": 0 },
         "hundred": { "type": "array", "maxItems": 100, "items": { "type": "string" } },
         "primitive": {
             "type": "object",
@@ -151,12 +161,14 @@ fn further_parts() -> Value {
 }
 
 /// The first revision of what came later.
-const SINCE: [(&str, &str); 14] = [
+const SINCE: [(&str, &str); 16] = [
     ("lastModified", "2025-06-18"),
     ("title", "2025-06-18"),
     ("outputSchema", "2025-06-18"),
     ("structuredContent", "2025-06-18"),
     ("resource_link", "2025-06-18"),
+    ("_meta", "2025-06-18"),
+    ("extensions", "2025-06-18"),
     ("elicitation/create", "2025-06-18"),
     ("mode", "2025-11-25"),
     ("subscribe", MODERN),
@@ -398,7 +410,7 @@ impl Sent {
     }
 
     /// The revision in which this is answered, if `answer` comes back.
-    fn revision(&self, body: &Value, answer: &Value) -> String {
+    pub fn revision(&self, body: &Value, answer: &Value) -> String {
         let modern =
             |version: &str| version.len() == MODERN.len() && version.starts_with("20") && version >= MODERN;
         let meta = |message: &Value| message["params"]["_meta"].clone();

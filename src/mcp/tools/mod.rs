@@ -1,7 +1,7 @@
 //! The tools: what a tool is, how it is shown and how a call of it runs; `table` lists them.
 //!
-//! Knows no SQL, no sockets and no token. Invariant: a tool runs only with a [`Permit`] for the scope in its row,
-//! and with arguments that passed the schema in its row.
+//! Knows no SQL, no sockets and no token. Invariant: a tool runs only with a
+//! [`Permit`](crate::gate::Permit) for the scope in its row, and with arguments that passed the schema in its row.
 
 mod entries;
 mod table;
