@@ -431,7 +431,7 @@ fn asks_about_nothing_that_is_not_there() {
     let mut bob = house.bob();
     let rows = house.rows();
     for (tool, theirs) in [("delete_entry", 4), ("delete_tag", 3)] {
-        assert_eq!(ask(&mut bob, tool, theirs, &json!({})).0.contains(&format!("(ID: {theirs})")), true);
+        assert!(ask(&mut bob, tool, theirs, &json!({})).0.contains(&format!("(ID: {theirs})")));
         let mut told = |id: i64, more: &Value| {
             let result = call(&mut house.ada, tool, id, more);
             assert_eq!(result["isError"], true, "{result}");

@@ -166,6 +166,7 @@ fn says_first_what_it_will_tell_and_under_which_id() {
             "resourcesListChanged": true, "resourceSubscriptions": ["epicme://entries/1", "epicme://tags"],
         });
         assert_eq!(stream.honoured, honoured);
+        assert!(stream.events.chunked);
     }
     for nothing in [
         json!({}),
@@ -786,6 +787,7 @@ fn ends_with_the_connection_in_http_1_0() {
     let mut wire = server.connect();
     wire.write(asked);
     let mut stream = Stream::on(wire, json!(1));
+    assert!(!stream.events.chunked, "chunks came with HTTP/1.1");
     ada.ok("update_entry", json!({ "id": 1, "mood": "calm" }));
     assert_eq!(stream.change(), "epicme://entries/1");
     assert!(server.folder.epicme(&["token", "revoke", "2"], "").status.success());
