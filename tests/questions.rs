@@ -217,8 +217,8 @@ fn names_the_row_in_the_question_as_what_it_is() {
     let mut house = House::new();
     let ada = &mut house.ada;
     let long = "é".repeat(300);
-    let cut = format!("{}…", "é".repeat(limits::QUESTION_NAME_CHARS_MAX));
-    let whole = "é".repeat(limits::QUESTION_NAME_CHARS_MAX);
+    let cut = format!("{}…", "é".repeat(limits::SHOWN_NAME_CHARS_MAX));
+    let whole = "é".repeat(limits::SHOWN_NAME_CHARS_MAX);
     let hostile = "a\u{1b}[31m\r\n\u{85}b\u{202e}c\u{2066}d\u{2028}e\u{7f}";
     for (title, shown) in
         [(long.as_str(), cut.as_str()), (&whole, &whole), (hostile, "a[31mbcde"), ("\"?", "\"?")]
