@@ -5,6 +5,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// The last second of the year 9999: ISO 8601 writes years in four digits.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 /// A moment in Unix seconds (UTC).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Timestamp(pub i64);
@@ -31,7 +34,8 @@ impl Timestamp {
 
     /// The moment as ISO 8601 in UTC, `2026-07-28T09:30:00Z`.
     pub fn iso8601(self) -> String {
-        let since = Duration::from_secs(u64::try_from(self.0).unwrap_or(0));
+        // No server writes another time, but a file can hold one.
+        let since = Duration::from_secs(u64::try_from(self.0).unwrap_or(0).min(LAST_SECOND));
         humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
     }
 }
@@ -44,6 +48,7 @@ mod tests {
     fn writes_iso_8601() {
         assert_eq!(Timestamp(1_785_231_000).iso8601(), "2026-07-28T09:30:00Z");
         assert_eq!(Timestamp(-1).iso8601(), "1970-01-01T00:00:00Z");
+        assert_eq!(Timestamp(i64::MAX).iso8601(), "9999-12-31T23:59:59Z");
     }
 
     #[test]

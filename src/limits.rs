@@ -209,8 +209,8 @@ pub const STREAM_LOOK: Duration = Duration::from_secs(1);
 pub const QUESTION_MAX: Duration = Duration::from_secs(5 * 60);
 /// How long a modern client's person may think, in seconds; past it they are asked again.
 pub const QUESTION_SECONDS: i64 = 10 * 60;
-/// Characters of a title or name in a question.
-pub const QUESTION_NAME_CHARS_MAX: usize = 80;
+/// Characters of a title or name in a question or prompt; the rest is cut off.
+pub const SHOWN_NAME_CHARS_MAX: usize = 80;
 /// Octets of a resource's URI; past it `-32602`.
 pub const URI_BYTES_MAX: usize = 2000;
 /// URIs in one subscription; past it `-32602`.

@@ -850,7 +850,7 @@ fn answers_every_mistake_in_a_prompt_as_wrong_parameters() {
         summarize_journal_entries | no such argument | {{"entryId":"1"}} | {{"x":""}} | {{"tagids":""}} | {{"limit":"5"}}
         summarize_journal_entries | tagIds must be | {{"tagIds":"x"}} | {{"tagIds":"1,x"}} | {{"tagIds":"1;2"}} | {{"tagIds":"0"}} | \
             {{"tagIds":"01"}} | {{"tagIds":"-1"}} | {{"tagIds":"1.0"}} | {{"tagIds":[1]}} | {{"tagIds":1}} | {{"tagIds":null}} | \
-            {{"tagIds":"1 2"}} | {{"tagIds":"[1]"}} | {{"tagIds":"9007199254740992"}}
+            {{"tagIds":"1 2"}} | {{"tagIds":"[1]"}} | {{"tagIds":","}} | {{"tagIds":"1,"}} | {{"tagIds":"9007199254740992"}}
         summarize_journal_entries | at most 50 | {{"tagIds":{long}}}
         summarize_journal_entries | from must be | {{"from":"x"}} | {{"from":"2025-1-31"}} | {{"from":"now"}} | {{"from":1}} | \
             {{"from":null}} | {{"from":"2025-02-30"}} | {{"from":"2025-13-01"}} | {{"from":"2025-01-31 09:30:00Z"}} | {{"from":" "}} | \

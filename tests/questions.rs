@@ -217,8 +217,8 @@ fn names_the_row_in_the_question_as_what_it_is() {
     let mut house = House::new();
     let ada = &mut house.ada;
     let long = "é".repeat(300);
-    let cut = format!("{}…", "é".repeat(limits::QUESTION_NAME_CHARS_MAX));
-    let whole = "é".repeat(limits::QUESTION_NAME_CHARS_MAX);
+    let cut = format!("{}…", "é".repeat(limits::SHOWN_NAME_CHARS_MAX));
+    let whole = "é".repeat(limits::SHOWN_NAME_CHARS_MAX);
     let hostile = "a\u{1b}[31m\r\n\u{85}b\u{202e}c\u{2066}d\u{2028}e\u{7f}";
     for (title, shown) in
         [(long.as_str(), cut.as_str()), (&whole, &whole), (hostile, "a[31mbcde"), ("\"?", "\"?")]
@@ -431,7 +431,7 @@ fn asks_about_nothing_that_is_not_there() {
     let mut bob = house.bob();
     let rows = house.rows();
     for (tool, theirs) in [("delete_entry", 4), ("delete_tag", 3)] {
-        assert_eq!(ask(&mut bob, tool, theirs, &json!({})).0.contains(&format!("(ID: {theirs})")), true);
+        assert!(ask(&mut bob, tool, theirs, &json!({})).0.contains(&format!("(ID: {theirs})")));
         let mut told = |id: i64, more: &Value| {
             let result = call(&mut house.ada, tool, id, more);
             assert_eq!(result["isError"], true, "{result}");

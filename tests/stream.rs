@@ -166,6 +166,7 @@ fn says_first_what_it_will_tell_and_under_which_id() {
             "resourcesListChanged": true, "resourceSubscriptions": ["epicme://entries/1", "epicme://tags"],
         });
         assert_eq!(stream.honoured, honoured);
+        assert!(stream.events.chunked);
     }
     for nothing in [
         json!({}),
@@ -713,6 +714,31 @@ fn ends_with_the_token() {
 }
 
 #[test]
+fn ends_by_a_notification_of_the_same_client_that_names_its_request() {
+    let (server, mut ada) = start();
+    let mut bob = Client::new(&server, &server.token("bob@example.com", &[]));
+    furnish(&mut bob);
+    let list = || json!({ "resourcesListChanged": true });
+    let (meant, other) = (Stream::open_as(&ada, "s1", list()), Stream::open_as(&ada, "s2", list()));
+    let (number, bobs) = (Stream::open_as(&ada, 1, list()), Stream::open_as(&bob, "s1", list()));
+    let mut cancel = |id: Value| {
+        let params = json!({ "requestId": id, "_meta": modern_meta() });
+        let cancelled = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params });
+        assert_eq!(ada.post(&FIELDS[..1], &cancelled.to_string()).status, 202);
+    };
+    for nothing in [json!("s3"), json!("1"), json!(2), json!(null), json!({}), json!("s1")] {
+        cancel(nothing);
+    }
+    meant.ends();
+    for person in [&mut ada, &mut bob] {
+        person.ok("create_tag", json!({ "name": "later" }));
+    }
+    for mut open in [other, number, bobs] {
+        assert_eq!(open.change(), "list");
+    }
+}
+
+#[test]
 fn ends_gracefully_when_the_server_stops() {
     let (mut server, ada) = start();
     let streams: Vec<_> = (0..limits::STREAMS_PER_PERSON_MAX)
@@ -786,6 +812,7 @@ fn ends_with_the_connection_in_http_1_0() {
     let mut wire = server.connect();
     wire.write(asked);
     let mut stream = Stream::on(wire, json!(1));
+    assert!(!stream.events.chunked, "chunks came with HTTP/1.1");
     ada.ok("update_entry", json!({ "id": 1, "mood": "calm" }));
     assert_eq!(stream.change(), "epicme://entries/1");
     assert!(server.folder.epicme(&["token", "revoke", "2"], "").status.success());

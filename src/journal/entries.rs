@@ -5,10 +5,10 @@
 use rusqlite::Row;
 
 use super::{
-    Entry, EntryItem, EntryTag, Fault, Journal, Matches, Own, Page, Shown, TagName, cut, tags, take_eight,
+    Entry, EntryItem, EntryTag, Fault, Journal, Matches, Own, Page, Shown, TagName, cut, entry_changed, tags,
+    take_eight,
 };
 use crate::clock::Timestamp;
-use crate::events::{Change, Resource};
 use crate::limits;
 use crate::secret::Seal;
 
@@ -122,7 +122,7 @@ pub fn create(journal: &Journal, new: NewEntry, now: Timestamp) -> Result<Entry,
             tags::find_in(own, *tag_id)?.ok_or(Fault::TagNotFound(*tag_id))?;
             link(own, id, *tag_id, now)?;
         }
-        changes.extend(changed(id));
+        changes.extend(entry_changed(id));
         find_in(own, id)?.ok_or(Fault::EntryNotFound(id))
     })
 }
@@ -130,11 +130,6 @@ pub fn create(journal: &Journal, new: NewEntry, now: Timestamp) -> Result<Entry,
 /// The caller's entry of this id.
 pub fn find(journal: &Journal, id: i64) -> Result<Option<Entry>, Fault> {
     journal.read(|own| find_in(own, id))
-}
-
-/// What is different once an entry is made, changed, deleted, or has other tags.
-pub(super) fn changed(id: i64) -> [Change; 2] {
-    [Change::Of(Resource::Entries), Change::Of(Resource::Entry(id))]
 }
 
 /// Changes an entry; without any field it stays as it is, its `updated_at` too.
@@ -172,7 +167,7 @@ pub fn update(journal: &Journal, id: i64, change: EntryChange, now: Timestamp) -
                     &now.0,
                 ],
             )?;
-            noted.extend(changed(id));
+            noted.extend(entry_changed(id));
         }
         find_in(own, id)?.ok_or(Fault::EntryNotFound(id))
     })
@@ -186,7 +181,7 @@ pub fn delete(journal: &Journal, id: i64, shown: Option<Shown>) -> Result<Entry,
         if shown.is_some_and(|shown| shown != entry.shown()) {
             return Err(Fault::Changed);
         }
-        changes.extend(changed(id));
+        changes.extend(entry_changed(id));
         own.change("DELETE FROM entries WHERE user_id = ?1 AND id = ?2", &[&id])?;
         Ok(entry)
     })
@@ -204,7 +199,7 @@ pub fn attach(
         find_in(own, entry_id)?.ok_or(Fault::EntryNotFound(entry_id))?;
         let (link, is_new) = link(own, entry_id, tag_id, now)?;
         if is_new {
-            changes.extend(changed(entry_id));
+            changes.extend(entry_changed(entry_id));
         }
         let entry = find_in(own, entry_id)?.ok_or(Fault::EntryNotFound(entry_id))?;
         if entry.tags.len() > limits::TAGS_PER_ENTRY_MAX {
@@ -221,7 +216,7 @@ pub fn detach(journal: &Journal, entry_id: i64, tag_id: i64) -> Result<(bool, En
         let sql = "DELETE FROM entry_tags WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3";
         let removed = own.change(sql, &[&entry_id, &tag_id])? == 1;
         if removed {
-            changes.extend(changed(entry_id));
+            changes.extend(entry_changed(entry_id));
         }
         let entry = find_in(own, entry_id)?.ok_or(Fault::EntryNotFound(entry_id))?;
         Ok((removed, entry, tag))

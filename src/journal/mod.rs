@@ -11,7 +11,7 @@ pub mod tags;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
 use crate::clock::Timestamp;
-use crate::events::{Changes, Events};
+use crate::events::{Change, Changes, Events, Resource};
 use crate::gate::Permit;
 use crate::secret::{self, Seal};
 use crate::store::{Store, StoreError};
@@ -238,6 +238,11 @@ impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Fault {
         Fault::Store(error.into())
     }
+}
+
+/// What is different once an entry is made, changed, deleted, or has other tags.
+fn entry_changed(id: i64) -> [Change; 2] {
+    [Change::Of(Resource::Entries), Change::Of(Resource::Entry(id))]
 }
 
 /// One person's rows: the only way from here to the database.

@@ -4,7 +4,9 @@
 
 use rusqlite::Row;
 
-use super::{Fault, Journal, Matches, Own, Page, Shown, Tag, TagItem, TagName, cut, entries, take_eight};
+use super::{
+    Fault, Journal, Matches, Own, Page, Shown, Tag, TagItem, TagName, cut, entry_changed, take_eight,
+};
 use crate::clock::Timestamp;
 use crate::events::{Change, Resource};
 use crate::limits;
@@ -50,7 +52,7 @@ pub fn all(journal: &Journal) -> Result<Vec<TagName>, Fault> {
     journal.read(|own| own.all(sql, &[], |row| Ok(TagName { id: row.get(0)?, name: row.get(1)? })))
 }
 
-/// Ids of tags for somebody who types one; see [`entries::matching`]. Each by name.
+/// Ids of tags for somebody who types one; see [`super::entries::matching`]. Each by name.
 pub fn matching(journal: &Journal, typed: &str, limit: usize) -> Result<Matches, Fault> {
     journal.read(|own| own.matching("tags", "name", "name, id", typed, limit))
 }
@@ -114,7 +116,7 @@ pub fn delete(journal: &Journal, id: i64, shown: Option<Shown>) -> Result<Tag, F
         }
         changes.extend(changed(id));
         changes.insert(Change::List);
-        changes.extend(entries.into_iter().flat_map(entries::changed));
+        changes.extend(entries.into_iter().flat_map(entry_changed));
         own.change("DELETE FROM tags WHERE user_id = ?1 AND id = ?2", &[&id])?;
         Ok(tag)
     })

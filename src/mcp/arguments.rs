@@ -157,7 +157,7 @@ impl Argument {
             Kind::Cursor => characters(text()?, 0, limits::CURSOR_CHARS_MAX).map(Value::from),
             Kind::IdText => id_of(text()?).map(Value::from).ok_or("must be an id in decimal digits".into()),
             Kind::IdsText => {
-                let ids = text()?.split(',').map(str::trim).filter(|id| !id.is_empty()).map(id_of);
+                let ids = text()?.split(',').map(|id| id_of(id.trim()));
                 let ids: Option<Vec<_>> = ids.collect();
                 let ids = ids.ok_or("must be ids in decimal digits, with commas between them")?;
                 within("must have", ids.len(), 0, limits::TAGS_PER_ENTRY_MAX, "ids")?;

@@ -132,7 +132,7 @@ fn summarize(journal: &Journal, given: &Checked) -> Result<Vec<Value>, Fault> {
             1 => "1 tag".to_owned(),
             count => format!("{count} tags"),
         };
-        text += &format!("\n- \"{}\" (ID {}), {tags}", entry.title, entry.id);
+        text += &format!("\n- \"{}\" (ID {}), {tags}", shapes::shown_name(&entry.title), entry.id);
     }
     let left_out = total - entries.len() as i64;
     match left_out {

@@ -121,21 +121,6 @@ impl RoundTrip<'_> {
     }
 }
 
-/// A name as a question shows it: cut, and without what would let it say something else than it is (control characters,
-/// and those that break a line or turn the direction of text).
-pub fn shown_name(name: &str) -> String {
-    let harmless = |c: &char| {
-        !c.is_control()
-            && !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut cut: String = name.chars().filter(harmless).take(limits::QUESTION_NAME_CHARS_MAX + 1).collect();
-    if let Some((end, _)) = cut.char_indices().nth(limits::QUESTION_NAME_CHARS_MAX) {
-        cut.truncate(end);
-        cut.push('…');
-    }
-    cut
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,12 +143,5 @@ mod tests {
         ] {
             assert_eq!(read(other.clone()), None, "{other}");
         }
-    }
-
-    #[test]
-    fn shows_a_name_as_what_it_is() {
-        assert_eq!(shown_name("a\u{1b}[2Jb\u{202e}c\nd\u{2028}e\u{61c}f"), "a[2Jbcdef");
-        assert_eq!(shown_name(&"é".repeat(80)), "é".repeat(80));
-        assert_eq!(shown_name(&"é".repeat(81)), format!("{}…", "é".repeat(80)));
     }
 }

@@ -16,7 +16,7 @@ pub struct Events {
     sent: schema::Sent,
     body: Value,
     /// In chunks, or else until the connection ends.
-    chunked: bool,
+    pub chunked: bool,
     /// What has been taken out of its chunks and not been read yet.
     text: String,
     over: bool,

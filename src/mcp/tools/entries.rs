@@ -9,7 +9,6 @@ use crate::journal::entries::{self, EntryChange, Filter, NewEntry};
 use crate::journal::{Entry, Fault, Tag, search};
 use crate::limits;
 use crate::mcp::arguments::Checked;
-use crate::mcp::questions;
 use crate::mcp::shapes;
 
 pub(super) fn create_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
@@ -93,7 +92,7 @@ pub(super) fn delete_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolE
 pub(super) fn ask_before_delete_entry(desk: &Desk, given: &Checked) -> Result<Question, ToolError> {
     let id = given.id("id");
     let entry = entries::find(&desk.journal, id)?.ok_or(Fault::EntryNotFound(id))?;
-    let title = questions::shown_name(&entry.title);
+    let title = shapes::shown_name(&entry.title);
     let text =
         format!("Entry \"{}\" (ID {id}) was not deleted: the deletion was not confirmed.", entry.title);
     let data = json!({ "success": false, "entry": shapes::entry(&entry) });
