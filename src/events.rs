@@ -4,13 +4,14 @@
 //! stream that nobody reads costs whoever causes an event one insertion into a set that can't outgrow the wishes.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use crate::limits;
 use crate::lock::locked;
 
-/// A thing of a person's that has a URI.
+/// A thing of a person's that can be read and can change. It stands here, below the journal that changes it and the
+/// room that gives it a URI.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Resource {
     /// Who they are.
@@ -56,7 +57,7 @@ pub struct Opener {
 
 /// What a person answers to a question.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Answer {
+pub enum Consent {
     /// Do it.
     Yes,
     /// Leave it.
@@ -66,12 +67,10 @@ pub enum Answer {
 /// What a wait ends with.
 #[derive(PartialEq, Eq, Debug)]
 pub enum News {
-    /// Nothing came in that time.
-    None,
     /// These changed since the last wait.
     Changed(Changes),
     /// The question was answered.
-    Answered(Answer),
+    Answered(Consent),
     /// The request that opened the stream was cancelled.
     Cancelled,
     /// The server stops.
@@ -113,23 +112,24 @@ struct Inbox {
     changes: Changes,
     /// The id of the question that is open now.
     asked: Option<String>,
-    answer: Option<Answer>,
+    answer: Option<Consent>,
     cancelled: bool,
     ended: bool,
 }
 
 impl Inbox {
-    fn take(&mut self) -> News {
+    /// What there is to tell, the last things first; `None` when there is nothing.
+    fn take(&mut self) -> Option<News> {
         if self.ended {
-            News::Ended
+            Some(News::Ended)
         } else if self.cancelled {
-            News::Cancelled
+            Some(News::Cancelled)
         } else if let Some(answer) = self.answer.take() {
-            News::Answered(answer)
+            Some(News::Answered(answer))
         } else if !self.changes.is_empty() {
-            News::Changed(std::mem::take(&mut self.changes))
+            Some(News::Changed(std::mem::take(&mut self.changes)))
         } else {
-            News::None
+            None
         }
     }
 }
@@ -175,7 +175,7 @@ impl Events {
 
     /// Hands an answer to the question of this id; `false` when no such question of that person's is open in that
     /// session. The first answer counts.
-    pub fn answer(&self, person: i64, session: &str, id: &str, answer: Answer) -> bool {
+    pub fn deliver(&self, person: i64, session: &str, id: &str, answer: Consent) -> bool {
         self.reach(person, |waiting, inbox| {
             let is_meant = waiting.opener.client == session && inbox.asked.as_deref() == Some(id);
             if is_meant {
@@ -230,14 +230,15 @@ impl Listener {
         (inbox.asked, inbox.answer) = (Some(id.to_owned()), None);
     }
 
-    /// Waits for news, so long at most.
-    pub fn wait(&self, time: Duration) -> News {
-        let quiet = |inbox: &mut Inbox| {
-            !inbox.ended && !inbox.cancelled && inbox.answer.is_none() && inbox.changes.is_empty()
+    /// Waits for news, so long at most; `None` when none came.
+    pub fn wait(&self, time: Duration) -> Option<News> {
+        let mut news = None;
+        let nothing = |inbox: &mut Inbox| {
+            news = inbox.take();
+            news.is_none()
         };
-        let inbox = locked(&self.waiting.inbox);
-        let waited = self.waiting.arrived.wait_timeout_while(inbox, time, quiet);
-        waited.unwrap_or_else(PoisonError::into_inner).0.take()
+        drop(self.waiting.arrived.wait_timeout_while(locked(&self.waiting.inbox), time, nothing));
+        news
     }
 }
 
@@ -275,33 +276,33 @@ mod tests {
         let his = events.listen(2, opener("7"), wish(&[tag, tags])).expect("room");
         events.publish(1, &Changes::from([tag, tags]));
         events.publish(1, &Changes::from([tag]));
-        assert_eq!(hers.wait(NOW), News::Changed(Changes::from([tag])));
-        assert_eq!(hers.wait(NOW), News::None);
-        assert_eq!(his.wait(NOW), News::None);
+        assert_eq!(hers.wait(NOW), Some(News::Changed(Changes::from([tag]))));
+        assert_eq!(hers.wait(NOW), None);
+        assert_eq!(his.wait(NOW), None);
     }
 
     #[test]
     fn hands_an_answer_to_the_question_of_that_person_and_session_alone() {
         let events = Arc::new(Events::default());
         let asked = events.listen(1, opener("7"), Wish::Answer).expect("room");
-        assert!(!events.answer(1, "s", "q", Answer::Yes), "it isn't asked yet");
+        assert!(!events.deliver(1, "s", "q", Consent::Yes), "it isn't asked yet");
         asked.ask("q");
-        assert!(!events.answer(2, "s", "q", Answer::Yes));
-        assert!(!events.answer(1, "t", "q", Answer::Yes));
-        assert!(!events.answer(1, "s", "p", Answer::Yes));
-        assert_eq!(asked.wait(NOW), News::None);
-        assert!(events.answer(1, "s", "q", Answer::No));
-        assert!(events.answer(1, "s", "q", Answer::Yes), "a second answer finds the question too");
-        assert_eq!(asked.wait(NOW), News::Answered(Answer::No));
-        assert!(events.answer(1, "s", "q", Answer::Yes));
+        assert!(!events.deliver(2, "s", "q", Consent::Yes));
+        assert!(!events.deliver(1, "t", "q", Consent::Yes));
+        assert!(!events.deliver(1, "s", "p", Consent::Yes));
+        assert_eq!(asked.wait(NOW), None);
+        assert!(events.deliver(1, "s", "q", Consent::No));
+        assert!(events.deliver(1, "s", "q", Consent::Yes), "a second answer finds the question too");
+        assert_eq!(asked.wait(NOW), Some(News::Answered(Consent::No)));
+        assert!(events.deliver(1, "s", "q", Consent::Yes));
         asked.ask("r");
-        assert!(!events.answer(1, "s", "q", Answer::Yes), "an answer to the question before");
-        assert_eq!(asked.wait(NOW), News::None);
+        assert!(!events.deliver(1, "s", "q", Consent::Yes), "an answer to the question before");
+        assert_eq!(asked.wait(NOW), None);
         events.cancel(2, &opener("7"));
         events.cancel(1, &opener("8"));
-        assert_eq!(asked.wait(NOW), News::None);
+        assert_eq!(asked.wait(NOW), None);
         events.cancel(1, &opener("7"));
-        assert_eq!(asked.wait(NOW), News::Cancelled);
+        assert_eq!(asked.wait(NOW), Some(News::Cancelled));
     }
 
     #[test]
@@ -324,7 +325,7 @@ mod tests {
         }
         assert_eq!(open.len(), limits::STREAMS_MAX);
         events.end();
-        assert!(open.iter().all(|listener| listener.wait(NOW) == News::Ended));
+        assert!(open.iter().all(|listener| listener.wait(NOW) == Some(News::Ended)));
         drop(open);
         let late = events.listen(1, opener("7"), wish(&[Change::List]));
         assert_eq!(late.err(), Some(NoStream::Ended), "none begins after the end");

@@ -6,10 +6,12 @@
 //! 2. [`request`] turns octets into a `Head`; the body stays unread.
 //! 3. [`routes`] reads the clock and finds the path.
 //! 4. [`gate`] turns `Authorization` into a `Caller`, or writes the 401. Only now is the body read.
-//! 5. [`mcp`] turns the body into a call of a tool, in the revision that the client speaks.
-//! 6. [`gate`] turns the caller and the tool's scope into a `Permit`, or writes the 403.
+//! 5. [`mcp`] turns the body into what one method asks, in the revision that the client speaks.
+//! 6. [`gate`] turns the caller and the scope that this needs into a `Permit`, or writes the 403.
 //! 7. [`journal`] does the work on that person's rows, through [`store`], which answers after the commit.
-//! 8. [`response`] turns the answer into octets.
+//! 8. [`events`] tells what has changed to those of that person who listen.
+//! 9. [`response`] turns the answer into octets. It may stay open as a stream: then the gate is asked again before
+//!    anything more is told.
 //!
 //! Whoever wants to watch this happen starts `serve --explain`: [`explain`] shows each exchange, rule by rule.
 //!

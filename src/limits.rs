@@ -33,7 +33,7 @@ pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// A write may stand still this long; past it the connection is closed.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
-/// One whole answer must be taken within this, however it drips; past it the connection is closed.
+/// One whole answer, or one event of a stream, must be taken within this, however it drips; past it the connection is closed.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(60);
 /// Octets of a body that still goes out in one piece with its head; a larger one isn't copied for that.
 pub const ONE_PIECE_BYTES_MAX: usize = 64 * 1024;
@@ -191,7 +191,7 @@ pub const DOCTOR_LINE_CHARS_MAX: usize = 110;
 
 /// Messages in one JSON-RPC batch (revision 2025-03-26); past it `-32600`.
 pub const BATCH_MESSAGES_MAX: usize = 50;
-/// Octets of answers that one batch gathers; the calls behind that aren't run.
+/// Octets of answers that one batch gathers; the calls behind that aren't run, and answered `-32603`.
 pub const BATCH_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Octets of a request's id, which an event stream keeps and repeats in every message; past it `-32600`.
 pub const REQUEST_ID_BYTES_MAX: usize = 1024;
@@ -203,19 +203,20 @@ pub const STREAMS_PER_PERSON_MAX: usize = 8;
 pub const STREAMS_MAX: usize = 256;
 /// An event stream on which nothing happens says so this often, and asks the gate again.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How often an event stream looks whether its client is still there.
+/// How often an event stream looks whether its client is still there and its token hasn't expired; and how long a burst
+/// of events may go on before the gate is asked again.
 pub const STREAM_LOOK: Duration = Duration::from_secs(1);
-/// How long a legacy client's person may think about a question; past it the answer is no.
-pub const QUESTION_MAX: Duration = Duration::from_secs(5 * 60);
-/// How long a modern client's person may think, in seconds; past it they are asked again.
-pub const QUESTION_SECONDS: i64 = 10 * 60;
+/// How long a question on an open stream waits for its answer; past it the answer is no.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(5 * 60);
+/// How long a `requestState` is good, in seconds; past it the person is asked again.
+pub const REQUEST_STATE_SECONDS: i64 = 10 * 60;
 /// Characters of a title or name in a question or prompt; the rest is cut off.
 pub const SHOWN_NAME_CHARS_MAX: usize = 80;
-/// Octets of a resource's URI; past it `-32602`.
+/// Octets of the URI in `resources/read`; past it `-32602`.
 pub const URI_BYTES_MAX: usize = 2000;
 /// URIs in one subscription; past it `-32602`.
 pub const SUBSCRIBED_URIS_MAX: usize = 500;
-/// Resources on one page of `resources/list`.
+/// Tags on one page of `resources/list`; on the first the fixed resources come before them.
 pub const RESOURCE_PAGE: usize = 100;
 /// Entries that `epicme://entries` shows.
 pub const RESOURCE_ENTRIES: usize = 100;
@@ -264,8 +265,9 @@ pub const SEARCH_PAGE_DEFAULT: usize = 20;
 pub const TAG_PAGE_MAX: usize = 500;
 /// See [`TAG_PAGE_MAX`].
 pub const TAG_PAGE_DEFAULT: usize = 200;
-/// Characters of a cursor.
-pub const CURSOR_CHARS_MAX: usize = 500;
+/// Characters of a cursor: that of a tag holds its name, 8 + 400 octets at most, which are 591 characters once sealed.
+/// Past it `-32602`.
+pub const CURSOR_CHARS_MAX: usize = 700;
 /// `resource_link` blocks in the answer of a list.
 pub const LINKS_MAX: usize = 20;
 /// Tokens of a search snippet (FTS5 allows 64).

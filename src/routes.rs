@@ -1,6 +1,7 @@
 //! Every URL that the server answers, in one match.
 //!
-//! Knows no SQL and no JSON fields of MCP. The clock is read here, once for each request.
+//! Knows no SQL and no JSON fields of MCP. The clock is read here, once for each request; only a stream that stays open
+//! reads it again.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

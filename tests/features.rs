@@ -1478,6 +1478,38 @@ fn has_in_each_era_the_methods_of_that_era() {
 }
 
 #[test]
+fn goes_on_behind_the_longest_name() {
+    let server = Server::start();
+    let mut ada = Client::new(&server, &server.token("ada@example.com", &[]));
+    let mut connection = Connection::open(server.folder.database()).expect("the database");
+    let many = connection.transaction().expect("a transaction");
+    for number in 0..250 {
+        let name = format!("{}{number:03}", "😀".repeat(97));
+        let sql = "INSERT INTO tags (user_id, name, created_at, updated_at) VALUES (1, ?1, 0, 0)";
+        many.execute(sql, [name]).expect("a tag");
+    }
+    many.commit().expect("a commit");
+    let first = ada.ok("list_tags", json!({}));
+    let second = ada.ok("list_tags", json!({ "cursor": first["nextCursor"] }));
+    assert_eq!(second["tags"].as_array().map(Vec::len), Some(50));
+    let mut seen = 0;
+    let mut params = json!({});
+    loop {
+        let page = ada.modern("resources/list", params).json()["result"].take();
+        seen += page["resources"].as_array().expect("a list").len();
+        match &page["nextCursor"] {
+            Value::Null => break,
+            cursor => params = json!({ "cursor": cursor }),
+        }
+    }
+    assert_eq!(seen, 3 + 250);
+    let long = "x".repeat(limits::CURSOR_CHARS_MAX + 1);
+    let refused = ada.modern("resources/list", json!({ "cursor": long })).json();
+    assert_eq!(refused["error"]["code"], -32602, "{refused}");
+    assert!(refused["error"]["message"].as_str().is_some_and(|text| text.contains("more than")), "{refused}");
+}
+
+#[test]
 fn declares_in_each_era_what_it_serves_there() {
     let (mut ada, _) = neighbours();
     for revision in REVISIONS {

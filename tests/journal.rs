@@ -548,9 +548,9 @@ fn limits_every_text_and_names_the_limit_and_the_size() {
     ada.ok("create_tag", described("b", 1000));
     ada.fails("create_tag", described("c", 1001), "description must have at most 1000 characters, not 1001");
     for (tool, base) in lists() {
-        let long = "cursor must have at most 500 characters, not 501";
-        ada.fails(tool, with(&base, "cursor", "A".repeat(501)), long);
-        ada.fails(tool, with(&base, "cursor", "A".repeat(500)), "cursor must be the nextCursor");
+        let long = "cursor must have at most 700 characters, not 701";
+        ada.fails(tool, with(&base, "cursor", "A".repeat(701)), long);
+        ada.fails(tool, with(&base, "cursor", "A".repeat(700)), "cursor must be the nextCursor");
     }
 }
 

@@ -623,7 +623,7 @@ fn takes_a_session_for_a_memory_and_never_for_a_token() {
         connection.query_row("SELECT value FROM settings WHERE name = 'seal_key'", [], |row| row.get(0));
     let seal = Seal::new(key.expect("the key"));
     let sealed = |expires_at: i64| {
-        let session = json!(["2025-11-25", expires_at, false, "random"]).to_string();
+        let session = json!(["2025-11-25", expires_at, false, "random", false]).to_string();
         seal.seal(&[b"session", &1_i64.to_be_bytes()], session.as_bytes())
     };
     check(&sealed(i64::MAX), 200, 0);

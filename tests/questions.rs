@@ -369,7 +369,7 @@ fn asks_again_where_the_state_is_too_old() {
         seal.seal(&context, &[shown, &expires_at.to_be_bytes()].concat())
     };
     assert_eq!(made(expires_at), state, "it is made like this");
-    for old in [i64::MIN, 0, expires_at - limits::QUESTION_SECONDS] {
+    for old in [i64::MIN, 0, expires_at - limits::REQUEST_STATE_SECONDS] {
         for answer in [yes(), json!({ "action": "decline" })] {
             assert_eq!(ask(&mut house.ada, "delete_entry", 1, &back(answer, &made(old))).0, question);
         }

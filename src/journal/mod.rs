@@ -84,7 +84,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// See [`Shown`].
+    /// See [`Shown`]. Of `Debug` it takes every field with its name: one that is added is bound too.
     pub fn shown(&self) -> Shown {
         secret::sha256(format!("{self:?}").as_bytes())
     }

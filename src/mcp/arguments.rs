@@ -1,6 +1,6 @@
 //! The arguments of a tool or prompt: one table gives both the JSON Schema that clients see and the check that is made.
 //!
-//! Knows no tool and no journal. Invariant: what passes [`read`] fits the schema that [`schema`] gives, so a
+//! Knows no tool and no journal. Invariant: what passes [`read`] for a tool fits the schema that [`schema`] gives, so a
 //! tool never meets an argument it didn't ask for. (One thing passes that the schema doesn't promise, since models
 //! send it: `true` for `1`.)
 

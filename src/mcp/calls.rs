@@ -10,19 +10,18 @@ use serde_json::{Map, Value, json};
 
 use super::era::Peer;
 use super::form::Form;
-use super::questions::{self, Brought, RoundTrip};
+use super::questions::{self, RoundTrip};
 use super::rpc::{RpcError, success};
-use super::streams::{self, Next, Stay};
+use super::streams::{self, Next, OpenRequest};
 use super::tools::{self, Desk, Outcome, Standing, Tool};
 use super::{Failure, Mcp, Reply};
 use crate::app::App;
-use crate::events::{Answer, Listener, News, Wish};
+use crate::events::{Consent, Listener, News, Wish};
 use crate::gate::Permit;
 use crate::journal::Shown;
 use crate::limits;
 use crate::response::EventStream;
 use crate::secret;
-use crate::store::StoreError;
 
 /// A call of a tool.
 pub struct Call {
@@ -38,25 +37,28 @@ pub struct Call {
     pub state: Option<Value>,
 }
 
-/// Calls a tool and answers with one result, which in the stateless revision may be a question.
-pub fn answer(mcp: &Mcp, call: Call, peer: &Peer) -> Result<Value, RpcError> {
+/// Calls a tool and gives one result, which in the stateless revision may be a question.
+pub fn run(mcp: &Mcp, call: Call, peer: &Peer) -> Result<Value, RpcError> {
     let Call { tool, permit, arguments, responses, state } = call;
-    let trip = RoundTrip {
-        seal: &mcp.app.seal,
-        caller: &mcp.caller,
-        tool: tool.name,
-        arguments: &arguments,
-        now: mcp.now,
-    };
+    let desk =
+        Desk { journal: mcp.app.journal(permit), scopes: mcp.caller.scopes(), now: mcp.now, shown: None };
+    let failed = |error| RpcError::internal(&error);
     let can_ask = peer.is_modern() && peer.abilities.elicits;
-    let standing = if !tool.asks() {
-        Standing::NotAsked
-    } else if can_ask || state.is_some() || responses.is_some() {
-        match trip.brought(state, responses).map_err(RpcError::invalid_params)? {
-            Brought::Nothing => Standing::ToBeAsked,
-            Brought::Answer(answer, shown) => Standing::Answered(answer, shown),
-        }
-    } else if mcp.app.require_confirmation {
+    if tool.asks() && (can_ask || state.is_some() || responses.is_some()) {
+        let digest = questions::digest(&arguments);
+        let (seal, caller, now) = (&mcp.app.seal, &mcp.caller, mcp.now);
+        let trip = RoundTrip { seal, caller, tool: tool.name, arguments: digest, now };
+        let standing = match trip.brought(state, responses)? {
+            None => Standing::ToBeAsked,
+            Some((consent, shown)) => Standing::Answered(consent, shown),
+        };
+        return match tool.call(&desk, arguments, standing).map_err(failed)? {
+            Outcome::Result(result) => Ok(result),
+            Outcome::Ask { text, shown } if can_ask => Ok(trip.ask(&text, shown)),
+            Outcome::Ask { .. } => Err(RpcError::needs_elicitation()), // it brought an answer, but to nothing
+        };
+    }
+    if tool.asks() && mcp.app.require_confirmation {
         return match peer.is_modern() {
             true => Err(RpcError::needs_elicitation()),
             false => Ok(tools::told(
@@ -64,44 +66,39 @@ pub fn answer(mcp: &Mcp, call: Call, peer: &Peer) -> Result<Value, RpcError> {
                  deleted: use a client that supports elicitation.",
             )),
         };
-    } else {
-        Standing::NotAsked
-    };
-    let desk =
-        Desk { journal: mcp.app.journal(permit), scopes: mcp.caller.scopes(), now: mcp.now, shown: None };
-    match tool.call(&desk, arguments.clone(), standing).map_err(|error| RpcError::internal(&error))? {
+    }
+    match tool.call(&desk, arguments, Standing::NotAsked).map_err(failed)? {
         Outcome::Result(result) => Ok(result),
-        Outcome::Ask { text, shown } if can_ask => Ok(trip.ask(&text, shown)),
-        Outcome::Ask { .. } => Err(RpcError::needs_elicitation()),
+        Outcome::Ask { .. } => Err(RpcError::needs_elicitation()), // nobody who isn't asked is asked
     }
 }
 
 /// Calls a tool for a legacy client whose person is asked first, on the call's own stream.
+///
+/// The revisions that ask so take a result as it is: [`super::results::for_peer`] would change nothing.
 pub fn ask_on_stream(mcp: Mcp, call: Call, id: Value, peer: &Peer, form: Form) -> Result<Reply, Failure> {
     let Call { tool, permit, arguments, .. } = call;
     let (scopes, now) = (mcp.caller.scopes(), mcp.now);
     let call = move |app: &App, standing: Standing| {
         let desk = Desk { journal: app.journal(permit), scopes, now, shown: None };
-        tool.call(&desk, arguments.clone(), standing)
+        tool.call(&desk, arguments.clone(), standing).map_err(|error| RpcError::internal(&error))
     };
-    let answered = |error: RpcError| Failure::Rpc(error.answering(&id));
-    let first = call(mcp.app, Standing::ToBeAsked).map_err(|error| answered(RpcError::internal(&error)))?;
-    let asked = match first {
+    let asked = match call(mcp.app, Standing::ToBeAsked)? {
         Outcome::Result(result) => {
             return Ok(Reply::Message { message: success(id, result), session: None });
         }
         Outcome::Ask { text, shown } => (text, shown),
     };
     if !form.events {
-        return Err(Failure::NoStream);
+        return Err(Failure::StreamRefused);
     }
     let opener = streams::opener(&mcp.caller, peer.session, &id);
-    let listener = mcp.app.events.listen(mcp.caller.person(), opener, Wish::Answer);
-    let listener = listener.map_err(|why| answered(why.into()))?;
-    let stay = mcp.stay();
+    let listener =
+        mcp.app.events.listen(mcp.caller.person(), opener, Wish::Answer).map_err(RpcError::from)?;
+    let request = mcp.kept();
     Ok(Reply::Stream(Box::new(move |stream| {
-        let call = |standing| call(&stay.app, standing);
-        match converse(&stay, &listener, stream, asked, call)? {
+        let call = |standing| call(&request.app, standing);
+        match converse(&request, &listener, stream, asked, call)? {
             Some(Ok(result)) => stream.send(&success(id, result)),
             Some(Err(error)) => stream.send(&error.answering(&id).message()),
             None => Ok(()),
@@ -112,30 +109,33 @@ pub fn ask_on_stream(mcp: Mcp, call: Call, id: Value, peer: &Peer, form: Form) -
 /// Asks on the call's own stream until there is an answer, and gives what the call came to; `None` when nobody waits for
 /// that any more. In doubt nothing is deleted: silence is a no, and a client that is gone has said nothing.
 fn converse(
-    stay: &Stay,
+    request: &OpenRequest,
     listener: &Listener,
     stream: &mut EventStream,
     asked: (String, Shown),
-    call: impl Fn(Standing) -> Result<Outcome, StoreError>,
+    call: impl Fn(Standing) -> Result<Outcome, RpcError>,
 ) -> io::Result<Option<Result<Value, RpcError>>> {
     let (mut text, mut shown) = asked;
     loop {
         let id = format!("elc-{}", secret::random_text::<16>());
         listener.ask(&id);
-        let params = questions::form(&text, false);
+        let params = questions::elicitation(&text, false);
         stream
             .send(&json!({ "jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": params }))?;
-        let answer = match stay.next(listener, stream, Some(Instant::now() + limits::QUESTION_MAX))? {
-            Next::News(News::Answered(answer)) => answer,
-            Next::Late => Answer::No,
-            Next::Barred => return Ok(Some(Err(RpcError::broken_off("The access token has ended")))),
+        let consent = match request.next(listener, stream, Some(Instant::now() + limits::ANSWER_WAIT))? {
+            Next::News(News::Answered(consent)) => consent,
+            Next::Late => Consent::No,
+            Next::Barred => {
+                let why = "The access token has ended, or can't be checked now";
+                return Ok(Some(Err(RpcError::broken_off(why))));
+            }
             Next::News(News::Ended) => return Ok(Some(Err(RpcError::broken_off("The server is stopping")))),
             Next::News(_) | Next::Gone => return Ok(None),
         };
-        match call(Standing::Answered(answer, shown)) {
+        match call(Standing::Answered(consent, shown)) {
             Ok(Outcome::Result(result)) => return Ok(Some(Ok(result))),
             Ok(Outcome::Ask { text: again, shown: changed }) => (text, shown) = (again, changed),
-            Err(error) => return Ok(Some(Err(RpcError::internal(&error)))),
+            Err(error) => return Ok(Some(Err(error))),
         }
     }
 }

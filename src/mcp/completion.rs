@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::arguments::Kind;
 use super::prompts;
 use super::resources::{TEMPLATES, Template};
 use super::rpc::RpcError;
@@ -57,16 +58,14 @@ impl Completion {
                 }
             }
             "ref/prompt" => {
-                let prompt = prompts::find(text("ref.name", "/ref/name")?).ok_or_else(|| {
-                    RpcError::invalid_params("Unknown prompt: prompts/list shows those there are")
-                })?;
-                match name {
-                    _ if !prompt.arguments.iter().any(|argument| argument.name == name) => {
-                        let known: Vec<_> = prompt.arguments.iter().map(|argument| argument.name).collect();
-                        return Err(unknown_argument(&known.join(", ")));
-                    }
-                    "entryId" => Subject::EntryId,
-                    "tagIds" => Subject::TagIds,
+                let prompt = prompts::find(text("ref.name", "/ref/name")?)?;
+                let Some(argument) = prompt.arguments.iter().find(|argument| argument.name == name) else {
+                    let known: Vec<_> = prompt.arguments.iter().map(|argument| argument.name).collect();
+                    return Err(unknown_argument(&known.join(", ")));
+                };
+                match argument.kind {
+                    Kind::IdText => Subject::EntryId,
+                    Kind::IdsText => Subject::TagIds,
                     _ => Subject::Day,
                 }
             }

@@ -54,15 +54,6 @@ impl Revision {
     }
 }
 
-/// The era of a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Era {
-    /// 2026-07-28.
-    Modern,
-    /// A revision before.
-    Legacy(Revision),
-}
-
 /// What a client says that it can do, as far as anything here depends on it.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Abilities {
@@ -82,10 +73,10 @@ impl Abilities {
     }
 }
 
-/// Who sent a message: the era it speaks, and what else it has told of itself.
+/// Who sent a message: what it speaks, and what else it has told of itself.
 pub struct Peer<'h> {
-    /// Its era.
-    pub era: Era,
+    /// The legacy revision that it speaks; `None` for the stateless one.
+    legacy: Option<Revision>,
     /// What it can do.
     pub abilities: Abilities,
     /// Its session id, if it is a legacy client that sent one; ours and live.
@@ -93,20 +84,26 @@ pub struct Peer<'h> {
 }
 
 impl<'h> Peer<'h> {
+    /// A modern client, as its request describes it.
+    pub fn modern(request: &Request) -> Peer<'static> {
+        let capabilities = meta(request.params.as_ref()).and_then(|meta| meta.get(CAPABILITIES_KEY));
+        Peer { legacy: None, abilities: Abilities::declared(capabilities), session: None }
+    }
+
     /// A legacy client. The oldest revision has neither elicitation nor extensions, whatever its client declares.
     fn legacy(revision: Revision, declared: Abilities, session: Option<&'h str>) -> Peer<'h> {
         let abilities = if revision.is_oldest() { Abilities::default() } else { declared };
-        Peer { era: Era::Legacy(revision), abilities, session }
+        Peer { legacy: Some(revision), abilities, session }
     }
 
     /// Whether it speaks the stateless revision.
     pub fn is_modern(&self) -> bool {
-        self.era == Era::Modern
+        self.legacy.is_none()
     }
 
     /// Whether it speaks 2025-03-26, see [`Revision::is_oldest`].
     pub fn is_oldest(&self) -> bool {
-        matches!(self.era, Era::Legacy(revision) if revision.is_oldest())
+        self.legacy.is_some_and(Revision::is_oldest)
     }
 }
 
@@ -236,12 +233,6 @@ fn decode_header(value: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// What a modern request says of its sender.
-pub fn modern_peer(request: &Request) -> Peer<'static> {
-    let capabilities = meta(request.params.as_ref()).and_then(|meta| meta.get(CAPABILITIES_KEY));
-    Peer { era: Era::Modern, abilities: Abilities::declared(capabilities), session: None }
-}
-
 /// What a legacy client and the server agreed on.
 pub struct Session {
     /// The revision.
@@ -252,12 +243,12 @@ pub struct Session {
 
 impl Session {
     /// What an `initialize` with these parameters begins.
-    pub fn begin(params: Option<&Value>) -> Result<Session, RpcError> {
-        let version = params.and_then(|params| params.get("protocolVersion")?.as_str());
+    pub fn begin(params: &Map<String, Value>) -> Result<Session, RpcError> {
+        let version = params.get("protocolVersion").and_then(Value::as_str);
         let version =
             version.ok_or_else(|| RpcError::invalid_params("params.protocolVersion must be a string"))?;
-        let capabilities = params.and_then(|params| params.get("capabilities"));
-        Ok(Session { revision: Revision::negotiate(version), abilities: Abilities::declared(capabilities) })
+        let abilities = Abilities::declared(params.get("capabilities"));
+        Ok(Session { revision: Revision::negotiate(version), abilities })
     }
 
     /// Who begins it.
@@ -282,8 +273,7 @@ impl Session {
         let expires_at = Timestamp(session.get(1)?.as_i64()?);
         let revision = Revision::find(session.get(0)?.as_str()?).filter(|_| now < expires_at)?;
         let elicits = session.get(2)?.as_bool()?;
-        // An id from before there were views says nothing of them.
-        let shows_views = session.get(4).is_some_and(|shows| shows == true);
+        let shows_views = session.get(4)?.as_bool()?;
         Some(Session { revision, abilities: Abilities { elicits, shows_views } })
     }
 }

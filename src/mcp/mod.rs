@@ -1,7 +1,7 @@
 //! MCP: the JSON-RPC envelope and the table of methods, for both eras on one endpoint.
 //!
-//! Knows no sockets, no SQL and no token. The order of the checks is the order of this file, from [`answer`]
-//! down; a message is prepared, scope included, before anything of it is run.
+//! Knows no sockets, no SQL and no token. A message is prepared, up to the scope whose lack refuses it, before anything of
+//! it is run; so a batch is refused whole, with nothing half-done.
 
 mod arguments;
 mod calls;
@@ -18,6 +18,7 @@ mod streams;
 mod subscriptions;
 pub mod tools;
 mod views;
+mod wording;
 
 use std::sync::{Arc, LazyLock};
 
@@ -27,16 +28,17 @@ use self::calls::Call;
 use self::completion::Completion;
 use self::era::{Headers, MODERN, Peer, Session};
 use self::form::Form;
-use self::prompts::{PROMPTS, Prompt, PromptError};
+use self::prompts::{PROMPTS, Prompt};
 use self::rpc::{Message, Request, RpcError, success};
-use self::streams::Stay;
+use self::streams::OpenRequest;
 use self::subscriptions::Asked;
 use self::tools::{TOOLS, Tool};
 use self::views::View;
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::events::{Answer, Resource};
+use crate::events::{Consent, Resource};
 use crate::gate::{Caller, Permit, Refusal, Rule};
+use crate::journal::Journal;
 use crate::limits;
 use crate::request::Head;
 use crate::response::{Response, Stream};
@@ -65,7 +67,8 @@ pub struct Mcp<'a> {
 /// is read for a request that can't be answered.
 pub fn accept(head: &Head) -> Result<Form, Response> {
     if head.method() != "POST" {
-        // A GET would open a stream of server messages, a DELETE end a session: there are neither here.
+        // A GET would open a stream of messages that answer nothing; a DELETE would end a session, but its id holds all
+        // there is of it. There is neither here.
         return Err(Response::text(405, "send JSON-RPC by POST").with("Allow", "POST, OPTIONS"));
     }
     if !head.is_of_type("application/json") {
@@ -89,7 +92,7 @@ pub fn answer(mcp: Mcp, form: Form, octets: &[u8], exchange: &mut Exchange) -> R
         Ok(Reply::Stream(write)) => Response::stream(write),
         Err(Failure::Rpc(error)) if error.status() == 200 => form.response(&error.message()),
         Err(Failure::Rpc(error)) => Response::json(error.status(), &error.message()),
-        Err(Failure::NoStream) => Response::text(406, "Accept must allow text/event-stream for this"),
+        Err(Failure::StreamRefused) => Response::text(406, "Accept must allow text/event-stream for this"),
         Err(Failure::Gate(refusal)) => {
             exchange.rule = Some(refusal.rule.name());
             refusal.answer()
@@ -104,7 +107,17 @@ enum Failure {
     /// The gate refused the operation, which is an HTTP matter: only a `403` makes a client ask for more.
     Gate(Refusal),
     /// It can only be answered by an open stream, which the client doesn't take.
-    NoStream,
+    StreamRefused,
+}
+
+impl Failure {
+    /// The failure as that of the request of this id.
+    fn answering(self, id: &Value) -> Failure {
+        match self {
+            Failure::Rpc(error) => Failure::Rpc(error.answering(id)),
+            other => other,
+        }
+    }
 }
 
 impl From<RpcError> for Failure {
@@ -140,6 +153,39 @@ enum Work {
     Listen(Asked),
 }
 
+/// In which eras a method is there.
+enum Eras {
+    Modern,
+    Legacy,
+    Both,
+}
+
+impl Eras {
+    fn include(&self, modern: bool) -> bool {
+        match self {
+            Eras::Modern => modern,
+            Eras::Legacy => !modern,
+            Eras::Both => true,
+        }
+    }
+}
+
+/// Every method that is answered.
+const METHODS: [(&str, Eras); 12] = [
+    ("server/discover", Eras::Modern),
+    ("initialize", Eras::Legacy),
+    ("ping", Eras::Legacy),
+    ("tools/list", Eras::Both),
+    ("tools/call", Eras::Both),
+    ("resources/list", Eras::Both),
+    ("resources/templates/list", Eras::Both),
+    ("resources/read", Eras::Both),
+    ("prompts/list", Eras::Both),
+    ("prompts/get", Eras::Both),
+    ("completion/complete", Eras::Both),
+    ("subscriptions/listen", Eras::Modern),
+];
+
 impl Mcp<'_> {
     fn message(self, message: Value, form: Form, exchange: &mut Exchange) -> Result<Reply, Failure> {
         let message = match message {
@@ -149,25 +195,7 @@ impl Mcp<'_> {
         match message {
             Message::Request(request) => {
                 let id = request.id.clone();
-                let answered = |error: RpcError| Failure::Rpc(error.answering(&id));
-                let headers = Headers::read(self.head).map_err(answered)?;
-                let peer = self.peer(&request, &headers).map_err(answered)?;
-                match self.prepare(request, &peer, exchange)? {
-                    Work::Listen(asked) => subscriptions::open(self, asked, id, form),
-                    Work::Call(call) if call.tool.asks() && peer.abilities.elicits && !peer.is_modern() => {
-                        calls::ask_on_stream(self, call, id, &peer, form)
-                    }
-                    work => {
-                        let session = match &work {
-                            Work::Initialize(session) => {
-                                Some(session.seal(&self.caller, &self.app.seal, self.now))
-                            }
-                            _ => None,
-                        };
-                        let result = self.run(work, &peer).map_err(answered)?;
-                        Ok(Reply::Message { message: success(id, result), session })
-                    }
-                }
+                self.request(request, form, exchange).map_err(|failure| failure.answering(&id))
             }
             Message::Notification { method, params } => {
                 let headers = Headers::read(self.head)?;
@@ -191,14 +219,34 @@ impl Mcp<'_> {
                 }
                 let peer = headers.legacy(&self.caller, &self.app.seal, self.now)?;
                 // An error, or what doesn't fit the question, is no yes; and a refusal is final.
-                let answer = result.as_ref().and_then(questions::read).unwrap_or(Answer::No);
+                let answer = result.as_ref().and_then(questions::read).unwrap_or(Consent::No);
                 let open = match (peer.session, id.as_ref().and_then(Value::as_str)) {
                     (Some(session), Some(id)) => {
-                        self.app.events.answer(self.caller.person(), session, id, answer)
+                        self.app.events.deliver(self.caller.person(), session, id, answer)
                     }
                     _ => false,
                 };
                 if open { Ok(Reply::Nothing) } else { Err(RpcError::unknown_question().into()) }
+            }
+        }
+    }
+
+    fn request(self, request: Request, form: Form, exchange: &mut Exchange) -> Result<Reply, Failure> {
+        let id = request.id.clone();
+        let headers = Headers::read(self.head)?;
+        let peer = self.peer(&request, &headers)?;
+        match self.prepare(request, &peer, exchange)? {
+            Work::Listen(asked) => subscriptions::open(self, asked, id, form),
+            Work::Call(call) if call.tool.asks() && peer.abilities.elicits && !peer.is_modern() => {
+                calls::ask_on_stream(self, call, id, &peer, form)
+            }
+            work => {
+                let session = match &work {
+                    Work::Initialize(session) => Some(session.seal(&self.caller, &self.app.seal, self.now)),
+                    _ => None,
+                };
+                let message = success(id, self.run(work, &peer)?);
+                Ok(Reply::Message { message, session })
             }
         }
     }
@@ -263,28 +311,29 @@ impl Mcp<'_> {
     fn peer<'h>(&self, request: &Request, headers: &Headers<'h>) -> Result<Peer<'h>, RpcError> {
         if headers.is_modern_request(request)? {
             headers.check_modern(request)?;
-            return Ok(era::modern_peer(request));
+            return Ok(Peer::modern(request));
         }
         if request.method == "initialize" {
-            return Session::begin(request.params.as_ref()).map(|session| session.peer());
+            let params = request.params.as_ref().and_then(Value::as_object);
+            let wrong = || RpcError::invalid_params("params must be an object");
+            return Session::begin(params.ok_or_else(wrong)?).map(|session| session.peer());
         }
         headers.legacy(&self.caller, &self.app.seal, self.now)
     }
 
     /// The method, its parameters and its scope.
     fn prepare(&self, request: Request, peer: &Peer, exchange: &mut Exchange) -> Result<Work, Failure> {
-        let Request { id, method, params } = request;
-        let answered = |error: RpcError| Failure::Rpc(error.answering(&id));
+        let Request { method, params, .. } = request;
         let (modern, method) = (peer.is_modern(), method.as_str());
         let known = METHODS.iter().find(|(name, eras)| *name == method && eras.include(modern));
         let Some((operation, _)) = known else {
-            return Err(answered(RpcError::method_not_found(modern)));
+            return Err(RpcError::method_not_found(modern).into());
         };
         exchange.operation = Some(operation);
-        let params = match params {
+        let mut params = match params {
             None => Map::new(),
             Some(Value::Object(params)) => params,
-            Some(_) => return Err(answered(RpcError::invalid_params("params must be an object"))),
+            Some(_) => return Err(RpcError::invalid_params("params must be an object").into()),
         };
         let mut permit = |needs: Scopes, operation: &'static str| {
             exchange.operation = Some(operation);
@@ -292,61 +341,58 @@ impl Mcp<'_> {
             exchange.rule = Some(Rule::Permitted.name());
             Ok::<_, Failure>(permit)
         };
-        match method {
-            "server/discover" => Ok(Work::Discover),
-            "initialize" => {
-                Ok(Work::Initialize(Session::begin(Some(&Value::Object(params))).map_err(answered)?))
+        Ok(match method {
+            "server/discover" => Work::Discover,
+            "initialize" => Work::Initialize(Session::begin(&params)?),
+            "ping" => Work::Ping,
+            "tools/list" => one_page(&params).map(|()| Work::ListTools)?,
+            "prompts/list" => one_page(&params).map(|()| Work::ListPrompts)?,
+            "resources/templates/list" => one_page(&params).map(|()| Work::ListTemplates)?,
+            "resources/list" => {
+                let cursor = params.contains_key("cursor").then(|| text(&params, "cursor")).transpose()?;
+                if cursor.is_some_and(|cursor| cursor.len() > limits::CURSOR_CHARS_MAX) {
+                    let text = format!("params.cursor has more than {} characters", limits::CURSOR_CHARS_MAX);
+                    return Err(RpcError::invalid_params(text).into());
+                }
+                Work::ListResources { cursor: cursor.map(str::to_owned) }
             }
-            "ping" => Ok(Work::Ping),
-            "tools/list" => one_page(&params).map(|()| Work::ListTools).map_err(answered),
-            "prompts/list" => one_page(&params).map(|()| Work::ListPrompts).map_err(answered),
-            "resources/templates/list" => one_page(&params).map(|()| Work::ListTemplates).map_err(answered),
-            "resources/list" => match params.get("cursor") {
-                None => Ok(Work::ListResources { cursor: None }),
-                Some(Value::String(cursor)) => Ok(Work::ListResources { cursor: Some(cursor.clone()) }),
-                Some(_) => Err(answered(RpcError::invalid_params("params.cursor must be a string"))),
-            },
             "resources/read" => {
-                let uri = text(&params, "uri").map_err(answered)?;
+                let uri = text(&params, "uri")?;
                 if uri.len() > limits::URI_BYTES_MAX {
                     let text = format!("params.uri must have at most {} octets", limits::URI_BYTES_MAX);
-                    return Err(answered(RpcError::invalid_params(text)));
+                    return Err(RpcError::invalid_params(text).into());
                 }
                 if let Some(view) = views::find(uri).filter(|_| peer.abilities.shows_views) {
                     // The page is nobody's, but what it is for are the entries.
                     permit(Scopes::of(&[Scope::EntriesRead]), view.uri)?;
                     return Ok(Work::ReadView(view));
                 }
-                let unknown = || answered(RpcError::resource_not_found(modern, uri));
+                let unknown = || RpcError::resource_not_found(modern, uri);
                 let resource = resources::parse(uri).ok_or_else(unknown)?;
                 let permit = permit(resources::needs(resource), resources::operation(resource))?;
-                Ok(Work::ReadResource { resource, permit, uri: uri.to_owned() })
+                Work::ReadResource { resource, permit, uri: uri.to_owned() }
             }
             "prompts/get" => {
-                let (name, arguments) = name_and_arguments(params).map_err(answered)?;
-                let unknown =
-                    || RpcError::invalid_params("Unknown prompt: prompts/list shows those there are");
-                let prompt = prompts::find(&name).ok_or_else(unknown).map_err(answered)?;
-                Ok(Work::GetPrompt { prompt, permit: permit(prompt.needs, prompt.name)?, arguments })
+                let (name, arguments) = name_and_arguments(params)?;
+                let prompt = prompts::find(&name)?;
+                Work::GetPrompt { prompt, permit: permit(prompt.needs, prompt.name)?, arguments }
             }
-            "completion/complete" => {
-                Completion::read(&Value::Object(params)).map(Work::Complete).map_err(answered)
-            }
-            "subscriptions/listen" => Asked::read(&params).map(Work::Listen).map_err(answered),
-            _ => {
-                let mut params = params;
+            "completion/complete" => Work::Complete(Completion::read(&Value::Object(params))?),
+            "subscriptions/listen" => Work::Listen(Asked::read(&params)?),
+            "tools/call" => {
                 let (responses, state) = match modern {
                     true => (params.remove("inputResponses"), params.remove("requestState")),
                     false => (None, None),
                 };
-                let (name, arguments) = name_and_arguments(params).map_err(answered)?;
+                let (name, arguments) = name_and_arguments(params)?;
                 let unknown =
                     || RpcError::invalid_params("Unknown tool: tools/list shows the tools there are");
-                let tool = tools::find(&name).ok_or_else(unknown).map_err(answered)?;
+                let tool = tools::find(&name).ok_or_else(unknown)?;
                 let permit = permit(tool.needs(), tool.name)?;
-                Ok(Work::Call(Call { tool, permit, arguments, responses, state }))
+                Work::Call(Call { tool, permit, arguments, responses, state })
             }
-        }
+            _ => return Err(RpcError::method_not_found(modern).into()), // in the table, and forgotten here
+        })
     }
 
     fn run(&self, work: Work, peer: &Peer) -> Result<Value, RpcError> {
@@ -393,8 +439,7 @@ impl Mcp<'_> {
             Work::ListPrompts => public(json!({ "prompts": *PROMPTS_DESCRIBED })),
             Work::ListTemplates => public(json!({ "resourceTemplates": resources::templates() })),
             Work::ListResources { cursor } => {
-                let permit = self.caller.permit(Scopes::of(&[Scope::TagsRead]), "resources/list").ok();
-                let journal = permit.map(|permit| self.app.journal(permit));
+                let journal = self.journal_if(Scopes::of(&[Scope::TagsRead]), "resources/list");
                 private(resources::list(journal.as_ref(), cursor.as_deref())?)
             }
             Work::ReadResource { resource, permit, uri } => {
@@ -404,61 +449,29 @@ impl Mcp<'_> {
             }
             Work::ReadView(view) => private(json!({ "contents": [view.contents()] })),
             Work::GetPrompt { prompt, permit, arguments } => {
-                prompt.get(&self.app.journal(permit), arguments).map_err(|error| match error {
-                    PromptError::Arguments(faults) => RpcError::invalid_params(faults),
-                    PromptError::Journal(fault) => fault.into(),
-                })?
+                prompt.get(&self.app.journal(permit), arguments)?
             }
             Work::Complete(completion) => {
-                let permit = self.caller.permit(completion.needs(), "completion/complete").ok();
-                let journal = permit.map(|permit| self.app.journal(permit));
+                let journal = self.journal_if(completion.needs(), "completion/complete");
                 completion.complete(journal.as_ref())?
             }
-            Work::Call(call) => calls::answer(self, call, peer)?,
-            Work::Listen(_) => return Err(RpcError::method_not_found(peer.is_modern())), // never in a batch
+            Work::Call(call) => calls::run(self, call, peer)?,
+            Work::Listen(_) => return Err(RpcError::method_not_found(false)), // a stream, never in a batch
         };
         Ok(results::for_peer(result, peer))
     }
 
-    /// What a stream needs of this request once it has been answered.
-    fn stay(self) -> Stay {
+    /// The caller's journal, if their token has these scopes; for what is answered without it too.
+    fn journal_if(&self, needs: Scopes, operation: &'static str) -> Option<Journal<'_>> {
+        self.caller.permit(needs, operation).ok().map(|permit| self.app.journal(permit))
+    }
+
+    /// What a stream needs of this request for as long as it is open.
+    fn kept(self) -> OpenRequest {
         let (app, head, origin) = (Arc::clone(self.app), self.head.clone(), self.origin.to_owned());
-        Stay { app, head, origin, caller: self.caller }
+        OpenRequest { app, head, origin, caller: self.caller }
     }
 }
-
-/// In which eras a method is there.
-enum Eras {
-    Modern,
-    Legacy,
-    Both,
-}
-
-impl Eras {
-    fn include(&self, modern: bool) -> bool {
-        match self {
-            Eras::Modern => modern,
-            Eras::Legacy => !modern,
-            Eras::Both => true,
-        }
-    }
-}
-
-/// Every method that is answered.
-const METHODS: [(&str, Eras); 12] = [
-    ("server/discover", Eras::Modern),
-    ("initialize", Eras::Legacy),
-    ("ping", Eras::Legacy),
-    ("tools/list", Eras::Both),
-    ("tools/call", Eras::Both),
-    ("resources/list", Eras::Both),
-    ("resources/templates/list", Eras::Both),
-    ("resources/read", Eras::Both),
-    ("prompts/list", Eras::Both),
-    ("prompts/get", Eras::Both),
-    ("completion/complete", Eras::Both),
-    ("subscriptions/listen", Eras::Modern),
-];
 
 /// The name and the arguments of a tool or prompt.
 fn name_and_arguments(mut params: Map<String, Value>) -> Result<(String, Map<String, Value>), RpcError> {

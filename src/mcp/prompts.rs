@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Argument, Checked, Kind};
 use super::resources;
+use super::rpc::RpcError;
 use super::shapes;
+use super::wording;
 use crate::events::Resource;
 use crate::journal::entries::{self, Filter};
 use crate::journal::{Fault, Journal};
@@ -26,14 +28,6 @@ pub struct Prompt {
     /// What it takes, all of it text.
     pub arguments: Vec<Argument>,
     messages: fn(&Journal, &Checked) -> Result<Vec<Value>, Fault>,
-}
-
-/// Why a prompt can't be given.
-pub enum PromptError {
-    /// Its arguments don't fit.
-    Arguments(String),
-    /// What they name isn't there, or the database failed.
-    Journal(Fault),
 }
 
 /// Every prompt, in the order in which clients see them.
@@ -75,8 +69,9 @@ pub static PROMPTS: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
 });
 
 /// The prompt of this name.
-pub fn find(name: &str) -> Option<&'static Prompt> {
-    PROMPTS.iter().find(|prompt| prompt.name == name)
+pub fn find(name: &str) -> Result<&'static Prompt, RpcError> {
+    let unknown = || RpcError::invalid_params("Unknown prompt: prompts/list shows those there are");
+    PROMPTS.iter().find(|prompt| prompt.name == name).ok_or_else(unknown)
 }
 
 impl Prompt {
@@ -92,13 +87,13 @@ impl Prompt {
     }
 
     /// The `GetPromptResult`.
-    pub fn get(&self, journal: &Journal, mut given: Map<String, Value>) -> Result<Value, PromptError> {
+    pub fn get(&self, journal: &Journal, mut given: Map<String, Value>) -> Result<Value, RpcError> {
         // How a form sends a field that was left empty; one that the prompt doesn't have is a mistake all the same.
         given.retain(|name, value| value != "" || self.arguments.iter().all(|own| own.name != name));
         let checked = arguments::read(&self.arguments, given).map_err(|faults| {
-            PromptError::Arguments(format!("Invalid arguments for {}: {faults}", self.name))
+            RpcError::invalid_params(format!("Invalid arguments for {}: {faults}", self.name))
         })?;
-        let messages = (self.messages)(journal, &checked).map_err(PromptError::Journal)?;
+        let messages = (self.messages)(journal, &checked)?;
         Ok(json!({ "description": self.about, "messages": messages }))
     }
 }
@@ -132,7 +127,7 @@ fn summarize(journal: &Journal, given: &Checked) -> Result<Vec<Value>, Fault> {
             1 => "1 tag".to_owned(),
             count => format!("{count} tags"),
         };
-        text += &format!("\n- \"{}\" (ID {}), {tags}", shapes::shown_name(&entry.title), entry.id);
+        text += &format!("\n- \"{}\" (ID {}), {tags}", wording::shown_name(&entry.title), entry.id);
     }
     let left_out = total - entries.len() as i64;
     match left_out {

@@ -6,8 +6,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::rpc::RpcError;
 use crate::clock::Timestamp;
-use crate::events::Answer;
+use crate::events::Consent;
 use crate::gate::Caller;
 use crate::journal::Shown;
 use crate::limits;
@@ -17,7 +18,7 @@ use crate::secret::{self, Seal};
 const KEY: &str = "confirm_delete";
 
 /// The parameters of `elicitation/create`; only since 2026-07-28 do they name their mode.
-pub fn form(text: &str, modern: bool) -> Value {
+pub fn elicitation(text: &str, modern: bool) -> Value {
     let confirmed =
         json!({ "type": "boolean", "title": "Delete it", "description": "It can't be brought back." });
     let schema =
@@ -29,13 +30,13 @@ pub fn form(text: &str, modern: bool) -> Value {
 }
 
 /// An `ElicitResult` as an answer; `None` when it has another form, or doesn't fit the question.
-pub fn read(result: &Value) -> Option<Answer> {
+pub fn read(result: &Value) -> Option<Consent> {
     match result.get("action")?.as_str()? {
         "accept" => match result.get("content")?.get("confirmed")?.as_bool()? {
-            true => Some(Answer::Yes),
-            false => Some(Answer::No),
+            true => Some(Consent::Yes),
+            false => Some(Consent::No),
         },
-        "decline" | "cancel" => Some(Answer::No),
+        "decline" | "cancel" => Some(Consent::No),
         _ => None,
     }
 }
@@ -49,76 +50,69 @@ pub struct RoundTrip<'a> {
     pub caller: &'a Caller,
     /// The tool's name.
     pub tool: &'static str,
-    /// Its arguments, as they came.
-    pub arguments: &'a Map<String, Value>,
+    /// The digest of its arguments, as they came.
+    pub arguments: [u8; 32],
     /// The time of the request.
     pub now: Timestamp,
-}
-
-/// What a call brings back of an earlier round.
-pub enum Brought {
-    /// No answer to the present question: it is asked.
-    Nothing,
-    /// The answer, and what the person was shown.
-    Answer(Answer, Shown),
 }
 
 impl RoundTrip<'_> {
     /// The `InputRequiredResult`.
     pub fn ask(&self, text: &str, shown: Shown) -> Value {
-        let expires_at = self.now.plus(limits::QUESTION_SECONDS).0.to_be_bytes();
-        let state = self
-            .seal
-            .seal(&self.context(&self.caller.binding(), &self.digest()), &[&shown[..], &expires_at].concat());
-        let request = json!({ "method": "elicitation/create", "params": form(text, true) });
+        let expires_at = self.now.plus(limits::REQUEST_STATE_SECONDS).0.to_be_bytes();
+        let state = [&shown[..], &expires_at].concat();
+        let state = self.seal.seal(&self.context(&self.caller.binding()), &state);
+        let request = json!({ "method": "elicitation/create", "params": elicitation(text, true) });
         json!({ "resultType": "input_required", "inputRequests": { KEY: request }, "requestState": state })
     }
 
-    /// Reads what the call's parameters bring back. A state that isn't ours, or was made for somebody else or for
-    /// another call, is an error; one that is too old is as good as none.
-    pub fn brought(&self, state: Option<Value>, responses: Option<Value>) -> Result<Brought, String> {
+    /// What the call's parameters bring back of an earlier round: the answer, and what the person was shown. `None` when
+    /// the present question has no answer yet. A state that isn't ours, or was made for somebody else or for another
+    /// call, is an error; one that is too old is as good as none.
+    pub fn brought(
+        &self,
+        state: Option<Value>,
+        responses: Option<Value>,
+    ) -> Result<Option<(Consent, Shown)>, RpcError> {
+        let invalid = |text: &str| Err(RpcError::invalid_params(text));
         let state = match state {
-            None => return Ok(Brought::Nothing), // an answer to nothing: whoever gave it is asked
+            None => return Ok(None), // an answer to nothing: whoever gave it is asked
             Some(Value::String(state)) => state,
-            Some(_) => return Err("params.requestState must be a string".to_owned()),
+            Some(_) => return invalid("params.requestState must be a string"),
         };
-        let opened = self.seal.open(&self.context(&self.caller.binding(), &self.digest()), &state);
-        let opened = opened.as_deref().and_then(|state| state.split_first_chunk::<32>());
-        let (shown, expires_at) = match opened {
-            Some((shown, expires_at)) => {
-                (*shown, expires_at.first_chunk().map(|octets| i64::from_be_bytes(*octets)))
-            }
-            None => return Err("params.requestState is not what this call was given".to_owned()),
+        let opened = self.seal.open(&self.context(&self.caller.binding()), &state);
+        let Some((shown, expires_at)) = opened.as_deref().and_then(|state| state.split_first_chunk::<32>())
+        else {
+            return invalid("params.requestState is not what this call was given");
         };
-        if expires_at.is_none_or(|expires_at| Timestamp(expires_at) <= self.now) {
-            return Ok(Brought::Nothing);
+        let expires_at = expires_at.first_chunk().map_or(i64::MIN, |octets| i64::from_be_bytes(*octets));
+        if Timestamp(expires_at) <= self.now {
+            return Ok(None);
         }
-        match responses {
-            None => Ok(Brought::Nothing),
-            Some(Value::Object(responses)) => match responses.get(KEY) {
-                None => Ok(Brought::Nothing),
-                Some(result) => {
-                    let fits = read(result).map(|answer| Brought::Answer(answer, shown));
-                    fits.ok_or_else(|| {
-                        format!(
-                            "params.inputResponses.{KEY} must have an action (accept, decline or cancel) and, with \
-                             accept, content.confirmed (true or false)"
-                        )
-                    })
-                }
-            },
-            Some(_) => Err("params.inputResponses must be an object".to_owned()),
-        }
+        let result = match &responses {
+            None => None,
+            Some(Value::Object(responses)) => responses.get(KEY),
+            Some(_) => return invalid("params.inputResponses must be an object"),
+        };
+        let Some(result) = result else { return Ok(None) };
+        let Some(consent) = read(result) else {
+            return invalid(&format!(
+                "params.inputResponses.{KEY} must have an action (accept, decline or cancel) and, with accept, \
+                 content.confirmed (true or false)"
+            ));
+        };
+        Ok(Some((consent, *shown)))
     }
 
     /// What a state is bound to: the person and client, the tool, its arguments.
-    fn context<'c>(&'c self, binding: &'c [u8], digest: &'c [u8; 32]) -> [&'c [u8]; 4] {
-        [b"question", binding, self.tool.as_bytes(), digest]
+    fn context<'c>(&'c self, binding: &'c [u8]) -> [&'c [u8]; 4] {
+        [b"question", binding, self.tool.as_bytes(), &self.arguments]
     }
+}
 
-    fn digest(&self) -> [u8; 32] {
-        secret::sha256(json!(self.arguments).to_string().as_bytes())
-    }
+/// The digest of a call's arguments, as [`RoundTrip`] binds its state to them.
+pub fn digest(arguments: &Map<String, Value>) -> [u8; 32] {
+    secret::sha256(json!(arguments).to_string().as_bytes())
 }
 
 #[cfg(test)]
@@ -128,10 +122,10 @@ mod tests {
     #[test]
     fn takes_nothing_but_a_whole_yes_for_a_yes() {
         let read = |result: Value| super::read(&result);
-        assert_eq!(read(json!({ "action": "accept", "content": { "confirmed": true } })), Some(Answer::Yes));
-        assert_eq!(read(json!({ "action": "accept", "content": { "confirmed": false } })), Some(Answer::No));
-        assert_eq!(read(json!({ "action": "decline", "content": { "confirmed": true } })), Some(Answer::No));
-        assert_eq!(read(json!({ "action": "cancel" })), Some(Answer::No));
+        assert_eq!(read(json!({ "action": "accept", "content": { "confirmed": true } })), Some(Consent::Yes));
+        assert_eq!(read(json!({ "action": "accept", "content": { "confirmed": false } })), Some(Consent::No));
+        assert_eq!(read(json!({ "action": "decline", "content": { "confirmed": true } })), Some(Consent::No));
+        assert_eq!(read(json!({ "action": "cancel" })), Some(Consent::No));
         for other in [
             json!({ "action": "accept" }),
             json!({ "action": "accept", "content": {} }),

@@ -16,7 +16,8 @@ use crate::limits;
 use crate::scope::{Scope, Scopes};
 use crate::users;
 
-const MIME_TYPE: &str = "application/json";
+/// What every resource is.
+pub const MIME_TYPE: &str = "application/json";
 /// The variables of the two templates are ids.
 pub const TEMPLATES: [(&str, Template); 2] =
     [("epicme://entries/{id}", Template::Entry), ("epicme://tags/{id}", Template::Tag)];

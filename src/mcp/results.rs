@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::era::Peer;
 
 /// The key under which a result says who gave it.
-pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// A result in the revision that the client speaks.
 pub fn for_peer(result: Value, peer: &Peer) -> Value {
@@ -29,12 +29,13 @@ pub fn server_info(with_title: bool) -> Value {
 }
 
 /// A result as 2026-07-28 has it: its type first, and who gave it.
-fn modern_result(mut result: Value) -> Value {
+pub fn modern_result(mut result: Value) -> Value {
     if let Some(members) = result.as_object_mut() {
         if !members.contains_key("resultType") {
             members.shift_insert(0, "resultType".to_owned(), "complete".into());
         }
-        members.insert("_meta".to_owned(), json!({ SERVER_INFO: server_info(true) }));
+        let meta = members.entry("_meta").or_insert_with(|| json!({}));
+        meta[SERVER_INFO] = server_info(true);
     }
     result
 }

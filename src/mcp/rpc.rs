@@ -1,10 +1,12 @@
 //! JSON-RPC 2.0: what kind of message a value is, and what an answer or an error looks like.
 //!
-//! Knows no method and no era. The one place that knows which HTTP status carries which error.
+//! Runs nothing. The one place that knows which code and which HTTP status each mistake has, in either era.
 
 use serde_json::{Value, json};
 
+use super::wording;
 use crate::events::NoStream;
+use crate::journal::Fault;
 use crate::limits;
 use crate::store::StoreError;
 use crate::trace;
@@ -18,16 +20,12 @@ pub struct Request {
 
 /// A message by its kind (JSON-RPC 2.0 §4, §5).
 pub enum Message {
+    /// It wants an answer.
     Request(Request),
-    Notification {
-        method: String,
-        params: Option<Value>,
-    },
+    /// It wants none.
+    Notification { method: String, params: Option<Value> },
     /// An answer to a request of ours: its `result`, unless it is an error.
-    Response {
-        id: Option<Value>,
-        result: Option<Value>,
-    },
+    Response { id: Option<Value>, result: Option<Value> },
 }
 
 impl Message {
@@ -117,7 +115,7 @@ impl RpcError {
     /// The person must be asked, and the client says that it can't.
     pub fn needs_elicitation() -> RpcError {
         let data = json!({ "requiredCapabilities": { "elicitation": {} } });
-        let text = "This server deletes only what the person confirms: the call needs form elicitation";
+        let text = "This call needs form elicitation: the person must confirm what is deleted";
         RpcError { data: Some(Box::new(data)), ..RpcError::new(400, -32021, text) }
     }
 
@@ -213,6 +211,17 @@ impl RpcError {
             message["error"]["data"] = *data;
         }
         message
+    }
+}
+
+/// Each fault of the journal outside tools, where it is an error of the protocol.
+impl From<Fault> for RpcError {
+    fn from(fault: Fault) -> RpcError {
+        match fault {
+            Fault::Store(error) => RpcError::internal(&error),
+            Fault::BadCursor => RpcError::invalid_params("params.cursor is not a nextCursor of this list"),
+            fault => RpcError::invalid_params(wording::fault(&fault)),
+        }
     }
 }
 

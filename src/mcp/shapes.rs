@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use crate::journal::search::Found;
 use crate::journal::{Entry, EntryItem, EntryTag, Tag, TagItem, TagName};
-use crate::limits;
 use crate::users::User;
 
 /// A person.
@@ -185,31 +184,4 @@ fn flag() -> Value {
 
 fn text_or_null() -> Value {
     json!({ "anyOf": [text(), { "type": "null" }] })
-}
-
-/// A title or name in the middle of a sentence: cut, and without what would let it say something else than it is (control characters,
-/// and those that break a line or turn the direction of text).
-pub fn shown_name(name: &str) -> String {
-    let harmless = |c: &char| {
-        !c.is_control()
-            && !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut cut: String = name.chars().filter(harmless).take(limits::SHOWN_NAME_CHARS_MAX + 1).collect();
-    if let Some((end, _)) = cut.char_indices().nth(limits::SHOWN_NAME_CHARS_MAX) {
-        cut.truncate(end);
-        cut.push('…');
-    }
-    cut
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shows_a_name_as_what_it_is() {
-        assert_eq!(shown_name("a\u{1b}[2Jb\u{202e}c\nd\u{2028}e\u{61c}f"), "a[2Jbcdef");
-        assert_eq!(shown_name(&"é".repeat(80)), "é".repeat(80));
-        assert_eq!(shown_name(&"é".repeat(81)), format!("{}…", "é".repeat(80)));
-    }
 }

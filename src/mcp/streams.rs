@@ -20,7 +20,7 @@ use crate::response::EventStream;
 use crate::trace::Exchange;
 
 /// What is kept of a request for as long as its stream is open.
-pub struct Stay {
+pub struct OpenRequest {
     /// What requests are answered from.
     pub app: Arc<App>,
     /// The request's head, whose token opened the gate.
@@ -44,14 +44,15 @@ pub enum Next {
 }
 
 /// The request that a stream answers: only there can it be answered or cancelled. A legacy client is known by its
-/// session, any other by what its token says.
+/// session, any other by the client that its token was given to, and all with tokens from the command line are one here.
+/// (No session id begins with a word and a space.)
 pub fn opener(caller: &Caller, session: Option<&str>, id: &Value) -> Opener {
     let client =
         session.map_or_else(|| format!("client {}", caller.client_id().unwrap_or("")), str::to_owned);
     Opener { client, id: id.to_string() }
 }
 
-impl Stay {
+impl OpenRequest {
     /// Waits until something comes, at most until `deadline`, and keeps the stream alive meanwhile.
     pub fn next(
         &self,
@@ -68,17 +69,18 @@ impl Stay {
                 return Ok(Next::Gone);
             }
             match news {
-                News::None if Timestamp::now() >= self.caller.expires_at() => return Ok(Next::Barred),
-                News::None if left.is_zero() && self.is_admitted() => return Ok(Next::Late),
-                News::None if left.is_zero() => return Ok(Next::Barred),
-                News::None if silent_since.elapsed() < limits::KEEP_ALIVE => {}
-                News::None if self.is_admitted() => {
+                None if Timestamp::now() >= self.caller.expires_at() => return Ok(Next::Barred),
+                None if left.is_zero() && self.is_admitted() => return Ok(Next::Late),
+                None if left.is_zero() => return Ok(Next::Barred),
+                None if silent_since.elapsed() < limits::KEEP_ALIVE => {}
+                None if self.is_admitted() => {
                     stream.keep_alive()?;
                     silent_since = Instant::now();
                 }
-                News::Changed(_) | News::Answered(_) if self.is_admitted() => return Ok(Next::News(news)),
-                News::None | News::Changed(_) | News::Answered(_) => return Ok(Next::Barred),
-                News::Cancelled | News::Ended => return Ok(Next::News(news)),
+                None => return Ok(Next::Barred),
+                Some(news @ (News::Cancelled | News::Ended)) => return Ok(Next::News(news)),
+                Some(news) if self.is_admitted() => return Ok(Next::News(news)),
+                Some(_) => return Ok(Next::Barred),
             }
         }
     }

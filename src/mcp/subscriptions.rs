@@ -13,11 +13,10 @@ use super::form::Form;
 use super::resources;
 use super::results;
 use super::rpc::{RpcError, success};
-use super::streams::{self, Next, Stay};
+use super::streams::{self, Next, OpenRequest};
 use super::{Failure, Mcp, Reply};
 use crate::events::{Change, Changes, Listener, News, Resource, Wish};
-use crate::gate::Caller;
-use crate::journal::{Fault, Journal, entries, tags};
+use crate::journal::{Fault, entries, tags};
 use crate::limits;
 use crate::response::EventStream;
 use crate::scope::{Scope, Scopes};
@@ -55,7 +54,7 @@ impl Asked {
 }
 
 /// What a client is told.
-pub struct Honoured {
+struct Honoured {
     /// Whether the list of resources is among it: for this caller it is the tags that come and go in there.
     list: bool,
     /// The resources, each with the URI that the client calls it by.
@@ -63,16 +62,14 @@ pub struct Honoured {
 }
 
 impl Honoured {
-    /// What of it the caller may read. `journal` makes the caller's journal for an operation with these needs.
-    pub fn of<'j>(
-        asked: Asked,
-        caller: &Caller,
-        journal: impl Fn(Scopes) -> Option<Journal<'j>>,
-    ) -> Result<Honoured, Fault> {
+    /// What of it the caller may read.
+    fn of(asked: Asked, mcp: &Mcp) -> Result<Honoured, Fault> {
         let mut uris = BTreeMap::new();
         for uri in asked.uris {
             let Some(resource) = resources::parse(&uri) else { continue };
-            let Some(journal) = journal(resources::needs(resource)) else { continue };
+            let Some(journal) = mcp.journal_if(resources::needs(resource), "subscriptions/listen") else {
+                continue;
+            };
             let is_there = match resource {
                 Resource::User | Resource::Entries | Resource::Tags => true,
                 Resource::Entry(id) => entries::find(&journal, id)?.is_some(),
@@ -82,12 +79,12 @@ impl Honoured {
                 uris.entry(resource).or_insert(uri);
             }
         }
-        let list = asked.list && caller.scopes().contains(Scopes::of(&[Scope::TagsRead]));
+        let list = asked.list && mcp.caller.scopes().contains(Scopes::of(&[Scope::TagsRead]));
         Ok(Honoured { list, uris })
     }
 
     /// The changes that these are.
-    pub fn changes(&self) -> Changes {
+    fn changes(&self) -> Changes {
         let list = self.list.then_some(Change::List);
         self.uris.keys().map(|resource| Change::Of(*resource)).chain(list).collect()
     }
@@ -107,25 +104,19 @@ impl Honoured {
 /// Opens the stream of what is `asked`.
 pub fn open(mcp: Mcp, asked: Asked, id: Value, form: Form) -> Result<Reply, Failure> {
     if !form.events {
-        return Err(Failure::NoStream);
+        return Err(Failure::StreamRefused);
     }
-    let answered = |error: RpcError| Failure::Rpc(error.answering(&id));
-    let journal = |needs| {
-        let permit = mcp.caller.permit(needs, "subscriptions/listen").ok()?;
-        Some(mcp.app.journal(permit))
-    };
-    let honoured = Honoured::of(asked, &mcp.caller, journal).map_err(|fault| answered(fault.into()))?;
-    let wish = Wish::Changes(honoured.changes());
-    let listener = mcp.app.events.listen(mcp.caller.person(), streams::opener(&mcp.caller, None, &id), wish);
-    let listener = listener.map_err(|why| answered(why.into()))?;
-    let stay = mcp.stay();
-    Ok(Reply::Stream(Box::new(move |stream| write(&stay, &listener, &honoured, &id, stream))))
+    let honoured = Honoured::of(asked, &mcp).map_err(RpcError::from)?;
+    let (opener, wish) = (streams::opener(&mcp.caller, None, &id), Wish::Changes(honoured.changes()));
+    let listener = mcp.app.events.listen(mcp.caller.person(), opener, wish).map_err(RpcError::from)?;
+    let request = mcp.kept();
+    Ok(Reply::Stream(Box::new(move |stream| write(&request, &listener, &honoured, &id, stream))))
 }
 
-/// Writes the stream: the acknowledgement, what changes, and at the end the result, whether the token has ended or the
-/// server stops.
+/// Writes the stream: the acknowledgement, what changes, and at the end the result: the token has ended, the
+/// server stops, or the client has cancelled its request.
 fn write(
-    stay: &Stay,
+    request: &OpenRequest,
     listener: &Listener,
     honoured: &Honoured,
     id: &Value,
@@ -133,9 +124,7 @@ fn write(
 ) -> io::Result<()> {
     let meta = json!({ "io.modelcontextprotocol/subscriptionId": id });
     let end = |stream: &mut EventStream| {
-        let mut meta = meta.clone();
-        meta[results::SERVER_INFO] = results::server_info(true);
-        stream.send(&success(id.clone(), json!({ "resultType": "complete", "_meta": meta })))
+        stream.send(&success(id.clone(), results::modern_result(json!({ "_meta": meta }))))
     };
     let notification = |method: &str, mut params: Value| {
         params["_meta"] = meta.clone();
@@ -144,13 +133,13 @@ fn write(
     let acknowledged = json!({ "notifications": honoured.described() });
     stream.send(&notification("subscriptions/acknowledged", acknowledged))?;
     loop {
-        match stay.next(listener, stream, None)? {
+        match request.next(listener, stream, None)? {
             Next::News(News::Changed(changes)) => {
                 let mut admitted_at = Instant::now();
                 for change in changes {
                     // To a client that is slow to read, telling all of it may take longer than its token lives.
                     if admitted_at.elapsed() >= limits::STREAM_LOOK {
-                        if !stay.is_admitted() {
+                        if !request.is_admitted() {
                             return end(stream);
                         }
                         admitted_at = Instant::now();

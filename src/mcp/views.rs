@@ -6,9 +6,9 @@
 use serde_json::{Value, json};
 
 /// The extension's name in `capabilities.extensions`.
-pub const EXTENSION: &str = "io.modelcontextprotocol/ui";
+const EXTENSION: &str = "io.modelcontextprotocol/ui";
 /// The type of a view, which a client that shows views lists in its settings of the extension.
-pub const MIME_TYPE: &str = "text/html;profile=mcp-app";
+const MIME_TYPE: &str = "text/html;profile=mcp-app";
 
 /// One page for every view: it shows whatever the result holds. Its own policy admits its one style and one script by
 /// their hashes, whatever the client's frame would allow.

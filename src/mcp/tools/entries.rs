@@ -10,6 +10,7 @@ use crate::journal::{Entry, Fault, Tag, search};
 use crate::limits;
 use crate::mcp::arguments::Checked;
 use crate::mcp::shapes;
+use crate::mcp::wording;
 
 pub(super) fn create_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
     let new = NewEntry {
@@ -92,7 +93,7 @@ pub(super) fn delete_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolE
 pub(super) fn ask_before_delete_entry(desk: &Desk, given: &Checked) -> Result<Question, ToolError> {
     let id = given.id("id");
     let entry = entries::find(&desk.journal, id)?.ok_or(Fault::EntryNotFound(id))?;
-    let title = shapes::shown_name(&entry.title);
+    let title = wording::shown_name(&entry.title);
     let text =
         format!("Entry \"{}\" (ID {id}) was not deleted: the deletion was not confirmed.", entry.title);
     let data = json!({ "success": false, "entry": shapes::entry(&entry) });

@@ -1,4 +1,4 @@
-//! The tools: what a tool is, how it is shown and how a call of it runs; `table` lists them.
+//! The tools: what a tool is, how it is described and what it gives; `table` lists them.
 //!
 //! Knows no SQL, no sockets and no token. Invariant: a tool runs only with a
 //! [`Permit`](crate::gate::Permit) for the scope in its row, and with arguments that passed the schema in its row.
@@ -13,11 +13,10 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Argument, Checked};
 use super::resources;
-use super::rpc::RpcError;
+use super::wording;
 use crate::clock::Timestamp;
-use crate::events::{Answer as Consent, Resource};
+use crate::events::{Consent, Resource};
 use crate::journal::{Fault, Journal, Shown};
-use crate::limits;
 use crate::scope::{Scope, Scopes};
 use crate::store::StoreError;
 
@@ -28,7 +27,7 @@ pub struct Tool {
     title: &'static str,
     about: &'static str,
     /// The scope that a call needs.
-    pub scope: Scope,
+    scope: Scope,
     effect: Effect,
     arguments: Vec<Argument>,
     output: fn() -> Value,
@@ -52,7 +51,7 @@ struct Question {
 /// How a call stands with the person.
 #[derive(Clone, Copy)]
 pub enum Standing {
-    /// They can't be asked, and the operator doesn't demand it: the host has shown them the call, or chose not to.
+    /// The tool doesn't ask; or they can't be asked, and the operator doesn't demand it.
     NotAsked,
     /// They are to be asked.
     ToBeAsked,
@@ -89,7 +88,7 @@ pub struct Desk<'a> {
     pub scopes: Scopes,
     /// The time of the request.
     pub now: Timestamp,
-    /// What the person was shown when they agreed.
+    /// What the person was shown when they agreed; `None` where nobody was asked.
     pub shown: Option<Shown>,
 }
 
@@ -158,51 +157,45 @@ impl Tool {
         given: Map<String, Value>,
         standing: Standing,
     ) -> Result<Outcome, StoreError> {
-        let answer = match arguments::read(&self.arguments, given) {
-            Ok(checked) => self.run(desk, &checked, standing),
-            Err(faults) => Err(ToolError::Told(format!("Invalid arguments for {}: {faults}", self.name))),
-        };
-        match answer {
-            Ok(Ok(answer)) => Ok(Outcome::Result(answer.result())),
-            Ok(Err(Question { text, shown, .. })) => Ok(Outcome::Ask { text, shown }),
-            Err(ToolError::Told(text)) => Ok(Outcome::Result(told(&text))),
-            // Only a tool that asks can find the row changed, and it has been asked again below.
-            Err(ToolError::Changed) => Ok(Outcome::Result(told("It changed meanwhile; nothing was done."))),
-            Err(ToolError::Store(error)) => Err(error),
-        }
-    }
-
-    fn run(
-        &self,
-        desk: &Desk,
-        given: &Checked,
-        standing: Standing,
-    ) -> Result<Result<Answer, Question>, ToolError> {
-        let (Some(question), Standing::ToBeAsked | Standing::Answered(..)) = (self.question, standing) else {
-            return (self.run)(desk, given).map(Ok);
-        };
-        match standing {
-            Standing::Answered(Consent::No, _) => Ok(Ok(question(desk, given)?.declined)),
-            Standing::Answered(Consent::Yes, shown) => {
-                // Looked at where it is deleted, in the same transaction: a row that has changed is asked about anew.
-                match (self.run)(&Desk { shown: Some(shown), ..*desk }, given) {
-                    Err(ToolError::Changed) => question(desk, given).map(Err),
-                    done => done.map(Ok),
+        let checked = arguments::read(&self.arguments, given)
+            .map_err(|faults| ToolError::Told(format!("Invalid arguments for {}: {faults}", self.name)));
+        let outcome = checked.and_then(|given| match (self.question, standing) {
+            (None, _) | (_, Standing::NotAsked) => (self.run)(desk, &given).map(Answer::outcome),
+            (Some(question), Standing::ToBeAsked) => question(desk, &given).map(Question::outcome),
+            (Some(question), Standing::Answered(Consent::No, _)) => {
+                question(desk, &given).map(|question| question.declined.outcome())
+            }
+            // Looked at where it is deleted, in the same transaction: a row that has changed is asked about anew.
+            (Some(question), Standing::Answered(Consent::Yes, shown)) => {
+                match (self.run)(&Desk { shown: Some(shown), ..*desk }, &given) {
+                    Err(ToolError::Changed) => question(desk, &given).map(Question::outcome),
+                    done => done.map(Answer::outcome),
                 }
             }
-            _ => question(desk, given).map(Err),
+        });
+        match outcome {
+            Ok(outcome) => Ok(outcome),
+            Err(ToolError::Store(error)) => Err(error),
+            Err(ToolError::Told(text)) => Ok(Outcome::Result(told(&text))),
+            Err(ToolError::Changed) => Ok(Outcome::Result(told(&wording::fault(&Fault::Changed)))),
         }
+    }
+}
+
+impl Question {
+    fn outcome(self) -> Outcome {
+        Outcome::Ask { text: self.text, shown: self.shown }
     }
 }
 
 impl Answer {
     /// The `CallToolResult`.
-    fn result(self) -> Value {
+    fn outcome(self) -> Outcome {
         let Answer { text, links, data } = self;
         let block = |text: String| json!({ "type": "text", "text": text });
         let json = block(data.to_string()); // for clients that don't read structuredContent
         let content: Vec<_> = text.map(block).into_iter().chain(links).chain([json]).collect();
-        json!({ "content": content, "structuredContent": data })
+        Outcome::Result(json!({ "content": content, "structuredContent": data }))
     }
 }
 
@@ -217,71 +210,13 @@ impl From<StoreError> for ToolError {
     }
 }
 
-/// Each fault as a sentence that says what to do next.
 impl From<Fault> for ToolError {
     fn from(fault: Fault) -> ToolError {
-        ToolError::Told(match fault {
-            Fault::EntryNotFound(id) => {
-                format!(
-                    "Entry with ID \"{id}\" not found. list_entries and search_entries show the entries there are."
-                )
-            }
-            Fault::TagNotFound(id) => {
-                format!("Tag ID \"{id}\" not found. list_tags shows the tags there are.")
-            }
-            Fault::TagNameTaken { name, id } => {
-                format!(
-                    "A tag named \"{name}\" already exists (ID: {id}). Use that one, or choose another name."
-                )
-            }
-            Fault::Changed => return ToolError::Changed,
-            Fault::TagsFull => {
-                let max = limits::TAGS_MAX;
-                format!("There are {max} tags, and there can't be more. Delete one that you don't need.")
-            }
-            Fault::TooManyTags => {
-                let max = limits::TAGS_PER_ENTRY_MAX;
-                format!("An entry can have at most {max} tags, and this one has {max}. Remove one first.")
-            }
-            Fault::BadMoment { argument, text } => {
-                format!("Invalid arguments: {argument} must be a date or date-time that exists, not {text:?}")
-            }
-            Fault::BadCursor => {
-                "Invalid arguments: cursor must be the nextCursor of a call with the same filters. \
-                                 Leave it out to start from the beginning."
-                    .to_owned()
-            }
-            Fault::EmptyQuery => {
-                "Invalid arguments: query must contain a word to search for. list_entries lists without one."
-                    .to_owned()
-            }
-            Fault::OnlyExclusions => {
-                "Invalid arguments: query must contain a word that is not excluded.".to_owned()
-            }
-            Fault::TooManyTerms => format!(
-                "Invalid arguments: query can have at most {} words, of which {} beginnings (word*) of at least 2 letters.",
-                limits::QUERY_TERMS_MAX,
-                limits::QUERY_BEGINNINGS_MAX
-            ),
-            Fault::Store(StoreError::TooSlow) => {
-                "This took too long. Ask for less: fewer or longer words, narrower filters, a smaller page."
-                    .to_owned()
-            }
-            Fault::Store(error) => return ToolError::Store(error),
-        })
-    }
-}
-
-/// The same outside tools, where a fault is an error of the protocol.
-impl From<Fault> for RpcError {
-    fn from(fault: Fault) -> RpcError {
         match fault {
-            Fault::Store(error) => RpcError::internal(&error),
-            fault => match ToolError::from(fault) {
-                ToolError::Told(text) => RpcError::invalid_params(text),
-                ToolError::Changed => RpcError::broken_off("The row changed meanwhile"),
-                ToolError::Store(error) => RpcError::internal(&error),
-            },
+            Fault::Changed => ToolError::Changed,
+            Fault::Store(StoreError::TooSlow) => ToolError::Told(wording::TOO_SLOW.to_owned()),
+            Fault::Store(error) => ToolError::Store(error),
+            fault => ToolError::Told(wording::fault(&fault)),
         }
     }
 }
@@ -302,6 +237,6 @@ fn tag_link(id: i64, name: &str, modified: Timestamp) -> Value {
 fn link(resource: Resource, name: &str, description: String, modified: Timestamp) -> Value {
     json!({
         "type": "resource_link", "uri": resources::uri(resource), "name": name, "description": description,
-        "mimeType": "application/json", "annotations": { "lastModified": modified.iso8601() },
+        "mimeType": resources::MIME_TYPE, "annotations": { "lastModified": modified.iso8601() },
     })
 }

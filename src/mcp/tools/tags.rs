@@ -9,6 +9,7 @@ use crate::journal::{Fault, Tag, tags};
 use crate::limits;
 use crate::mcp::arguments::Checked;
 use crate::mcp::shapes;
+use crate::mcp::wording;
 use crate::scope::Scope;
 use crate::users;
 
@@ -69,7 +70,7 @@ pub(super) fn delete_tag(desk: &Desk, given: &Checked) -> Result<Answer, ToolErr
 pub(super) fn ask_before_delete_tag(desk: &Desk, given: &Checked) -> Result<Question, ToolError> {
     let id = given.id("id");
     let (tag, entry_count) = tags::find_counted(&desk.journal, id)?.ok_or(Fault::TagNotFound(id))?;
-    let name = shapes::shown_name(&tag.name);
+    let name = wording::shown_name(&tag.name);
     let lose = match entry_count {
         0 => "No entry has it.".to_owned(),
         1 => "1 entry loses it; the entry stays.".to_owned(),
