@@ -49,7 +49,7 @@ pub enum Wish {
 /// The request that a stream answers.
 #[derive(PartialEq, Eq)]
 pub struct Opener {
-    /// Who sent it: a legacy client's session, or the client that the token was given to.
+    /// Who sent it: a legacy client's session, or else the token.
     pub client: String,
     /// Its id.
     pub id: String,
@@ -145,7 +145,10 @@ impl Events {
     /// Begins to listen for a person: what happens from now on is kept until it is taken.
     pub fn listen(self: &Arc<Events>, person: i64, opener: Opener, wish: Wish) -> Result<Listener, NoStream> {
         let mut state = locked(&self.state);
-        let own = state.open.get(&person).map_or(0, Vec::len);
+        // Subscriptions don't take the places of questions, or a person with many of them could delete nothing.
+        let is_alike =
+            |open: &&Arc<Waiting>| matches!(open.wish, Wish::Answer) == matches!(wish, Wish::Answer);
+        let own = state.open.get(&person).into_iter().flatten().filter(is_alike).count();
         if state.ended {
             return Err(NoStream::Ended);
         }
@@ -171,6 +174,17 @@ impl Events {
                 waiting.put(|inbox| inbox.changes.extend(wanted.intersection(changes)));
             }
         }
+    }
+
+    /// Everything that some stream of a person waits for.
+    pub fn watched(&self, person: i64) -> Changes {
+        let state = locked(&self.state);
+        let wishes =
+            state.open.get(&person).into_iter().flatten().filter_map(|waiting| match &waiting.wish {
+                Wish::Changes(wanted) => Some(wanted),
+                Wish::Answer => None,
+            });
+        wishes.flatten().copied().collect()
     }
 
     /// Hands an answer to the question of this id; `false` when no such question of that person's is open in that
@@ -223,6 +237,17 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// Gives back news that can't be told yet; they come again.
+    pub fn give_back(&self, news: News) {
+        let mut inbox = locked(&self.waiting.inbox);
+        match news {
+            News::Changed(changes) => inbox.changes.extend(changes),
+            News::Answered(answer) => _ = inbox.answer.get_or_insert(answer),
+            News::Cancelled => inbox.cancelled = true,
+            News::Ended => inbox.ended = true,
+        }
+    }
+
     /// Opens the question of this id, which can't be guessed and was never asked before. An answer to the one before
     /// counts no more: that was about something else.
     pub fn ask(&self, id: &str) {
@@ -306,12 +331,27 @@ mod tests {
     }
 
     #[test]
+    fn brings_again_what_could_not_be_told() {
+        let events = Arc::new(Events::default());
+        let (tag, tags) = (Change::Of(Resource::Tag(1)), Change::Of(Resource::Tags));
+        let hers = events.listen(1, opener("7"), wish(&[tag, tags])).expect("room");
+        assert_eq!(events.watched(1), Changes::from([tag, tags]));
+        assert_eq!(events.watched(2), Changes::new());
+        events.publish(1, &Changes::from([tag]));
+        let news = hers.wait(NOW).expect("news");
+        events.publish(1, &Changes::from([tags]));
+        hers.give_back(news);
+        assert_eq!(hers.wait(NOW), Some(News::Changed(Changes::from([tag, tags]))));
+    }
+
+    #[test]
     fn bounds_the_streams_of_a_person_and_of_all() {
         let events = Arc::new(Events::default());
         let mut open: Vec<_> = (0..limits::STREAMS_PER_PERSON_MAX)
             .map(|_| events.listen(1, opener("7"), wish(&[Change::List])).expect("room"))
             .collect();
         assert!(events.listen(1, opener("7"), wish(&[Change::List])).is_err());
+        drop(events.listen(1, opener("7"), Wish::Answer).expect("a question's own place"));
         open.pop();
         open.push(events.listen(1, opener("7"), wish(&[Change::List])).expect("the place given up"));
         for person in 2.. {

@@ -14,7 +14,7 @@ use crate::remote::{No, Remote};
 use crate::request::Head;
 use crate::response::Response;
 use crate::scope::Scopes;
-use crate::secret::TokenText;
+use crate::secret::{self, TokenText};
 use crate::site::{self, Site};
 use crate::store::{Store, StoreError};
 use crate::tokens;
@@ -292,13 +292,14 @@ impl Gate<'_> {
     /// What a token says that was made here.
     fn own_token(&self, presented: &[u8], exchange: &mut Exchange) -> Result<Pass, Rule> {
         let presented = ask(exchange, Rule::MalformedToken, TokenText::parse(presented))?;
+        let digest = presented.hash();
         let token = ask(exchange, Rule::Undecided, answered(tokens::find(self.store, &presented)))?;
         let token = ask(exchange, Rule::UnknownToken, token)?;
         hold(exchange, Rule::Revoked, token.revoked_at.is_none())?;
         hold(exchange, Rule::Expired, self.now < token.expires_at)?;
         hold(exchange, Rule::WrongAudience, token.resource == self.site.audience())?;
         let tokens::Token { user_id, client_id, scopes, expires_at, .. } = token;
-        Ok(Pass { user_id, client_id, scopes, expires_at })
+        Ok(Pass { user_id, client_id, scopes, expires_at, digest })
     }
 
     /// What a token says that another authorization server made. It is judged in `remote.rs`, in this
@@ -308,7 +309,8 @@ impl Gate<'_> {
         let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~+/=".contains(&octet);
         let text = std::str::from_utf8(presented).ok();
         let text = text.filter(|text| !text.is_empty() && text.bytes().all(fits));
-        let told = remote.find(ask(exchange, Rule::MalformedToken, text)?, self.origin, self.now);
+        let text = ask(exchange, Rule::MalformedToken, text)?;
+        let told = remote.find(text, self.origin, self.now);
         let no = told.as_ref().err().copied();
         hold(exchange, Rule::Undecided, no != Some(No::Unreachable))?;
         hold(exchange, Rule::UnknownToken, no != Some(No::Inactive))?;
@@ -316,7 +318,14 @@ impl Gate<'_> {
         let told = ask(exchange, Rule::WrongAudience, told.ok())?;
         let user_id = users::find_or_insert_subject(self.store, remote.issuer(), &told.subject, self.now);
         let user_id = ask(exchange, Rule::Undecided, answered(user_id))?;
-        Ok(Pass { user_id, client_id: told.client_id, scopes: told.scopes, expires_at: told.expires_at })
+        let digest = secret::sha256(text.as_bytes());
+        Ok(Pass {
+            user_id,
+            client_id: told.client_id,
+            scopes: told.scopes,
+            expires_at: told.expires_at,
+            digest,
+        })
     }
 }
 
@@ -337,6 +346,7 @@ struct Pass {
     client_id: Option<String>,
     scopes: Scopes,
     expires_at: Timestamp,
+    digest: [u8; 32],
 }
 
 impl Caller {
@@ -368,9 +378,9 @@ impl Caller {
         [&self.pass.user_id.to_be_bytes(), client.as_bytes()].concat()
     }
 
-    /// The client that the token was given to; `None` for one from the command line.
-    pub fn client_id(&self) -> Option<&str> {
-        self.pass.client_id.as_deref()
+    /// What tells this token from every other one, and says nothing of it.
+    pub fn token_digest(&self) -> [u8; 32] {
+        self.pass.digest
     }
 
     /// From this moment on the token opens nothing, an open stream neither.

@@ -197,12 +197,14 @@ pub const BATCH_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const REQUEST_ID_BYTES_MAX: usize = 1024;
 /// Values in one JSON text, objects' members and arrays' items counted; past it `-32700`.
 pub const JSON_VALUES_MAX: usize = 20_000;
-/// Event streams that one person may have open, subscriptions and questions together; past it `-32603`.
+/// Event streams that one person may have open, so many subscriptions and so many questions; past it `-32603`.
 pub const STREAMS_PER_PERSON_MAX: usize = 8;
 /// Event streams of everybody; past it `-32603`. Each holds a thread.
 pub const STREAMS_MAX: usize = 256;
 /// An event stream on which nothing happens says so this often, and asks the gate again.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long an event stream whose token can't be judged is kept, counted from its last word; past it it ends.
+pub const DOUBT_MAX: Duration = Duration::from_secs(60);
 /// How often an event stream looks whether its client is still there and its token hasn't expired; and how long a burst
 /// of events may go on before the gate is asked again.
 pub const STREAM_LOOK: Duration = Duration::from_secs(1);

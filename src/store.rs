@@ -357,6 +357,10 @@ fn write_in_groups(connection: &Connection, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         // Another process may hold the lock. What the job has waited already counts.
         let left = limits::BUSY_MAX.saturating_sub(first.queued.elapsed());
+        if left.is_zero() {
+            first.refuse(StoreError::Busy); // what came before took too long: it has been promised an answer by now
+            continue;
+        }
         if let Err(error) = begin(connection, left) {
             first.refuse(error);
             continue;

@@ -1709,7 +1709,8 @@ fn asks_about_a_row_by_its_name_cut_and_cleaned_and_by_its_id() {
     let (mut ada, _) = neighbours();
     let rows = [
         ("walks".to_owned(), "walks".to_owned()),
-        ("a \"b\" c".to_owned(), "a \"b\" c".to_owned()),
+        ("a \"b\" c".to_owned(), "a 'b' c".to_owned()),
+        ("a\u{200b}b\u{feff}".to_owned(), "ab".to_owned()),
         ("é☂".repeat(40), "é☂".repeat(40)),
         ("é☂".repeat(40) + "x", "é☂".repeat(40) + "…"),
         ("one\ntwo\r\u{1b}[31mthree\u{7f}\u{9b}".to_owned(), "onetwo[31mthree".to_owned()),
@@ -1719,10 +1720,14 @@ fn asks_about_a_row_by_its_name_cut_and_cleaned_and_by_its_id() {
     ];
     for (name, shown) in rows {
         let entry = ada.client.ok("create_entry", json!({ "title": name, "content": "" }));
-        let tag = ada.client.ok("create_tag", json!({ "name": name }));
-        let [id, tag_id] = [&entry["entry"]["id"], &tag["tag"]["id"]].map(|id| id.as_i64().expect("an id"));
+        let id = entry["entry"]["id"].as_i64().expect("an id");
         let asked = delete(&mut ada, "delete_entry", id, json!({}));
         assert_eq!(question(&asked), format!("Delete the entry \"{shown}\" (ID: {id})?"));
+        if name.contains(char::is_control) {
+            continue; // a tag can't have such a name
+        }
+        let tag = ada.client.ok("create_tag", json!({ "name": name }));
+        let tag_id = tag["tag"]["id"].as_i64().expect("an id");
         let asked = delete(&mut ada, "delete_tag", tag_id, json!({}));
         assert_eq!(question(&asked), format!("Delete the tag \"{shown}\" (ID: {tag_id})? No entry has it."));
     }

@@ -543,6 +543,7 @@ fn limits_every_text_and_names_the_limit_and_the_size() {
         ada.fails("create_tag", json!({ "name": blank }), "name must not be blank");
         ada.fails("update_tag", json!({ "id": 1, "name": blank }), "name must not be blank");
     }
+    ada.fails("create_tag", json!({ "name": "a\u{1}b" }), "name must not contain control characters");
     let described = |name: &str, size| json!({ "name": name, "description": "é".repeat(size) });
     ada.ok("create_tag", described("a", 0));
     ada.ok("create_tag", described("b", 1000));

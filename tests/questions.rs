@@ -221,7 +221,7 @@ fn names_the_row_in_the_question_as_what_it_is() {
     let whole = "é".repeat(limits::SHOWN_NAME_CHARS_MAX);
     let hostile = "a\u{1b}[31m\r\n\u{85}b\u{202e}c\u{2066}d\u{2028}e\u{7f}";
     for (title, shown) in
-        [(long.as_str(), cut.as_str()), (&whole, &whole), (hostile, "a[31mbcde"), ("\"?", "\"?")]
+        [(long.as_str(), cut.as_str()), (&whole, &whole), (hostile, "a[31mbcde"), ("\"?", "'?")]
     {
         ada.ok("update_entry", json!({ "id": 2, "title": title }));
         let question = ask(ada, "delete_entry", 2, &json!({})).0;
@@ -231,7 +231,7 @@ fn names_the_row_in_the_question_as_what_it_is() {
     let lose = ["1 entry loses it; the entry stays.", "2 entries lose it; the entries stay."];
     assert_eq!(question(ada), format!("Delete the tag \"walks\" (ID: 1)? {}", lose[0]));
     ada.ok("add_tag_to_entry", json!({ "entryId": 2, "tagId": 1 }));
-    ada.ok("update_tag", json!({ "id": 1, "name": "a\u{7}\u{202e}b" }));
+    ada.ok("update_tag", json!({ "id": 1, "name": "a\u{200b}\u{202e}b" }));
     assert_eq!(question(ada), format!("Delete the tag \"ab\" (ID: 1)? {}", lose[1]));
     assert_eq!(ask(ada, "delete_tag", 2, &json!({})).0, "Delete the tag \"rain\" (ID: 2)? No entry has it.");
 }

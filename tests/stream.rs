@@ -730,6 +730,11 @@ fn ends_by_a_notification_of_the_same_client_that_names_its_request() {
         cancel(nothing);
     }
     meant.ends();
+    // Ids are counted from the same number everywhere: another client of hers doesn't end it.
+    let mut elsewhere = Client::new(&server, &server.token("ada@example.com", &[]));
+    let params = json!({ "requestId": "s2", "_meta": modern_meta() });
+    let cancelled = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params });
+    assert_eq!(elsewhere.post(&FIELDS[..1], &cancelled.to_string()).status, 202);
     for person in [&mut ada, &mut bob] {
         person.ok("create_tag", json!({ "name": "later" }));
     }

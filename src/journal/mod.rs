@@ -15,6 +15,7 @@ use crate::events::{Change, Changes, Events, Resource};
 use crate::gate::Permit;
 use crate::secret::{self, Seal};
 use crate::store::{Store, StoreError};
+use crate::trace;
 
 /// One person's journal: where it is kept, who listens to it, and the permit that opened it.
 #[derive(Clone, Copy)]
@@ -48,6 +49,29 @@ impl Journal<'_> {
         })?;
         self.events.publish(permit.user_id(), &changes);
         Ok(value)
+    }
+}
+
+impl Journal<'_> {
+    /// Tells those who watch an entry for which `touched` says so that it is different now, for a change that may touch
+    /// any number of entries: only those that somebody watches are looked at, and the writer doesn't wait for it.
+    fn tell_watchers(&self, touched: impl Fn(&Own, i64) -> Result<bool, Fault>) {
+        let (person, mut changes) = (self.permit.user_id(), Changes::new());
+        let watched = self.events.watched(person);
+        let found = self.read(|own| {
+            for change in watched {
+                if let Change::Of(Resource::Entry(id)) = change
+                    && touched(own, id)?
+                {
+                    changes.insert(change);
+                }
+            }
+            Ok(())
+        });
+        if found.is_err() {
+            trace::note("an event was not told: its entries can't be read now"); // the change itself stands
+        }
+        self.events.publish(person, &changes);
     }
 }
 

@@ -82,10 +82,10 @@ pub fn update(
     description: Option<Option<String>>,
     now: Timestamp,
 ) -> Result<Tag, Fault> {
-    journal.change(move |own, changes| {
+    let (tag, renamed) = journal.change(move |own, changes| {
         let known = find_in(own, id)?.ok_or(Fault::TagNotFound(id))?;
         if name.is_none() && description.is_none() {
-            return Ok(known);
+            return Ok((known, false));
         }
         if let Some(name) = &name {
             refuse_taken_name(own, name, id)?;
@@ -96,13 +96,22 @@ pub fn update(
         own.change(sql, &[&id, &name, &description.is_some(), &description.flatten(), &now.0])?;
         changes.extend(changed(id));
         let tag = find_in(own, id)?.ok_or(Fault::TagNotFound(id))?;
-        if tag.name != known.name {
+        let renamed = tag.name != known.name;
+        if renamed {
             changes.insert(Change::List);
-            // Each shows the tag's name; the list of entries shows none.
-            changes.extend(entries_of(own, id)?.into_iter().map(|id| Change::Of(Resource::Entry(id))));
         }
-        Ok(tag)
-    })
+        Ok((tag, renamed))
+    })?;
+    if renamed {
+        journal.tell_watchers(|own, entry_id| is_attached(own, entry_id, id));
+    }
+    Ok(tag)
+}
+
+/// Whether an entry shows a tag's name. (The list of entries shows none.)
+fn is_attached(own: &Own, entry_id: i64, id: i64) -> Result<bool, Fault> {
+    let sql = "SELECT 1 FROM entry_tags WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3";
+    Ok(own.first(sql, &[&entry_id, &id], |_| Ok(()))?.is_some())
 }
 
 /// Deletes a tag, which detaches it from every entry, and gives what it was. Where a person was asked, it must still be
@@ -116,6 +125,7 @@ pub fn delete(journal: &Journal, id: i64, shown: Option<Shown>) -> Result<Tag, F
         }
         changes.extend(changed(id));
         changes.insert(Change::List);
+        // All of them: once their links are gone nobody can tell which they were. The deletion itself costs more.
         changes.extend(entries.into_iter().flat_map(entry_changed));
         own.change("DELETE FROM tags WHERE user_id = ?1 AND id = ?2", &[&id])?;
         Ok(tag)

@@ -138,6 +138,7 @@ impl Argument {
             Kind::Text { min, max } => characters(text()?, *min, *max).map(Value::from),
             Kind::Name { max } => match characters(text()?, 1, *max)?.trim() {
                 "" => Err("must not be blank".into()),
+                name if name.contains(char::is_control) => Err("must not contain control characters".into()),
                 name => Ok(name.into()),
             },
             Kind::Flag(_) => match value.as_bool() {

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::events::{Listener, News, Opener};
-use crate::gate::{Caller, Gate};
+use crate::gate::{Caller, Gate, Rule};
 use crate::limits;
 use crate::request::Head;
 use crate::response::EventStream;
@@ -43,12 +44,10 @@ pub enum Next {
     Late,
 }
 
-/// The request that a stream answers: only there can it be answered or cancelled. A legacy client is known by its
-/// session, any other by the client that its token was given to, and all with tokens from the command line are one here.
-/// (No session id begins with a word and a space.)
+/// The request that a stream answers, as it can be answered or cancelled: by the session of a legacy client, else with the
+/// same token. Ids alone won't do: every client counts from the same number.
 pub fn opener(caller: &Caller, session: Option<&str>, id: &Value) -> Opener {
-    let client =
-        session.map_or_else(|| format!("client {}", caller.client_id().unwrap_or("")), str::to_owned);
+    let client = session.map_or_else(|| format!("token {:?}", caller.token_digest()), str::to_owned);
     Opener { client, id: id.to_string() }
 }
 
@@ -60,7 +59,7 @@ impl OpenRequest {
         stream: &mut EventStream,
         deadline: Option<Instant>,
     ) -> io::Result<Next> {
-        let mut silent_since = Instant::now();
+        let (mut silent_since, mut in_doubt_since) = (Instant::now(), Instant::now());
         loop {
             let now = Instant::now();
             let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(now));
@@ -68,30 +67,55 @@ impl OpenRequest {
             if !stream.is_open() {
                 return Ok(Next::Gone);
             }
+            let expired = Timestamp::now() >= self.caller.expires_at();
+            let (quiet, late) = (news.is_none(), left.is_zero());
             match news {
-                None if Timestamp::now() >= self.caller.expires_at() => return Ok(Next::Barred),
-                None if left.is_zero() && self.is_admitted() => return Ok(Next::Late),
-                None if left.is_zero() => return Ok(Next::Barred),
-                None if silent_since.elapsed() < limits::KEEP_ALIVE => {}
-                None if self.is_admitted() => {
-                    stream.keep_alive()?;
-                    silent_since = Instant::now();
-                }
-                None => return Ok(Next::Barred),
                 Some(news @ (News::Cancelled | News::Ended)) => return Ok(Next::News(news)),
-                Some(news) if self.is_admitted() => return Ok(Next::News(news)),
-                Some(_) => return Ok(Next::Barred),
+                None if expired => return Ok(Next::Barred),
+                None if !late && silent_since.elapsed() < limits::KEEP_ALIVE => continue,
+                _ => {}
             }
+            match self.admission() {
+                Admission::Open if late && quiet => return Ok(Next::Late),
+                Admission::Open => match news {
+                    Some(news) => return Ok(Next::News(news)),
+                    None => stream.keep_alive()?,
+                },
+                // Who can't be judged is told nothing, and isn't sent away at once either: what strangers do to the
+                // other server shouldn't end everybody's streams.
+                Admission::Undecided if in_doubt_since.elapsed() < limits::DOUBT_MAX => {
+                    news.into_iter().for_each(|news| listener.give_back(news));
+                    thread::sleep(limits::STREAM_LOOK);
+                    continue;
+                }
+                Admission::Undecided | Admission::Shut => return Ok(Next::Barred),
+            }
+            (silent_since, in_doubt_since) = (Instant::now(), Instant::now());
         }
     }
 
-    /// Asks the gate again.
+    /// Whether the gate still lets the caller in, without a doubt.
     pub fn is_admitted(&self) -> bool {
+        matches!(self.admission(), Admission::Open)
+    }
+
+    /// Asks the gate again.
+    fn admission(&self) -> Admission {
         let App { site, store, remote, .. } = &*self.app;
         let gate = Gate { origin: &self.origin, site, store, remote: remote.as_ref(), now: Timestamp::now() };
-        let admitted = gate.admit(&self.head, &mut Exchange::default());
-        admitted.is_ok_and(|caller| {
-            caller.binding() == self.caller.binding() && caller.scopes().contains(self.caller.scopes())
-        })
+        match gate.admit(&self.head, &mut Exchange::default()) {
+            Ok(caller) if caller.binding() != self.caller.binding() => Admission::Shut,
+            Ok(caller) if !caller.scopes().contains(self.caller.scopes()) => Admission::Shut,
+            Ok(_) => Admission::Open,
+            Err(refusal) if refusal.rule == Rule::Undecided => Admission::Undecided,
+            Err(_) => Admission::Shut,
+        }
     }
+}
+
+/// What the gate says of an open stream.
+enum Admission {
+    Open,
+    Shut,
+    Undecided,
 }

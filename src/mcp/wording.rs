@@ -56,14 +56,20 @@ pub fn fault(fault: &Fault) -> String {
     }
 }
 
-/// A title or name in the middle of a sentence: cut, and without what would let it say something else than it is (control characters,
-/// and those that break a line or turn the direction of text).
+/// A title or name in the middle of a sentence: cut, and without what would let it say
+/// something else than it is: control characters, those that aren't seen, break a line or turn the direction of text, and
+/// the quotation mark that ends the name.
 pub fn shown_name(name: &str) -> String {
     let harmless = |c: &char| {
         !c.is_control()
-            && !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            && !matches!(
+                c,
+                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                    | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+            )
     };
-    let mut cut: String = name.chars().filter(harmless).take(limits::SHOWN_NAME_CHARS_MAX + 1).collect();
+    let harmless = name.chars().filter(harmless).map(|c| if c == '"' { '\'' } else { c });
+    let mut cut: String = harmless.take(limits::SHOWN_NAME_CHARS_MAX + 1).collect();
     if let Some((end, _)) = cut.char_indices().nth(limits::SHOWN_NAME_CHARS_MAX) {
         cut.truncate(end);
         cut.push('…');
@@ -78,6 +84,7 @@ mod tests {
     #[test]
     fn shows_a_name_as_what_it_is() {
         assert_eq!(shown_name("a\u{1b}[2Jb\u{202e}c\nd\u{2028}e\u{61c}f"), "a[2Jbcdef");
+        assert_eq!(shown_name("x\" (ID: 9)? \u{200b}\u{feff}Sure"), "x' (ID: 9)? Sure");
         assert_eq!(shown_name(&"é".repeat(80)), "é".repeat(80));
         assert_eq!(shown_name(&"é".repeat(81)), format!("{}…", "é".repeat(80)));
     }
