@@ -76,7 +76,7 @@ impl App {
             },
             registrations: Throttle::new(limits::REGISTRATIONS_MAX, limits::REGISTRATION_SECONDS),
             remote,
-            setup_code: secret::random_text::<16>(),
+            setup_code: secret::random_text::<32>(),
         }
     }
 }

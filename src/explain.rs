@@ -8,12 +8,13 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
+use crate::exchange::{Exchange, Refused};
 use crate::gate::{self, Rule};
 use crate::limits;
 use crate::request::Head;
 use crate::response::Response;
 use crate::secret::TOKEN_PREFIX;
-use crate::trace::{self, Exchange, Refused, View, Watched};
+use crate::trace::{self, CUT, View, shown};
 
 /// The fields of a request that something here is decided by.
 const REQUEST_FIELDS: [&str; 10] = [
@@ -40,16 +41,13 @@ const RESPONSE_FIELDS: [&str; 7] = [
 ];
 /// How wide the view is where nothing forces it to be wider.
 const COLUMNS: usize = 110;
-/// What stands for whatever isn't shown.
-const CUT: &str = "…";
 
 /// Shows one exchange, in place of its line in the log. There is no head where none could be read.
 pub fn show(now: Timestamp, peer: IpAddr, head: Option<&Head>, response: &Response, exchange: &Exchange) {
-    let shown = match trace::view() {
+    trace::print(now, || match trace::view() {
         Some(View::Json) => as_json(now, peer, head, response, exchange).to_string(),
         _ => as_text(now, peer, head, response, exchange),
-    };
-    trace::print(now, &shown);
+    });
 }
 
 fn as_text(
@@ -90,10 +88,10 @@ fn as_text(
         lines.extend(operation);
     }
     if let Some(Refused { error, clause, message }) = refused(exchange) {
-        let name = exchange.rule.unwrap_or_default();
+        let name = exchange.outcome.unwrap_or_default();
         lines.push(format!("  NO  {name} ({error})  {clause}"));
         lines.extend(wrapped("      ", message, " "));
-    } else if let Some(outcome) = exchange.rule.filter(|name| Rule::named(name).is_none()) {
+    } else if let Some(outcome) = exchange.outcome {
         lines.push(format!("  --  {outcome}"));
     }
     lines.extend(hint(exchange).into_iter().flat_map(|hint| wrapped("      ", hint, " ")));
@@ -118,17 +116,17 @@ fn as_json(
             ("fields", fields.collect()),
         ])
     });
-    let rules = steps(exchange).into_iter().map(|(rule, held)| {
+    let rules = steps(exchange).iter().map(|(rule, held)| {
         object(vec![
             ("rule", rule.name().into()),
-            ("held", held.into()),
+            ("held", (*held).into()),
             ("demand", rule.demand().into()),
             ("clause", rule.clause().into()),
         ])
     });
     let oauth = refused(exchange).map_or(Value::Null, |Refused { error, clause, message }| {
         object(vec![
-            ("fault", exchange.rule.into()),
+            ("fault", exchange.outcome.into()),
             ("error", (*error).into()),
             ("clause", (*clause).into()),
             ("message", message.as_str().into()),
@@ -142,7 +140,7 @@ fn as_json(
         ("request", request),
         ("rules", rules.collect()),
         ("operation", exchange.operation.into()),
-        ("decided_by", exchange.rule.into()),
+        ("decided_by", exchange.decision().into()),
         ("oauth", oauth),
         ("hint", hint(exchange).into()),
         ("response", response),
@@ -184,12 +182,9 @@ pub fn wrapped(indent: &str, text: &str, separator: &str) -> Vec<String> {
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// Every rule that was asked, in order. Whether an operation is permitted is asked last, and noted by its name alone.
-fn steps(exchange: &Exchange) -> Vec<(Rule, bool)> {
-    let asked = exchange.watched.as_ref().map_or(&[][..], |Watched { steps, .. }| steps);
-    let last = exchange.rule.and_then(Rule::named);
-    let further = last.filter(|rule| asked.last().is_none_or(|(asked, _)| asked != rule));
-    asked.iter().copied().chain(further.map(|rule| (rule, rule.opens()))).collect()
+/// Every rule that was asked, in order.
+fn steps(exchange: &Exchange) -> &[(Rule, bool)] {
+    exchange.watched.as_ref().map_or(&[], |watched| &watched.steps)
 }
 
 fn refused(exchange: &Exchange) -> Option<&Refused> {
@@ -198,7 +193,7 @@ fn refused(exchange: &Exchange) -> Option<&Refused> {
 
 /// What can be done about a refusal.
 fn hint(exchange: &Exchange) -> Option<&'static str> {
-    exchange.remedy.or_else(|| Rule::named(exchange.rule?)?.remedy())
+    exchange.remedy.or_else(|| exchange.decided.filter(|_| exchange.outcome.is_none())?.remedy())
 }
 
 fn request_fields(head: &Head) -> Vec<(&'static str, String)> {
@@ -232,14 +227,32 @@ fn location(value: &str) -> String {
     format!("{}{separator}{}", shown(place), names.join("&"))
 }
 
-/// The names in a query, each `…` that isn't plainly a name: what has no `=` may well be a secret.
+/// The parameters that queries here have; another name may well be a secret that got there by mistake.
+const PARAMETERS: [&str; 15] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "resource",
+    "prompt",
+    "nonce",
+    "code",
+    "iss",
+    "error",
+    "error_description",
+    "access_token",
+];
+
+/// The known names in a query, each other one `…`.
 fn query_names(query: Option<&str>) -> Vec<String> {
     let pairs = query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty());
-    let plain = |name: &&str| {
-        let octets = |octet: u8| octet.is_ascii_alphanumeric() || b"_-.".contains(&octet);
-        name.bytes().all(octets) && shown(name) == **name
+    let name = |pair: &str| {
+        let name = pair.split_once('=')?.0;
+        PARAMETERS.contains(&name).then(|| name.to_owned())
     };
-    let name = |pair: &str| Some(pair.split_once('=')?.0.to_owned()).filter(|name| plain(&name.as_str()));
     pairs.take(limits::FIELDS_SHOWN_MAX).map(|pair| name(pair).unwrap_or_else(|| CUT.to_owned())).collect()
 }
 
@@ -262,28 +275,6 @@ fn credential(value: &[u8]) -> String {
         Some(begins) => format!("{scheme} {begins}{CUT}"),
         None => format!("{scheme} {CUT}"),
     }
-}
-
-/// What is shown of a value that a client sent: visible ASCII, all else escaped; it ends where it is too long, before
-/// what looks like a token of ours, and in a word as long as secrets are.
-fn shown(value: impl AsRef<[u8]>) -> String {
-    let value = value.as_ref();
-    let secret = value.windows(3).position(|window| window == b"em_");
-    let ends = secret.unwrap_or(value.len()).min(limits::VALUE_SHOWN_BYTES_MAX);
-    let (mut out, mut word) = (String::new(), 0);
-    for octet in &value[..ends] {
-        word = if octet.is_ascii_alphanumeric() || b"-_".contains(octet) { word + 1 } else { 0 };
-        if word >= limits::WORD_SHOWN_BYTES_MAX {
-            out.truncate(out.len() + 1 - word);
-            return out + CUT;
-        }
-        match octet {
-            b'\\' => out.push_str("\\\\"),
-            b' '..=b'~' => out.push(char::from(*octet)),
-            _ => out.push_str(&format!("\\x{octet:02x}")),
-        }
-    }
-    if ends < value.len() { out + CUT } else { out }
 }
 
 #[cfg(test)]

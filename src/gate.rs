@@ -4,12 +4,14 @@
 //! only after its rules; whoever holds one has passed, and nothing else opens the journal.
 //!
 //! The rules are asked in the order in which they stand in [`Rule`] and in which this file is read: [`origin`], [`page`],
-//! [`is_preflight`], [`Gate::admit`], [`Caller::permit`]. One line asks one rule, and the first that doesn't hold decides;
+//! [`is_preflight`], [`Gate::admit`], [`Caller::permit`]. One line asks one rule, and the first that doesn't hold decides
+//! (of a token made elsewhere it is asked twice whether it can be looked up: there, and here);
 //! `serve --explain` shows what each of them said. The 401 is written at the bottom, in `challenge`.
 
 use serde_json::json;
 
 use crate::clock::Timestamp;
+use crate::exchange::Exchange;
 use crate::remote::{No, Remote};
 use crate::request::Head;
 use crate::response::Response;
@@ -18,7 +20,7 @@ use crate::secret::{self, TokenText};
 use crate::site::{self, Site};
 use crate::store::{Store, StoreError};
 use crate::tokens;
-use crate::trace::{self, Exchange};
+use crate::trace;
 use crate::users;
 
 /// The field that carries a challenge (RFC 9110 §11.6.1). Only this file writes it.
@@ -88,11 +90,6 @@ impl Rule {
         Rule::MissingScope,
         Rule::Permitted,
     ];
-
-    /// The rule of this name.
-    pub fn named(name: &str) -> Option<Rule> {
-        Rule::ALL.into_iter().find(|rule| rule.name() == name)
-    }
 
     /// The rule's name in the log.
     pub fn name(self) -> &'static str {
@@ -354,12 +351,25 @@ impl Caller {
     ///
     /// Refuses with [`Rule::MissingScope`], and with every scope that the operation needs in one challenge, so
     /// that a client asks once (MCP authorization, Runtime Insufficient Scope Errors).
-    pub fn permit(&self, needs: Scopes, operation: &'static str) -> Result<Permit, Refusal> {
-        if self.pass.scopes.contains(needs) {
-            return Ok(Permit { user_id: self.pass.user_id });
-        }
-        let description = format!("{operation} needs {needs}");
-        Err(Refusal { rule: Rule::MissingScope, origin: self.origin.clone(), scope: needs, description })
+    pub fn permit(
+        &self,
+        needs: Scopes,
+        operation: &'static str,
+        exchange: &mut Exchange,
+    ) -> Result<Permit, Refusal> {
+        let Some(permit) = self.permit_if(needs) else {
+            exchange.asked(Rule::MissingScope, false);
+            let description = format!("{operation} needs {needs}");
+            let origin = self.origin.clone();
+            return Err(Refusal { rule: Rule::MissingScope, origin, scope: needs, description });
+        };
+        exchange.asked(Rule::Permitted, true);
+        Ok(permit)
+    }
+
+    /// The same where less is given without these scopes, and nothing is refused.
+    pub fn permit_if(&self, needs: Scopes) -> Option<Permit> {
+        self.pass.scopes.contains(needs).then_some(Permit { user_id: self.pass.user_id })
     }
 
     /// What the token may be used for.

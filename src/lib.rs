@@ -51,5 +51,6 @@ pub mod secret;
 pub mod json;
 pub mod lock;
 pub mod clock;
+pub mod exchange;
 pub mod trace;
 pub mod explain;

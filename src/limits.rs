@@ -64,6 +64,8 @@ pub const DOOR_THREADS_MIN: usize = 4;
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Log lines in one second; the rest of that second is counted and told in one line.
 pub const LOG_LINES_PER_SECOND_MAX: u64 = 1000;
+/// Octets of log lines that wait to be written; past it, when nobody reads the log, lines are dropped.
+pub const LOG_BYTES_WAITING_MAX: usize = 1024 * 1024;
 /// Log lines that wait to be written; past it, when nobody reads the log, they are dropped.
 pub const LOG_LINES_WAITING_MAX: usize = 2000;
 /// Octets of one value that a client sent, as the wire view shows it; what follows is left out.

@@ -1,7 +1,7 @@
 //! Every URL that the server answers, in one match.
 //!
-//! Knows no SQL and no JSON fields of MCP. The clock is read here, once for each request; only a stream that stays open
-//! reads it again.
+//! Knows no SQL and no JSON fields of MCP. The clock is read here, once for each request, and again after a slow
+//! body; only a stream that stays open reads it for itself.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::exchange::Exchange;
 use crate::explain;
 use crate::gate::{self, Caller, Gate, Refusal, Rule};
 use crate::limits;
@@ -22,7 +23,7 @@ use crate::response::Response;
 use crate::scope::Scopes;
 use crate::site;
 use crate::throttle;
-use crate::trace::{self, Exchange};
+use crate::trace;
 
 /// Answers one request and logs it.
 pub fn answer(app: &Arc<App>, head: &Head, body: &mut Body, peer: SocketAddr) -> Response {
@@ -170,7 +171,7 @@ fn endpoint(
     exchange: &mut Exchange,
 ) -> Response {
     if gate::is_preflight(head) {
-        exchange.rule = Some(Rule::Preflight.name());
+        exchange.asked(Rule::Preflight, true);
         return gate::preflight();
     }
     let caller = match admitted(app, head, origin, now, exchange) {
@@ -202,7 +203,6 @@ fn endpoint(
 
 /// A refusal as it is logged and answered.
 fn refused(refusal: &Refusal, exchange: &mut Exchange) -> Response {
-    exchange.rule = Some(refusal.rule.name());
     // A first knock is nobody's mistake: the log stays short about it.
     exchange.remedy = refusal.rule.remedy().filter(|_| refusal.rule != Rule::NoToken);
     refusal.answer()
@@ -218,7 +218,6 @@ fn admitted(
 ) -> Result<Caller, Response> {
     let gate = Gate { origin, site: &app.site, store: &app.store, remote: app.remote.as_ref(), now };
     let caller = gate.admit(head, exchange).map_err(|refusal| refused(&refusal, exchange))?;
-    exchange.rule = Some(Rule::Admitted.name());
     Ok(caller)
 }
 

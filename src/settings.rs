@@ -1,4 +1,4 @@
-//! The two things that the database remembers about the server itself.
+//! The few things that the database remembers about the server itself.
 //!
 //! Knows no people and no journal.
 
@@ -28,6 +28,24 @@ pub fn remember_audience(store: &Store, audience: &str) -> Result<(), StoreError
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
         connection.execute(sql, [audience.as_bytes()])?;
         Ok(())
+    })
+}
+
+/// Remembers whether tokens come from an authorization server elsewhere: then none of this database's opens the gate.
+pub fn remember_elsewhere(store: &Store, elsewhere: bool) -> Result<(), StoreError> {
+    store.write(move |connection| {
+        let sql = "INSERT INTO settings (name, value) VALUES ('elsewhere', ?1)
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
+        connection.execute(sql, [[u8::from(elsewhere)]])?;
+        Ok(())
+    })
+}
+
+/// Whether that was so when the server ran last.
+pub fn elsewhere(store: &Store) -> Result<bool, StoreError> {
+    store.look_up(|connection| {
+        let sql = "SELECT value = x'01' FROM settings WHERE name = 'elsewhere'";
+        Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(false))
     })
 }
 

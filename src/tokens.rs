@@ -1,6 +1,6 @@
 //! Access tokens at rest: hashes, with the person, audience, scopes and life of each.
 //!
-//! Knows no HTTP and no JSON. It only looks tokens up; whether one opens the gate, `gate.rs` decides.
+//! Knows no HTTP and no JSON. It never decides: whether a token opens the gate, `gate.rs` says.
 
 use rusqlite::{Connection, OptionalExtension};
 

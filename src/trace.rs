@@ -14,69 +14,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::clock::Timestamp;
-use crate::gate::Rule;
+use crate::exchange::Exchange;
 use crate::limits;
 use crate::lock::locked;
-
-/// What happened in one exchange, as far as the log tells it.
-#[derive(Default)]
-pub struct Exchange {
-    /// The name of the rule that admitted or refused the request.
-    pub rule: Option<&'static str>,
-    /// What the operator can do about it, in plain words.
-    pub remedy: Option<&'static str>,
-    /// The MCP method and tool, once they are known to be ours.
-    pub operation: Option<&'static str>,
-    /// What else the wire view shows; `None` while nobody watches.
-    pub watched: Option<Watched>,
-}
-
-/// What is remembered of an exchange for the wire view alone.
-#[derive(Default)]
-pub struct Watched {
-    /// Every rule that the gate asked, in order, and whether it held.
-    pub steps: Vec<(Rule, bool)>,
-    /// Why an OAuth endpoint refused.
-    pub refused: Option<Refused>,
-}
-
-/// An OAuth refusal in the words of its RFC.
-pub struct Refused {
-    /// The error code.
-    pub error: &'static str,
-    /// The clause behind it.
-    pub clause: &'static str,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl Exchange {
-    /// An exchange that has just begun.
-    pub fn begin() -> Exchange {
-        Exchange { watched: view().map(|_| Watched::default()), ..Exchange::default() }
-    }
-
-    /// Remembers that a rule was asked, and whether it held.
-    pub fn asked(&mut self, rule: Rule, held: bool) {
-        if let Some(watched) = &mut self.watched {
-            watched.asked(rule, held);
-        }
-    }
-
-    /// Remembers why an OAuth endpoint refused.
-    pub fn refused(&mut self, why: impl FnOnce() -> Refused) {
-        if let Some(watched) = &mut self.watched {
-            watched.refused = Some(why());
-        }
-    }
-}
-
-impl Watched {
-    #[cold] // out of the way of those whom nobody watches
-    fn asked(&mut self, rule: Rule, held: bool) {
-        self.steps.push((rule, held));
-    }
-}
 
 /// The form of the wire view.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,8 +44,8 @@ pub fn exchange(now: Timestamp, peer: IpAddr, method: &str, path: &str, status: 
     if !within_rate(now) {
         return;
     }
-    let mut line = format!("{} {peer} {method:.16} {} {status}", now.iso8601(), printable(path));
-    for (key, value) in [("op", exchange.operation), ("rule", exchange.rule)] {
+    let mut line = format!("{} {peer} {} {} {status}", now.iso8601(), shown(method), shown(path));
+    for (key, value) in [("op", exchange.operation), ("rule", exchange.decision())] {
         if let Some(value) = value {
             line.push_str(&format!(" {key}={value}"));
         }
@@ -116,10 +56,20 @@ pub fn exchange(now: Timestamp, peer: IpAddr, method: &str, path: &str, status: 
     write(&line);
 }
 
-/// Writes an exchange as the wire view shows it, within the same rate as the lines.
-pub fn print(now: Timestamp, shown: &str) {
+/// Writes an exchange as the wire view shows it, within the same rate as the lines; what is left out isn't even drawn.
+pub fn print(now: Timestamp, draw: impl FnOnce() -> String) {
     if within_rate(now) {
-        write(shown);
+        write(&draw());
+    }
+}
+
+/// Says that the server stops. Standard error belongs to the log's thread as long as that runs: whoever else writes there
+/// waits for somebody to read it.
+pub fn stopping() {
+    let text = "stopping; requests in flight may finish";
+    match view() {
+        Some(View::Json) => write(&noted(Timestamp::now(), text)),
+        _ => write(&format!("epicme: {text}")),
     }
 }
 
@@ -138,10 +88,29 @@ fn noted(now: Timestamp, text: &str) -> String {
     }
 }
 
-/// A path as far as the log shows it: cut short, and before anything that looks like a token.
-fn printable(path: &str) -> &str {
-    let end = path.find("em_").unwrap_or(path.len());
-    path.get(..end.min(100)).unwrap_or("")
+/// What stands for whatever isn't shown.
+pub const CUT: &str = "…";
+
+/// What is shown of a value that a client sent: visible ASCII, all else escaped; it ends where it is too long, before
+/// what looks like a token of ours, and in a word as long as secrets are.
+pub fn shown(value: impl AsRef<[u8]>) -> String {
+    let value = value.as_ref();
+    let secret = value.windows(3).position(|window| window == b"em_");
+    let ends = secret.unwrap_or(value.len()).min(limits::VALUE_SHOWN_BYTES_MAX);
+    let (mut out, mut word) = (String::new(), 0);
+    for octet in &value[..ends] {
+        word = if octet.is_ascii_alphanumeric() || b"-_".contains(octet) { word + 1 } else { 0 };
+        if word >= limits::WORD_SHOWN_BYTES_MAX {
+            out.truncate(out.len() + 1 - word);
+            return out + CUT;
+        }
+        match octet {
+            b'\\' => out.push_str("\\\\"),
+            b' '..=b'~' => out.push(char::from(*octet)),
+            _ => out.push_str(&format!("\\x{octet:02x}")),
+        }
+    }
+    if ends < value.len() { out + CUT } else { out }
 }
 
 /// Counts a line against its second; tells how many were left out when the next second begins.
@@ -172,18 +141,23 @@ fn write(line: &str) {
             for line in waiting {
                 // One write for a whole line, so that it isn't mixed with what else goes there.
                 let _ = std::io::stderr().write_all(line.as_bytes());
-                UNWRITTEN.fetch_sub(1, Ordering::SeqCst);
+                UNWRITTEN.fetch_sub(line.len(), Ordering::SeqCst);
             }
         };
         let _ = thread::Builder::new().name("log".into()).spawn(write_all);
         lines
     });
-    UNWRITTEN.fetch_add(1, Ordering::SeqCst);
+    // Octets are counted, not lines: a view of a hostile request is long.
+    if UNWRITTEN.fetch_add(line.len() + 1, Ordering::SeqCst) > limits::LOG_BYTES_WAITING_MAX {
+        UNWRITTEN.fetch_sub(line.len() + 1, Ordering::SeqCst);
+        return;
+    }
     if lines.try_send(format!("{line}\n")).is_err() {
-        UNWRITTEN.fetch_sub(1, Ordering::SeqCst);
+        UNWRITTEN.fetch_sub(line.len() + 1, Ordering::SeqCst);
     }
 }
 
+/// Octets of lines that wait to be written.
 static UNWRITTEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Waits for the lines that are on their way, a second at most.

@@ -172,7 +172,7 @@ fn shows_a_first_knock_as_it_is() {
     let (at, shown) = shown.split_once(' ').expect("the time comes first");
     assert!(at.ends_with('Z'), "{at}");
     let expected = r#"127.0.0.1
-> POST /mcp?color=…&state=…
+> POST /mcp?…=…&state=…
 > Host: 127.0.0.1:8787
 > Content-Type: application/json
 > Accept: application/json
@@ -207,6 +207,24 @@ fn shows_that_the_gate_asks_again_after_a_body_that_took_its_time() {
     let (first, again) = shown.split_once("the gate asks again").expect("it says so");
     assert!(first.contains("  ok  so the caller is known"), "{shown}");
     assert!(again.contains("  NO  it was not revoked"), "{shown}");
+}
+
+#[test]
+fn shows_each_scope_that_a_batch_asks_for() {
+    let server = watched("--explain");
+    let token = server.token("ada@example.com", &["--scope", "tags:read tags:write"]);
+    let call = |name: &str| {
+        let params = json!({ "name": name, "arguments": { "name": "x" } });
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params })
+    };
+    let bearer = format!("Bearer {token}");
+    let fields = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let batch = json!([call("create_tag"), call("list_tags"), call("create_entry")]).to_string();
+    assert_eq!(post(&server, "/mcp", &fields, &batch).status, 403);
+    let shown = server.log_with("403 Forbidden");
+    let scopes: Vec<_> = shown.lines().filter(|line| line.contains("the scope this needs")).collect();
+    assert_eq!(scopes.len(), 3, "{shown}");
+    assert!(scopes[1].starts_with("  ok") && scopes[2].starts_with("  NO"), "{shown}");
 }
 
 /// A browser and a client at a server, and every secret that either ever held.

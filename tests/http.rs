@@ -543,7 +543,7 @@ fn survives_mutated_requests() {
 }
 
 #[test]
-fn serves_on_when_nobody_reads_its_log() {
+fn serves_on_and_stops_when_nobody_reads_its_log() {
     let folder = Folder::new();
     let mut child = std::process::Command::new(support::EPICME)
         .args(["serve", "--listen", "127.0.0.1:0", "--database"])
@@ -570,6 +570,8 @@ fn serves_on_when_nobody_reads_its_log() {
             std::thread::sleep(std::time::Duration::from_millis(1000)); // the rate limit spares the log for this second
         }
     }
-    child.kill().expect("it runs");
-    child.wait().expect("it ends");
+    drop(stream);
+    let sent = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0), "its last words needn't be read either");
 }

@@ -183,6 +183,23 @@ fn admits_nobody_when_the_other_server_is_gone() {
 }
 
 #[test]
+fn explains_no_token_of_its_own_that_opens_nothing() {
+    let elsewhere = Elsewhere::start();
+    let server = elsewhere.serve();
+    let token = server.token("ada@example.com", &[]);
+    let folder = server.folder.clone();
+    let explained = |folder: &Folder| folder.epicme(&["explain", "-"], &token);
+    assert_eq!(
+        explained(&folder).status.code(),
+        Some(2),
+        "a gate of another server's tokens isn't asked here"
+    );
+    drop(server);
+    drop(Server::start_in(folder.clone(), &[]));
+    assert_eq!(explained(&folder).status.code(), Some(0), "the server that ran last takes its own");
+}
+
+#[test]
 fn names_the_other_server_and_has_none_of_its_own() {
     let elsewhere = Elsewhere::start();
     let server = elsewhere.serve();

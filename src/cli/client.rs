@@ -4,6 +4,7 @@
 use super::{CliError, CommandLine, complain, say, table};
 use crate::clock::Timestamp;
 use crate::json;
+use crate::mcp::wording;
 use crate::oauth::clients::{self, NewClient};
 use crate::oauth::register::Registration;
 use crate::oauth::{Fault, redirect};
@@ -55,7 +56,7 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
     }
     let rows = listed.into_iter().map(|client| {
         // A client wrote its own name: what could move the cursor or end the line doesn't reach the terminal.
-        let name: String = client.name.chars().filter(|letter| !letter.is_control()).collect();
+        let name: String = client.name.chars().filter(|letter| wording::is_harmless(*letter)).collect();
         let uris = client.redirect_uris.join(" ");
         vec![client.id, client.registered_by, client.auth_method, client.created_at.iso8601(), name, uris]
     });

@@ -6,10 +6,11 @@ use std::io::{self, Read};
 
 use super::{CliError, CommandLine, say, serve};
 use crate::clock::Timestamp;
+use crate::exchange::{Exchange, Watched};
 use crate::explain;
-use crate::gate::{Gate, Rule};
+use crate::gate::Gate;
 use crate::limits;
-use crate::mcp::tools;
+use crate::mcp::{tools, wording};
 use crate::oauth::clients;
 use crate::scope::Scopes;
 use crate::secret::TokenText;
@@ -17,7 +18,7 @@ use crate::settings;
 use crate::site::{self, Site};
 use crate::store::{Store, StoreError};
 use crate::tokens;
-use crate::trace::{self, Exchange, Watched};
+use crate::trace;
 use crate::users;
 
 /// Says what the gate would decide about a text that follows `Bearer`, and why; `-` stands for standard input.
@@ -29,13 +30,15 @@ pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
             CliError::Usage(format!("--at takes 2026-07-28 or 2026-07-28T09:30:00Z, not {text:?}"))
         })?,
     };
+    let elsewhere = "the authorization server elsewhere knows its tokens; ask it by epicme serve --explain";
     if line.value("authorization-server").is_some() {
-        let elsewhere =
-            "the authorization server elsewhere knows its tokens; ask it by epicme serve --explain";
         return Err(CliError::Usage(elsewhere.to_owned()));
     }
     let presented = presented(text)?;
     let store = line.open_existing()?;
+    if settings::elsewhere(&store)? {
+        return Err(CliError::Usage(elsewhere.to_owned()));
+    }
     let site = site(line, &store)?;
     let origin = site.origin_for(None).unwrap_or_default();
 
@@ -46,18 +49,13 @@ pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
     let mut exchange = Exchange { watched: Some(Watched::default()), ..Exchange::default() };
     let gate = Gate { origin, site: &site, store: &store, remote: None, now };
     let caller = gate.judge(presented.as_bytes(), &mut exchange);
+    let permitted = caller.and_then(|caller| match needs {
+        None => Ok(()),
+        Some((needs, operation)) => caller.permit(needs, operation, &mut exchange).map(drop),
+    });
     for (rule, held) in exchange.watched.iter().flat_map(|watched| &watched.steps) {
         say(&explain::step(*rule, *held));
     }
-    let permitted = caller.and_then(|caller| match needs {
-        None => Ok(()),
-        Some((needs, operation)) => {
-            let permit = caller.permit(needs, operation).map(drop);
-            let rule = permit.as_ref().map_or_else(|refusal| refusal.rule, |()| Rule::Permitted);
-            say(&explain::step(rule, rule.opens()));
-            permit
-        }
-    });
     match permitted {
         Ok(()) if needs.is_some() => say("\nThe gate opens, and the operation is permitted."),
         Ok(()) => say("\nThe gate opens. What a call needs is asked next: --scope asks it here."),
@@ -141,6 +139,6 @@ fn about(store: &Store, presented: &str) -> Result<Vec<(&'static str, String)>, 
         ("Revoked", token.revoked_at.map(Timestamp::iso8601)),
     ];
     // Clients and other servers choose their names: what could move the cursor doesn't reach the terminal.
-    let plain = |value: String| value.chars().filter(|letter| !letter.is_control()).collect();
+    let plain = |value: String| value.chars().filter(|letter| wording::is_harmless(*letter)).collect();
     Ok(known.into_iter().filter_map(|(name, value)| Some((name, plain(value?)))).collect())
 }

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 use crate::limits;
+use crate::secret::TOKEN_PREFIX;
 use crate::store::{OpenError, Store, StoreError};
 use crate::users::{self, BadCredential};
 
@@ -117,14 +118,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(CliError::Refused) => ExitCode::from(1),
         Err(CliError::Failed(why)) => {
-            complain(&why);
+            complain(&without_token(&why));
             ExitCode::from(1)
         }
         Err(CliError::Usage(why)) => {
+            let why = without_token(&why);
             complain(&format!("{why}\nepicme help shows the commands and options"));
             ExitCode::from(2)
         }
     }
+}
+
+/// A message that repeats the command line, without the token that somebody put in the wrong place.
+fn without_token(message: &str) -> String {
+    let mut parts = message.split(TOKEN_PREFIX);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest =
+            part.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter));
+        out += &format!("{TOKEN_PREFIX}…{rest}");
+    }
+    out
 }
 
 /// The words and options of one call.

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{CliError, CommandLine, complain, demo, say};
+use super::{CliError, CommandLine, demo, say};
 use crate::app::App;
 use crate::remote::Remote;
 use crate::server::{self, Server};
@@ -47,6 +47,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let site = Site::new(bound, public);
     let seal = settings::seal(&store)?;
     settings::remember_audience(&store, site.audience())?;
+    settings::remember_elsewhere(&store, remote.is_some())?;
     let nobody = users::list(&store)?.is_empty();
     let origin = site.origin_for(None).unwrap_or_default().to_owned();
     view.into_iter().for_each(trace::watch);
@@ -78,13 +79,10 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     }
 
     signals.forever().next();
-    match view {
-        Some(View::Json) => trace::note("stopping; requests in flight may finish"), // it is an object there
-        _ => complain("stopping; requests in flight may finish"),
-    }
     // A second signal ends the program at once, as whoever sends it expects.
     let second = move || _ = signals.forever().next().map(|_| std::process::exit(1));
     let _ = std::thread::Builder::new().spawn(second); // without a thread to spare there is only the first
+    trace::stopping();
     server.stop();
     server.app().store.close()?;
     trace::finish();

@@ -18,7 +18,7 @@ mod streams;
 mod subscriptions;
 pub mod tools;
 mod views;
-mod wording;
+pub mod wording;
 
 use std::sync::{Arc, LazyLock};
 
@@ -37,13 +37,13 @@ use self::views::View;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::events::{Consent, Resource};
-use crate::gate::{Caller, Permit, Refusal, Rule};
+use crate::exchange::Exchange;
+use crate::gate::{Caller, Permit, Refusal};
 use crate::journal::Journal;
 use crate::limits;
 use crate::request::Head;
 use crate::response::{Response, Stream};
 use crate::scope::{Scope, Scopes};
-use crate::trace::Exchange;
 
 const INSTRUCTIONS: &str = "A private journal. The tools show the signed-in person's own entries and tags: write \
     an entry when they tell of something worth keeping, read and search before answering about their past, and \
@@ -93,10 +93,7 @@ pub fn answer(mcp: Mcp, form: Form, octets: &[u8], exchange: &mut Exchange) -> R
         Err(Failure::Rpc(error)) if error.status() == 200 => form.response(&error.message()),
         Err(Failure::Rpc(error)) => Response::json(error.status(), &error.message()),
         Err(Failure::StreamRefused) => Response::text(406, "Accept must allow text/event-stream for this"),
-        Err(Failure::Gate(refusal)) => {
-            exchange.rule = Some(refusal.rule.name());
-            refusal.answer()
-        }
+        Err(Failure::Gate(refusal)) => refusal.answer(),
     }
 }
 
@@ -337,9 +334,7 @@ impl Mcp<'_> {
         };
         let mut permit = |needs: Scopes, operation: &'static str| {
             exchange.operation = Some(operation);
-            let permit = self.caller.permit(needs, operation).map_err(Failure::Gate)?;
-            exchange.rule = Some(Rule::Permitted.name());
-            Ok::<_, Failure>(permit)
+            self.caller.permit(needs, operation, exchange).map_err(Failure::Gate)
         };
         Ok(match method {
             "server/discover" => Work::Discover,
@@ -439,7 +434,7 @@ impl Mcp<'_> {
             Work::ListPrompts => public(json!({ "prompts": *PROMPTS_DESCRIBED })),
             Work::ListTemplates => public(json!({ "resourceTemplates": resources::templates() })),
             Work::ListResources { cursor } => {
-                let journal = self.journal_if(Scopes::of(&[Scope::TagsRead]), "resources/list");
+                let journal = self.journal_if(Scopes::of(&[Scope::TagsRead]));
                 private(resources::list(journal.as_ref(), cursor.as_deref())?)
             }
             Work::ReadResource { resource, permit, uri } => {
@@ -452,7 +447,7 @@ impl Mcp<'_> {
                 prompt.get(&self.app.journal(permit), arguments)?
             }
             Work::Complete(completion) => {
-                let journal = self.journal_if(completion.needs(), "completion/complete");
+                let journal = self.journal_if(completion.needs());
                 completion.complete(journal.as_ref())?
             }
             Work::Call(call) => calls::run(self, call, peer)?,
@@ -462,8 +457,8 @@ impl Mcp<'_> {
     }
 
     /// The caller's journal, if their token has these scopes; for what is answered without it too.
-    fn journal_if(&self, needs: Scopes, operation: &'static str) -> Option<Journal<'_>> {
-        self.caller.permit(needs, operation).ok().map(|permit| self.app.journal(permit))
+    fn journal_if(&self, needs: Scopes) -> Option<Journal<'_>> {
+        self.caller.permit_if(needs).map(|permit| self.app.journal(permit))
     }
 
     /// What a stream needs of this request for as long as it is open.

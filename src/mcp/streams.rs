@@ -14,11 +14,12 @@ use serde_json::Value;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::events::{Listener, News, Opener};
+use crate::exchange::Exchange;
 use crate::gate::{Caller, Gate, Rule};
 use crate::limits;
 use crate::request::Head;
 use crate::response::EventStream;
-use crate::trace::Exchange;
+use crate::trace;
 
 /// What is kept of a request for as long as its stream is open.
 pub struct OpenRequest {
@@ -108,7 +109,10 @@ impl OpenRequest {
             Ok(caller) if !caller.scopes().contains(self.caller.scopes()) => Admission::Shut,
             Ok(_) => Admission::Open,
             Err(refusal) if refusal.rule == Rule::Undecided => Admission::Undecided,
-            Err(_) => Admission::Shut,
+            Err(refusal) => {
+                trace::note(&format!("an event stream ends: rule={}", refusal.rule.name()));
+                Admission::Shut
+            }
         }
     }
 }

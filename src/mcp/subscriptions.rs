@@ -67,7 +67,7 @@ impl Honoured {
         let mut uris = BTreeMap::new();
         for uri in asked.uris {
             let Some(resource) = resources::parse(&uri) else { continue };
-            let Some(journal) = mcp.journal_if(resources::needs(resource), "subscriptions/listen") else {
+            let Some(journal) = mcp.journal_if(resources::needs(resource)) else {
                 continue;
             };
             let is_there = match resource {

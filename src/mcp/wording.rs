@@ -56,19 +56,21 @@ pub fn fault(fault: &Fault) -> String {
     }
 }
 
+/// Whether a character is seen, moves no cursor, breaks no line and turns no text around.
+pub fn is_harmless(c: char) -> bool {
+    !c.is_control()
+        && !matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
 /// A title or name in the middle of a sentence: cut, and without what would let it say
 /// something else than it is: control characters, those that aren't seen, break a line or turn the direction of text, and
 /// the quotation mark that ends the name.
 pub fn shown_name(name: &str) -> String {
-    let harmless = |c: &char| {
-        !c.is_control()
-            && !matches!(
-                c,
-                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                    | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
-            )
-    };
-    let harmless = name.chars().filter(harmless).map(|c| if c == '"' { '\'' } else { c });
+    let harmless = name.chars().filter(|c| is_harmless(*c)).map(|c| if c == '"' { '\'' } else { c });
     let mut cut: String = harmless.take(limits::SHOWN_NAME_CHARS_MAX + 1).collect();
     if let Some((end, _)) = cut.char_indices().nth(limits::SHOWN_NAME_CHARS_MAX) {
         cut.truncate(end);

@@ -9,6 +9,7 @@ use super::{Fault, Parameters, names_our_resource, redirect, token};
 use crate::app::App;
 use crate::browser::Browser;
 use crate::clock::Timestamp;
+use crate::exchange::Exchange;
 use crate::limits;
 use crate::oauth;
 use crate::pages::{self, Html, sign_in};
@@ -16,7 +17,6 @@ use crate::request::{Body, Head};
 use crate::response::Response;
 use crate::scope::{Scope, Scopes};
 use crate::site;
-use crate::trace::Exchange;
 use crate::users;
 
 /// A place that the client registered, and what an answer that goes there must carry.

@@ -16,12 +16,13 @@ pub mod token;
 use serde_json::json;
 
 use self::redirect::BadRedirect;
+use crate::exchange::{Exchange, Refused};
 use crate::gate;
 use crate::limits;
 use crate::request::{BadRequest, Body, Head};
 use crate::response::Response;
 use crate::store::StoreError;
-use crate::trace::{self, Exchange, Refused};
+use crate::trace;
 
 /// Every reason for which an endpoint refuses: one variant, one error code, one name in the log.
 #[derive(Debug)]
@@ -144,7 +145,7 @@ impl Fault {
             Fault::Metadata(_) => "client-metadata",
             Fault::Redirect(_) => "redirect-uri",
             Fault::TooMany => "too-many",
-            Fault::Store(_) => "undecided",
+            Fault::Store(_) => "store-failed",
             Fault::Bytes(_) => "bad-body",
         }
     }
@@ -266,7 +267,7 @@ pub fn answered(
 
 /// Names a fault in the log, and tells there what the client must not learn of it.
 pub fn note(fault: &Fault, exchange: &mut Exchange) {
-    exchange.rule = Some(fault.name());
+    exchange.outcome = Some(fault.name());
     exchange.refused(|| Refused { error: fault.code(), clause: fault.clause(), message: fault.message() });
     if let Fault::Store(error) = fault {
         trace::note(&format!("an OAuth request failed: {error}"));

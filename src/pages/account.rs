@@ -6,13 +6,13 @@ use super::{Html, alert, day, hidden, home_link, page, password, sign_in, status
 use crate::app::App;
 use crate::browser::{self, Browser};
 use crate::clock::Timestamp;
+use crate::exchange::Exchange;
 use crate::oauth::{self, Fault, Parameters, authorize, grants};
 use crate::pages;
 use crate::request::{Body, Head};
 use crate::response::Response;
 use crate::site;
 use crate::throttle;
-use crate::trace::Exchange;
 use crate::users;
 
 /// Answers `GET /account`.
@@ -74,7 +74,7 @@ pub fn submit(
                 _ => return Err(Fault::Malformed("do")),
             }
         } else {
-            exchange.rule = Some("stale-form");
+            exchange.outcome = Some("stale-form");
             (400, alert("This page was open for too long. Nothing was changed; please try again."))
         };
         let page = account_page(app, &browser, user_id, code, said, now)?;

@@ -9,13 +9,13 @@ use super::{Html, account_link, alert, hidden, page, password, status};
 use crate::app::App;
 use crate::browser::Browser;
 use crate::clock::Timestamp;
+use crate::exchange::Exchange;
 use crate::oauth::{self, Parameters};
 use crate::pages;
 use crate::request::{Body, Head};
 use crate::response::Response;
 use crate::secret;
 use crate::site;
-use crate::trace::Exchange;
 use crate::users;
 
 const TITLE: &str = "Set up your journal";
@@ -37,7 +37,7 @@ pub fn answer(
             false => Parameters::parse(head.query().unwrap_or("").as_bytes())?,
         };
         let already = |exchange: &mut Exchange| {
-            exchange.rule = Some("set-up-already");
+            exchange.outcome = Some("set-up-already");
             page(410, TITLE, Html::markup("<p>This journal is set up already.</p>\n").and(account_link()))
         };
         if !users::list(&app.store)?.is_empty() {
@@ -52,7 +52,7 @@ pub fn answer(
         let direct = !forwarded.iter().any(|name| head.fields(name).next().is_some());
         let local = peer.is_loopback() && direct && !app.site.is_public();
         if !right && !local {
-            exchange.rule = Some("setup-code");
+            exchange.outcome = Some("setup-code");
             let why = "The link is not complete. Use the one that the server printed when it started.";
             return Ok(page(403, TITLE, alert(why)));
         }
@@ -84,7 +84,7 @@ pub fn answer(
         drop(turn);
         match first {
             Some(user_id) => {
-                exchange.rule = Some("set-up");
+                exchange.outcome = Some("set-up");
                 let signed_in = Browser::sign_in(user_id, &app.store, now)?;
                 let body = status("Your journal is ready.")
                     .then("<p>Give your MCP client this URL, and press Connect:</p>\n<pre>")

@@ -9,13 +9,13 @@ use super::{Html, alert, hidden, page, page_leading_on};
 use crate::app::App;
 use crate::browser::Browser;
 use crate::clock::Timestamp;
+use crate::exchange::Exchange;
 use crate::oauth::{self, Fault, Parameters};
 use crate::pages;
 use crate::request::{Body, Head};
 use crate::response::Response;
 use crate::site;
 use crate::throttle;
-use crate::trace::Exchange;
 use crate::users;
 
 const TITLE: &str = "Sign in to your journal";
@@ -91,7 +91,7 @@ pub fn submit(
         let browser = Browser::find(head, origin, &app.store, now)?;
         let (email, password) = (form.get("email").unwrap_or(""), form.get("password").unwrap_or(""));
         if !browser.made(form.get("form"), &app.seal, now) {
-            exchange.rule = Some("stale-form");
+            exchange.outcome = Some("stale-form");
             let why = "This page was open for too long, or your browser keeps no cookies. Please try again.";
             return Ok(browser.remember(page_with(app, &browser, &next, Some(why), email, 400, now), origin));
         }
@@ -104,7 +104,7 @@ pub fn submit(
             by_address && app.sign_ins.account.allows(account, now)
         };
         let too_many = |exchange: &mut Exchange| {
-            exchange.rule = Some(Fault::TooMany.name());
+            exchange.outcome = Some(Fault::TooMany.name());
             let why = "Too many wrong tries. Wait a quarter of an hour, then try again.";
             page_with(app, &browser, &next, Some(why), email, 429, now).with("Retry-After", "900")
         };
@@ -121,13 +121,13 @@ pub fn submit(
             if counts_address {
                 app.sign_ins.address.count(address, now);
             }
-            exchange.rule = Some("wrong-password");
+            exchange.outcome = Some("wrong-password");
             let why = "The email or the password is wrong.";
             return Ok(page_with(app, &browser, &next, Some(why), email, 403, now));
         };
         drop(turn);
         app.sign_ins.account.forget(account);
-        exchange.rule = Some("signed-in");
+        exchange.outcome = Some("signed-in");
         let signed_in = Browser::sign_in(user_id, &app.store, now)?;
         Ok(signed_in.remember(Response::see_other(next.path()).with("Cache-Control", "no-store"), origin))
     })

@@ -405,7 +405,7 @@ fn refuse_a_document_that_is_not_true() {
         ("`Refusal::admit`", "line 1: `Refusal::admit`: Refusal defines no admit"),
         ("`oauth::gate::admit`", "oauth::gate defines no admit"),
         ("`src/door.rs`", "line 1: `src/door.rs`: there is no src/door.rs"),
-        ("`tests/gate.rs::refuses_all`", "tests/gate.rs has no function refuses_all"),
+        ("`tests/gate.rs::refuses_all`", "tests/gate.rs has no test refuses_all"),
         ("[the door](src/door.rs#top)", "line 1: the link leads to src/door.rs, which is not there"),
     ] {
         check_refused(&format!("{named}\n\n{true_step}"), sentence);

@@ -61,6 +61,13 @@ fn is_symbol(span: &str) -> bool {
     span.contains("::") && !span.starts_with("std::") && span.split("::").all(word)
 }
 
+/// Whether a file has a test of this name.
+fn has_test(text: &str, name: &str) -> bool {
+    let signature = format!("fn {name}(");
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    lines.windows(2).any(|pair| pair[0] == "#[test]" && pair[1].starts_with(&signature))
+}
+
 fn look_up(span: &str) -> Result<(), String> {
     if is_path(span) {
         let (path, function) = span.split_once("::").unwrap_or((span, ""));
@@ -69,8 +76,8 @@ fn look_up(span: &str) -> Result<(), String> {
         return match (found, function) {
             (false, _) => Err(format!("there is no {path}")),
             (true, "") => Ok(()),
-            (true, function) if text.contains(&format!("fn {function}(")) => Ok(()),
-            (true, function) => Err(format!("{path} has no function {function}")),
+            (true, function) if has_test(&text, function) => Ok(()),
+            (true, function) => Err(format!("{path} has no test {function}")),
         };
     }
     let Some((owner, name)) = span.rsplit_once("::").filter(|_| is_symbol(span)) else { return Ok(()) };
