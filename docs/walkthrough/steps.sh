@@ -27,7 +27,7 @@ owner_allows() {
   JAR=$(mktemp)
   VERIFIER=$(head -c 32 /dev/urandom | basenc --base64url | tr -d '=\n')
   QUERY="response_type=code&client_id=$CLIENT_ID&code_challenge_method=S256&code_challenge=$(challenge_of "$VERIFIER")"
-  QUERY="$QUERY&state=s1&scope=$(printf %s "$1" | tr ' ' +)"
+  QUERY="$QUERY&state=s1&scope=$(printf %s "$1" | tr ' ' +)&resource=$BASE/mcp"
   FORM=$(curl -s -b "$JAR" -c "$JAR" "$BASE/authorize?$QUERY" | hidden form)
   [ "$(curl -s -o /dev/null -w '%{http_code}' -b "$JAR" -c "$JAR" "$BASE/sign-in" \
     --data-urlencode "request=$QUERY" -d "form=$FORM" \
@@ -43,7 +43,7 @@ owner_allows() {
 # Chapter 7: sets ACCESS and REFRESH.
 client_trades() {
   ANSWER=$(curl -s "$BASE/token" -d grant_type=authorization_code -d "client_id=$CLIENT_ID" -d "code=$CODE" \
-    -d "code_verifier=$VERIFIER")
+    -d "code_verifier=$VERIFIER" -d "resource=$BASE/mcp")
   ACCESS=$(printf %s "$ANSWER" | member access_token)
   REFRESH=$(printf %s "$ANSWER" | member refresh_token)
 }

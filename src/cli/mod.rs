@@ -32,7 +32,6 @@ epicme - a private journal for MCP clients, behind an OAuth gate
   epicme client add NAME URI... | add --metadata FILE | list | remove ID
   epicme explain TOKEN|- [--scope LIST|TOOL] [--at TIME]     -: standard input
   epicme doctor URL [--connect 127.0.0.1:PORT] | version | help
-
 OPTION              MEANING                               VARIABLE
 --database FILE     the journal's file, default epicme.db EPICME_DATABASE
 --listen ADDR:PORT  where to listen; port 0: a free one   EPICME_LISTEN
@@ -45,9 +44,10 @@ OPTION              MEANING                               VARIABLE
 --at TIME           ask about 2026-07-28[T09:30:00Z]      EPICME_AT
 --expires TIME      like 90s 15m 12h 30d                  EPICME_EXPIRES
 --label TEXT        what you call the token               EPICME_LABEL
---metadata FILE, --confidential: a client's metadata document; give it a secret
-elsewhere, see README: --authorization-server URL --introspection-url URL
-  --introspection-id ID; EPICME_INTROSPECTION_SECRET: each option has a variable";
+--metadata FILE     a client's own metadata document      EPICME_METADATA
+--confidential      the new client gets a secret          EPICME_CONFIDENTIAL
+If tokens come from another server, serve takes --authorization-server URL
+  --introspection-url URL --introspection-id ID and EPICME_INTROSPECTION_SECRET";
 
 /// The options, and whether each takes a value.
 const OPTIONS: [(&str, bool); 18] = [

@@ -155,6 +155,7 @@ pub fn decide(
             Err(answer) => return Ok(answer),
         };
         if !asking.browser.made(form.get("form"), &app.seal, now) {
+            exchange.outcome = Some("stale-form");
             return asking.page(app, Some("This page was open for too long. Please decide again."), now);
         }
         let ticked: Vec<_> =
