@@ -182,8 +182,11 @@ pub const INTROSPECTIONS_KEPT_MAX: usize = 10_000;
 pub const ANSWER_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Octets of the body of an answer that `epicme doctor` reads; past it the step fails.
 pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
-/// How long `epicme doctor` waits for one answer; past it the step fails. A server may have to wake up first.
+/// How long `epicme doctor` waits for one answer; past it the step fails. A server may have to wake up first. A walk
+/// waits 19 times at most, so it ends within three and a half minutes, or twice that where `localhost` is two addresses.
 pub const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+/// Characters of a host in a URL that another server names (RFC 1035 §2.3.4); past it the step fails.
+pub const HOST_CHARS_MAX: usize = 253;
 /// Characters of another server's text that `epicme doctor` prints, escapes included.
 pub const DOCTOR_SHOWN_CHARS_MAX: usize = 200;
 /// Characters of a line that it prints.

@@ -56,13 +56,21 @@ impl Answer {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// Nobody accepts a connection there.
-    Unreachable(io::ErrorKind),
+    Refused,
+    /// No connection comes about within the deadline.
+    Silent,
     /// It didn't come within the deadline.
     Slow,
     /// The connection ended before the answer did.
     Gone,
-    /// It isn't HTTP/1, or its end can't be told.
+    /// It isn't HTTP/1.
     Malformed,
+    /// A line of its head ends without CR (RFC 9112 §2.2).
+    LineEnd,
+    /// Its end can't be told, or in two ways (RFC 9112 §6.3).
+    Framing,
+    /// Its head has more than [`limits::FIELDS_MAX`] fields.
+    TooManyFields,
     /// It is larger than its bounds.
     TooLarge,
 }
@@ -71,10 +79,14 @@ impl Fault {
     /// What went wrong, to be put behind "the answer".
     pub fn message(self) -> &'static str {
         match self {
-            Fault::Unreachable(_) => "doesn't come: no connection is accepted",
+            Fault::Refused => "doesn't come: no connection is accepted",
+            Fault::Silent => "doesn't come: the connection isn't answered in time",
             Fault::Slow => "takes too long",
             Fault::Gone => "ends before it is whole",
             Fault::Malformed => "is not HTTP/1.1 as RFC 9112 defines it",
+            Fault::LineEnd => "has a line that ends with LF alone, not with CR LF",
+            Fault::Framing => "has no one end: look at its Content-Length and Transfer-Encoding",
+            Fault::TooManyFields => "has more header fields than some clients read",
             Fault::TooLarge => "is too large",
         }
     }
@@ -94,9 +106,8 @@ pub fn ask(outgoing: &Outgoing, bounds: Bounds) -> Result<Answer, Fault> {
     head += "\r\n";
 
     let deadline = Instant::now() + bounds.deadline;
-    let unreachable = |error: io::Error| Fault::Unreachable(error.kind());
-    let mut stream = TcpStream::connect_timeout(address, bounds.deadline).map_err(unreachable)?;
-    stream.set_write_timeout(Some(left(deadline)?)).map_err(unreachable)?;
+    let mut stream = connect(address, bounds.deadline)?;
+    stream.set_write_timeout(Some(left(deadline)?)).map_err(|_| Fault::Gone)?;
     // A server that refuses early may have closed: what counts is its answer.
     let _ = stream.write_all(&[head.as_bytes(), body].concat());
     Incoming { stream, deadline, unused: Vec::new() }.answer(bounds.body_bytes_max)
@@ -104,8 +115,15 @@ pub fn ask(outgoing: &Outgoing, bounds: Bounds) -> Result<Answer, Fault> {
 
 /// Whether anybody accepts a connection there.
 pub fn reach(address: SocketAddr, deadline: Duration) -> Result<(), Fault> {
-    let unreachable = |error: io::Error| Fault::Unreachable(error.kind());
-    TcpStream::connect_timeout(&address, deadline).map(drop).map_err(unreachable)
+    connect(&address, deadline).map(drop)
+}
+
+fn connect(address: &SocketAddr, deadline: Duration) -> Result<TcpStream, Fault> {
+    TcpStream::connect_timeout(address, deadline).map_err(|error| unconnected(error.kind()))
+}
+
+fn unconnected(kind: io::ErrorKind) -> Fault {
+    if kind == io::ErrorKind::TimedOut { Fault::Silent } else { Fault::Refused }
 }
 
 fn left(deadline: Instant) -> Result<Duration, Fault> {
@@ -145,8 +163,10 @@ impl<S: Source> Incoming<S> {
                 answer => break answer,
             }
         };
+        // Judged whether the body is read or not: other clients look at it before anything else.
+        let framing = framing(&answer)?;
         if let Some(bytes_max) = body_bytes_max {
-            answer.body = framing(&answer).and_then(|framing| self.body(framing, bytes_max));
+            answer.body = self.body(framing, bytes_max);
         }
         Ok(answer)
     }
@@ -251,9 +271,14 @@ fn parse_head(octets: &[u8]) -> Result<Option<(Answer, usize)>, Fault> {
     let length = match parsed.parse(octets) {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooLarge),
+        Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooManyFields),
         Err(_) => return Err(Fault::Malformed),
     };
+    // httparse takes a bare LF for a line's end; other clients don't.
+    let mut line_ends = octets[..length].iter().enumerate().filter(|(_, octet)| **octet == b'\n');
+    if line_ends.any(|(at, _)| at == 0 || octets[at - 1] != b'\r') {
+        return Err(Fault::LineEnd);
+    }
     if length > limits::ANSWER_HEAD_BYTES_MAX {
         return Err(Fault::TooLarge);
     }
@@ -274,7 +299,7 @@ fn framing(answer: &Answer) -> Result<Framing, Fault> {
             let length = std::str::from_utf8(length).ok().and_then(|digits| digits.parse().ok());
             Ok(Framing::Length(length.unwrap_or(usize::MAX)))
         }
-        _ => Err(Fault::Malformed),
+        _ => Err(Fault::Framing), // also a length twice, though the same: some clients refuse that
     }
 }
 
@@ -335,12 +360,16 @@ mod tests {
         );
         for fields in [
             "Content-Length: 1\r\nContent-Length: 1",
+            "Content-Length: 1, 1",
             "Content-Length: +1",
             "Content-Length: 1\r\nTransfer-Encoding: chunked",
             "Transfer-Encoding: gzip",
         ] {
-            check(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\nabc"), Ok((200, Err(Fault::Malformed))));
+            check(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\nabc"), Err(Fault::Framing));
         }
+        check("HTTP/1.1 200 OK\nX: y\r\n\r\n", Err(Fault::LineEnd));
+        check("HTTP/1.1 200 OK\r\nX: y\n\r\n", Err(Fault::LineEnd));
+        check("HTTP/1.1 200 OK\r\nX: y\r\n\n", Err(Fault::LineEnd));
         check("", Err(Fault::Gone));
         check("HTTP/1.1 200", Err(Fault::Gone));
         check("SSH-2.0-OpenSSH\r\n", Err(Fault::Malformed));
@@ -348,6 +377,20 @@ mod tests {
         let long = "x".repeat(limits::ANSWER_HEAD_BYTES_MAX);
         check(&format!("HTTP/1.1 200 OK\r\nX: {long}\r\n\r\n"), Err(Fault::TooLarge));
         let many = "X: y\r\n".repeat(limits::FIELDS_MAX + 1);
-        check(&format!("HTTP/1.1 200 OK\r\n{many}\r\n"), Err(Fault::TooLarge));
+        check(&format!("HTTP/1.1 200 OK\r\n{many}\r\n"), Err(Fault::TooManyFields));
+    }
+
+    #[test]
+    fn judges_the_framing_of_a_body_that_it_leaves() {
+        let octets = b"HTTP/1.1 401 No\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n";
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let incoming = Incoming { stream: Octets(octets), deadline, unused: Vec::new() };
+        assert_eq!(incoming.answer(None).map(|answer| answer.status), Err(Fault::Framing));
+    }
+
+    #[test]
+    fn tells_a_refused_connection_from_one_that_nobody_answers() {
+        assert_eq!(unconnected(io::ErrorKind::ConnectionRefused), Fault::Refused);
+        assert_eq!(unconnected(io::ErrorKind::TimedOut), Fault::Silent);
     }
 }

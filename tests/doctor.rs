@@ -466,6 +466,13 @@ fn judges_the_challenge() {
     check(second, 4, "warn \"Basic\" stands before the Bearer challenge", "or alone");
     let twice = challenge(|value| Some(format!("{value}, Bearer realm=\"x\"")));
     check(twice, 4, "warn there are several Bearer challenges", "send one");
+    let abroad = challenge(|_| Some("Bearer resource_metadata=\"https://user@h.example/\"".to_owned()));
+    check(
+        abroad,
+        4,
+        "FAIL resource_metadata is \"https://user@h.example/\", a URL with a user in it",
+        "ASCII",
+    );
     let relative = challenge(|_| Some(format!("Bearer resource_metadata=\"{RESOURCE}\"")));
     check(relative, 4, "FAIL resource_metadata is \"/.well-known", "from https:// on");
     let elsewhere =
@@ -535,6 +542,16 @@ fn judges_the_protected_resource_metadata() {
         "FAIL \"http://127.0.0.1:…/.well-known/oauth-protected-resource/mcp\" is no JSON that can be read in one way … there twice",
         "answer with the document",
     );
+    let marked = at(RESOURCE, |_, mut reply| {
+        reply.body.insert(0, '\u{feff}');
+        reply
+    });
+    check(
+        marked,
+        5,
+        "warn \"http://127.0.0.1:…/.well-known/oauth-protected-resource/mcp\" begins with a byte order mark",
+        "without one",
+    );
     let text = at(RESOURCE, |_, reply| reply.with("Content-Type", "text/plain"));
     check(
         text,
@@ -558,7 +575,7 @@ fn judges_the_protected_resource_metadata() {
     );
 
     type Named = fn(&str) -> Option<Value>;
-    let rows: [(&str, Named, &str, &str); 10] = [
+    let rows: [(&str, Named, &str, &str); 13] = [
         ("resource", |_| None, "FAIL the document names no resource", "add \"resource\""),
         (
             "resource",
@@ -602,6 +619,24 @@ fn judges_the_protected_resource_metadata() {
             |origin| Some(json!(origin)),
             "FAIL authorization_servers isn't a list",
             "at least one",
+        ),
+        (
+            "authorization_servers",
+            |origin| Some(json!([origin, 5])),
+            "FAIL authorization_servers holds \"5\", not an absolute",
+            "take it out",
+        ),
+        (
+            "authorization_servers",
+            |origin| Some(json!([origin, null])),
+            "FAIL authorization_servers holds \"null\", not an absolute",
+            "take it out",
+        ),
+        (
+            "authorization_servers",
+            |origin| Some(json!([origin, "nonsense"])),
+            "FAIL authorization_servers holds \"nonsense\", not an absolute",
+            "take it out",
         ),
         (
             "scopes_supported",
@@ -730,6 +765,27 @@ fn judges_the_authorization_server_metadata() {
     let plain =
         at(RESOURCE, |_, reply| reply.member("authorization_servers", Some(json!(["http://auth.example"]))));
     check(plain, 6, "FAIL the issuer is \"http://auth.example\", plain http", "over https");
+    let far = at(RESOURCE, |_, reply| {
+        let hosts = format!("https://{}.example", "a".repeat(100_000));
+        reply.member("authorization_servers", Some(json!([hosts])))
+    });
+    let findings = check(far, 6, "FAIL the issuer \"https://aaa", "from https:// on");
+    let told = &findings.steps[5];
+    assert!(told[0].contains("is a URL with a host longer than any name"), "{told:?}");
+    assert!(told.iter().all(|line| line.len() < 1000), "{told:?}");
+    for (issuer, says) in [
+        (
+            "https://m\u{fc}nchen.example",
+            "FAIL the issuer \"https://m\\xc3\\xbcnchen.example\" is a URL with letters",
+        ),
+        ("https://user@h.example", "FAIL the issuer \"https://user@h.example\" is a URL with a user in it"),
+        ("https://h.example?x", "FAIL the issuer \"https://h.example?x\" is a URL with a query"),
+        ("https://h.example/#x", "FAIL the issuer \"https://h.example/#x\" is a URL with a fragment"),
+    ] {
+        let named =
+            at(RESOURCE, move |_, reply| reply.member("authorization_servers", Some(json!([issuer]))));
+        check(named, 6, says, "in ASCII");
+    }
     let no_url =
         at(RESOURCE, |_, reply| reply.member("authorization_servers", Some(json!(["auth.example"]))));
     check(no_url, 6, "FAIL the issuer \"auth.example\" is not an absolute", "from https:// on");
@@ -776,6 +832,45 @@ fn leaves_the_verdict_open_where_it_can_not_look() {
     );
 }
 
+/// A port of this machine at which nobody is.
+fn dead() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    format!("http://{}", listener.local_addr().expect("an address"))
+}
+
+#[test]
+fn looks_whether_anybody_is_at_the_endpoints_that_it_does_not_ask() {
+    for (name, clause) in [("token_endpoint", "token"), ("registration_endpoint", "register")] {
+        let gone = format!("{}/{clause}", dead());
+        let mistake = at(SERVER, move |_, reply| reply.member(name, Some(json!(gone))));
+        let says = format!("FAIL {name}: the answer doesn't come: no connection is accepted");
+        check(mistake, 6, &says, "start what is to listen at \"http://127.0.0.1:");
+    }
+    let gone = format!("{}/register", dead());
+    let by_document = at(SERVER, move |_, reply| {
+        let reply = reply.member("client_id_metadata_document_supported", Some(json!(true)));
+        reply.member("registration_endpoint", Some(json!(gone)))
+    });
+    check(by_document, 6, "warn registration_endpoint: the answer doesn't come", "start what is to listen");
+    for (name, by_document, is_open) in [
+        ("token_endpoint", false, true),
+        ("registration_endpoint", false, true),
+        ("registration_endpoint", true, false),
+    ] {
+        let elsewhere = at(SERVER, move |_, reply| {
+            let reply = reply.member("client_id_metadata_document_supported", Some(json!(by_document)));
+            reply.member(name, Some(json!("https://auth.example/x")))
+        });
+        let scripted = Scripted::start(move |asked| elsewhere(asked, right(asked)));
+        let output = doctor(&[&scripted.url()]);
+        let findings = findings(&output);
+        let says =
+            format!("It isn't known whether a client could connect: {name} at \"https://auth.example\"");
+        assert_eq!(findings.verdict.starts_with(&says), is_open, "{}", findings.verdict);
+        assert_eq!(output.status.code(), Some(i32::from(is_open)), "{:#?}", findings.steps);
+    }
+}
+
 #[test]
 fn asks_the_authorization_endpoint_for_nothing_it_could_keep() {
     let status = |status: u16| at("/authorize", move |_, _| Reply::new(status));
@@ -783,6 +878,25 @@ fn asks_the_authorization_endpoint_for_nothing_it_could_keep() {
     check(status(401), 7, "FAIL GET for a client that isn't registered is answered 401", "sign-in is a 200");
     check(status(404), 7, "FAIL GET for a client that isn't registered is answered 404", "correct");
     check(status(403), 7, "warn GET for a client that isn't registered is answered 403", "with 400");
+    check(
+        status(302),
+        7,
+        "FAIL GET for a client that isn't registered is answered 302 without a Location",
+        "a page",
+    );
+    for whole in [false, true] {
+        let circle = move |asked: &Asked, reply| match asked.is("GET", "/authorize") {
+            true if whole => Reply::new(302).with("Location", format!("{}{}", asked.origin, asked.target)),
+            true => Reply::new(302).with("Location", "/authorize"),
+            false => reply,
+        };
+        check(
+            circle,
+            7,
+            "warn GET for a client that isn't registered is redirected to where it was",
+            "a page",
+        );
+    }
     let open = at("/authorize", |_, _| {
         Reply::new(302).with("Location", "http://127.0.0.1:9/epicme-doctor?error=invalid_request")
     });
@@ -853,6 +967,31 @@ fn survives_a_server_that_is_none() {
     check(junk("SSH-2.0-OpenSSH_9\r\n"), 3, malformed, "see what listens there");
     check(junk("HTTP/1.1 401 x\r\nX: \u{1b}[2J\u{0}\r\n\r\n"), 3, malformed, "see what listens there");
     check(junk(""), 3, "FAIL the answer to POST \"/mcp\" ends before it is whole", "from the head alone");
+    let knock = |change: fn(Reply) -> Reply| {
+        move |asked: &Asked, reply| if asked.is("POST", "/mcp") { change(reply) } else { reply }
+    };
+    let framing = "FAIL the answer to POST \"/mcp\" has no one end: look at its Content-Length";
+    check(knock(|reply| reply.with("Content-Length", "7")), 3, framing, "mend what writes the head");
+    check(knock(|reply| reply.with("Transfer-Encoding", "chunked")), 3, framing, "mend what writes the head");
+    // Equal values too: the fetch of Node stops at them.
+    let listed = knock(|reply| reply.manner(Manner::UntilClose).with("Content-Length", "0, 0"));
+    check(listed, 3, framing, "mend what writes the head");
+    check(
+        junk("HTTP/1.1 401 No\nWWW-Authenticate: Bearer\nContent-Length: 0\n\n"),
+        3,
+        "FAIL the answer to POST \"/mcp\" has a line that ends with LF alone",
+        "mend what writes the head",
+    );
+    let many = knock(|mut reply| {
+        reply.fields.extend((0..101).map(|_| ("X", "y".to_owned())));
+        reply
+    });
+    check(
+        many,
+        3,
+        "FAIL the answer to POST \"/mcp\" has more header fields than some clients read",
+        "send fewer",
+    );
     let endless_head = |asked: &Asked, reply: Reply| match asked.is("POST", "/mcp") {
         true => Reply::new(401).with("X", "x".repeat(100_000)),
         false => reply,

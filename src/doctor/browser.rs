@@ -12,12 +12,13 @@ impl Doctor<'_> {
     /// Asks the authorization endpoint as a browser would, for a client that it doesn't know.
     pub(super) fn authorize(&mut self, server: &Document) {
         self.report.step(7);
-        let Some(mut url) = server.members["authorization_endpoint"].as_str().and_then(Url::parse) else {
+        let Some(endpoint) = server.members["authorization_endpoint"].as_str().and_then(Url::parse) else {
             return self.report.skip("needs the authorization_endpoint of step 6");
         };
-        if !self.is_reached("the authorization endpoint", &url) {
+        if !self.is_reached("the authorization endpoint", &endpoint) {
             return;
         }
+        let mut url = endpoint.clone();
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("response_type", "code")
             .append_pair("client_id", "epicme-doctor-is-not-registered")
@@ -34,13 +35,27 @@ impl Doctor<'_> {
             ("RFC 6749 §4.1.2.1", "show a page that says what is wrong, with 400; sign-in is a 200");
         match self.send("GET", &url, &fields, None) {
             Err(fault) => {
-                self.report.fail(&format_args!("{asked}: the answer {}", fault.message()), "RFC 9112 §4", &"see that a browser gets a page there");
+                let text = format!("{asked}: the answer {}", fault.message());
+                self.report.fail(&text, "RFC 9112 §4", &"see that a browser gets a page there");
             }
             Ok(answer) => match answer.status {
+                300..400 if !answer.fields("location").any(|at| !at.is_empty()) => self.report.fail(
+                    &format_args!("{asked} is answered {} without a Location", answer.status),
+                    "RFC 9110 §15.4",
+                    &page,
+                ),
+                300..400 if leads_back(&answer, &endpoint, &url) => self.report.warn(
+                    &format_args!(
+                        "{asked} is redirected to where it was asked: a browser may turn in circles"
+                    ),
+                    "RFC 9110 §15.4",
+                    &page,
+                ),
                 300..400 if location(&answer).starts_with(&format!("\"{NO_CALLBACK}")) => self.report.warn(
                     &format_args!("{asked} is redirected to the address that the request itself named"),
                     clause,
-                    &"redirect nobody before client and redirect_uri are known, or anybody can send people anywhere",
+                    &"redirect nobody before client and redirect_uri are known, or anybody can send people \
+                      anywhere",
                 ),
                 300..400 => {
                     self.report.ok(&format_args!("{asked} is redirected to {}", location(&answer)), clause);
@@ -52,14 +67,21 @@ impl Doctor<'_> {
                     &page,
                 ),
                 404 | 405 => {
-                    self.report.fail(&format_args!("{asked} is answered {}: nothing is there for a browser", answer.status), clause, &"correct authorization_endpoint");
+                    let text =
+                        format!("{asked} is answered {}: nothing is there for a browser", answer.status);
+                    self.report.fail(&text, clause, &"correct authorization_endpoint");
                 }
                 400..500 => self.report.warn(
-                    &format_args!("{asked} is answered {}; some clients read only 400 as \"register again\"", answer.status),
+                    &format_args!(
+                        "{asked} is answered {}; some clients read only 400 as \"register again\"",
+                        answer.status
+                    ),
                     clause,
                     &page,
                 ),
-                status => self.report.fail(&format_args!("{asked} is answered {status}: it breaks"), clause, &page),
+                status => {
+                    self.report.fail(&format_args!("{asked} is answered {status}: it breaks"), clause, &page)
+                }
             },
         }
     }
@@ -167,6 +189,17 @@ impl Doctor<'_> {
                       mcp-protocol-version";
         self.report.warn(&text, "Fetch §3.3.3", &remedy);
     }
+}
+
+/// Whether a redirect leads to the endpoint again, bare or as it was asked.
+fn leads_back(answer: &Answer, endpoint: &Url, asked: &Url) -> bool {
+    answer.fields("location").next().is_some_and(|at| {
+        let at = String::from_utf8_lossy(at);
+        let is_path = at.starts_with('/');
+        let at =
+            if is_path { Url::parse(&format!("{}{at}", endpoint.origin.as_str())) } else { Url::parse(&at) };
+        at.is_some_and(|at| at == *endpoint || at == *asked)
+    })
 }
 
 /// Whether a list in a header field holds this name, or everything.

@@ -2,9 +2,11 @@
 //!
 //! Knows no metadata. What a client learns here is where the metadata is.
 
+use std::net::SocketAddr;
+
 use super::challenge::{self, Challenge};
 use super::report::shown;
-use super::url::Url;
+use super::url::{self, Url};
 use super::{AGENT, Doctor, POST_FIELDS, WRONG_TOKEN, location, mismatch};
 use crate::gate;
 use crate::limits;
@@ -39,26 +41,28 @@ impl Doctor<'_> {
         self.report.step(2);
         let clause = "RFC 9293 §3.5";
         let addresses = self.ways.to(&self.url.origin);
-        let reached = |address| outgoing::reach(address, limits::ANSWER_DEADLINE);
-        let (open, shut): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| reached(**address).is_ok());
-        let listed = |addresses: &[std::net::SocketAddr]| {
+        let mut is_silent = false;
+        let mut reached = |address: &SocketAddr| {
+            let seen = outgoing::reach(*address, limits::ANSWER_DEADLINE);
+            is_silent |= seen == Err(Fault::Silent);
+            seen.is_ok()
+        };
+        let (open, shut): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| reached(address));
+        let nobody = if is_silent { "nobody answers in time" } else { "nobody accepts a connection" };
+        let listed = |addresses: &[SocketAddr]| {
             addresses.iter().map(|address| address.to_string()).collect::<Vec<_>>().join(" and ")
         };
         if open.is_empty() {
             let remedy =
                 "start the server, look at the port, and see that nothing between here and there drops it";
-            self.report.fail(
-                &format_args!("nobody accepts a connection at {}", listed(&shut)),
-                clause,
-                &remedy,
-            );
+            self.report.fail(&format_args!("{nobody} at {}", listed(&shut)), clause, &remedy);
             return false;
         }
         self.report.ok(&format_args!("connected to {}", listed(&open)), clause);
         if !shut.is_empty() {
             self.report.warn(
                 &format_args!(
-                    "nobody is at {}: localhost is both, and some clients try one only",
+                    "{nobody} at {}: localhost is both, and some clients try one only",
                     listed(&shut)
                 ),
                 clause,
@@ -79,6 +83,10 @@ impl Doctor<'_> {
                 let remedy = match fault {
                     Fault::Malformed => {
                         "see what listens there; if it speaks TLS, walk to its https URL through a forwarding proxy"
+                    }
+                    Fault::TooManyFields => "send fewer header fields; a proxy may add some",
+                    Fault::LineEnd | Fault::Framing => {
+                        "mend what writes the head, the server or a proxy before it: clients refuse it as it is"
                     }
                     Fault::Gone if self.ways.forwarded(&self.url.origin).is_some() => {
                         "see what the proxy says: it may not reach the server, or not trust its certificate"
@@ -282,11 +290,7 @@ impl Doctor<'_> {
         }
         let text = format!("resource_metadata is {}", shown(&named.value));
         let Some(url) = Url::parse(&named.value) else {
-            self.report.fail(
-                &format_args!("{text}, not an absolute URL"),
-                clause,
-                &"write it from https:// on",
-            );
+            self.report.fail(&format_args!("{text}, {}", Url::fault(&named.value)), clause, &url::REMEDY);
             return None;
         };
         if url.origin != self.url.origin {

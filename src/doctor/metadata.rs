@@ -6,11 +6,14 @@
 use serde_json::Value;
 
 use super::report::shown;
-use super::url::Url;
+use super::url::{self, Url};
 use super::{DOCUMENT_FIELDS, Doctor, Document, location, mismatch};
 use crate::json;
 use crate::limits;
 use crate::site;
+
+/// What some editors put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Doctor<'_> {
     /// Finds the protected resource metadata and judges it.
@@ -75,7 +78,7 @@ impl Doctor<'_> {
         let seen = format!("resource is {}", shown(text));
         let Some(resource) = Url::parse(text) else {
             let remedy = format!("write the URL that people type, {called}");
-            return self.report.fail(&format_args!("{seen}, not an absolute http(s) URL"), clause, &remedy);
+            return self.report.fail(&format_args!("{seen}, {}", Url::fault(text)), clause, &remedy);
         };
         if !covers(&resource, self.url) {
             return self.report.fail(
@@ -103,6 +106,16 @@ impl Doctor<'_> {
                 let more =
                     if others.is_empty() { "" } else { ", the first of several, and clients take that" };
                 self.report.ok(&format_args!("authorization_servers names {}{more}", shown(issuer)), clause);
+                // Clients take the first, and read the list whole before.
+                let is_url = |item: &Value| item.as_str().and_then(Url::parse).is_some();
+                if let Some(other) = others.iter().find(|item| !is_url(item)) {
+                    let text = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
+                    self.report.fail(
+                        &format_args!("authorization_servers holds {}, {}", shown(&text), Url::fault(&text)),
+                        clause,
+                        &"take it out, or write it as the issuer that it is",
+                    );
+                }
                 true
             }
             _ => {
@@ -143,12 +156,11 @@ impl Doctor<'_> {
     pub(super) fn server(&mut self, resource: &Document) -> Option<Document> {
         self.report.step(6);
         let issuer = resource.members["authorization_servers"][0].as_str().unwrap_or_default();
-        let Some(url) = Url::parse(issuer).filter(|url| url.query.is_empty()) else {
-            self.report.fail(
-                &format_args!("the issuer {} is not an absolute http(s) URL without a query", shown(issuer)),
-                "RFC 8414 §2",
-                &"write it from https:// on",
-            );
+        let parsed = Url::parse(issuer);
+        let fault = if parsed.is_some() { "a URL with a query" } else { Url::fault(issuer) };
+        let Some(url) = parsed.filter(|url| url.query.is_empty()) else {
+            let text = format!("the issuer {} is {fault}", shown(issuer));
+            self.report.fail(&text, "RFC 8414 §2", &url::REMEDY);
             return None;
         };
         if !self.is_safe("the issuer", issuer, &url) || !self.is_reached("the authorization server", &url) {
@@ -186,13 +198,16 @@ impl Doctor<'_> {
                 (Some(text), Some(url)) => {
                     if self.is_safe(name, text, &url) {
                         self.report.ok(&format_args!("{name} is {}", shown(text)), "RFC 8414 §2");
+                        if name == "token_endpoint" {
+                            self.look(name, &url, true);
+                        }
                     }
                 }
                 (Some(text), None) => {
                     self.report.fail(
-                        &format_args!("{name} is {}, not an absolute URL", shown(text)),
+                        &format_args!("{name} is {}, {}", shown(text), Url::fault(text)),
                         "RFC 8414 §2",
-                        &"write it from https:// on",
+                        &url::REMEDY,
                     );
                 }
                 (None, _) => self.report.fail(&format_args!("there is no {name}"), "RFC 8414 §2", &"name it"),
@@ -294,14 +309,15 @@ impl Doctor<'_> {
             ),
             (Some(text), _) => match Url::parse(text) {
                 None => self.report.fail(
-                    &format_args!("registration_endpoint is {}, not an absolute URL", shown(text)),
+                    &format_args!("registration_endpoint is {}, {}", shown(text), Url::fault(text)),
                     "RFC 8414 §2",
-                    &"write it from https:// on",
+                    &url::REMEDY,
                 ),
                 Some(url) => {
                     if self.is_safe("registration_endpoint", text, &url) {
                         self.report.ok(&format_args!("registration_endpoint is {}", shown(text)), clause);
                         self.report.skip("registering isn't tried: it would leave a client behind");
+                        self.look("registration_endpoint", &url, !by_document);
                     }
                 }
             },
@@ -357,8 +373,17 @@ impl Doctor<'_> {
         let is_json =
             media_type.is_some_and(|own| own.trim_ascii().eq_ignore_ascii_case(b"application/json"));
         let seen = types.first().map_or("no type".to_owned(), |value| format!("as {}", shown(value)));
-        let wrong = match answer.body.map(|octets| json::parse(&octets)) {
+        let has_mark = answer.body.as_ref().is_ok_and(|octets| octets.starts_with(BYTE_ORDER_MARK));
+        let skipped = if has_mark { BYTE_ORDER_MARK.len() } else { 0 };
+        let wrong = match answer.body.map(|octets| json::parse(&octets[skipped..])) {
             Ok(Ok(members @ Value::Object(_))) => {
+                if has_mark {
+                    self.report.warn(
+                        &format_args!("{at} begins with a byte order mark, which not every client skips"),
+                        "RFC 8259 §8.1",
+                        &"write it as UTF-8 without one",
+                    );
+                }
                 if !is_json {
                     self.report.warn(
                         &format_args!("{at} comes {seen}, and not every client reads it then"),

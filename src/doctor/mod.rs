@@ -55,6 +55,8 @@ pub fn walk(url: &Url, ways: &Ways, out: &mut dyn FnMut(&str)) -> Verdict {
     doctor.walk();
     doctor.report.end()
 }
+
+/// One walk: where it goes, the ways there, and what was found so far.
 struct Doctor<'d> {
     url: &'d Url,
     ways: &'d Ways,
@@ -119,7 +121,7 @@ impl Doctor<'_> {
         for address in self.ways.to(&url.origin) {
             let (host, target) = (url.origin.authority(), &url.target());
             last = outgoing::ask(&Outgoing { address, method, host, target, fields, body }, bounds);
-            if !matches!(last, Err(Fault::Unreachable(_))) {
+            if !matches!(last, Err(Fault::Refused | Fault::Silent)) {
                 break;
             }
         }
@@ -164,6 +166,33 @@ impl Doctor<'_> {
             ),
         );
         false
+    }
+
+    /// Looks whether anybody is at an endpoint that can't be asked without leaving something behind; the clients that
+    /// need it are stopped when nobody is, be they all or some.
+    #[inline(never)]
+    fn look(&mut self, name: &str, url: &Url, all_need_it: bool) {
+        let addresses = self.ways.to(&url.origin);
+        if addresses.is_empty() {
+            if all_need_it {
+                self.is_reached(name, url);
+            }
+            return;
+        }
+        let mut seen = Ok(());
+        for address in addresses {
+            seen = outgoing::reach(address, limits::ANSWER_DEADLINE);
+            if seen.is_ok() {
+                return;
+            }
+        }
+        let Err(fault) = seen else { return };
+        let text = format!("{name}: the answer {}", fault.message());
+        let remedy = format!("start what is to listen at {}, or correct {name}", shown(url.origin.as_str()));
+        match all_need_it {
+            true => self.report.fail(&text, "RFC 8414 §2", &remedy),
+            false => self.report.warn(&text, "RFC 8414 §2", &remedy),
+        }
     }
 }
 

@@ -1,10 +1,15 @@
 //! URLs as a client compares them, and where their origins are reached from here.
 //!
-//! Knows no HTTP. Invariant: no name is resolved, and a server elsewhere can't send us to an address of this machine.
+//! Knows no HTTP. Invariant: no name is resolved, and beside what the command line names, addresses are tried on this
+//! machine alone, and only when the URL that is walked is plain http there itself.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::limits;
 use crate::site::Origin;
+
+/// What to do about a URL that can't be read.
+pub const REMEDY: &str = "write it from https:// on, in ASCII, with nothing before the host and without a #";
 
 /// An absolute http or https URL of visible ASCII, taken apart.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,9 +23,13 @@ pub struct Url {
 }
 
 impl Url {
-    /// Reads a URL; `None` when it is another form, names a user or has a fragment.
+    /// Reads a URL; `None` when it is another form, names a user, has a fragment or an overlong host.
     #[inline(never)]
     pub fn parse(text: &str) -> Option<Url> {
+        Url::take_apart(text).filter(|url| url.host().len() <= limits::HOST_CHARS_MAX)
+    }
+
+    fn take_apart(text: &str) -> Option<Url> {
         let visible = text.bytes().all(|octet| octet.is_ascii_graphic() && !b"\"#<>\\".contains(&octet));
         let authority = text.find("://").filter(|_| visible)? + "://".len();
         let ends = text[authority..].find(['/', '?']).map_or(text.len(), |at| authority + at);
@@ -30,6 +39,26 @@ impl Url {
             path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
             query: query.to_owned(),
         })
+    }
+
+    /// What a text is that [`Url::parse`] refuses, to be put behind "is".
+    #[inline(never)]
+    pub fn fault(text: &str) -> &'static str {
+        let is_url =
+            |scheme: &str| text.get(..scheme.len()).is_some_and(|own| own.eq_ignore_ascii_case(scheme));
+        if !is_url("http://") && !is_url("https://") {
+            "not an absolute http(s) URL"
+        } else if !text.is_ascii() {
+            "a URL with letters beyond ASCII"
+        } else if Url::take_apart(text).is_some() {
+            "a URL with a host longer than any name"
+        } else if text.contains('#') {
+            "a URL with a fragment"
+        } else if text.contains('@') {
+            "a URL with a user in it"
+        } else {
+            "a URL with something wrong in its host, or with letters that belong escaped"
+        }
     }
 
     /// Another URL of the same origin.
@@ -107,7 +136,9 @@ impl Ways {
             };
             ways.connect.push((origin, address));
         }
-        // Only who is on this machine already may name other ports of it.
+        // What answers at a plain http URL of this machine may name other ports of it. It may be elsewhere all the
+        // same, behind a tunnel or a published port of a container: then it can send a GET, or an empty connection, to a
+        // port here. With --connect for the URL itself it can't.
         ways.direct = ways.forwarded(&url.origin).is_none();
         match (url.origin.is_https(), ways.to(&url.origin).is_empty()) {
             (_, false) => Ok(ways),
@@ -164,6 +195,25 @@ mod tests {
         }
         check("http://h/\u{e9}", None);
         check("http://h/\r\nX: y", None);
+        let longest = format!("https://{}", "a".repeat(limits::HOST_CHARS_MAX));
+        check(&longest, Some((&longest, "/", "")));
+        check(&format!("{longest}a:9/x"), None);
+    }
+
+    #[test]
+    fn names_what_is_wrong_with_a_url() {
+        let long = format!("http://{}/", "a".repeat(limits::HOST_CHARS_MAX + 1));
+        for (text, says) in [
+            ("/mcp", "not an absolute"),
+            ("ftp://h/", "not an absolute"),
+            ("https://m\u{fc}nchen.example/", "beyond ASCII"),
+            ("https://user@h/", "a user in it"),
+            ("HTTPS://h/#x", "a fragment"),
+            (long.as_str(), "a host longer"),
+            ("https://[h]/", "wrong in its host"),
+        ] {
+            assert!(Url::parse(text).is_none() && Url::fault(text).contains(says), "{text}");
+        }
     }
 
     #[test]
