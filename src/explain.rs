@@ -151,10 +151,12 @@ fn object(members: Vec<(&str, Value)>) -> Value {
     members.into_iter().collect()
 }
 
-/// One rule and how it went, as a line.
+/// One rule and how it went, as a line. Its name says how it can fail, so it stands where it did, or where the rule is the
+/// good end.
 pub fn step(rule: Rule, held: bool) -> String {
     let mark = if held { "ok" } else { "NO" };
-    format!("  {mark}  {:38}  {:22}  {}", rule.demand(), rule.name(), rule.clause())
+    let name = if held && !rule.opens() { "" } else { rule.name() };
+    format!("  {mark}  {:38}  {name:22}  {}", rule.demand(), rule.clause())
 }
 
 /// The status and the fields of an answer, as lines; the challenge is folded between its parameters.

@@ -176,8 +176,8 @@ fn shows_a_first_knock_as_it_is() {
 > Host: 127.0.0.1:8787
 > Content-Type: application/json
 > Accept: application/json
-  ok  Host is a name of this server           foreign-host            MCP Streamable HTTP, Security & Endpoint
-  ok  no foreign web page asks (Origin)       foreign-origin          MCP Streamable HTTP, Security & Endpoint
+  ok  Host is a name of this server                                   MCP Streamable HTTP, Security & Endpoint
+  ok  no foreign web page asks (Origin)                               MCP Streamable HTTP, Security & Endpoint
   NO  there is an Authorization field         no-token                RFC 6750 §3, RFC 9728 §5.1
       a client begins like this: the challenge tells it where to get a token
 < 401 Unauthorized
