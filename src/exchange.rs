@@ -2,6 +2,9 @@
 //!
 //! Knows no socket and no text of a request. Every room that decides something writes here what it decided.
 
+use std::net::IpAddr;
+
+use crate::clock::Timestamp;
 use crate::gate::Rule;
 use crate::trace;
 
@@ -60,6 +63,23 @@ impl Exchange {
         if let Some(watched) = &mut self.watched {
             watched.refused = Some(why());
         }
+    }
+
+    /// Writes the exchange as one line of the log.
+    pub fn log(&self, now: Timestamp, peer: IpAddr, method: &str, path: &str, status: u16) {
+        trace::print(now, || {
+            let (method, path) = (trace::shown(method), trace::shown(path));
+            let mut line = format!("{} {peer} {method} {path} {status}", now.iso8601());
+            for (key, value) in [("op", self.operation), ("rule", self.decision())] {
+                if let Some(value) = value {
+                    line.push_str(&format!(" {key}={value}"));
+                }
+            }
+            if let Some(remedy) = self.remedy {
+                line.push_str(&format!(" ({remedy})"));
+            }
+            line
+        });
     }
 
     /// The name that says what was decided: the outcome, if there is one, or else the rule.

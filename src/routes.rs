@@ -23,7 +23,6 @@ use crate::response::Response;
 use crate::scope::Scopes;
 use crate::site;
 use crate::throttle;
-use crate::trace;
 
 /// Answers one request and logs it.
 pub fn answer(app: &Arc<App>, head: &Head, body: &mut Body, peer: SocketAddr) -> Response {
@@ -32,7 +31,7 @@ pub fn answer(app: &Arc<App>, head: &Head, body: &mut Body, peer: SocketAddr) ->
     let response = route(app, head, body, peer.ip().to_canonical(), now, &mut exchange);
     let response = response.unwrap_or_else(|refusal| refused(&refusal, &mut exchange));
     match exchange.watched {
-        None => trace::exchange(now, peer.ip(), head.method(), head.path(), response.status(), &exchange),
+        None => exchange.log(now, peer.ip(), head.method(), head.path(), response.status()),
         Some(_) => explain::show(now, peer.ip(), Some(head), &response, &exchange),
     }
     response
@@ -43,7 +42,7 @@ pub fn refuse(bad: BadRequest, peer: SocketAddr) -> Response {
     let exchange = Exchange { remedy: Some(bad.message()), ..Exchange::begin() };
     let (now, response) = (Timestamp::now(), bad_request(bad));
     match exchange.watched {
-        None => trace::exchange(now, peer.ip(), "-", "-", bad.status(), &exchange),
+        None => exchange.log(now, peer.ip(), "-", "-", bad.status()),
         Some(_) => explain::show(now, peer.ip(), None, &response, &exchange),
     }
     response

@@ -1,10 +1,9 @@
-//! The log: one line on standard error for each exchange, with the rule that decided it, or the wire view in its place.
+//! The log: lines on standard error, one for each exchange or what the wire view draws in its place, and notes.
 //!
-//! Knows no bodies, no header values and no query: what it is given is safe to print. Invariant: no secret
-//! reaches it, and a flood of requests can't become a flood of lines.
+//! Knows no request: what it is given is safe to print, and `shown` makes it so. Invariant: nobody who serves waits for
+//! whoever reads the log, and a flood of requests can't become a flood of lines.
 
 use std::io::Write;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Mutex, OnceLock};
@@ -14,7 +13,6 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::clock::Timestamp;
-use crate::exchange::Exchange;
 use crate::limits;
 use crate::lock::locked;
 
@@ -39,24 +37,7 @@ pub fn view() -> Option<View> {
     VIEW.get().copied()
 }
 
-/// Writes the line of one exchange.
-pub fn exchange(now: Timestamp, peer: IpAddr, method: &str, path: &str, status: u16, exchange: &Exchange) {
-    if !within_rate(now) {
-        return;
-    }
-    let mut line = format!("{} {peer} {} {} {status}", now.iso8601(), shown(method), shown(path));
-    for (key, value) in [("op", exchange.operation), ("rule", exchange.decision())] {
-        if let Some(value) = value {
-            line.push_str(&format!(" {key}={value}"));
-        }
-    }
-    if let Some(remedy) = exchange.remedy {
-        line.push_str(&format!(" ({remedy})"));
-    }
-    write(&line);
-}
-
-/// Writes an exchange as the wire view shows it, within the same rate as the lines; what is left out isn't even drawn.
+/// Writes what `draw` makes of an exchange, within the rate; what is left out isn't even drawn.
 pub fn print(now: Timestamp, draw: impl FnOnce() -> String) {
     if within_rate(now) {
         write(&draw());
