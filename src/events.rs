@@ -242,7 +242,8 @@ impl Listener {
         let mut inbox = locked(&self.waiting.inbox);
         match news {
             News::Changed(changes) => inbox.changes.extend(changes),
-            News::Answered(answer) => _ = inbox.answer.get_or_insert(answer),
+            // It came before whatever is there now, and the first answer counts.
+            News::Answered(answer) => inbox.answer = Some(answer),
             News::Cancelled => inbox.cancelled = true,
             News::Ended => inbox.ended = true,
         }
@@ -342,6 +343,18 @@ mod tests {
         events.publish(1, &Changes::from([tags]));
         hers.give_back(news);
         assert_eq!(hers.wait(NOW), Some(News::Changed(Changes::from([tag, tags]))));
+    }
+
+    #[test]
+    fn takes_the_first_answer_also_when_it_comes_again() {
+        let events = Arc::new(Events::default());
+        let asked = events.listen(1, opener("7"), Wish::Answer).expect("room");
+        asked.ask("q");
+        assert!(events.deliver(1, "s", "q", Consent::No));
+        let first = asked.wait(NOW).expect("an answer");
+        assert!(events.deliver(1, "s", "q", Consent::Yes));
+        asked.give_back(first);
+        assert_eq!(asked.wait(NOW), Some(News::Answered(Consent::No)));
     }
 
     #[test]

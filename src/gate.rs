@@ -309,6 +309,9 @@ impl Gate<'_> {
         let text = ask(exchange, Rule::MalformedToken, text)?;
         let told = remote.find(text, self.origin, self.now);
         let no = told.as_ref().err().copied();
+        if no == Some(No::Unreachable) {
+            trace::note("the gate can't look up a token: the authorization server elsewhere gives no answer");
+        }
         hold(exchange, Rule::Undecided, no != Some(No::Unreachable))?;
         hold(exchange, Rule::UnknownToken, no != Some(No::Inactive))?;
         hold(exchange, Rule::Expired, no != Some(No::Expired))?;

@@ -84,9 +84,9 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let _ = std::thread::Builder::new().spawn(second); // without a thread to spare there is only the first
     trace::stopping();
     server.stop();
-    server.app().store.close()?;
+    let closed = server.app().store.close();
     trace::finish();
-    Ok(())
+    Ok(closed?)
 }
 
 /// The form in which each exchange is shown, if it is. It is standard error that shows it, like the lines of the log whose

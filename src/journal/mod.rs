@@ -15,7 +15,6 @@ use crate::events::{Change, Changes, Events, Resource};
 use crate::gate::Permit;
 use crate::secret::{self, Seal};
 use crate::store::{Store, StoreError};
-use crate::trace;
 
 /// One person's journal: where it is kept, who listens to it, and the permit that opened it.
 #[derive(Clone, Copy)]
@@ -56,22 +55,27 @@ impl Journal<'_> {
     /// Tells those who watch an entry for which `touched` says so that it is different now, for a change that may touch
     /// any number of entries: only those that somebody watches are looked at, and the writer doesn't wait for it.
     fn tell_watchers(&self, touched: impl Fn(&Own, i64) -> Result<bool, Fault>) {
-        let (person, mut changes) = (self.permit.user_id(), Changes::new());
-        let watched = self.events.watched(person);
+        let person = self.permit.user_id();
+        let watched = self.events.watched(person).into_iter().filter_map(|change| match change {
+            Change::Of(Resource::Entry(id)) => Some(id),
+            _ => None,
+        });
+        let watched: Vec<_> = watched.collect();
+        if watched.is_empty() {
+            return;
+        }
         let found = self.read(|own| {
-            for change in watched {
-                if let Change::Of(Resource::Entry(id)) = change
-                    && touched(own, id)?
-                {
-                    changes.insert(change);
+            let mut found = Vec::new();
+            for id in &watched {
+                if touched(own, *id)? {
+                    found.push(*id);
                 }
             }
-            Ok(())
+            Ok(found)
         });
-        if found.is_err() {
-            trace::note("an event was not told: its entries can't be read now"); // the change itself stands
-        }
-        self.events.publish(person, &changes);
+        // Where they can't be read now all are told: one notification too many is better than one that is lost.
+        let changed = found.unwrap_or(watched).into_iter().map(|id| Change::Of(Resource::Entry(id)));
+        self.events.publish(person, &changed.collect());
     }
 }
 

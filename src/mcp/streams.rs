@@ -72,7 +72,7 @@ impl OpenRequest {
             let (quiet, late) = (news.is_none(), left.is_zero());
             match news {
                 Some(news @ (News::Cancelled | News::Ended)) => return Ok(Next::News(news)),
-                None if expired => return Ok(Next::Barred),
+                _ if expired => return Ok(Next::Barred),
                 None if !late && silent_since.elapsed() < limits::KEEP_ALIVE => continue,
                 _ => {}
             }
@@ -84,7 +84,7 @@ impl OpenRequest {
                 },
                 // Who can't be judged is told nothing, and isn't sent away at once either: what strangers do to the
                 // other server shouldn't end everybody's streams.
-                Admission::Undecided if in_doubt_since.elapsed() < limits::DOUBT_MAX => {
+                Admission::Undecided if !late && in_doubt_since.elapsed() < limits::DOUBT_MAX => {
                     news.into_iter().for_each(|news| listener.give_back(news));
                     thread::sleep(limits::STREAM_LOOK);
                     continue;
