@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::events::Events;
-use crate::gate::Permit;
+use crate::gate::{Gate, Permit};
 use crate::journal::Journal;
 use crate::limits;
 use crate::remote::Remote;
@@ -49,6 +50,11 @@ pub struct SignIns {
 }
 
 impl App {
+    /// The gate to one of the server's names, at this time.
+    pub fn gate<'a>(&'a self, origin: &'a str, now: Timestamp) -> Gate<'a> {
+        Gate { origin, site: &self.site, store: &self.store, remote: self.remote.as_ref(), now }
+    }
+
     /// The journal that a permit opens.
     pub fn journal(&self, permit: Permit) -> Journal<'_> {
         Journal { store: &self.store, seal: &self.seal, events: &self.events, permit }

@@ -39,8 +39,6 @@ const RESPONSE_FIELDS: [&str; 7] = [
     "Mcp-Session-Id",
     "Access-Control-Allow-Origin",
 ];
-/// How wide the view is where nothing forces it to be wider.
-const COLUMNS: usize = 110;
 
 /// Shows one exchange, in place of its line in the log. There is no head where none could be read.
 pub fn show(now: Timestamp, peer: IpAddr, head: Option<&Head>, response: &Response, exchange: &Exchange) {
@@ -172,7 +170,9 @@ pub fn answer(response: &Response) -> Vec<String> {
 pub fn wrapped(indent: &str, text: &str, separator: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in text.split_inclusive(separator) {
-        let fits = |line: &String| line.chars().count() + part.trim_end().chars().count() <= COLUMNS - 2;
+        let fits = |line: &String| {
+            line.chars().count() + part.trim_end().chars().count() <= limits::TERMINAL_LINE_CHARS_MAX - 2
+        };
         match lines.last_mut() {
             Some(line) if fits(line) => line.push_str(part),
             last => {

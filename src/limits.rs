@@ -189,8 +189,8 @@ pub const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 pub const HOST_CHARS_MAX: usize = 253;
 /// Characters of another server's text that `epicme doctor` prints, escapes included.
 pub const DOCTOR_SHOWN_CHARS_MAX: usize = 200;
-/// Characters of a line that it prints.
-pub const DOCTOR_LINE_CHARS_MAX: usize = 110;
+/// Characters of a line that `epicme doctor` prints, and of one in the wire view where nothing forces it to be wider.
+pub const TERMINAL_LINE_CHARS_MAX: usize = 110;
 
 // ---- MCP (`mcp/`) ----
 

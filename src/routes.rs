@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;
 use crate::explain;
-use crate::gate::{self, Caller, Gate, Refusal, Rule};
+use crate::gate::{self, Caller, Refusal, Rule};
 use crate::limits;
 use crate::mcp::{self, Mcp};
 use crate::oauth::{self, Fault};
@@ -215,8 +215,8 @@ fn admitted(
     now: Timestamp,
     exchange: &mut Exchange,
 ) -> Result<Caller, Response> {
-    let gate = Gate { origin, site: &app.site, store: &app.store, remote: app.remote.as_ref(), now };
-    let caller = gate.admit(head, exchange).map_err(|refusal| refused(&refusal, exchange))?;
+    let caller =
+        app.gate(origin, now).admit(head, exchange).map_err(|refusal| refused(&refusal, exchange))?;
     Ok(caller)
 }
 

@@ -15,8 +15,6 @@ mod metadata;
 pub mod report;
 pub mod url;
 
-use std::net::IpAddr;
-
 use serde_json::Value;
 
 pub use self::report::Verdict;
@@ -204,10 +202,6 @@ fn location(answer: &Answer) -> String {
 
 /// Why a server names another URL than the one that it is called by, and what to do.
 fn mismatch(called: &Url, named: &Url) -> String {
-    let is_local = |url: &Url| {
-        let host = url.host().trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-    };
     let public = "give the server its public URL, and let it build every URL from that";
     let (scheme, host) = (called.origin.is_https() == named.origin.is_https(), called.host() == named.host());
     match () {
@@ -216,7 +210,7 @@ fn mismatch(called: &Url, named: &Url) -> String {
              X-Forwarded-Proto from that proxy)"
         ),
         () if !scheme => "give people the https URL, or start the server for plain http".to_owned(),
-        () if !host && is_local(called) && is_local(named) => format!(
+        () if !host && url::is_near(&called.origin) && url::is_near(&named.origin) => format!(
             "{} and {} are different hosts to a client: give people the URL that the documents name, or name the host \
              that was called",
             shown(called.host()),

@@ -1,7 +1,7 @@
 //! What the doctor found, as lines for a terminal.
 //!
 //! Knows no HTTP. Invariant: another server's octets are printed escaped and cut, and no line is longer than
-//! [`limits::DOCTOR_LINE_CHARS_MAX`].
+//! [`limits::TERMINAL_LINE_CHARS_MAX`].
 
 use std::fmt::{self, Display, Formatter};
 
@@ -141,8 +141,8 @@ impl<'o> Report<'o> {
 /// broken where it must be.
 fn wrapped(indent: usize, first: &str, text: &str) -> Vec<String> {
     let (mut lines, mut line, mut left) =
-        (Vec::new(), first.to_owned(), limits::DOCTOR_LINE_CHARS_MAX - first.len());
-    let whole = limits::DOCTOR_LINE_CHARS_MAX - indent;
+        (Vec::new(), first.to_owned(), limits::TERMINAL_LINE_CHARS_MAX - first.len());
+    let whole = limits::TERMINAL_LINE_CHARS_MAX - indent;
     for (place, word) in text.split(' ').enumerate() {
         let space = usize::from(place > 0);
         if space + word.chars().count() > left && left < whole {
@@ -199,11 +199,14 @@ mod tests {
         let lines = wrapped(8, "  ok    ", text.trim_end());
         assert!(lines.len() > 2 && lines[0].starts_with("  ok    word"), "{lines:?}");
         assert!(lines[1..].iter().all(|line| line.starts_with("        word")), "{lines:?}");
-        assert!(lines.iter().all(|line| line.chars().count() <= limits::DOCTOR_LINE_CHARS_MAX), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= limits::TERMINAL_LINE_CHARS_MAX),
+            "{lines:?}"
+        );
         assert_eq!(lines.iter().map(|line| line.matches("word").count()).sum::<usize>(), 60);
         assert_eq!(wrapped(0, "", ""), [""]);
         let long = wrapped(8, "  ok    ", &format!("a {}", "x".repeat(300)));
-        assert!(long.iter().all(|line| line.chars().count() <= limits::DOCTOR_LINE_CHARS_MAX), "{long:?}");
+        assert!(long.iter().all(|line| line.chars().count() <= limits::TERMINAL_LINE_CHARS_MAX), "{long:?}");
         assert_eq!(long.iter().map(|line| line.matches('x').count()).sum::<usize>(), 300);
     }
 

@@ -114,6 +114,11 @@ fn near(origin: &Origin) -> Vec<SocketAddr> {
     addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect()
 }
 
+/// Whether an origin is on this machine, as its name says.
+pub fn is_near(origin: &Origin) -> bool {
+    !near(origin).is_empty()
+}
+
 /// Where origins are reached.
 pub struct Ways {
     connect: Vec<(Origin, SocketAddr)>,

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::events::{Listener, News, Opener};
 use crate::exchange::Exchange;
-use crate::gate::{Caller, Gate, Rule};
+use crate::gate::{Caller, Rule};
 use crate::limits;
 use crate::request::Head;
 use crate::response::EventStream;
@@ -102,9 +102,7 @@ impl OpenRequest {
 
     /// Asks the gate again.
     fn admission(&self) -> Admission {
-        let App { site, store, remote, .. } = &*self.app;
-        let gate = Gate { origin: &self.origin, site, store, remote: remote.as_ref(), now: Timestamp::now() };
-        match gate.admit(&self.head, &mut Exchange::default()) {
+        match self.app.gate(&self.origin, Timestamp::now()).admit(&self.head, &mut Exchange::default()) {
             Ok(caller) if caller.binding() != self.caller.binding() => Admission::Shut,
             Ok(caller) if !caller.scopes().contains(self.caller.scopes()) => Admission::Shut,
             Ok(_) => Admission::Open,

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { check, finish } from './check.mjs'
 import { allow } from './person.mjs'
 
 const { MCP_URL, PACKAGES } = process.env
@@ -85,18 +86,6 @@ async function call(client, tool, args = {}) {
   const result = await client.callTool({ name: tool, arguments: args })
   assert.ok(!result.isError, JSON.stringify(result.content))
   return result.structuredContent
-}
-
-let passed = 0
-let failed = 0
-async function check(claim, work) {
-  try {
-    await work()
-    passed += 1
-  } catch (error) {
-    failed += 1
-    console.log(`  FAILED ${claim}\n         ${`${error.stack}`.replaceAll('\n', '\n         ')}`)
-  }
 }
 
 console.log(`${kind.package} ${version}, OAuth from nothing`)
@@ -188,5 +177,4 @@ await check('a registration that is gone heals itself', async () => {
 })
 await client.close()
 
-console.log(`${passed} passed, ${failed} failed`)
-process.exit(failed === 0 ? 0 : 1)
+finish()

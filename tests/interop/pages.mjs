@@ -4,22 +4,11 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { launch, keep } from './browser.mjs'
+import { check, finish } from './check.mjs'
 
 const { MCP_URL, SETUP_URL, EMAIL, PASSWORD } = process.env
 const origin = new URL(MCP_URL).origin
 const browser = await launch()
-
-let passed = 0
-let failed = 0
-async function check(claim, work) {
-  try {
-    await work()
-    passed += 1
-  } catch (error) {
-    failed += 1
-    console.log(`  FAILED ${claim}\n         ${`${error.message}`.replaceAll('\n', '\n         ')}`)
-  }
-}
 
 const complaints = [] // errors in a console, such as what the policy blocked
 /** A page without JavaScript in a browser of its own. */
@@ -354,5 +343,4 @@ await check('no page loads anything that its policy forbids, or complains', () =
 await browser.close()
 client.close()
 console.log(`  screenshots are in target/interop/screens`)
-console.log(`${passed} passed, ${failed} failed`)
-process.exit(failed === 0 ? 0 : 1)
+finish()

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
+import { check, finish } from './check.mjs'
 
 const { MCP_URL, TOKEN, READ_TOKEN, PACKAGES } = process.env
 const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url)))
@@ -144,18 +145,6 @@ async function request(client, step) {
   })
 }
 
-let passed = 0
-let failed = 0
-async function check(claim, work) {
-  try {
-    await work()
-    passed += 1
-  } catch (error) {
-    failed += 1
-    console.log(`  FAILED ${claim}\n         ${error.message.replaceAll('\n', '\n         ')}`)
-  }
-}
-
 console.log(`${kind.package} ${version}, revision ${kind.revision}`)
 
 const client = await connect(TOKEN)
@@ -234,5 +223,4 @@ await check('too narrow a token: 403 that names the missing scope', async () => 
   await reader.close()
 })
 
-console.log(`${passed} passed, ${failed} failed`)
-process.exit(failed === 0 ? 0 : 1)
+finish()

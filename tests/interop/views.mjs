@@ -2,6 +2,7 @@
 // they show, what they take from whom, and that their own policy holds.
 import assert from 'node:assert/strict'
 import { keep, launch } from './browser.mjs'
+import { check, finish } from './check.mjs'
 
 const { MCP_URL, TOKEN } = process.env
 const EXTENSION = 'io.modelcontextprotocol/ui'
@@ -37,18 +38,6 @@ console.log(`Chromium ${browser.version()}`)
 const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'UTC' })
 context.setDefaultTimeout(20_000)
 const page = await context.newPage()
-
-let passed = 0
-let failed = 0
-async function check(claim, work) {
-  try {
-    await work()
-    passed += 1
-  } catch (error) {
-    failed += 1
-    console.log(`  FAILED ${claim}\n         ${error.message.replaceAll('\n', '\n         ')}`)
-  }
-}
 
 /** The client: it answers the page's handshake, keeps what the page says, and gives it the height it asks for. */
 function host({ html, hostContext }) {
@@ -221,5 +210,4 @@ await check('loads nothing, sends nothing and runs nothing else', async () => {
 })
 
 await browser.close()
-console.log(`${passed} passed, ${failed} failed`)
-process.exit(failed === 0 ? 0 : 1)
+finish()
