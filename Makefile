@@ -1,9 +1,10 @@
 # What there is to do here. Needs Rust, a C compiler and make; `interop` also Node and Python.
 
 BINARY := target/epicme
+DENY := 0.20.2
 TRIPLE := $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help run build test interop bench fmt
+.PHONY: help run build test interop crates bench fmt
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -19,11 +20,15 @@ test: build ## check format, lints and documentation, and run every test
 	cargo fmt --check
 	cargo fmt --check --manifest-path tests/interop/rmcp/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 	cargo test --locked
 
 interop: build ## run the real MCP clients against the binary
 	EPICME=$(BINARY) tests/interop/run
+
+crates: ## check the licences and sources of all crates (builds cargo-deny first)
+	cargo install --quiet --locked --root target/tools --version $(DENY) cargo-deny
+	target/tools/bin/cargo-deny --locked check bans licenses sources
 
 bench: build ## compare speed and memory with bare responders, as ratios
 	EPICME=$(BINARY) cargo bench --locked --bench bench

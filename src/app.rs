@@ -1,87 +1,98 @@
-//! What requests are answered from, for as long as the server runs.
+//! What all requests share, for as long as the server runs.
 //!
-//! Knows no request. What must outlast the server is in the store; the rest is counts that may be forgotten.
+//! Knows no request. Invariant: what must outlast the server is in the store; the rest is settings, and counts that
+//! may be forgotten with a restart.
+//!
+//! It is one value that is handed down, and no global: a test can start several servers in one process, and a reader
+//! sees in a signature what a function depends on.
 
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::events::Events;
 use crate::gate::{Gate, Permit};
+use crate::introspection::Introspector;
 use crate::journal::Journal;
 use crate::limits;
-use crate::remote::Remote;
-use crate::secret::{self, Seal};
+use crate::log::RequestLog;
+use crate::passwords::HashingQueue;
+use crate::scope::Access;
+use crate::secret::{self, Signer};
 use crate::site::Site;
 use crate::store::Store;
 use crate::throttle::Throttle;
-use crate::users::Turns;
 
-/// What requests are answered from.
-pub struct App {
-    /// The names of this server.
-    pub site: Site,
-    /// The database.
-    pub store: Store,
-    /// The seal of cursors, session ids and forms.
-    pub seal: Seal,
-    /// Who listens on an open stream.
-    pub events: Arc<Events>,
-    /// Whether a delete is refused where the person can't be asked.
-    pub require_confirmation: bool,
-    /// What slows down guessing of passwords.
-    pub sign_ins: SignIns,
-    /// Registrations by address.
-    pub registrations: Throttle,
-    /// The authorization server, if it is elsewhere.
-    pub remote: Option<Remote>,
-    /// What the link holds by which the first person is added.
-    pub setup_code: String,
+/// What all requests share. Every part can be used by many threads at once, each behind a lock of its own.
+pub(crate) struct App {
+    /// The names and URLs of this server.
+    pub(crate) site: Site,
+    pub(crate) store: Store,
+    /// Signs cursors, session ids and form tokens, which clients keep for the server.
+    pub(crate) signer: Signer,
+    /// The open event streams. An `Arc` of its own, since each subscriber keeps one in order to leave the list by
+    /// itself.
+    pub(crate) events: Arc<Events>,
+    /// Whether a delete is refused where the client can't show the person a question about it.
+    pub(crate) require_confirmation: bool,
+    pub(crate) sign_ins: SignIns,
+    /// Registrations of clients, counted by address: anyone may register, so something must bound it.
+    pub(crate) registrations: Throttle,
+    /// The other authorization server; `None` where this server issues the tokens itself.
+    pub(crate) introspector: Option<Introspector>,
+    /// The secret in the link by which the first person is added. It is made anew at each start and stands in no
+    /// file: only a person who sees the server's output has it.
+    pub(crate) setup_code: String,
 }
 
-/// Failed sign-ins, and the turns of those that are being tried. Only failures count: whoever signs in rightly meets no
-/// limit.
-pub struct SignIns {
-    /// By account.
-    pub account: Throttle,
-    /// By address.
-    pub address: Throttle,
-    /// Passwords are hashed one at a time.
-    pub turns: Turns,
+/// What slows down the guessing of passwords. Only failures count, so a person who knows the password meets no limit.
+pub(crate) struct SignIns {
+    /// Failures by account: against many guesses at one person's password.
+    pub(crate) account: Throttle,
+    /// Failures by address: against one guess at each of many persons' passwords.
+    pub(crate) address: Throttle,
+    /// Lets one password at a time be hashed, since each hash takes much memory on purpose.
+    pub(crate) queue: HashingQueue,
 }
 
 impl App {
-    /// The gate to one of the server's names, at this time.
-    pub fn gate<'a>(&'a self, origin: &'a str, now: Timestamp) -> Gate<'a> {
-        Gate { origin, site: &self.site, store: &self.store, remote: self.remote.as_ref(), now }
+    /// The gate, as it stands at this time for a request to one of the server's URLs. An open stream has no log.
+    pub(crate) fn gate<'a>(
+        &'a self,
+        base_url: &'a str,
+        now: Timestamp,
+        log: Option<&'a RequestLog>,
+    ) -> Gate<'a> {
+        let App { site, store, introspector, .. } = self;
+        Gate { base_url, site, store, introspector: introspector.as_ref(), now, log }
     }
 
-    /// The journal that a permit opens.
-    pub fn journal(&self, permit: Permit) -> Journal<'_> {
-        Journal { store: &self.store, seal: &self.seal, events: &self.events, permit }
+    /// The journal that a permit opens: the one place where a journal is made, and it takes a permit.
+    pub(crate) fn journal<A: Access>(&self, permit: Permit<A>) -> Journal<'_, A> {
+        Journal { store: &self.store, signer: &self.signer, events: &self.events, permit }
     }
 
     /// An app that has seen no request yet.
-    pub fn new(
+    pub(crate) fn new(
         site: Site,
         store: Store,
-        seal: Seal,
-        remote: Option<Remote>,
+        signer: Signer,
+        introspector: Option<Introspector>,
         require_confirmation: bool,
     ) -> App {
         let sign_in = |max| Throttle::new(max, limits::SIGN_IN_WINDOW_SECONDS);
         App {
             site,
             store,
-            seal,
+            signer,
             events: Arc::default(),
             require_confirmation,
             sign_ins: SignIns {
                 account: sign_in(limits::ACCOUNT_FAILURES_MAX),
                 address: sign_in(limits::ADDRESS_FAILURES_MAX),
-                turns: Turns::default(),
+                queue: HashingQueue::default(),
             },
             registrations: Throttle::new(limits::REGISTRATIONS_MAX, limits::REGISTRATION_SECONDS),
-            remote,
+            introspector,
             setup_code: secret::random_text::<32>(),
         }
     }

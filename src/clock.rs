@@ -1,41 +1,41 @@
-//! The time, as the server counts it.
+//! The time, in whole seconds.
 //!
-//! Knows no other room. `routes` reads the clock once per request; what stands below takes the
-//! [`Timestamp`], so a test of expiry needs no sleep and no mock.
+//! Knows no other room. `routes` reads the clock once for each request and hands the [`Timestamp`] down, so that all
+//! parts of a request agree on the time, and a test of expiry needs no sleep and no mock.
+//!
+//! This is the clock of the calendar, for what outlasts the process: when a token expires, when an entry was made. An
+//! operator or a time server can set it back. So a wait or a deadline inside the process is measured with
+//! [`std::time::Instant`] instead, which only goes forward but means nothing after a restart.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The last second of the year 9999: ISO 8601 writes years in four digits.
-const LAST_SECOND: u64 = 253_402_300_799;
+pub(crate) const LAST_SECOND: i64 = 253_402_300_799;
 
-/// A moment in Unix seconds (UTC).
+/// A moment in Unix seconds (UTC). A type of its own, so that a number of seconds that is a lifetime can't be taken
+/// for a moment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Timestamp(pub i64);
+pub(crate) struct Timestamp(pub(crate) i64);
 
 impl Timestamp {
-    /// The present moment.
-    pub fn now() -> Timestamp {
+    pub(crate) fn now() -> Timestamp {
+        // A machine whose clock was never set may be before 1970. The server runs all the same; tokens then seem to
+        // have longer to live, as with every clock that is slow.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
     }
 
-    /// The moment `seconds` later.
-    pub fn plus(self, seconds: i64) -> Timestamp {
+    /// Saturates at the ends. Wrapping around would make a moment far in the future one long ago, or the reverse: a
+    /// token that has expired would be valid again.
+    pub(crate) fn plus(self, seconds: i64) -> Timestamp {
         Timestamp(self.0.saturating_add(seconds))
     }
 
-    /// Reads a date-time like `2026-07-28T09:30:00Z`, or a date, which is its first second (RFC 3339 §5.6, UTC alone).
-    pub fn parse(text: &str) -> Option<Timestamp> {
-        let is_date = text.len() == "2026-07-28".len();
-        let whole = if is_date { format!("{text}T00:00:00Z") } else { text.to_owned() };
-        let since = humantime::parse_rfc3339(&whole).ok()?.duration_since(UNIX_EPOCH).ok()?;
-        Some(Timestamp(i64::try_from(since.as_secs()).ok()?))
-    }
-
     /// The moment as ISO 8601 in UTC, `2026-07-28T09:30:00Z`.
-    pub fn iso8601(self) -> String {
-        // No server writes another time, but a file can hold one.
-        let since = Duration::from_secs(u64::try_from(self.0).unwrap_or(0).min(LAST_SECOND));
+    pub(crate) fn iso8601(self) -> String {
+        // The server writes no moment outside these years, but an edited database file can hold one.
+        let seconds = u64::try_from(self.0.clamp(0, LAST_SECOND)).expect("not negative");
+        let since = Duration::from_secs(seconds);
         humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
     }
 }
@@ -49,15 +49,5 @@ mod tests {
         assert_eq!(Timestamp(1_785_231_000).iso8601(), "2026-07-28T09:30:00Z");
         assert_eq!(Timestamp(-1).iso8601(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp(i64::MAX).iso8601(), "9999-12-31T23:59:59Z");
-    }
-
-    #[test]
-    fn reads_a_moment_or_a_day() {
-        assert_eq!(Timestamp::parse("2026-07-28T09:30:00Z"), Some(Timestamp(1_785_231_000)));
-        assert_eq!(Timestamp::parse("1970-01-02"), Some(Timestamp(24 * 60 * 60)));
-        for text in ["", "now", "2026-07-28T09:30:00", "2026-07-28T09:30:00+02:00", "2026-02-30", "2026-7-28"]
-        {
-            assert_eq!(Timestamp::parse(text), None, "{text}");
-        }
     }
 }

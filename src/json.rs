@@ -1,7 +1,12 @@
-//! Octets → one JSON value, read in one way only.
+//! Bytes → one JSON value, read in one way only.
 //!
-//! Knows no JSON-RPC. Beyond what `serde_json` refuses (broken UTF-8, lone surrogates, numbers out of range,
-//! 128 levels or more) a member that is there twice is refused: two readers could pick different ones.
+//! Knows no JSON-RPC. Beyond what `serde_json` refuses (broken UTF-8, lone surrogates, numbers out of range, 128
+//! levels or more) an object with the same member twice is refused. RFC 8259 §4 leaves open which one counts, and
+//! programs differ: a proxy that checks the method of a call could read the first `method`, and this server the last.
+//! I-JSON (RFC 7493 §2.3) forbids such objects for that reason.
+//!
+//! `serde_json` builds its own `Value` and keeps the last of two members without a word. So this file walks through
+//! the text by serde's visitor, and builds the value itself.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,16 +16,20 @@ use serde_json::{Map, Number, Value};
 
 use crate::limits;
 
-/// Reads a whole text; the error says what is wrong and where.
-pub fn parse(octets: &[u8]) -> Result<Value, serde_json::Error> {
-    let mut reader = serde_json::Deserializer::from_slice(octets);
+/// Reads a whole text; the error says what is wrong and where. Whatever follows the value is an error too: two values
+/// would be two messages, of which one passes unseen.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
     let left = Cell::new(limits::JSON_VALUES_MAX);
     let value = Strict(&left).deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
 }
 
-/// Reads one value, and counts it against those that are left: a short text can hold more than is good for the memory.
+/// Reads one value, and counts it against those that are left. Four megabytes of `0,0,0,…` are two million values,
+/// and in memory each takes sixteen times its two bytes or more: the bound on bytes alone doesn't bound the memory.
+///
+/// The count is shared by all levels of the text, therefore the `Cell`: each level has a copy of this.
 #[derive(Clone, Copy)]
 struct Strict<'c>(&'c Cell<usize>);
 
@@ -81,7 +90,8 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let mut members = Map::new();
         while let Some(name) = reader.next_key::<String>()? {
             if members.contains_key(&name) {
-                return Err(A::Error::custom("a member is there twice")); // its name is the client's: not repeated
+                // Its name isn't repeated in the message: the client chose it, and it could be anything.
+                return Err(A::Error::custom("a member is there twice"));
             }
             let value = reader.next_value_seed(self)?;
             members.insert(name, value);

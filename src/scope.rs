@@ -1,13 +1,15 @@
 //! The five scopes, and sets of them.
 //!
-//! Knows no other room. Scopes are flat: none implies another, so a set is all there is to compare.
+//! Knows no other room. Scopes are flat: none implies another. With `write` implying `read`, a person who allows a
+//! client to write would also allow it to read everything, and the word on the consent page would not say so.
 
 use std::fmt;
 
-/// What a token may be used for. The order of the variants is the order in which scopes are written.
+/// One thing that a token may be used for. The order of the variants is the order in which scopes are written, on the
+/// wire, on the consent page and in the database: two texts of one set are then equal byte for byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Scope {
-    /// Who is signed in.
+pub(crate) enum Scope {
+    /// Read which account this is.
     UserRead,
     /// List, read and search entries; the names of their tags come with them.
     EntriesRead,
@@ -21,11 +23,11 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope, in order.
-    pub const ALL: [Scope; 5] =
+    pub(crate) const ALL: [Scope; 5] =
         [Scope::UserRead, Scope::EntriesRead, Scope::EntriesWrite, Scope::TagsRead, Scope::TagsWrite];
 
     /// The scope's name on the wire (RFC 6749 §3.3).
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Scope::UserRead => "user:read",
             Scope::EntriesRead => "entries:read",
@@ -36,18 +38,21 @@ impl Scope {
     }
 }
 
-/// A set of scopes.
+/// A set of scopes, one bit for each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Scopes(u8);
+pub(crate) struct Scopes(u8);
 
 impl Scopes {
-    /// All five: what the protected-resource metadata offers.
-    pub const ALL: Scopes = Scopes::of(&Scope::ALL);
-    /// What a client is told to ask for first: reading. The rest it asks for when a call needs it.
-    pub const INITIAL: Scopes = Scopes::of(&[Scope::UserRead, Scope::EntriesRead, Scope::TagsRead]);
+    /// All five: what the protected resource metadata lists. Clients that know nothing of the challenge's `scope`
+    /// ask the person for all of these.
+    pub(crate) const ALL: Scopes = Scopes::of(&Scope::ALL);
+    /// The scopes that the 401 names: reading alone. A client asks for the others when a call needs them and gets a
+    /// 403 (MCP authorization, Scope Selection Strategy, Step-Up Authorization Flow). So a person who only has
+    /// their journal read never allows it to be changed.
+    pub(crate) const INITIAL: Scopes = Scopes::of(&[Scope::UserRead, Scope::EntriesRead, Scope::TagsRead]);
 
-    /// The set of these scopes.
-    pub const fn of(scopes: &[Scope]) -> Scopes {
+    /// The set of these scopes. It is a `const fn`, which knows no `for` and no iterator yet.
+    pub(crate) const fn of(scopes: &[Scope]) -> Scopes {
         let mut bits = 0;
         let mut next = 0;
         while next < scopes.len() {
@@ -57,37 +62,96 @@ impl Scopes {
         Scopes(bits)
     }
 
-    /// Reads names separated by spaces; the first one that isn't a scope of ours is the error.
-    pub fn parse(text: &str) -> Result<Scopes, &str> {
+    /// Reads names separated by spaces. The first one that isn't a scope of this server is the error. The command
+    /// line reads scopes so, because a person who misspells one would otherwise get a token that can do less.
+    pub(crate) fn parse(text: &str) -> Result<Scopes, &str> {
         text.split_ascii_whitespace().try_fold(Scopes(0), |set, name| {
             let known = Scope::ALL.into_iter().find(|scope| scope.name() == name).ok_or(name)?;
             Ok(Scopes(set.0 | 1 << known as u8))
         })
     }
 
-    /// Reads names separated by spaces and passes over those that aren't scopes of ours.
-    pub fn parse_known(text: &str) -> Scopes {
+    /// Reads names separated by spaces, and ignores those that aren't scopes of this server. Requests are read so:
+    /// some clients add scopes of other protocols, such as `offline_access`, and RFC 6749 §3.3 lets a server ignore
+    /// them.
+    pub(crate) fn parse_known(text: &str) -> Scopes {
         let known = Scope::ALL.into_iter().filter(|s| text.split_ascii_whitespace().any(|n| n == s.name()));
         Scopes(known.fold(0, |bits, scope| bits | 1 << scope as u8))
     }
 
     /// Whether every scope of `other` is in this set.
-    pub fn contains(self, other: Scopes) -> bool {
+    pub(crate) fn contains(self, other: Scopes) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whether the set has no scope.
-    pub fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     /// The scopes of the set, in order.
-    pub fn iter(self) -> impl Iterator<Item = Scope> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |scope| self.0 & (1 << *scope as u8) != 0)
     }
 }
 
-/// The names in order, separated by single spaces.
+/// What a permit stands for, as a type. The compiler then refuses a permit where one for other scopes is needed,
+/// and no test has to look for a function that forgot to check.
+///
+/// The types below have no values that matter: they are only names. They are `Copy`, since a derive on a generic
+/// type demands of its parameter what it gives to the type.
+pub(crate) trait Access: Copy + 'static {
+    /// The scopes that the gate requires for it.
+    const SCOPES: Scopes;
+}
+
+/// See [`Scope::UserRead`].
+#[derive(Clone, Copy)]
+pub(crate) struct UserRead;
+
+/// See [`Scope::EntriesRead`].
+#[derive(Clone, Copy)]
+pub(crate) struct EntriesRead;
+
+/// See [`Scope::EntriesWrite`].
+#[derive(Clone, Copy)]
+pub(crate) struct EntriesWrite;
+
+/// See [`Scope::TagsRead`].
+#[derive(Clone, Copy)]
+pub(crate) struct TagsRead;
+
+/// See [`Scope::TagsWrite`].
+#[derive(Clone, Copy)]
+pub(crate) struct TagsWrite;
+
+impl Access for UserRead {
+    const SCOPES: Scopes = Scopes::of(&[Scope::UserRead]);
+}
+
+impl Access for EntriesRead {
+    const SCOPES: Scopes = Scopes::of(&[Scope::EntriesRead]);
+}
+
+impl Access for EntriesWrite {
+    const SCOPES: Scopes = Scopes::of(&[Scope::EntriesWrite]);
+}
+
+impl Access for TagsRead {
+    const SCOPES: Scopes = Scopes::of(&[Scope::TagsRead]);
+}
+
+impl Access for TagsWrite {
+    const SCOPES: Scopes = Scopes::of(&[Scope::TagsWrite]);
+}
+
+/// Access that needs both. The gate names all of their scopes in one challenge, so that the client asks the person
+/// once (MCP authorization, Runtime Insufficient Scope Errors).
+impl<A: Access, B: Access> Access for (A, B) {
+    const SCOPES: Scopes = Scopes(A::SCOPES.0 | B::SCOPES.0);
+}
+
+/// The names in order, separated by single spaces: the form of `scope` on the wire (RFC 6749 §3.3).
 impl fmt::Display for Scopes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, scope) in self.iter().enumerate() {
@@ -111,5 +175,11 @@ mod tests {
         assert_eq!(Scopes::parse("tags:read diary:read"), Err("diary:read"));
         assert_eq!(Scopes::parse_known("offline_access tags:write"), Scopes::of(&[Scope::TagsWrite]));
         assert!(Scopes::ALL.contains(Scopes::INITIAL) && !Scopes::INITIAL.contains(Scopes::ALL));
+    }
+
+    #[test]
+    fn needs_the_scopes_of_both_for_two() {
+        let both = <(EntriesRead, TagsRead)>::SCOPES;
+        assert_eq!(both, Scopes::of(&[Scope::EntriesRead, Scope::TagsRead]));
     }
 }

@@ -1,7 +1,17 @@
-//! Randomness, hashes, seals and passwords: what a stranger must not guess or forge.
+//! Randomness, hashes and signatures: what a stranger must not guess or forge.
 //!
-//! Knows nothing of tables, HTTP or JSON. Invariant: a type that holds a secret has no `Debug`,
-//! `Display` or `Serialize`, so it can't be logged by accident; tables hold hashes only.
+//! Knows nothing of tables, HTTP or JSON. Invariant: a type that holds a secret has no `Debug`, `Display` or
+//! `Serialize`, so it can't be logged by accident; tables hold only hashes of secrets, and the signing key.
+//!
+//! Three kinds of secrets are kept in three ways:
+//!
+//! - What this server draws at random (tokens, codes, cookies, client secrets) is stored as its SHA-256. That is
+//!   enough, because 256 random bits can't be found by trying, however fast the hash is.
+//! - What a person thinks up (a password) is stored as an Argon2id hash with a salt. People choose from few words, so
+//!   a thief of the database would try those; the hash is made slow and large to make each try expensive.
+//! - What must come back unchanged from a client (a cursor, a form token) isn't stored at all. It is signed.
+//!
+//! No algorithm is written here: each is a call into a crate that others have examined.
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -11,41 +21,51 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-/// `N` octets from the kernel's generator.
-pub fn random<const N: usize>() -> [u8; N] {
-    let mut octets = [0; N];
-    getrandom::fill(&mut octets).expect("the kernel gives random octets");
-    octets
+/// `N` bytes from the kernel's generator. There is no other source of randomness in the program. A generator of its
+/// own would have to be seeded, and two copies of a virtual machine that was copied while it ran would draw the same
+/// tokens.
+///
+/// It panics where the kernel gives none. Any replacement, the clock for example, could be guessed.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
+    bytes
 }
 
-/// Random text of `N` octets' strength in base64url, which needs no quoting in a header or a URL.
-pub fn random_text<const N: usize>() -> String {
+/// Random text of `N` bytes' strength in base64url, which needs no quoting in a header or a URL.
+pub(crate) fn random_text<const N: usize>() -> String {
     URL_SAFE_NO_PAD.encode(random::<N>())
 }
 
-/// SHA-256 of `octets`.
-pub fn sha256(octets: &[u8]) -> [u8; 32] {
-    Sha256::digest(octets).into()
+/// The SHA-256 of `bytes`. A fast hash: right for random secrets and for comparisons, and wrong for passwords.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
-/// Where the text of every access token begins, so that people and secret scanners know one when they see it.
-pub const TOKEN_PREFIX: &str = "em_at_";
-/// base64url characters of the 256 random bits behind [`TOKEN_PREFIX`].
+/// Where the text of every access token begins. People and programs that search repositories for secrets know one
+/// when they see it, and the log knows where to cut (`stderr::shown`). It is no part of the secret.
+pub(crate) const TOKEN_PREFIX: &str = "em_at_";
+/// The length of the 256 random bits behind [`TOKEN_PREFIX`] in base64url.
 const TOKEN_RANDOM_CHARS: usize = 43;
 
 /// The text of an access token: just made, or presented by a client.
 ///
-/// It can be hashed, to be stored or found; only [`TokenText::reveal`], for the one time it is shown,
-/// gives it back.
+/// The token is opaque: it says nothing by itself, and all that is known of it stands in the database. A signed token
+/// (a JWT) would spare the look-up, and would stay good until it expires, whatever the person revokes meanwhile.
+///
+/// The text can be hashed, to be stored or found. Only [`TokenText::reveal`] gives it back, for the one time that it
+/// is shown.
 pub struct TokenText(String);
 
 impl TokenText {
-    /// A new token of 256 random bits (OAuth 2.1 §7.7 asks for 128 at least).
+    /// A new token of 256 random bits. OAuth 2.1 §7.7 demands that a guess hits with a probability of at most 2^-128,
+    /// and recommends 2^-160.
     pub fn generate() -> TokenText {
         TokenText(format!("{TOKEN_PREFIX}{}", random_text::<32>()))
     }
 
-    /// Takes what a client presented; `None` when it doesn't have the form of our tokens.
+    /// Takes what a client presented; `None` when it isn't well-formed, as every token of this server is. So other
+    /// servers' tokens, passwords and whole files that were pasted by mistake are refused without a look-up.
     pub fn parse(presented: &[u8]) -> Option<TokenText> {
         let text = std::str::from_utf8(presented).ok()?;
         let random = text.strip_prefix(TOKEN_PREFIX)?;
@@ -54,73 +74,93 @@ impl TokenText {
         well_formed.then(|| TokenText(text.to_owned()))
     }
 
-    /// What the database holds in the token's place. A fast hash is enough: 256 random bits can't be
-    /// guessed from their digest, unlike a password.
+    /// What the database holds in the token's place. The row is found by it: an index over digests tells an attacker
+    /// who measures the look-up nothing, because they can't choose the digest of a guess.
     pub fn hash(&self) -> [u8; 32] {
         sha256(self.0.as_bytes())
     }
 
-    /// The text itself, to be shown once to the person who asked for it.
+    /// The text itself, for the client or person that it is made for. A search for this name finds every place where
+    /// a token leaves the program.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
 /// A password as Argon2id in PHC form, with a fresh salt.
-pub fn hash_password(password: &str) -> String {
+///
+/// The crate's defaults are 19 MiB of memory and two passes, as OWASP recommends: the memory is what makes it
+/// expensive on graphics cards. The PHC form names algorithm and parameters in each hash, so a later version can
+/// raise them and still verify the old ones.
+pub(crate) fn hash_password(password: &str) -> String {
     let hash = Argon2::default().hash_password(password.as_bytes());
     hash.expect("a password within PASSWORD_BYTES_MAX can be hashed").to_string()
 }
 
-/// Whether `password` is the one behind `hash`, a PHC string; a damaged hash matches nothing.
+/// Whether `password` is the one behind `hash`, a PHC string; a damaged or empty hash matches no password. It takes
+/// the parameters from the hash, and compares in constant time.
 pub fn verify_password(password: &str, hash: &str) -> bool {
     PasswordHash::new(hash)
         .is_ok_and(|parsed| Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
 }
 
-/// Whether a PKCE verifier is the one behind an S256 challenge (RFC 7636 §4.6). Neither is a secret of ours, and the
-/// digest of a guess tells nothing of the right one: the comparison needs no constant time.
-pub fn verifies(verifier: &str, challenge: &str) -> bool {
+/// Whether a PKCE verifier is the one behind an S256 challenge (RFC 7636 §4.6): the challenge is the SHA-256 of the
+/// verifier, in base64url. The comparison needs no constant time: the challenge went through the browser in the open,
+/// and how many characters of a guess's digest agree with it says nothing about the verifier.
+pub(crate) fn verifies(verifier: &str, challenge: &str) -> bool {
     URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes())) == challenge
 }
 
-/// Makes text that a client carries for us and can't alter: cursors and session ids.
+/// Signs text that a client keeps for the server and can't alter: cursors, session ids, request states and form
+/// tokens.
 ///
-/// A sealed text is `v1.<payload>.<HMAC-SHA256>`, both parts in base64url. The payload can be read by
-/// whoever holds it, so nothing secret goes in.
-pub struct Seal {
+/// A signed text is `v1.<payload>.<HMAC-SHA256>`, both parts in base64url. It is signed and not encrypted: each
+/// client can read the payload of its own, so nothing secret goes in. By the version in front a later
+/// format can be distinguished from this one.
+///
+/// The other way would be a table of what was handed out. It would have to be written at each page of a list, and be
+/// emptied of what no client ever comes back for. The price of signing is that one text can't be taken back; each
+/// holds the time of its expiry or is bound to its owner.
+pub struct Signer {
     key: [u8; 32],
 }
 
-impl Seal {
-    /// A seal by `key`, which the database keeps so that sealed texts survive a restart.
-    pub fn new(key: [u8; 32]) -> Seal {
-        Seal { key }
+impl Signer {
+    /// A signer with `key`, which the database keeps, so that signed texts are good after a restart.
+    pub fn new(key: [u8; 32]) -> Signer {
+        Signer { key }
     }
 
-    /// Seals `payload` for one purpose: `context` names it and all that the text is bound to.
-    pub fn seal(&self, context: &[&[u8]], payload: &[u8]) -> String {
+    /// Signs `payload` for one purpose: `context` names the purpose and everything that the text is bound to, such as
+    /// the person. All purposes share one key, so without the context a cursor would pass for a form token, and one
+    /// person's for another's.
+    pub fn sign(&self, context: &[&[u8]], payload: &[u8]) -> String {
         let mac = self.mac(context, payload).finalize().into_bytes();
         format!("v1.{}.{}", URL_SAFE_NO_PAD.encode(payload), URL_SAFE_NO_PAD.encode(mac))
     }
 
-    /// The payload, if `text` was sealed by us for the same `context`.
-    pub fn open(&self, context: &[&[u8]], text: &str) -> Option<Vec<u8>> {
+    /// The payload, if this signer signed `text` for the same `context`. The payload is returned only behind the
+    /// check, so a caller can't use it unverified.
+    pub(crate) fn verify(&self, context: &[&[u8]], text: &str) -> Option<Vec<u8>> {
         let (payload, mac) = text.strip_prefix("v1.")?.split_once('.')?;
         let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
         let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
-        self.mac(context, &payload).verify_slice(&mac).ok()?; // in constant time
+        // In constant time. An ordinary comparison ends at the first wrong byte, and its time would let an attacker
+        // find the signature of a payload of their own, byte for byte.
+        self.mac(context, &payload).verify_slice(&mac).ok()?;
         Some(payload)
     }
 
-    /// A secret that only this seal can make, and makes again: HMAC of `input`, in base64url.
-    pub fn derive(&self, context: &[&[u8]], input: &[u8]) -> String {
+    /// A secret that only this signer can make, and makes again from the same input: its HMAC, in base64url. To
+    /// anyone without the key it looks random, also beside the input.
+    pub(crate) fn derive(&self, context: &[&[u8]], input: &[u8]) -> String {
         URL_SAFE_NO_PAD.encode(self.mac(context, input).finalize().into_bytes())
     }
 
     fn mac(&self, context: &[&[u8]], payload: &[u8]) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
-        // Each part goes behind its length, so that no two lists of parts run together to the same octets.
+        // The length goes before each part, so that no two lists of parts give the same bytes: without it, the parts
+        // "ab" and "c" would be signed like "a" and "bc".
         for part in context.iter().chain([&payload]) {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
@@ -134,35 +174,35 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_form(presented: &str, well_formed: bool) {
+    fn check_token(presented: &str, well_formed: bool) {
         assert_eq!(TokenText::parse(presented.as_bytes()).is_some(), well_formed, "{presented:?}");
     }
 
     #[test]
-    fn takes_only_the_form_of_its_own_tokens() {
+    fn takes_only_well_formed_tokens() {
         let token = TokenText::generate();
-        check_form(token.reveal(), true);
-        check_form(&token.reveal()[..48], false);
-        check_form(&format!("{}A", token.reveal()), false);
-        check_form(&token.reveal().replace("em_at_", "em_rt_"), false);
-        check_form(&token.reveal().to_uppercase(), false);
-        check_form(&format!("{}+", &token.reveal()[..48]), false);
-        check_form("", false);
+        check_token(token.reveal(), true);
+        check_token(&token.reveal()[..48], false);
+        check_token(&format!("{}A", token.reveal()), false);
+        check_token(&token.reveal().replace("em_at_", "em_rt_"), false);
+        check_token(&token.reveal().to_uppercase(), false);
+        check_token(&format!("{}+", &token.reveal()[..48]), false);
+        check_token("", false);
     }
 
     #[test]
-    fn opens_what_it_sealed_for_the_same_context_only() {
-        let seal = Seal::new([7; 32]);
-        let text = seal.seal(&[b"cursor", b"1"], b"payload");
-        assert_eq!(seal.open(&[b"cursor", b"1"], &text).as_deref(), Some(&b"payload"[..]));
-        assert_eq!(seal.open(&[b"cursor", b"2"], &text), None);
-        assert_eq!(seal.open(&[b"cursor1", b""], &text), None);
-        assert_eq!(Seal::new([8; 32]).open(&[b"cursor", b"1"], &text), None);
+    fn verifies_what_it_signed_for_the_same_context_only() {
+        let signer = Signer::new([7; 32]);
+        let text = signer.sign(&[b"cursor", b"1"], b"payload");
+        assert_eq!(signer.verify(&[b"cursor", b"1"], &text).as_deref(), Some(&b"payload"[..]));
+        assert_eq!(signer.verify(&[b"cursor", b"2"], &text), None);
+        assert_eq!(signer.verify(&[b"cursor1", b""], &text), None);
+        assert_eq!(Signer::new([8; 32]).verify(&[b"cursor", b"1"], &text), None);
         for position in 0..text.len() {
             let mut forged = text.clone().into_bytes();
             forged[position] ^= 1;
             let forged = String::from_utf8(forged).expect("one bit of ASCII stays ASCII");
-            assert_eq!(seal.open(&[b"cursor", b"1"], &forged), None, "octet {position}");
+            assert_eq!(signer.verify(&[b"cursor", b"1"], &forged), None, "byte {position}");
         }
     }
 

@@ -1,15 +1,26 @@
-//! The few things that the database remembers about the server itself.
+//! What the database remembers about the server itself: its signing key, and how it was started last.
 //!
-//! Knows no people and no journal.
+//! Knows no person, no token and no journal. The command line runs as a process of its own, which isn't given the
+//! options of the server; here it reads under which URL the server runs, and so for which audience a token must be
+//! made.
+//!
+//! The rows keep the names that the first version gave them: `seal_key` is the signing key, and `elsewhere` says
+//! whether another server issues the tokens. Under a new name the key of an older database would not be found, and
+//! with a fresh one every text that was signed before would turn invalid.
 
 use rusqlite::OptionalExtension;
 
-use crate::secret::{self, Seal};
+use crate::secret::{self, Signer};
 use crate::site;
 use crate::store::{Store, StoreError};
 
-/// The seal of this database's cursors and session ids; its key is made the first time.
-pub fn seal(store: &Store) -> Result<Seal, StoreError> {
+/// The signer of what clients keep for this server. Its key is made when the database is first served, and kept: what
+/// was signed before a restart must be good after it. If two processes make it at once, both get the key that was
+/// written first.
+///
+/// The key lies in the same file as what it protects. A person who can read the file has the journal anyway; what the
+/// key rules out is that a client, which can't read it, makes a signed text.
+pub(crate) fn signer(store: &Store) -> Result<Signer, StoreError> {
     let fresh: [u8; 32] = secret::random();
     let key = store.write(move |connection| {
         let sql = "INSERT INTO settings (name, value) VALUES ('seal_key', ?1) ON CONFLICT (name) DO NOTHING";
@@ -17,11 +28,12 @@ pub fn seal(store: &Store) -> Result<Seal, StoreError> {
         let sql = "SELECT value FROM settings WHERE name = 'seal_key'";
         Ok::<_, StoreError>(connection.query_row(sql, [], |row| row.get(0))?)
     })?;
-    Ok(Seal::new(key))
+    Ok(Signer::new(key))
 }
 
-/// Remembers what resource the server guards, so that a token made on the command line is made for it.
-pub fn remember_audience(store: &Store, audience: &str) -> Result<(), StoreError> {
+/// Remembers which resource the server protects, because a token that the command line makes must have it as
+/// audience.
+pub(crate) fn remember_audience(store: &Store, audience: &str) -> Result<(), StoreError> {
     let audience = audience.to_owned();
     store.write(move |connection| {
         let sql = "INSERT INTO settings (name, value) VALUES ('audience', ?1)
@@ -31,26 +43,28 @@ pub fn remember_audience(store: &Store, audience: &str) -> Result<(), StoreError
     })
 }
 
-/// Remembers whether tokens come from an authorization server elsewhere: then none of this database's opens the gate.
-pub fn remember_elsewhere(store: &Store, elsewhere: bool) -> Result<(), StoreError> {
+/// Remembers whether the tokens come from another authorization server: then the gate accepts none of this
+/// database's, and `epicme explain` must not judge one by it.
+pub(crate) fn remember_external_issuer(store: &Store, external: bool) -> Result<(), StoreError> {
     store.write(move |connection| {
         let sql = "INSERT INTO settings (name, value) VALUES ('elsewhere', ?1)
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
-        connection.execute(sql, [[u8::from(elsewhere)]])?;
+        connection.execute(sql, [[u8::from(external)]])?;
         Ok(())
     })
 }
 
-/// Whether that was so when the server ran last.
-pub fn elsewhere(store: &Store) -> Result<bool, StoreError> {
+/// Whether the tokens came from another authorization server when this database was served last.
+pub(crate) fn has_external_issuer(store: &Store) -> Result<bool, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT value = x'01' FROM settings WHERE name = 'elsewhere'";
         Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(false))
     })
 }
 
-/// What resource the server guarded when it ran last; this machine's loopback names before that.
-pub fn audience(store: &Store) -> Result<String, StoreError> {
+/// The resource that the server protected when this database was served last. A database that was never served gets
+/// the one that stands for the loopback names of this machine, which is where a server without a public URL runs.
+pub(crate) fn audience(store: &Store) -> Result<String, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT CAST(value AS TEXT) FROM settings WHERE name = 'audience'";
         let known = connection.query_row(sql, [], |row| row.get(0)).optional()?;

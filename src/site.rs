@@ -1,61 +1,60 @@
 //! The names by which this server may be called, and every URL path it answers.
 //!
-//! Knows no sockets and no requests. Invariant: a URL that we hand out is built from configuration; a
-//! request's `Host` only chooses among the names that are ours.
+//! Knows no sockets and no requests. Invariant: a URL that we hand out is built from configuration; a request's
+//! `Host` only chooses among the names that are ours. A server that copies `Host` into its URLs lets the sender of a
+//! request choose where its challenge, its documents and its redirects lead.
+//!
+//! Without `--public-url` the server is for this machine alone, and each loopback name is its own base URL. With it
+//! there is one base URL, whichever of its names a request used, because clients compare these URLs byte for byte.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::authority::{Authority, LOOPBACK_HOSTS};
+
 /// The MCP endpoint.
-pub const MCP: &str = "/mcp";
+pub(crate) const MCP: &str = "/mcp";
 /// Protected-resource metadata of the endpoint (RFC 9728 §3.1: the resource's path follows).
-pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
-/// The same document where clients look that don't know the path form.
-pub const RESOURCE_METADATA_ROOT: &str = "/.well-known/oauth-protected-resource";
+pub(crate) const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
+/// The same document at the root, where clients look that don't put the resource's path behind.
+pub(crate) const RESOURCE_METADATA_ROOT: &str = "/.well-known/oauth-protected-resource";
 /// Authorization server metadata (RFC 8414 §3).
-pub const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
-/// The same document where clients look that put the endpoint's path behind it.
-pub const SERVER_METADATA_MCP: &str = "/.well-known/oauth-authorization-server/mcp";
-/// The authorization endpoint. Clients of 2025-03-26 guess this path and the next two.
-pub const AUTHORIZE: &str = "/authorize";
-/// The token endpoint.
-pub const TOKEN: &str = "/token";
-/// The registration endpoint.
-pub const REGISTER: &str = "/register";
-/// The revocation endpoint.
-pub const REVOKE: &str = "/revoke";
-/// The introspection endpoint.
-pub const INTROSPECT: &str = "/introspect";
-/// Where the sign-in form goes.
-pub const SIGN_IN: &str = "/sign-in";
-/// A person's own page.
-pub const ACCOUNT: &str = "/account";
-/// The page for the first person.
-pub const SETUP: &str = "/setup";
-/// The style sheet of every page.
-pub const STYLE: &str = "/style.css";
-/// What a browser shows first.
-pub const HOME: &str = "/";
+pub(crate) const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
+/// The same document where clients look that take the endpoint for the issuer and put its path behind.
+pub(crate) const SERVER_METADATA_MCP: &str = "/.well-known/oauth-authorization-server/mcp";
+// The endpoints of the authorization server. A client of MCP 2025-03-26 that finds no metadata guesses the first
+// three paths; all others learn theirs from the metadata.
+pub(crate) const AUTHORIZE: &str = "/authorize";
+pub(crate) const TOKEN: &str = "/token";
+pub(crate) const REGISTER: &str = "/register";
+pub(crate) const REVOKE: &str = "/revoke";
+pub(crate) const INTROSPECT: &str = "/introspect";
 
-/// The audience of a token for a server without a public URL: whichever loopback name it is called by.
-pub const LOOPBACK: &str = "loopback";
+// The pages. `SETUP` is the page for the first person of a new server.
+pub(crate) const SIGN_IN: &str = "/sign-in";
+pub(crate) const ACCOUNT: &str = "/account";
+pub(crate) const SETUP: &str = "/setup";
+pub(crate) const STYLE: &str = "/style.css";
+pub(crate) const HOME: &str = "/";
 
-/// Hosts that mean this machine, as they stand in a `Host` field.
-const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+/// The audience of tokens for a server without a public URL. It isn't a URL, because such a server has several: a
+/// person makes a token once, and a client may call the server by any of its loopback names.
+pub(crate) const LOOPBACK: &str = "loopback";
 
-/// An address that can't serve as the public URL.
+/// Why a text can't serve as the public URL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BadUrl {
+pub(crate) enum BadUrl {
     /// Not `scheme://host[:port]`.
-    Form,
+    Malformed,
     /// `http` to a host that isn't this machine: tokens would travel in the clear.
     PlainHttp,
 }
 
 impl BadUrl {
-    /// What is wrong and what to do.
-    pub fn message(self) -> &'static str {
+    /// What is wrong and what to do, for the operator.
+    pub(crate) fn message(self) -> &'static str {
         match self {
-            BadUrl::Form => {
+            BadUrl::Malformed => {
                 "a public URL is https://HOST or https://HOST:PORT, in lower case, without a path"
             }
             BadUrl::PlainHttp => "a public URL must be https, or tokens would travel in the clear",
@@ -63,54 +62,72 @@ impl BadUrl {
     }
 }
 
-/// `scheme://host[:port]` in lower case without a default port or a trailing slash: the one form in which an
-/// origin is ever compared or printed (RFC 6454 §6.2).
+impl fmt::Display for BadUrl {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str(self.message())
+    }
+}
+
+impl std::error::Error for BadUrl {}
+
+/// `scheme://host[:port]` in lower case without a default port or a trailing slash: the one form in which an origin
+/// is ever compared or printed (RFC 6454 §6.2). It serves for web pages and for our own base URLs; with one form for
+/// both, to compare is to compare texts, and two spellings of one origin can't be taken for two.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Origin {
+pub(crate) struct Origin {
     text: String,
+    /// How long the scheme is: the rest is found by it, so no part is stored twice.
     scheme_chars: usize,
 }
 
 impl Origin {
-    /// Reads an http or https origin; `None` when it is anything else.
-    pub fn parse(text: &str) -> Option<Origin> {
+    /// Reads an http or https origin; `None` when it is anything else, such as the `null` that a browser sends for a
+    /// page without an origin of its own.
+    pub(crate) fn parse(text: &str) -> Option<Origin> {
         let text = text.to_ascii_lowercase();
         let (scheme, authority) = text.split_once("://")?;
         let default_port = match scheme {
-            "http" => ":80",
-            "https" => ":443",
+            "http" => "80",
+            "https" => "443",
             _ => return None,
         };
-        if !is_authority(authority) {
-            return None;
-        }
-        let authority = authority.strip_suffix(default_port).unwrap_or(authority);
-        Some(Origin { text: format!("{scheme}://{authority}"), scheme_chars: scheme.len() })
+        let text = match Authority::parse(authority)? {
+            Authority { host, port: Some(port) } if port == default_port => format!("{scheme}://{host}"),
+            _ => format!("{scheme}://{authority}"),
+        };
+        Some(Origin { text, scheme_chars: scheme.len() })
     }
 
-    /// The origin as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
     /// Host and port, as in a `Host` field; a default port is left out.
-    pub fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         &self.text[self.scheme_chars + "://".len()..]
     }
 
-    /// Whether the host is this machine, whatever the port.
-    pub fn is_loopback(&self) -> bool {
-        let authority = self.authority();
-        let port = authority.rfind(':').filter(|_| !authority.ends_with(']'));
-        LOOPBACK_HOSTS.contains(&&authority[..port.unwrap_or(authority.len())])
+    /// Host and port apart.
+    pub(crate) fn parts(&self) -> Authority<'_> {
+        Authority::parse(self.authority()).expect("an origin is made of an authority that was read")
     }
 
-    /// Whether the scheme is https.
-    pub fn is_https(&self) -> bool {
+    /// The port, also where it is the scheme's own and therefore left out.
+    pub(crate) fn port(&self) -> u16 {
+        self.parts().port_number().unwrap_or(if self.is_https() { 443 } else { 80 })
+    }
+
+    /// Whether the host is one of the three names of this machine, whatever the port.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.parts().is_loopback()
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
         self.text.starts_with("https:")
     }
 
-    /// Whether a `Host` field names this origin; hosts compare without case, and a default port may be spelt out.
+    /// Whether a `Host` field names this origin; hosts compare without case, and a default port may be spelt out (RFC
+    /// 9110 §4.2.3). It works on slices, because it runs for every request: a parsed `Origin` would be an allocation.
     fn answers_to(&self, host: &str) -> bool {
         let default_port = if self.is_https() { ":443" } else { ":80" };
         let spelt = self.authority().len();
@@ -120,82 +137,76 @@ impl Origin {
     }
 }
 
-/// `host[:port]` of ASCII letters, digits, `.`, `-`, `_`, or a bracketed IPv6 address (RFC 3986 §3.2).
-pub fn is_authority(text: &str) -> bool {
-    let (host, port) = match text.rfind(':') {
-        Some(colon) if !text.ends_with(']') => (&text[..colon], &text[colon + 1..]),
-        _ => (text, "0"),
-    };
-    let host_fits = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b)),
-    };
-    host_fits && port.parse::<u16>().is_ok() && port.bytes().all(|b| b.is_ascii_digit())
-}
-
 /// Where this server can be reached.
-pub struct Site {
+pub(crate) struct Site {
     public: Option<Origin>,
     loopback: Vec<Origin>,
     audience: String,
 }
 
 impl Site {
-    /// A server bound to `bound`, called by `public_url` if there is one.
-    pub fn new(bound: SocketAddr, public: Option<Origin>) -> Site {
+    /// A server that listens on `bound`, and is called by its public URL if there is one. The loopback names always
+    /// work: the operator's own checks, and a proxy that doesn't pass `Host` on, come by them.
+    pub(crate) fn new(bound: SocketAddr, public: Option<Origin>) -> Site {
         let own = match bound.ip() {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         };
+        // A loopback address beside the three names, such as 127.0.0.2, is a name only of a server that listens on
+        // it.
         let mut hosts = LOOPBACK_HOSTS.map(str::to_owned).to_vec();
         if bound.ip().is_loopback() && !hosts.contains(&own) {
             hosts.push(own);
         }
-        let origin = |host| Origin::parse(&format!("http://{host}:{}", bound.port()));
+        let base_url = |host| Origin::parse(&format!("http://{host}:{}", bound.port()));
         let (audience, loopback) =
-            (audience(public.as_ref()), hosts.into_iter().filter_map(origin).collect());
+            (audience(public.as_ref()), hosts.into_iter().filter_map(base_url).collect());
         Site { public, loopback, audience }
     }
 
-    /// Reads a public URL: an https origin, or http to this machine; a trailing slash is let go.
-    pub fn parse_public(url: &str) -> Result<Origin, BadUrl> {
-        let origin = Origin::parse(url.strip_suffix('/').unwrap_or(url)).ok_or(BadUrl::Form)?;
-        if origin.is_https() || origin.is_loopback() { Ok(origin) } else { Err(BadUrl::PlainHttp) }
+    /// Reads a public URL: an https origin, or http to this machine. A trailing slash is dropped, since people copy
+    /// it.
+    pub(crate) fn parse_public(url: &str) -> Result<Origin, BadUrl> {
+        let public = Origin::parse(url.strip_suffix('/').unwrap_or(url)).ok_or(BadUrl::Malformed)?;
+        if public.is_https() || public.is_loopback() { Ok(public) } else { Err(BadUrl::PlainHttp) }
     }
 
-    /// The origin that a request's `Host` stands for: the public one if it is configured, else the loopback
-    /// name that the client used. `None` when the host isn't ours.
-    pub fn origin_for(&self, host: Option<&str>) -> Option<&str> {
+    /// The base URL that a request's `Host` stands for: the public one if it is configured, else the loopback name
+    /// that the client used. `None` when the host isn't ours.
+    pub(crate) fn base_url_for(&self, host: Option<&str>) -> Option<&str> {
         let named = match host {
-            // HTTP/1.0 may leave Host out, and no browser speaks it: there is no name to rebind.
+            // HTTP/1.0 may leave `Host` out. No browser does, so no foreign page can have sent the request.
             None => self.loopback.first(),
             Some(host) => self.public.iter().chain(&self.loopback).find(|ours| ours.answers_to(host)),
         };
         named.map(|ours| self.public.as_ref().unwrap_or(ours).as_str())
     }
 
-    /// Whether a browser page of this origin may talk to the endpoint: our own pages and those of this
-    /// machine, on any port.
-    pub fn welcomes(&self, page_origin: &str) -> bool {
+    /// Whether a web page of this origin may use the endpoint: our own pages, and those of this machine on any port,
+    /// since clients with a web page (the MCP Inspector) run there. A program of this machine that serves such a page
+    /// can also send requests by itself, so refusing its page would protect nothing.
+    pub(crate) fn allows_origin(&self, page_origin: &str) -> bool {
         Origin::parse(page_origin).is_some_and(|origin| {
             origin.is_loopback() || self.public.as_ref().is_some_and(|public| *public == origin)
         })
     }
 
-    /// Whether there is a public URL, and so most likely a proxy in front.
-    pub fn is_public(&self) -> bool {
+    /// Whether there is a public URL, and so most likely a proxy in front: then a connection from this machine is no
+    /// sign that the person is at this machine.
+    pub(crate) fn is_public(&self) -> bool {
         self.public.is_some()
     }
 
-    /// The audience that a token must have been made for (RFC 8707 §2).
-    pub fn audience(&self) -> &str {
+    /// The audience that a token must have been made for (RFC 8707 §2): the URL of the endpoint, or [`LOOPBACK`].
+    pub(crate) fn audience(&self) -> &str {
         &self.audience
     }
 }
 
-/// The audience of tokens for a server with this public origin.
-pub fn audience(public: Option<&Origin>) -> String {
-    public.map_or_else(|| LOOPBACK.to_owned(), |origin| format!("{}{MCP}", origin.as_str()))
+/// The audience of tokens for a server with this public URL. The command line needs it without a server: it makes
+/// tokens while none runs.
+pub(crate) fn audience(public: Option<&Origin>) -> String {
+    public.map_or_else(|| LOOPBACK.to_owned(), |url| format!("{}{MCP}", url.as_str()))
 }
 
 #[cfg(test)]
@@ -208,8 +219,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(site: &Site, host: &str, origin: Option<&str>) {
-        assert_eq!(site.origin_for(Some(host)), origin, "{host}");
+    fn check(site: &Site, host: &str, base_url: Option<&str>) {
+        assert_eq!(site.base_url_for(Some(host)), base_url, "{host}");
     }
 
     #[test]
@@ -230,24 +241,24 @@ mod tests {
     }
 
     #[test]
-    fn welcomes_pages_of_this_machine_on_any_port() {
-        assert!(site(None).welcomes("http://localhost:6274"));
-        assert!(site(None).welcomes("http://[::1]"));
-        assert!(!site(None).welcomes("null"));
-        assert!(!site(None).welcomes("http://localhost.evil.example"));
-        assert!(!site(None).welcomes("https://journal.example"));
-        assert!(site(Some("https://journal.example")).welcomes("https://journal.example"));
+    fn allows_pages_of_this_machine_on_any_port() {
+        assert!(site(None).allows_origin("http://localhost:6274"));
+        assert!(site(None).allows_origin("http://[::1]"));
+        assert!(!site(None).allows_origin("null"));
+        assert!(!site(None).allows_origin("http://localhost.evil.example"));
+        assert!(!site(None).allows_origin("https://journal.example"));
+        assert!(site(Some("https://journal.example")).allows_origin("https://journal.example"));
     }
 
     #[test]
     fn takes_only_a_public_url_that_keeps_tokens_secret() {
-        let parse = |url| Site::parse_public(url).map(|origin| origin.as_str().to_owned());
+        let parse = |url| Site::parse_public(url).map(|public| public.as_str().to_owned());
         assert_eq!(parse("https://Journal.Example:443"), Ok("https://journal.example".into()));
         assert_eq!(parse("http://localhost:8787"), Ok("http://localhost:8787".into()));
         assert_eq!(parse("http://journal.example"), Err(BadUrl::PlainHttp));
         for form in ["journal.example", "https://journal.example/path", "https://u@h", "https://", "ftp://h"]
         {
-            assert_eq!(parse(form), Err(BadUrl::Form), "{form}");
+            assert_eq!(parse(form), Err(BadUrl::Malformed), "{form}");
         }
     }
 }

@@ -1,7 +1,11 @@
-//! Events counted for a while, by key: what slows guessing and floods down.
+//! Counts of events in a window of time, by key. They slow down guesses at passwords and floods of registrations.
 //!
-//! Knows no people and no requests; what counts, whoever counts decides. Invariant: the memory is bounded, however
-//! many keys are tried.
+//! Knows no person and no request; its callers decide which events count. Invariant: it keeps at most
+//! [`limits::THROTTLE_KEYS_MAX`] keys, however many are tried.
+//!
+//! The counts are in memory, so a restart forgets them; an attacker can't cause one. A fixed window lets twice its
+//! maximum through around its end, a sliding one would not; to a guesser that makes no difference, and the fixed one
+//! needs two numbers for a key. Several servers before one database would have to share the counts.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,33 +16,38 @@ use crate::limits;
 use crate::lock::locked;
 use crate::secret;
 
-/// Counts by key: so many in a window, the window beginning with the first.
-pub struct Throttle {
+/// Counts by key: at most `max` in a window, which begins with a key's first event.
+pub(crate) struct Throttle {
     max: u32,
     seconds: i64,
+    /// For each key the beginning of its window, and the events in it. Keys are digests: they are all of one size,
+    /// however long the address is that was typed, and no email address stays in memory.
     counts: Mutex<HashMap<[u8; 32], (Timestamp, u32)>>,
 }
 
 impl Throttle {
-    /// Lets `max` events of one key pass in each window of `seconds`.
-    pub fn new(max: u32, seconds: i64) -> Throttle {
+    pub(crate) fn new(max: u32, seconds: i64) -> Throttle {
         Throttle { max, seconds, counts: Mutex::new(HashMap::new()) }
     }
 
-    /// Whether one more event of this key may be tried.
-    pub fn allows(&self, key: [u8; 32], now: Timestamp) -> bool {
+    /// Whether one more event of this key may be tried. It counts nothing: only the caller knows afterwards whether
+    /// the event was one that counts.
+    pub(crate) fn allows(&self, key: [u8; 32], now: Timestamp) -> bool {
         let counts = locked(&self.counts);
         counts.get(&key).is_none_or(|(since, count)| since.plus(self.seconds) <= now || *count < self.max)
     }
 
-    /// Counts an event.
-    pub fn count(&self, key: [u8; 32], now: Timestamp) {
+    /// Counts an event of this key.
+    pub(crate) fn count(&self, key: [u8; 32], now: Timestamp) {
         let mut counts = locked(&self.counts);
+        // Cleared only when full: until then old keys do no harm, and each count is one look at the map.
         if counts.len() >= limits::THROTTLE_KEYS_MAX {
             counts.retain(|_, (since, _)| since.plus(self.seconds) > now);
         }
         if counts.len() >= limits::THROTTLE_KEYS_MAX && !counts.contains_key(&key) {
-            // All of these are fresh: somebody tries many names. The oldest makes room.
+            // The windows of all of them are open, so a client is trying many names. The oldest key makes room, since
+            // its window would end first. An attacker could push out a key in this way, at the price of ten thousand
+            // failures at other accounts, of which each network address has only fifty.
             let oldest = counts.iter().min_by_key(|(_, (since, _))| *since).map(|(key, _)| *key);
             oldest.map(|key| counts.remove(&key));
         }
@@ -49,19 +58,21 @@ impl Throttle {
         entry.1 += 1;
     }
 
-    /// Forgets a key: somebody did it right.
-    pub fn forget(&self, key: [u8; 32]) {
+    /// Forgets a key, after a success: the failures before it were slips of the person themselves.
+    pub(crate) fn forget(&self, key: [u8; 32]) {
         locked(&self.counts).remove(&key);
     }
 }
 
-/// What counts as one account: an email in any case, so that spelling it otherwise gains no tries.
-pub fn account_key(email: &str) -> [u8; 32] {
+/// The key of an account: its email address without regard to case, as the database compares it. Otherwise each
+/// spelling of one address would have tries of its own.
+pub(crate) fn account_key(email: &str) -> [u8; 32] {
     secret::sha256(email.to_ascii_lowercase().as_bytes())
 }
 
-/// What counts as one address: an IPv4 address, or the /64 that an IPv6 host picks its own addresses from.
-pub fn address_key(address: IpAddr) -> [u8; 32] {
+/// The key of a network address: an IPv4 address, or the /64 of an IPv6 address. That is what one customer of a
+/// provider gets at least (RFC 6177 §2), and within it a host can take as many addresses as it likes (RFC 8981).
+pub(crate) fn address_key(address: IpAddr) -> [u8; 32] {
     match address {
         IpAddr::V4(address) => secret::sha256(&address.octets()),
         IpAddr::V6(address) => secret::sha256(&address.octets()[..8]),

@@ -1,92 +1,101 @@
-//! Access tokens at rest: hashes, with the person, audience, scopes and life of each.
+//! Access tokens at rest: the hash of each, with its person, audience, scopes and lifetime.
 //!
-//! Knows no HTTP and no JSON. It never decides: whether a token opens the gate, `gate.rs` says.
+//! Knows no HTTP and no JSON. It decides nothing: whether a token is accepted, `gate.rs` says. So a row comes back as
+//! it is, expired and revoked ones too; if the statement left them out, the log could only say that a token is
+//! unknown.
+//!
+//! A token comes from one of two places: the token endpoint makes it under a grant, for a client, and the operator
+//! makes it on the command line, for a program that can't sign in.
 
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::clock::Timestamp;
+use crate::ids::UserId;
 use crate::scope::Scopes;
 use crate::secret::TokenText;
 use crate::store::{Store, StoreError};
 
-/// A token's row, as the gate judges it.
-pub struct Token {
-    /// Row id.
-    pub id: i64,
+/// For whom a token was issued, for what, and until when.
+pub(crate) struct TokenHolder {
     /// The person it acts for.
-    pub user_id: i64,
-    /// The resource it was made for (RFC 8707).
-    pub resource: String,
-    /// What it may be used for.
-    pub scopes: Scopes,
-    /// The client that it was given to; `None` for one from the command line.
-    pub client_id: Option<String>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// It opens nothing from this moment on.
-    pub expires_at: Timestamp,
-    /// When it was revoked, if it was.
-    pub revoked_at: Option<Timestamp>,
+    pub(crate) user_id: UserId,
+    /// The client that it was issued to; `None` for one from the command line.
+    pub(crate) client_id: Option<String>,
+    pub(crate) scopes: Scopes,
+    /// The first second in which it isn't good any more.
+    pub(crate) expires_at: Timestamp,
+}
+
+/// A token's row, as the gate checks it.
+pub(crate) struct Token {
+    pub(crate) holder: TokenHolder,
+    /// Its audience: the resource that it was made for (RFC 8707). A server that is given another public URL is
+    /// another resource, and its former tokens are refused.
+    pub(crate) resource: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) revoked_at: Option<Timestamp>,
 }
 
 /// A token to be made.
-pub struct NewToken {
+pub(crate) struct NewToken {
     /// The person it acts for.
-    pub user_id: i64,
-    /// The resource it is for.
-    pub resource: String,
-    /// What it may be used for.
-    pub scopes: Scopes,
-    /// What its owner calls it; may be empty.
-    pub label: String,
-    /// Its life in seconds.
-    pub seconds: i64,
-    /// The grant that it comes of; `None` for one from the command line.
-    pub grant_id: Option<i64>,
+    pub(crate) user_id: UserId,
+    /// Its audience.
+    pub(crate) resource: String,
+    pub(crate) scopes: Scopes,
+    /// By what its owner knows it again in a list, since its text is shown only once; may be empty.
+    pub(crate) label: String,
+    /// Its lifetime.
+    pub(crate) seconds: i64,
+    /// The grant under which it is issued; `None` for one from the command line.
+    pub(crate) grant_id: Option<i64>,
 }
 
-/// A token's row, as a list shows it.
-pub struct Listed {
-    /// Row id, by which it is revoked.
-    pub id: i64,
+/// A token's row, as the command line lists it.
+pub(crate) struct Listed {
+    /// The number by which the operator revokes it.
+    pub(crate) id: i64,
     /// The address of the person it acts for.
-    pub email: String,
-    /// Its scopes.
-    pub scope: String,
-    /// Its label.
-    pub label: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it ends.
-    pub expires_at: Timestamp,
-    /// When it was revoked, if it was.
-    pub revoked_at: Option<Timestamp>,
+    pub(crate) email: String,
+    pub(crate) scope: String,
+    pub(crate) label: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) revoked_at: Option<Timestamp>,
 }
 
-/// The row of a presented token; `None` when nobody was given that token.
-pub fn find(store: &Store, presented: &TokenText) -> Result<Option<Token>, StoreError> {
+/// The row of the token with this hash; `None` when no such token was issued, or its row is gone. Every request to
+/// the journal begins with this look-up, so its statement is prepared once for each connection.
+pub(crate) fn find(store: &Store, hash: [u8; 32]) -> Result<Option<Token>, StoreError> {
     store.look_up(|connection| {
-        let sql = "SELECT t.id, t.user_id, t.resource, t.scope, t.expires_at, t.revoked_at, t.created_at, g.client_id
+        let sql =
+            "SELECT t.user_id, t.resource, t.scope, t.expires_at, t.revoked_at, t.created_at, g.client_id
                    FROM tokens t LEFT JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?1";
         let mut statement = connection.prepare_cached(sql)?;
-        let token = statement.query_row([presented.hash()], |row| {
+        let token = statement.query_row([hash], |row| {
             Ok(Token {
-                id: row.get(0)?,
-                user_id: row.get(1)?,
-                resource: row.get(2)?,
-                scopes: Scopes::parse_known(row.get_ref(3)?.as_str()?),
-                expires_at: Timestamp(row.get(4)?),
-                revoked_at: row.get::<_, Option<i64>>(5)?.map(Timestamp),
-                created_at: Timestamp(row.get(6)?),
-                client_id: row.get(7)?,
+                holder: TokenHolder {
+                    user_id: row.get(0)?,
+                    client_id: row.get(6)?,
+                    scopes: Scopes::parse_known(row.get_ref(2)?.as_str()?),
+                    expires_at: Timestamp(row.get(3)?),
+                },
+                resource: row.get(1)?,
+                created_at: Timestamp(row.get(5)?),
+                revoked_at: row.get::<_, Option<i64>>(4)?.map(Timestamp),
             })
         });
         Ok(token.optional()?)
     })
 }
 
-/// Makes a token inside a transaction. The text is given once and stored nowhere.
-pub fn insert(connection: &Connection, token: &NewToken, now: Timestamp) -> Result<TokenText, StoreError> {
+/// Makes a token inside a transaction of the caller, which uses a code up or adds a person in the same one. Its text
+/// is returned this once and stored nowhere.
+pub(crate) fn insert(
+    connection: &Connection,
+    token: &NewToken,
+    now: Timestamp,
+) -> Result<TokenText, StoreError> {
     let text = TokenText::generate();
     let sql = "INSERT INTO tokens (hash, user_id, resource, scope, label, created_at, expires_at, grant_id)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -99,8 +108,9 @@ pub fn insert(connection: &Connection, token: &NewToken, now: Timestamp) -> Resu
     Ok(text)
 }
 
-/// Every token that was made on the command line, oldest first.
-pub fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
+/// Every token that was made on the command line, oldest first. Those of clients are left out: they last a quarter of
+/// an hour, and the account page shows the grants that they come from.
+pub(crate) fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT t.id, u.email, t.scope, t.label, t.created_at, t.expires_at, t.revoked_at
                    FROM tokens t JOIN users u ON u.id = t.user_id
@@ -121,8 +131,9 @@ pub fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
     })
 }
 
-/// Revokes a token, for the next request on; `false` when there is no such token. Twice is as good as once.
-pub fn revoke(store: &Store, id: i64, now: Timestamp) -> Result<bool, StoreError> {
+/// Revokes a token, from the next request on; `false` when there is no such token. A second call changes nothing: the
+/// time of the first one is kept. The row stays, so that the log says `revoked`, and not that the token is unknown.
+pub(crate) fn revoke(store: &Store, id: i64, now: Timestamp) -> Result<bool, StoreError> {
     store.write(move |connection| {
         let sql = "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
         Ok(connection.execute(sql, (id, now.0))? == 1)

@@ -1,65 +1,79 @@
-//! People: their email addresses and passwords.
+//! People at rest: the email address and password of each.
 //!
-//! Knows no HTTP, no JSON and no journal. Invariant: a password is stored only as its Argon2id hash.
+//! Knows no HTTP, no JSON, no gate and no journal. Invariant: a password is stored only as its Argon2id hash.
+//!
+//! A person is a row with an id of its own, and every other table refers to the id. The address is only what they
+//! sign in with, so it could change without touching their journal. Where another authorization server signs people
+//! in, a person has a subject instead of a password; then no password is right for them, since an empty hash matches
+//! none.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::error::Error;
+use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::clock::Timestamp;
-use crate::gate::Permit;
+use crate::ids::UserId;
 use crate::limits;
-use crate::lock::locked;
+use crate::passwords::HashingPermit;
 use crate::secret;
 use crate::store::{Store, StoreError};
 
 /// A person.
-pub struct User {
-    /// Row id.
-    pub id: i64,
+pub(crate) struct User {
+    pub(crate) id: UserId,
     /// The address they sign in with; compared without case.
-    pub email: String,
-    /// When they were added.
-    pub created_at: Timestamp,
-    /// When the address or password changed last.
-    pub updated_at: Timestamp,
+    pub(crate) email: String,
+    pub(crate) created_at: Timestamp,
+    /// When the password changed last.
+    pub(crate) updated_at: Timestamp,
 }
 
 /// Why a person can't be added or a password can't be set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BadCredential {
+pub(crate) enum BadCredential {
     /// Not an email address.
     Email,
     /// Shorter than [`limits::PASSWORD_CHARS_MIN`] characters.
     PasswordShort,
-    /// Longer than [`limits::PASSWORD_BYTES_MAX`] octets.
+    /// Longer than [`limits::PASSWORD_BYTES_MAX`] bytes.
     PasswordLong,
 }
 
-impl BadCredential {
-    /// What is wrong, for whoever typed it.
-    pub fn message(self) -> &'static str {
+impl fmt::Display for BadCredential {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BadCredential::Email => "That is not an email address; it must look like ada@example.com.",
-            BadCredential::PasswordShort => "The password must have at least 8 characters.",
-            BadCredential::PasswordLong => "The password must have at most 1024 bytes.",
+            BadCredential::Email => {
+                out.write_str("That is not an email address; it must look like ada@example.com.")
+            }
+            BadCredential::PasswordShort => {
+                write!(out, "The password must have at least {} characters.", limits::PASSWORD_CHARS_MIN)
+            }
+            BadCredential::PasswordLong => {
+                write!(out, "The password must have at most {} bytes.", limits::PASSWORD_BYTES_MAX)
+            }
         }
     }
 }
 
-/// Whether `text` can be an email address: something on both sides of one `@`, visible ASCII only. Whether mail
-/// arrives there isn't asked; nothing is sent.
-pub fn check_email(text: &str) -> Result<(), BadCredential> {
+impl Error for BadCredential {}
+
+/// Checks that `text` can be an email address: something on both sides of one `@`, visible ASCII only.
+///
+/// It is a name to sign in with, and this server sends no mail. So whether mail arrives isn't checked, and RFC 5321's
+/// grammar, which allows quoted blanks and comments, would only let through what a person has mistyped. Outside of
+/// ASCII two addresses can look the same and be different people.
+pub(crate) fn check_email(text: &str) -> Result<(), BadCredential> {
     let sides = text.split_once('@').filter(|(left, right)| !left.is_empty() && !right.is_empty());
     let one_at = sides.is_some_and(|(_, right)| !right.contains('@'));
-    let fits = text.len() <= limits::EMAIL_BYTES_MAX && text.bytes().all(|octet| octet.is_ascii_graphic());
+    let fits = text.len() <= limits::EMAIL_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
     if one_at && fits { Ok(()) } else { Err(BadCredential::Email) }
 }
 
-/// Whether `text` can be a password; only its length is judged. (A larger server would also refuse
-/// those known from breaches, NIST SP 800-63B §5.1.1.2.)
-pub fn check_password(text: &str) -> Result<(), BadCredential> {
+/// Checks that `text` can be a password. Only its length counts: rules about digits and signs make people write
+/// `Password1!` (NIST SP 800-63B §5.1.1.2 advises against them). The same clause would have a server refuse passwords
+/// that are known from breaches; a larger one would hold such a list.
+pub(crate) fn check_password(text: &str) -> Result<(), BadCredential> {
     match text {
         _ if text.chars().count() < limits::PASSWORD_CHARS_MIN => Err(BadCredential::PasswordShort),
         _ if text.len() > limits::PASSWORD_BYTES_MAX => Err(BadCredential::PasswordLong),
@@ -67,80 +81,66 @@ pub fn check_password(text: &str) -> Result<(), BadCredential> {
     }
 }
 
-/// Adds a person; `None` when the address is taken.
-pub fn insert(store: &Store, email: &str, password: &str, now: Timestamp) -> Result<Option<i64>, StoreError> {
+/// Adds a person; `None` when the address is taken. The password is hashed before the writer's thread gets the work,
+/// which would otherwise keep all other writes waiting.
+pub(crate) fn insert(
+    store: &Store,
+    email: &str,
+    password: &str,
+    now: Timestamp,
+) -> Result<Option<UserId>, StoreError> {
     let (email, hash) = (email.to_owned(), secret::hash_password(password));
     store.write(move |connection| insert_hashed(connection, &email, &hash, now))
 }
 
-/// Adds the first person; `None` when somebody is there already.
-pub fn insert_first(
+/// Adds the first person; `None` when there is a person already. The check and the insertion are one transaction, so
+/// of several browsers that set the server up at once one wins.
+pub(crate) fn insert_first(
     store: &Store,
     email: &str,
     password: &str,
     now: Timestamp,
-) -> Result<Option<i64>, StoreError> {
+) -> Result<Option<UserId>, StoreError> {
     let (email, hash) = (email.to_owned(), secret::hash_password(password));
     store.write(move |connection| {
-        let anybody = connection.query_row("SELECT 1 FROM users LIMIT 1", [], |_| Ok(())).optional()?;
-        if anybody.is_some() { Ok(None) } else { insert_hashed(connection, &email, &hash, now) }
+        let any = connection.query_row("SELECT 1 FROM users LIMIT 1", [], |_| Ok(())).optional()?;
+        if any.is_some() { Ok(None) } else { insert_hashed(connection, &email, &hash, now) }
     })
 }
 
-/// Who signs in with this address and password; `None` when nobody does. An unknown address costs as much time as a
-/// known one.
-pub fn authenticate(
+/// The person who signs in with this address and password; `None` when one of them is wrong. The caller isn't given
+/// which, so no page can say it. An unknown address takes as much time as a known one, see [`HashingPermit::verify`].
+pub(crate) fn authenticate(
     store: &Store,
-    _turn: &Turn,
+    permit: &HashingPermit,
     email: &str,
     password: &str,
-) -> Result<Option<i64>, StoreError> {
+) -> Result<Option<UserId>, StoreError> {
     let known = store.look_up(|connection| {
         let sql = "SELECT id, password_hash FROM users WHERE email = ?1";
         let row = connection.query_row(sql, [email], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        Ok::<Option<(i64, String)>, StoreError>(row)
+        Ok::<Option<(UserId, String)>, StoreError>(row)
     })?;
-    // Nobody's password: compared with where there is nobody, for the time that it takes.
-    static NOBODYS: LazyLock<String> = LazyLock::new(|| secret::hash_password(&secret::random_text::<32>()));
-    let (id, hash) = known.map_or((None, NOBODYS.clone()), |(id, hash)| (Some(id), hash));
-    let is_right = secret::verify_password(password, &hash);
+    let (id, hash) = known.unzip();
+    let is_right = permit.verify(password, hash.as_deref());
     Ok(id.filter(|_| is_right))
 }
 
-/// Hashing takes 19 MiB a time: one at a time, and a bounded number who wait for it.
-#[derive(Default)]
-pub struct Turns {
-    waiting: AtomicUsize,
-    turn: Mutex<()>,
-}
-
-/// The turn to hash a password; the next one has it when this is dropped.
-pub struct Turn<'t>(#[allow(dead_code)] MutexGuard<'t, ()>);
-
-impl Turns {
-    /// Waits for the turn. Fails with [`StoreError::Busy`] when [`limits::SIGN_INS_WAITING_MAX`] wait already.
-    pub fn take(&self) -> Result<Turn<'_>, StoreError> {
-        if self.waiting.fetch_add(1, Ordering::SeqCst) >= limits::SIGN_INS_WAITING_MAX {
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
-            return Err(StoreError::Busy);
-        }
-        let turn = locked(&self.turn);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
-        Ok(Turn(turn))
-    }
-}
-
-/// The person whom another authorization server calls `subject`, added when they are seen first.
+/// The person whom another authorization server calls `subject`; added when that server names them for the first
+/// time.
 ///
-/// They are known by issuer and subject alone. An address that the other server names could be anybody's here, so
-/// the one that is shown is made of the subject.
-pub fn find_or_insert_subject(
+/// They are identified by issuer and subject alone: those two together never change and are never given to another
+/// person (RFC 7519 §4.1.2 demands it of the subject within its issuer). An email address can be given to another
+/// person, and could be the address of a person here, whose journal would then be open to them. So the address that
+/// is shown is made of the subject.
+pub(crate) fn find_or_insert_subject(
     store: &Store,
     issuer: &str,
     subject: &str,
     now: Timestamp,
-) -> Result<i64, StoreError> {
+) -> Result<UserId, StoreError> {
     let key = format!("{issuer} {subject}");
+    // A look-up first: nearly every request finds the person, and needs no write.
     let known = store.look_up(|connection| {
         let sql = "SELECT id FROM users WHERE subject = ?1";
         Ok::<_, StoreError>(connection.prepare_cached(sql)?.query_row([&key], |row| row.get(0)).optional()?)
@@ -150,7 +150,10 @@ pub fn find_or_insert_subject(
     }
     let shown = format!("{subject} at {issuer}");
     store.write(move |connection| {
-        // Addresses compare without case and subjects with it: where two would read alike, a mark tells them apart.
+        // Addresses are compared without case and subjects with it, so two people could collide in what is shown.
+        // Where they do, the second insertion adds a mark made of the subject's digest. Once a row is there, each
+        // insertion meets it and does nothing; so it also doesn't matter when two requests add the same person at
+        // once.
         let mark = &secret::sha256(key.as_bytes())[..4];
         let marked = format!("{shown} ({:02x}{:02x}{:02x}{:02x})", mark[0], mark[1], mark[2], mark[3]);
         for shown in [&shown, &marked] {
@@ -163,7 +166,7 @@ pub fn find_or_insert_subject(
 }
 
 /// The address of a person; `None` when they were removed.
-pub fn email_of(store: &Store, id: i64) -> Result<Option<String>, StoreError> {
+pub(crate) fn email_of(store: &Store, id: UserId) -> Result<Option<String>, StoreError> {
     store.look_up(|connection| {
         Ok(connection
             .query_row("SELECT email FROM users WHERE id = ?1", [id], |row| row.get(0))
@@ -171,44 +174,52 @@ pub fn email_of(store: &Store, id: i64) -> Result<Option<String>, StoreError> {
     })
 }
 
-/// [`insert`] inside a transaction that does more.
-pub fn insert_hashed(
+/// Adds a person inside a transaction that does more; `None` when the address is taken.
+pub(crate) fn insert_hashed(
     connection: &Connection,
     email: &str,
     password_hash: &str,
     now: Timestamp,
-) -> Result<Option<i64>, StoreError> {
+) -> Result<Option<UserId>, StoreError> {
     let sql = "INSERT INTO users (email, password_hash, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)
                ON CONFLICT (email) DO NOTHING RETURNING id";
     Ok(connection.query_row(sql, (email, password_hash, now.0), |row| row.get(0)).optional()?)
 }
 
 /// The person with this address.
-pub fn find(store: &Store, email: &str) -> Result<Option<User>, StoreError> {
+pub(crate) fn find_by_email(store: &Store, email: &str) -> Result<Option<User>, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT id, email, created_at, updated_at FROM users WHERE email = ?1";
         Ok(connection.query_row(sql, [email], user).optional()?)
     })
 }
 
-/// The person behind a permit; `None` when they were removed since.
-pub fn find_own(store: &Store, permit: &Permit) -> Result<Option<User>, StoreError> {
+/// The person with this id; `None` when they were removed.
+pub(crate) fn find(store: &Store, id: UserId) -> Result<Option<User>, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT id, email, created_at, updated_at FROM users WHERE id = ?1";
-        Ok(connection.prepare_cached(sql)?.query_row([permit.user_id()], user).optional()?)
+        Ok(connection.prepare_cached(sql)?.query_row([id], user).optional()?)
     })
 }
 
-/// Everybody, by address.
-pub fn list(store: &Store) -> Result<Vec<User>, StoreError> {
+/// All people, by address.
+pub(crate) fn list(store: &Store) -> Result<Vec<User>, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT id, email, created_at, updated_at FROM users ORDER BY email";
         Ok(connection.prepare(sql)?.query_map([], user)?.collect::<Result<_, _>>()?)
     })
 }
 
-/// Sets a new password and signs the person out of every browser; `false` when there is no such person.
-pub fn set_password(store: &Store, email: &str, password: &str, now: Timestamp) -> Result<bool, StoreError> {
+/// Sets a new password and signs the person out of every browser, in one transaction; `false` when there is no such
+/// person. A password is often changed because another person has learnt it, and that person may be signed in.
+/// Clients keep their access, as OAuth 2.1 §4.3.3 allows: they never knew the password, and the account page takes it
+/// back.
+pub(crate) fn set_password(
+    store: &Store,
+    email: &str,
+    password: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let (email, hash) = (email.to_owned(), secret::hash_password(password));
     store.write(move |connection| {
         let sql = "DELETE FROM browsers WHERE user_id IN (SELECT id FROM users WHERE email = ?1)";
@@ -218,8 +229,9 @@ pub fn set_password(store: &Store, email: &str, password: &str, now: Timestamp) 
     })
 }
 
-/// Removes a person with their tokens and their whole journal; `false` when there is no such person.
-pub fn remove(store: &Store, email: &str) -> Result<bool, StoreError> {
+/// Removes a person with their tokens and their whole journal, by the foreign keys; `false` when there is no such
+/// person.
+pub(crate) fn remove(store: &Store, email: &str) -> Result<bool, StoreError> {
     let email = email.to_owned();
     store.write(move |connection| Ok(connection.execute("DELETE FROM users WHERE email = ?1", [email])? == 1))
 }

@@ -1,12 +1,11 @@
 //! MCP Apps: who is offered the views, what they are made of, and that nobody else sees a sign of them.
 
-mod support;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use epicme::secret;
 use serde_json::{Value, json};
-use support::{Client, Reply, Server, modern_meta};
+
+use crate::support::{Client, Reply, Server, modern_meta};
 
 const EXTENSION: &str = "io.modelcontextprotocol/ui";
 const MIME_TYPE: &str = "text/html;profile=mcp-app";
@@ -22,7 +21,7 @@ fn shows() -> Value {
     json!({ "extensions": { EXTENSION: { "mimeTypes": [MIME_TYPE] } } })
 }
 
-/// A client in one of the eras, as its capabilities make the server see it.
+/// A client with or without a session, as its protocol version has it, and its capabilities as the server sees them.
 enum Speech {
     Modern(Value),
     Legacy { version: &'static str, session: String },
@@ -313,7 +312,7 @@ fn sends_everybody_the_same_page_with_nothing_of_anybodys() {
 
 #[test]
 fn confines_the_page_to_its_own_script_and_style() {
-    let page = include_str!("../src/mcp/view.html");
+    let page = include_str!("../src/mcp/app.html");
     let hash = |name: &str| STANDARD.encode(secret::sha256(between(page, name).as_bytes()));
     let policy = format!(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-{}'; \

@@ -7,7 +7,7 @@ const BYTES_MAX: u64 = 5_000_000;
 /// Files that a program reads which calls the C library's `getaddrinfo`; it can't be linked without their names.
 const RESOLVER_TEXTS: [&str; 2] = ["/etc/nsswitch.conf", "/etc/gai.conf"];
 
-/// Builds the release binary as `make build` does, and gives its octets.
+/// Builds the release binary as `make build` does, and gives its bytes.
 fn release() -> Vec<u8> {
     let built = Command::new(env!("CARGO")).args(["build", "--locked", "--release"]).status();
     assert!(built.expect("cargo runs").success());
@@ -17,35 +17,35 @@ fn release() -> Vec<u8> {
     std::fs::read(release).expect("the release binary")
 }
 
-fn number<const N: usize>(octets: &[u8], at: usize) -> u64 {
+fn number<const N: usize>(bytes: &[u8], at: usize) -> u64 {
     let mut eight = [0; 8];
-    eight[..N].copy_from_slice(&octets[at..at + N]);
+    eight[..N].copy_from_slice(&bytes[at..at + N]);
     u64::from_le_bytes(eight)
 }
 
 /// The types of the program headers of a 64-bit little-endian ELF file.
-fn segment_types(octets: &[u8]) -> Vec<u64> {
-    assert_eq!(&octets[..6], b"\x7fELF\x02\x01");
-    let (offset, size, count) = (number::<8>(octets, 32), number::<2>(octets, 54), number::<2>(octets, 56));
-    (0..count).map(|place| number::<4>(octets, (offset + place * size) as usize)).collect()
+fn segment_types(bytes: &[u8]) -> Vec<u64> {
+    assert_eq!(&bytes[..6], b"\x7fELF\x02\x01");
+    let (offset, size, count) = (number::<8>(bytes, 32), number::<2>(bytes, 54), number::<2>(bytes, 56));
+    (0..count).map(|place| number::<4>(bytes, (offset + place * size) as usize)).collect()
 }
 
-fn contains(octets: &[u8], text: &str) -> bool {
-    octets.windows(text.len()).any(|window| window == text.as_bytes())
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 #[test]
 fn is_static_small_and_resolves_no_names() {
     const PT_LOAD: u64 = 1;
     const PT_INTERP: u64 = 3;
-    let octets = release();
-    let types = segment_types(&octets);
+    let bytes = release();
+    let types = segment_types(&bytes);
     assert!(types.contains(&PT_LOAD), "the file was read rightly");
     assert!(!types.contains(&PT_INTERP), "no loader is asked for: the binary is static");
     for text in RESOLVER_TEXTS {
-        assert!(!contains(&octets, text), "{text} is in the binary: something resolves names");
+        assert!(!contains(&bytes, text), "{text} is in the binary: something resolves names");
     }
-    assert!(octets.len() as u64 <= BYTES_MAX, "{} octets", octets.len());
+    assert!(bytes.len() as u64 <= BYTES_MAX, "{} bytes", bytes.len());
     // A dynamic program has what was looked for, or the search is wrong.
     let shell = std::fs::read("/bin/sh").expect("a shell");
     assert!(segment_types(&shell).contains(&PT_INTERP));

@@ -1,14 +1,13 @@
 //! The command line: what each command prints, its exit code, and what it says when it can't.
 
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
 use rusqlite::Connection;
 use serde_json::json;
-use support::{Client, EPICME, Folder, PASSWORD, Server, request};
+
+use crate::support::{Client, EPICME, Folder, PASSWORD, Server, request};
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
@@ -196,9 +195,9 @@ fn makes_lists_and_revokes_tokens_and_keeps_only_hashes() {
     assert_eq!(life, 90);
     drop(connection);
     for file in ["epicme.db", "epicme.db-wal"] {
-        let octets = std::fs::read(folder.path().join(file)).unwrap_or_default();
+        let bytes = std::fs::read(folder.path().join(file)).unwrap_or_default();
         for secret in [token.as_bytes(), &token.as_bytes()[6..], PASSWORD.as_bytes()] {
-            assert!(!octets.windows(secret.len()).any(|window| window == secret), "a secret is in {file}");
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret), "a secret is in {file}");
         }
     }
 }

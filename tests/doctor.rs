@@ -1,7 +1,5 @@
 //! `epicme doctor`: on epicme itself, on a scripted server that does all right, and on that server with one mistake.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
@@ -10,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{EPICME, Folder, PATIENCE, Server};
+
+use crate::support::{EPICME, Folder, PATIENCE, Server};
 
 const STEPS: usize = 9;
 const RESOURCE: &str = "/.well-known/oauth-protected-resource/mcp";
@@ -18,7 +17,7 @@ const RESOURCE_ROOT: &str = "/.well-known/oauth-protected-resource";
 const SERVER: &str = "/.well-known/oauth-authorization-server";
 const OPENID: &str = "/.well-known/openid-configuration";
 
-/// What a scripted server was asked.
+/// A request that a scripted server got.
 struct Asked {
     method: String,
     target: String,
@@ -43,7 +42,7 @@ struct Reply {
     status: u16,
     fields: Vec<(&'static str, String)>,
     body: String,
-    /// How the octets go out.
+    /// How the bytes go out.
     manner: Manner,
 }
 
@@ -56,7 +55,7 @@ enum Manner {
     Junk,
     /// The body again and again.
     Endless,
-    /// A head, then an octet now and then, for ever.
+    /// A head, then a byte now and then, for ever.
     Drip,
 }
 
@@ -181,7 +180,7 @@ fn right(asked: &Asked) -> Reply {
     }
 }
 
-/// A server that answers as it is told, and keeps what it was asked.
+/// A server that answers by a script, and keeps the requests that it got.
 struct Scripted {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -215,9 +214,9 @@ impl Scripted {
 
 /// Reads one request whole, so that closing doesn't reset the connection.
 fn read(stream: &mut TcpStream) -> Option<Asked> {
-    let (mut octets, mut part) = (Vec::new(), [0; 4096]);
+    let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
     loop {
-        let text = String::from_utf8_lossy(&octets).into_owned();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
             if body.len() >= length.map_or(0, |digits| digits.parse().expect("a length")) {
@@ -233,7 +232,7 @@ fn read(stream: &mut TcpStream) -> Option<Asked> {
             }
         }
         match stream.read(&mut part) {
-            Ok(count @ 1..) => octets.extend_from_slice(&part[..count]),
+            Ok(count @ 1..) => bytes.extend_from_slice(&part[..count]),
             _ => return None,
         }
     }
@@ -303,8 +302,8 @@ fn check(
     let lines = &findings.steps[step - 1];
     let at = lines.iter().position(|line| begins(line, says));
     let at = at.unwrap_or_else(|| panic!("step {step} doesn't say {says:?}:\n{all}"));
-    let told = lines.get(at + 1).filter(|line| line.starts_with("remedy: ")).expect("a remedy");
-    assert!(told.contains(remedy), "{told:?} doesn't say {remedy:?}");
+    let given = lines.get(at + 1).filter(|line| line.starts_with("remedy: ")).expect("a remedy");
+    assert!(given.contains(remedy), "{given:?} doesn't say {remedy:?}");
     assert!(lines[at].ends_with(']'), "a clause is named: {}", lines[at]);
     let failures: Vec<_> =
         findings.steps.iter().flatten().filter_map(|line| line.strip_prefix("FAIL ")).collect();
@@ -329,7 +328,7 @@ fn marks(findings: &Findings) -> Vec<&str> {
 #[test]
 fn finds_nothing_wrong_with_epicme() {
     let server = Server::start();
-    for origin in [server.origin(), server.origin().replace("127.0.0.1", "localhost")] {
+    for origin in [server.base_url(), server.base_url().replace("127.0.0.1", "localhost")] {
         let output = doctor(&[&format!("{origin}/mcp")]);
         let findings = findings(&output);
         let marks = marks(&findings);
@@ -355,11 +354,11 @@ fn walks_to_an_https_server_through_a_proxy() {
     let output = doctor(&["https://journal.example/mcp", "--connect", &scripted.address.to_string()]);
     let findings = self::findings(&output);
     assert_eq!(output.status.code(), Some(1));
-    let told = &findings.steps[3];
+    let step = &findings.steps[3];
     let at =
-        told.iter().position(|line| line.starts_with("FAIL resource_metadata is \"http://journal.example/"));
-    let at = at.unwrap_or_else(|| panic!("{told:?}"));
-    assert!(told[at + 1].contains("behind a proxy that speaks https and doesn't know it"), "{told:?}");
+        step.iter().position(|line| line.starts_with("FAIL resource_metadata is \"http://journal.example/"));
+    let at = at.unwrap_or_else(|| panic!("{step:?}"));
+    assert!(step[at + 1].contains("behind a proxy that speaks https and doesn't know it"), "{step:?}");
     assert!(
         findings.steps[4].iter().any(|line| line.starts_with("FAIL resource is")),
         "{:?}",
@@ -383,23 +382,22 @@ fn finds_nothing_wrong_with_a_server_that_does_all_right() {
 }
 
 #[test]
-fn explains_a_first_knock_that_is_not_answered_401() {
+fn explains_a_first_response_that_is_not_a_401() {
     let status = |status: u16| {
-        move |asked: &Asked, reply: Reply| match asked.is("POST", "/mcp") {
-            true => Reply::new(status).with("Location", "/mcp/"),
-            false => reply,
+        move |asked: &Asked, reply: Reply| {
+            if asked.is("POST", "/mcp") { Reply::new(status).with("Location", "/mcp/") } else { reply }
         }
     };
     let rows = [
-        (403, "asking for access is useless", "answer 401 to who brings no token"),
+        (403, "asking for access is useless", "answer 401 to a request without a token"),
         (404, "nothing is at this path", "often /mcp"),
         (405, "takes no POST", "Streamable HTTP"),
         (400, "judged before the token", "from the head alone"),
         (307, "it redirects to \"/mcp/\"", "the URL that it ends at"),
         (421, "doesn't know this host", "public URL"),
         (429, "too many requests", "wait"),
-        (500, "fails before its gate", "server's log"),
-        (502, "fails before its gate", "server's log"),
+        (500, "fails before it checks the token", "server's log"),
+        (502, "fails before it checks the token", "server's log"),
     ];
     for (code, why, remedy) in rows {
         let says = format!("FAIL POST \"/mcp\" without a token is answered {code}, not 401: ");
@@ -408,11 +406,11 @@ fn explains_a_first_knock_that_is_not_answered_401() {
         assert!(findings.steps[3..].iter().all(|step| step[..] == ["skip needs the 401 of step 3"]));
     }
     let get = |asked: &Asked, reply| if asked.is("GET", "/mcp") { Reply::new(200) } else { reply };
-    check(get, 3, "warn GET \"/mcp\" without a token gets 200", "whatever the method");
+    check(get, 3, "warn GET \"/mcp\" without a token gets 200", "for every method but OPTIONS");
 }
 
 #[test]
-fn says_that_there_is_no_gate() {
+fn says_that_no_token_is_checked() {
     for (with_token, step) in [(false, 3), (true, 9)] {
         let scripted = Scripted::start(move |asked| {
             let is_open = asked.is("POST", "/mcp") && (!with_token || asked.has("authorization"));
@@ -424,7 +422,7 @@ fn says_that_there_is_no_gate() {
             findings.steps[step - 1].iter().find(|line| line.starts_with("FAIL")).expect("a failure");
         assert!(failed.contains("is answered 200"), "{failed}");
         assert_eq!(output.status.code(), Some(1));
-        assert!(findings.verdict.contains("there is no gate"), "{}", findings.verdict);
+        assert!(findings.verdict.contains("nothing is protected"), "{}", findings.verdict);
     }
 }
 
@@ -480,9 +478,8 @@ fn judges_the_challenge() {
     check(elsewhere, 4, "FAIL resource_metadata is \"https://other.example", "https URL");
     let localhost = challenge(|value| Some(value.replace("127.0.0.1", "localhost")));
     check(localhost, 4, "FAIL resource_metadata is \"http://localhost", "different hosts to a client");
-    let cached = |asked: &Asked, reply: Reply| match asked.is("POST", "/mcp") {
-        true => reply.with("Cache-Control", "max-age=60"),
-        false => reply,
+    let cached = |asked: &Asked, reply: Reply| {
+        if asked.is("POST", "/mcp") { reply.with("Cache-Control", "max-age=60") } else { reply }
     };
     check(cached, 4, "warn a cache may keep the 401", "no-store");
 }
@@ -506,7 +503,7 @@ fn judges_the_protected_resource_metadata() {
         gated,
         5,
         "FAIL \"http://127.0.0.1:…/.well-known/oauth-protected-resource/mcp\" is answered 401, though the challenge names it",
-        "without asking for a token",
+        "without requiring a token",
     );
     let nowhere = |asked: &Asked, reply: Reply| match asked.target.as_str() {
         RESOURCE => Reply::new(404),
@@ -676,7 +673,12 @@ fn judges_the_authorization_server_metadata() {
             "different hosts",
         ),
         ("issuer", |_| None, "FAIL the document names no issuer", "add \"issuer\""),
-        ("authorization_endpoint", |_| None, "FAIL there is no authorization_endpoint", "name it"),
+        (
+            "authorization_endpoint",
+            |_| None,
+            "FAIL there is no authorization_endpoint",
+            "add \"authorization_endpoint\"",
+        ),
         (
             "token_endpoint",
             |_| Some(json!("/token")),
@@ -719,7 +721,7 @@ fn judges_the_authorization_server_metadata() {
             "warn token_endpoint_auth_methods_supported doesn't have none",
             "can't keep a secret",
         ),
-        ("registration_endpoint", |_| None, "FAIL no way for a client to introduce itself", "pre-register"),
+        ("registration_endpoint", |_| None, "FAIL no way for a client to register", "pre-register"),
         (
             "registration_endpoint",
             |_| Some(json!("register")),
@@ -740,7 +742,7 @@ fn judges_the_authorization_server_metadata() {
         let reply = reply.member("registration_endpoint", None);
         reply.member("client_id_metadata_document_supported", Some(json!(true)))
     });
-    check(by_document, 6, "warn clients can introduce themselves by a metadata document only", "too");
+    check(by_document, 6, "warn clients can register by a client ID metadata document only", "too");
     check(
         at(SERVER, |_, _| Reply::new(404)),
         6,
@@ -770,9 +772,9 @@ fn judges_the_authorization_server_metadata() {
         reply.member("authorization_servers", Some(json!([hosts])))
     });
     let findings = check(far, 6, "FAIL the issuer \"https://aaa", "from https:// on");
-    let told = &findings.steps[5];
-    assert!(told[0].contains("is a URL with a host longer than any name"), "{told:?}");
-    assert!(told.iter().all(|line| line.len() < 1000), "{told:?}");
+    let step = &findings.steps[5];
+    assert!(step[0].contains("is a URL with a host longer than any name"), "{step:?}");
+    assert!(step.iter().all(|line| line.len() < 1000), "{step:?}");
     for (issuer, says) in [
         (
             "https://m\u{fc}nchen.example",
@@ -817,12 +819,12 @@ fn leaves_the_verdict_open_where_it_can_not_look() {
     let blind = findings(&output);
     assert!(
         blind.steps[5][0]
-            .starts_with("skip the authorization server at \"https://auth.example\" was not walked")
+            .starts_with("skip the authorization server at \"https://auth.example\" was not checked")
     );
     assert!(blind.steps[5][1].contains("https://auth.example=127.0.0.1:PORT"), "{:?}", blind.steps[5]);
     assert!(blind.verdict.starts_with("It isn't known whether a client could connect"), "{}", blind.verdict);
     assert_eq!(output.status.code(), Some(1));
-    // With a way there it is walked; that server names itself wrongly.
+    // With --connect for it the doctor reads its metadata, in which it names itself wrongly.
     let output = doctor(&[&scripted.url(), "--connect", &format!("{origin}={port}")]);
     let seeing = findings(&output);
     assert!(
@@ -832,26 +834,31 @@ fn leaves_the_verdict_open_where_it_can_not_look() {
     );
 }
 
-/// A port of this machine at which nobody is.
+/// A port of this machine at which no program listens.
 fn dead() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     format!("http://{}", listener.local_addr().expect("an address"))
 }
 
 #[test]
-fn looks_whether_anybody_is_at_the_endpoints_that_it_does_not_ask() {
+fn checks_that_the_endpoints_accept_connections_to_which_it_sends_nothing() {
     for (name, clause) in [("token_endpoint", "token"), ("registration_endpoint", "register")] {
         let gone = format!("{}/{clause}", dead());
         let mistake = at(SERVER, move |_, reply| reply.member(name, Some(json!(gone))));
         let says = format!("FAIL {name}: the answer doesn't come: no connection is accepted");
-        check(mistake, 6, &says, "start what is to listen at \"http://127.0.0.1:");
+        check(mistake, 6, &says, "start the server that should listen at \"http://127.0.0.1:");
     }
     let gone = format!("{}/register", dead());
     let by_document = at(SERVER, move |_, reply| {
         let reply = reply.member("client_id_metadata_document_supported", Some(json!(true)));
         reply.member("registration_endpoint", Some(json!(gone)))
     });
-    check(by_document, 6, "warn registration_endpoint: the answer doesn't come", "start what is to listen");
+    check(
+        by_document,
+        6,
+        "warn registration_endpoint: the answer doesn't come",
+        "start the server that should listen",
+    );
     for (name, by_document, is_open) in [
         ("token_endpoint", false, true),
         ("registration_endpoint", false, true),
@@ -890,12 +897,7 @@ fn asks_the_authorization_endpoint_for_nothing_it_could_keep() {
             true => Reply::new(302).with("Location", "/authorize"),
             false => reply,
         };
-        check(
-            circle,
-            7,
-            "warn GET for a client that isn't registered is redirected to where it was",
-            "a page",
-        );
+        check(circle, 7, "warn GET for a client that isn't registered is redirected to itself", "a page");
     }
     let open = at("/authorize", |_, _| {
         Reply::new(302).with("Location", "http://127.0.0.1:9/epicme-doctor?error=invalid_request")
@@ -904,7 +906,7 @@ fn asks_the_authorization_endpoint_for_nothing_it_could_keep() {
         open,
         7,
         "warn GET for a client that isn't registered is redirected to the address",
-        "redirect nobody",
+        "redirect no browser",
     );
     let login = at("/authorize", |_, _| Reply::new(302).with("Location", "/login"));
     let scripted = Scripted::start(move |asked| login(asked, right(asked)));
@@ -917,14 +919,13 @@ fn warns_where_only_browsers_stop() {
         move |asked: &Asked, reply| if asked.is("OPTIONS", "/mcp") { change(reply) } else { reply }
     };
     let gated = preflight(|_| Reply::new(401));
-    check(gated, 8, "warn the preflight of \"/mcp\" is answered 401", "before the gate");
+    check(gated, 8, "warn the preflight of \"/mcp\" is answered 401", "before the token is checked");
     let star = preflight(|reply| reply.with("Access-Control-Allow-Headers", "*"));
     check(star, 8, "warn the preflight doesn't allow authorization [", "doesn't stand for authorization");
     let other = preflight(|reply| reply.with("Access-Control-Allow-Origin", "https://other.example"));
     check(other, 8, "warn the preflight doesn't allow a page", "Access-Control-Allow-Origin");
-    let hidden = |asked: &Asked, reply: Reply| match asked.is("POST", "/mcp") {
-        true => reply.without("Access-Control-Expose-Headers"),
-        false => reply,
+    let hidden = |asked: &Asked, reply: Reply| {
+        if asked.is("POST", "/mcp") { reply.without("Access-Control-Expose-Headers") } else { reply }
     };
     check(
         hidden,
@@ -932,9 +933,8 @@ fn warns_where_only_browsers_stop() {
         "warn a page can't see WWW-Authenticate",
         "Access-Control-Expose-Headers: WWW-Authenticate",
     );
-    let closed = |asked: &Asked, reply: Reply| match asked.is("POST", "/mcp") {
-        true => reply.without("Access-Control-Allow-Origin"),
-        false => reply,
+    let closed = |asked: &Asked, reply: Reply| {
+        if asked.is("POST", "/mcp") { reply.without("Access-Control-Allow-Origin") } else { reply }
     };
     check(closed, 8, "warn a page can't read the 401", "with every answer");
     let private = at(SERVER, |_, reply| reply.without("Access-Control-Allow-Origin"));
@@ -957,24 +957,32 @@ fn knows_how_a_wrong_token_is_to_be_answered() {
 #[test]
 fn survives_a_server_that_is_none() {
     let junk = |body: &'static str| {
-        move |asked: &Asked, reply: Reply| match asked.is("POST", "/mcp") {
-            true => Reply { body: body.to_owned(), ..reply.manner(Manner::Junk) },
-            false => reply,
+        move |asked: &Asked, reply: Reply| {
+            if asked.is("POST", "/mcp") {
+                Reply { body: body.to_owned(), ..reply.manner(Manner::Junk) }
+            } else {
+                reply
+            }
         }
     };
     let malformed = "FAIL the answer to POST \"/mcp\" is not HTTP/1.1";
     check(junk("\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}\u{46}"), 3, malformed, "if it speaks TLS");
-    check(junk("SSH-2.0-OpenSSH_9\r\n"), 3, malformed, "see what listens there");
-    check(junk("HTTP/1.1 401 x\r\nX: \u{1b}[2J\u{0}\r\n\r\n"), 3, malformed, "see what listens there");
+    check(junk("SSH-2.0-OpenSSH_9\r\n"), 3, malformed, "find out which program listens there");
+    check(
+        junk("HTTP/1.1 401 x\r\nX: \u{1b}[2J\u{0}\r\n\r\n"),
+        3,
+        malformed,
+        "find out which program listens there",
+    );
     check(junk(""), 3, "FAIL the answer to POST \"/mcp\" ends before it is whole", "from the head alone");
-    let knock = |change: fn(Reply) -> Reply| {
+    let first = |change: fn(Reply) -> Reply| {
         move |asked: &Asked, reply| if asked.is("POST", "/mcp") { change(reply) } else { reply }
     };
     let framing = "FAIL the answer to POST \"/mcp\" has no one end: look at its Content-Length";
-    check(knock(|reply| reply.with("Content-Length", "7")), 3, framing, "mend what writes the head");
-    check(knock(|reply| reply.with("Transfer-Encoding", "chunked")), 3, framing, "mend what writes the head");
+    check(first(|reply| reply.with("Content-Length", "7")), 3, framing, "mend what writes the head");
+    check(first(|reply| reply.with("Transfer-Encoding", "chunked")), 3, framing, "mend what writes the head");
     // Equal values too: the fetch of Node stops at them.
-    let listed = knock(|reply| reply.manner(Manner::UntilClose).with("Content-Length", "0, 0"));
+    let listed = first(|reply| reply.manner(Manner::UntilClose).with("Content-Length", "0, 0"));
     check(listed, 3, framing, "mend what writes the head");
     check(
         junk("HTTP/1.1 401 No\nWWW-Authenticate: Bearer\nContent-Length: 0\n\n"),
@@ -982,7 +990,7 @@ fn survives_a_server_that_is_none() {
         "FAIL the answer to POST \"/mcp\" has a line that ends with LF alone",
         "mend what writes the head",
     );
-    let many = knock(|mut reply| {
+    let many = first(|mut reply| {
         reply.fields.extend((0..101).map(|_| ("X", "y".to_owned())));
         reply
     });
@@ -992,9 +1000,8 @@ fn survives_a_server_that_is_none() {
         "FAIL the answer to POST \"/mcp\" has more header fields than some clients read",
         "send fewer",
     );
-    let endless_head = |asked: &Asked, reply: Reply| match asked.is("POST", "/mcp") {
-        true => Reply::new(401).with("X", "x".repeat(100_000)),
-        false => reply,
+    let endless_head = |asked: &Asked, reply: Reply| {
+        if asked.is("POST", "/mcp") { Reply::new(401).with("X", "x".repeat(100_000)) } else { reply }
     };
     check(endless_head, 3, "FAIL the answer to POST \"/mcp\" is too large", "from the head alone");
     let endless = at(RESOURCE, |_, reply| reply.manner(Manner::Endless));
@@ -1012,11 +1019,7 @@ fn survives_a_server_that_is_none() {
     let gone = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let output = doctor(&[&format!("http://{gone}/mcp")]);
     let findings = findings(&output);
-    assert!(
-        findings.steps[1][0].starts_with("FAIL nobody accepts a connection at"),
-        "{:?}",
-        findings.steps[1]
-    );
+    assert!(findings.steps[1][0].starts_with("FAIL no connection is accepted at"), "{:?}", findings.steps[1]);
     assert_eq!(output.status.code(), Some(1));
 }
 
@@ -1044,7 +1047,7 @@ fn refuses_a_wrong_command_line_with_2() {
             "socat TCP-LISTEN:9000,bind=127.0.0.1,fork OPENSSL:journal.example:443",
         ),
         (&["http://journal.example/mcp"], "resolves no names"),
-        (&["http://10.0.0.1/mcp"], "none of this machine's"),
+        (&["http://10.0.0.1/mcp"], "is not a host of this machine"),
         (&[local, "--connect", "10.0.0.1:9000"], "--connect takes"),
         (&[local, "--connect", "proxy:9000"], "--connect takes"),
         (&[local, "--demo"], "takes no --demo"),

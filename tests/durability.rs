@@ -1,7 +1,5 @@
 //! What was acknowledged is still there: after `kill -9`, after a torn log, while others hold the lock.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +11,8 @@ use epicme::limits;
 use epicme::store::{Store, StoreError};
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use support::{Client, Folder, PATIENCE, Server, request};
+
+use crate::support::{Client, Folder, PATIENCE, Server, request};
 
 /// Posts entries until the server goes away; gives the titles that were acknowledged.
 fn write_until_killed(server: &Server, token: &str, writer: usize) -> impl FnOnce() -> Vec<String> + use<> {

@@ -1,16 +1,15 @@
 //! The wire view and `epicme explain`: what they show is what the gate did, and no secret is among it.
 
-mod support;
-
 use std::process::Output;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use epicme::explain;
-use epicme::gate::Rule;
+use epicme::check::{Check, Facts};
+use epicme::log::wire_view;
 use serde_json::{Value, json};
-use support::{Folder, PASSWORD, Reply, Server, request};
+
+use crate::support::{Folder, PASSWORD, Reply, Server, request};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const CREATE_TAG: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"create_tag","arguments":{"name":"x"}}}"#;
@@ -26,22 +25,26 @@ fn tamper(folder: &Folder, sql: &str) {
     connection.execute_batch(sql).expect("the change");
 }
 
-/// A token in each state that a token can be in, with the rule that decides about a call of `create_tag` with it.
-fn tokens(server: &Server) -> Vec<(String, Rule)> {
+/// A check, and whether it held.
+type Decision = (Check, bool);
+
+/// A token in each state that a token can be in, with the check that decides a call of `create_tag` with it
+/// and whether it holds.
+fn tokens(server: &Server) -> Vec<(String, Decision)> {
     let token = |options: &[&str]| server.token("ada@example.com", options);
     let good = token(&[]);
     let last = if good.ends_with('A') { "B" } else { "A" };
     let unknown = format!("{}{last}", &good[..good.len() - 1]);
     let states = [
-        (good, Rule::Permitted),
-        (token(&["--scope", "tags:read"]), Rule::MissingScope),
-        (token(&["--label", "no-scope"]), Rule::NoScope),
-        (token(&["--public-url", "https://other.example"]), Rule::WrongAudience),
-        (token(&["--label", "expired"]), Rule::Expired),
-        (token(&["--label", "revoked"]), Rule::Revoked),
-        (unknown, Rule::UnknownToken),
-        ("nonsense".to_owned(), Rule::MalformedToken),
-        (String::new(), Rule::MalformedToken),
+        (good, (Check::HasNeededScope, true)),
+        (token(&["--scope", "tags:read"]), (Check::HasNeededScope, false)),
+        (token(&["--label", "no-scope"]), (Check::HasKnownScope, false)),
+        (token(&["--public-url", "https://other.example"]), (Check::AudienceIsOurs, false)),
+        (token(&["--label", "expired"]), (Check::NotExpired, false)),
+        (token(&["--label", "revoked"]), (Check::NotRevoked, false)),
+        (unknown, (Check::TokenKnown, false)),
+        ("nonsense".to_owned(), (Check::TokenWellFormed, false)),
+        (String::new(), (Check::TokenWellFormed, false)),
     ];
     tamper(
         &server.folder,
@@ -61,66 +64,73 @@ fn post(server: &Server, path: &str, fields: &[(&str, &str)], body: &str) -> Rep
     server.send(request("POST", path, &[&own, fields].concat(), body))
 }
 
-/// Knocks in every way that a rule of the gate decides about, and gives to `check` the rule and the answer.
-fn knock_in_every_way(server: &Server, check: impl Fn(Rule, &Reply)) {
+/// Sends a request for every decision of the gate, and gives to `check` the decision and the answer.
+fn send_in_every_way(server: &Server, check: impl Fn(Decision, &Reply)) {
     let tokens = tokens(server);
     let good = format!("Bearer {}", tokens[0].0);
     let authorization = ("Authorization", good.as_str());
-    let fields: [(Rule, &[(&str, &str)]); 7] = [
-        (Rule::ForeignHost, &[("Host", "evil.example"), authorization]),
-        (Rule::ForeignOrigin, &[("Origin", "https://evil.example"), authorization]),
-        (Rule::NoToken, &[]),
-        (Rule::RepeatedAuthorization, &[authorization, authorization]),
-        (Rule::EmptyAuthorization, &[("Authorization", "")]),
-        (Rule::NotBearer, &[("Authorization", "Basic YTpi")]),
-        (Rule::Admitted, &[authorization]),
+    let fields: [(Decision, &[(&str, &str)]); 7] = [
+        ((Check::HostIsOurs, false), &[("Host", "evil.example"), authorization]),
+        ((Check::OriginIsAllowed, false), &[("Origin", "https://evil.example"), authorization]),
+        ((Check::HasAuthorization, false), &[]),
+        ((Check::OneAuthorization, false), &[authorization, authorization]),
+        ((Check::NotEmpty, false), &[("Authorization", "")]),
+        ((Check::SchemeIsBearer, false), &[("Authorization", "Basic YTpi")]),
+        ((Check::HasKnownScope, true), &[authorization]),
     ];
-    for (rule, fields) in fields {
-        check(rule, &post(server, "/mcp", fields, LIST));
+    for (decision, fields) in fields {
+        check(decision, &post(server, "/mcp", fields, LIST));
     }
-    check(Rule::TokenInQuery, &post(server, "/mcp?access_token=x", &[authorization], LIST));
-    for (token, rule) in tokens {
+    check((Check::NoTokenInQuery, false), &post(server, "/mcp?access_token=x", &[authorization], LIST));
+    for (token, decision) in tokens {
         let bearer = format!("Bearer {token}");
-        check(rule, &post(server, "/mcp", &[("Authorization", &bearer)], CREATE_TAG));
+        check(decision, &post(server, "/mcp", &[("Authorization", &bearer)], CREATE_TAG));
     }
     let host = server.address.to_string();
     let page = [("Origin", "http://localhost:6274"), ("Access-Control-Request-Method", "POST")];
     let preflight = request("OPTIONS", "/mcp", &[&[("Host", host.as_str())], &page[..]].concat(), "");
-    check(Rule::Preflight, &server.send(preflight));
+    check((Check::IsPreflight, true), &server.send(preflight));
     tamper(&server.folder, "ALTER TABLE tokens RENAME TO mislaid");
-    check(Rule::Undecided, &post(server, "/mcp", &[authorization], LIST));
+    check((Check::TokenLookedUp, false), &post(server, "/mcp", &[authorization], LIST));
     tamper(&server.folder, "ALTER TABLE mislaid RENAME TO tokens");
 }
 
-/// The rules that are asked of a request until `last` decides, and whether each holds.
-fn asked(last: Rule) -> Vec<(Rule, bool)> {
-    let place = Rule::ALL.iter().position(|rule| *rule == last).expect("a rule");
-    let applies = |rule: &Rule| *rule == last || !matches!(rule, Rule::Preflight | Rule::MissingScope);
-    let rules = Rule::ALL[..=place].iter().copied().filter(applies);
-    rules.map(|rule| (rule, rule != last || rule.opens())).collect()
+/// The checks that are made of a request until the last one decides, and whether each holds.
+fn made((last, held): Decision) -> Vec<(Check, bool)> {
+    let place = Check::ALL.iter().position(|check| *check == last).expect("a check");
+    let applies =
+        |check: &Check| *check == last || !matches!(check, Check::IsPreflight | Check::HasNeededScope);
+    let checks = Check::ALL[..=place].iter().copied().filter(applies);
+    checks.map(|check| (check, check != last || held)).collect()
 }
 
 #[test]
-fn shows_every_rule_to_a_program_in_the_order_in_which_it_was_asked() {
+fn shows_every_check_to_a_program_in_the_order_in_which_it_was_made() {
     let server = watched("--explain=json");
-    knock_in_every_way(&server, |rule, reply| {
-        let shown: Value = serde_json::from_str(&server.next_log_with("\"rules\"")).expect("one object");
-        let expected: Vec<_> = asked(rule)
+    send_in_every_way(&server, |decision, reply| {
+        let shown: Value = serde_json::from_str(&server.next_log_with("\"checks\"")).expect("one object");
+        let expected: Vec<_> = made(decision)
             .into_iter()
-            .map(|(rule, held)| {
-                json!({ "rule": rule.name(), "held": held, "demand": rule.demand(), "clause": rule.clause() })
+            .map(|(check, held)| {
+                let &Facts { name, requirement, clause, .. } = check.facts();
+                json!({ "check": name, "held": held, "requirement": requirement, "clause": clause })
             })
             .collect();
-        assert_eq!(shown["rules"], json!(expected), "{rule:?}");
-        assert_eq!(shown["decided_by"], rule.name());
-        assert_eq!(shown["response"]["status"], reply.status, "{rule:?}");
+        assert_eq!(shown["checks"], json!(expected), "{decision:?}");
+        let (check, held) = decision;
+        let &Facts { failure, success, remedy, .. } = check.facts();
+        assert_eq!(shown["outcome"], json!(if held { success } else { Some(failure) }));
+        assert_eq!(shown["response"]["status"], reply.status, "{decision:?}");
         let challenge = reply.field("www-authenticate");
-        assert_eq!(shown["response"]["fields"]["WWW-Authenticate"], json!(challenge), "{rule:?}");
-        assert_eq!(shown["hint"], json!(rule.remedy()), "{rule:?}");
-        assert_eq!(shown["hint"].is_null(), rule.opens(), "{rule:?}: a refusal comes with a hint");
-        let tool = matches!(rule, Rule::Permitted | Rule::MissingScope).then_some("create_tag");
-        let operation = if rule == Rule::Admitted { Some("tools/list") } else { tool };
-        assert_eq!(shown["operation"], json!(operation), "{rule:?}");
+        assert_eq!(shown["response"]["fields"]["WWW-Authenticate"], json!(challenge), "{decision:?}");
+        assert_eq!(shown["remedy"], json!(remedy.filter(|_| !held)), "{decision:?}");
+        assert_eq!(shown["remedy"].is_null(), held, "{decision:?}: a refusal comes with a remedy");
+        let operation = match decision {
+            (Check::HasNeededScope, _) => Some("create_tag"),
+            (Check::HasKnownScope, true) => Some("tools/list"),
+            _ => None,
+        };
+        assert_eq!(shown["operation"], json!(operation), "{decision:?}");
     });
     for line in server.log().lines() {
         assert!(serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object()), "{line}");
@@ -138,9 +148,9 @@ fn ends_as_one_object_for_each_line() {
 }
 
 #[test]
-fn shows_every_rule_to_people_in_lines_that_fit() {
+fn shows_every_check_to_people_in_lines_that_fit() {
     let server = watched("--explain");
-    knock_in_every_way(&server, |rule, reply| {
+    send_in_every_way(&server, |decision, reply| {
         let mut shown = String::new();
         while !shown.ends_with("\n\n") {
             shown += &server.next_log_with("\n");
@@ -148,7 +158,7 @@ fn shows_every_rule_to_people_in_lines_that_fit() {
         let rules: Vec<_> =
             shown.lines().filter(|line| line.starts_with("  ok  ") || line.starts_with("  NO  ")).collect();
         let expected: Vec<_> =
-            asked(rule).into_iter().map(|(rule, held)| explain::step(rule, held)).collect();
+            made(decision).into_iter().map(|(check, held)| wire_view::check_line(check, held)).collect();
         assert_eq!(rules, expected);
         assert!(shown.contains(&format!("\n< {} ", reply.status)), "{shown}");
         if let Some(challenge) = reply.field("www-authenticate") {
@@ -165,7 +175,7 @@ fn shows_every_rule_to_people_in_lines_that_fit() {
 }
 
 #[test]
-fn shows_a_first_knock_as_it_is() {
+fn shows_a_first_request_as_it_is() {
     let server = watched("--explain");
     post(&server, "/mcp?color=red&state=very-secret", &[("Accept", "application/json")], LIST);
     let shown = server.log_with("\n\n").replace(&server.address.to_string(), "127.0.0.1:8787");
@@ -176,10 +186,10 @@ fn shows_a_first_knock_as_it_is() {
 > Host: 127.0.0.1:8787
 > Content-Type: application/json
 > Accept: application/json
-  ok  Host is a name of this server                                   MCP Streamable HTTP, Security & Endpoint
-  ok  no foreign web page asks (Origin)                               MCP Streamable HTTP, Security & Endpoint
-  NO  there is an Authorization field         no-token                RFC 6750 §3, RFC 9728 §5.1
-      a client begins like this: the challenge tells it where to get a token
+  ok  Host is a name of this server            host_is_ours        MCP Streamable HTTP, Security & Endpoint
+  ok  no foreign web page sends this (Origin)  origin_is_allowed   MCP Streamable HTTP, Security & Endpoint
+  NO  there is an Authorization field          has_authorization   RFC 6750 §3, RFC 9728 §5.1
+      every client begins like this: the challenge tells it where to get a token
 < 401 Unauthorized
 < WWW-Authenticate: Bearer realm="EpicMe",
 <   resource_metadata="http://127.0.0.1:8787/.well-known/oauth-protected-resource/mcp",
@@ -190,7 +200,7 @@ fn shows_a_first_knock_as_it_is() {
 }
 
 #[test]
-fn shows_that_the_gate_asks_again_after_a_body_that_took_its_time() {
+fn shows_that_the_token_is_checked_again_after_a_slow_body() {
     let server = watched("--explain");
     let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
     let host = server.address.to_string();
@@ -204,9 +214,9 @@ fn shows_that_the_gate_asks_again_after_a_body_that_took_its_time() {
     wire.write(body);
     assert_eq!(wire.reply().expect("an answer").status, 401);
     let shown = server.log_with("\n\n");
-    let (first, again) = shown.split_once("the gate asks again").expect("it says so");
-    assert!(first.contains("  ok  so the caller is known"), "{shown}");
-    assert!(again.contains("  NO  it was not revoked"), "{shown}");
+    let (first, again) = shown.split_once("the token is checked again").expect("it says so");
+    assert!(first.contains("  ok  the token has a scope that is known here"), "{shown}");
+    assert!(again.contains("  NO  the token was not revoked"), "{shown}");
 }
 
 #[test]
@@ -362,7 +372,7 @@ fn walk(form: &str) -> Flow {
 fn shows_no_secret_of_a_whole_journey() {
     for form in ["--explain", "--explain=json"] {
         let flow = walk(form);
-        flow.server.log_with("it was not revoked");
+        flow.server.log_with("the token was not revoked");
         assert_eq!(flow.server.send(request("GET", "/the-end", &[], "")).status, 403);
         let log = flow.server.log_with("/the-end");
         assert!(flow.secrets.len() > 20, "{} secrets were seen", flow.secrets.len());
@@ -431,7 +441,7 @@ fn foretold(text: &str) -> (u16, Option<String>) {
 fn foretells_what_the_server_answers() {
     for options in [&[][..], &["--public-url", "https://journal.example"]] {
         let server = Server::start_in(Arc::new(Folder::new()), options);
-        for (token, rule) in tokens(&server) {
+        for (token, decision) in tokens(&server) {
             let bearer = format!("Bearer {token}");
             let reply = post(&server, "/mcp", &[("Authorization", &bearer)], CREATE_TAG);
             let (output, text) = explained(&server, &token, &["--scope", "create_tag"], "");
@@ -440,17 +450,17 @@ fn foretells_what_the_server_answers() {
                 .into_iter()
                 .filter(|line| line.starts_with("  ok") || line.starts_with("  NO"))
                 .collect();
-            let asked = asked(rule).into_iter().skip_while(|(rule, _)| *rule != Rule::MalformedToken);
-            let expected: Vec<_> = asked.map(|(rule, held)| explain::step(rule, held)).collect();
+            let made = made(decision).into_iter().skip_while(|(check, _)| *check != Check::TokenWellFormed);
+            let expected: Vec<_> = made.map(|(check, held)| wire_view::check_line(check, held)).collect();
             assert_eq!(rules, expected, "{text}");
-            if rule == Rule::Permitted {
+            if decision == (Check::HasNeededScope, true) {
                 assert_eq!((reply.status, output.status.code()), (200, Some(0)), "{text}");
                 continue;
             }
             assert_eq!(output.status.code(), Some(1), "{text}");
             let challenge = reply.field("www-authenticate").map(str::to_owned);
             assert_eq!(foretold(&text), (reply.status, challenge), "{text}");
-            assert!(text.contains(&rule.remedy().expect("a hint")[..40]), "{text}");
+            assert!(text.contains(&decision.0.facts().remedy.expect("a remedy")[..40]), "{text}");
         }
     }
 }
@@ -468,7 +478,7 @@ fn explains_a_token_to_whoever_has_the_database() {
     }
     for (options, code, says) in [
         (&["--at", "2000-01-01"][..], 0, "2000-01-01T00:00:00Z"),
-        (&["--at", "2100-01-01T00:00:00Z"], 1, "NO  it has not expired"),
+        (&["--at", "2100-01-01T00:00:00Z"], 1, "NO  the token has not expired"),
         (&["--scope", "entries:read"], 0, "the operation is permitted"),
         (&["--scope", "list_entries"], 0, "the operation is permitted"),
         (&["--scope", "entries:read entries:write"], 1, "scope=\"entries:read entries:write\""),

@@ -3,8 +3,6 @@
 //!
 //! Tables are text, a row a line, with ` | ` between the cells.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,7 +12,8 @@ use epicme::limits;
 use epicme::secret::TokenText;
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use support::{Client, Folder, Reply, Server, modern_meta};
+
+use crate::support::{self, Client, Folder, Reply, Server, modern_meta};
 
 const VERSION: &str = "MCP-Protocol-Version";
 /// The stateless revision.
@@ -41,7 +40,7 @@ fn table(text: &str) -> impl Iterator<Item = (&str, Vec<&str>)> {
 
 /// What a header says that must repeat this: itself where a header can, else in base64.
 fn header_of(text: &str) -> String {
-    let plain = text.bytes().all(|octet| matches!(octet, b'!'..=b'~')) && !text.starts_with("=?base64?");
+    let plain = text.bytes().all(|byte| matches!(byte, b'!'..=b'~')) && !text.starts_with("=?base64?");
     if plain { text.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(text)) }
 }
 
@@ -201,9 +200,10 @@ fn change(folder: &Folder, statements: &str) {
 
 /// The parameters of `completion/complete`; a reference with `://` is one to a template, any other to a prompt.
 fn completing(reference: &str, name: &str, typed: &str) -> Value {
-    let reference = match reference.contains("://") {
-        true => json!({ "type": "ref/resource", "uri": reference }),
-        false => json!({ "type": "ref/prompt", "name": reference }),
+    let reference = if reference.contains("://") {
+        json!({ "type": "ref/resource", "uri": reference })
+    } else {
+        json!({ "type": "ref/prompt", "name": reference })
     };
     json!({ "ref": reference, "argument": { "name": name, "value": typed } })
 }
@@ -417,7 +417,7 @@ fn shows_an_empty_journal_as_empty_lists() {
     }
 }
 
-/// The answer as octets, less the time and with another id.
+/// The answer as bytes, less the time and with another id.
 fn anonymous(reply: Reply, id: &str) -> (u16, Vec<(String, String)>, String) {
     let body = String::from_utf8(reply.body).expect("text");
     let fields = reply.fields.into_iter().filter(|(name, _)| name != "Date").collect();
@@ -987,10 +987,10 @@ fn summarizes_no_more_than_a_prompt_may_hold_and_says_how_much_is_left_out() {
     assert!(text.contains("\n\n2 older entries are left out here"), "{text}");
     assert!(!text.contains("\"old"), "what is left out isn't named: {text}");
 
-    // Titles and contents count, in octets: two entries fill the prompt to the last one.
+    // Titles and contents count, in bytes: two entries fill the prompt to the last one.
     let half = limits::PROMPT_BYTES_MAX / 2;
     let server = Arc::clone(&ada.server);
-    let fill = |octets: usize| {
+    let fill = |bytes: usize| {
         change(
             &server.folder,
             &format!(
@@ -999,7 +999,7 @@ fn summarizes_no_more_than_a_prompt_may_hold_and_says_how_much_is_left_out() {
              (1, 1, 'x', '', 1, 0), (2, 1, 'é', printf('%.*c', {}, 'x'), 2, 0),
              (3, 1, 'x', printf('%.*c', {}, 'x'), 3, 0)",
                 half - 2,
-                octets - 1
+                bytes - 1
             ),
         );
     };

@@ -1,20 +1,19 @@
 //! The gate: the triad first, then every other rule, then the challenge byte for byte.
 
-mod support;
-
 use std::io::{Read, Write};
 
-use epicme::gate::Rule;
-use support::{Client, Folder, Reply, Server, request};
+use epicme::check::{Check, Facts};
+
+use crate::support::{Client, Folder, Reply, Server, request};
 
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 
 /// Posts a harmless call with these fields to `/mcp`.
-fn knock(server: &Server, fields: &[(&str, &str)]) -> Reply {
-    knock_at(server, "/mcp", fields)
+fn post(server: &Server, fields: &[(&str, &str)]) -> Reply {
+    post_to(server, "/mcp", fields)
 }
 
-fn knock_at(server: &Server, path: &str, fields: &[(&str, &str)]) -> Reply {
+fn post_to(server: &Server, path: &str, fields: &[(&str, &str)]) -> Reply {
     let host = server.address.to_string();
     let mut all = vec![("Content-Type", "application/json")];
     if !fields.iter().any(|(name, _)| *name == "Host") {
@@ -24,30 +23,37 @@ fn knock_at(server: &Server, path: &str, fields: &[(&str, &str)]) -> Reply {
     server.send(request("POST", path, &all, LIST))
 }
 
-/// The request was decided by this rule: the log says so.
+/// The request failed this check: the log says so.
 #[track_caller]
-fn decided_by(server: &Server, rule: Rule) {
-    server.next_log_with(&format!("rule={}", rule.name()));
+fn failed(server: &Server, check: Check) {
+    server.next_log_with(&format!("outcome={}", check.facts().failure));
+}
+
+/// The request passed this check as its last: the log says so.
+#[track_caller]
+fn passed(server: &Server, check: Check) {
+    let success = check.facts().success.expect("a check that can be the last");
+    server.next_log_with(&format!("outcome={success}"));
 }
 
 #[track_caller]
-fn refuses(server: &Server, fields: &[(&str, &str)], status: u16, error: &str, rule: Rule) {
-    let reply = knock(server, fields);
+fn refuses(server: &Server, fields: &[(&str, &str)], status: u16, error: &str, check: Check) {
+    let reply = post(server, fields);
     assert_eq!(reply.status, status, "{fields:?}");
     let challenge = reply.field("www-authenticate").expect("a challenge");
     assert!(challenge.contains(&format!("error=\"{error}\"")), "{challenge}");
     assert_eq!(reply.json()["error"], error);
     assert_eq!(reply.field("cache-control"), Some("no-store"));
-    decided_by(server, rule);
+    failed(server, check);
 }
 
 #[test]
 fn refuses_a_request_without_a_token() {
     let server = Server::start();
-    let reply = knock(&server, &[]);
+    let reply = post(&server, &[]);
     assert_eq!(reply.status, 401);
     assert!(reply.body.is_empty());
-    decided_by(&server, Rule::NoToken);
+    failed(&server, Check::HasAuthorization);
 }
 
 #[test]
@@ -56,18 +62,18 @@ fn refuses_a_request_with_a_wrong_token() {
     let token = server.token("ada@example.com", &[]);
     let last = if token.ends_with('A') { "B" } else { "A" };
     let wrong = format!("Bearer {}{last}", &token[..token.len() - 1]);
-    refuses(&server, &[("Authorization", &wrong)], 401, "invalid_token", Rule::UnknownToken);
+    refuses(&server, &[("Authorization", &wrong)], 401, "invalid_token", Check::TokenKnown);
 }
 
 #[test]
 fn accepts_a_request_with_the_right_token() {
     let server = Server::start();
     let right = format!("Bearer {}", server.token("ada@example.com", &[]));
-    let reply = knock(&server, &[("Authorization", &right)]);
+    let reply = post(&server, &[("Authorization", &right)]);
     assert_eq!(reply.status, 200);
     assert!(reply.json()["result"]["tools"].is_array());
     assert_eq!(reply.field("www-authenticate"), None);
-    decided_by(&server, Rule::Admitted);
+    passed(&server, Check::HasKnownScope);
 }
 
 #[test]
@@ -75,7 +81,7 @@ fn accepts_the_scheme_in_any_case_and_more_than_one_space() {
     let server = Server::start();
     let token = server.token("ada@example.com", &[]);
     for right in [format!("bearer {token}"), format!("BEARER   {token}")] {
-        assert_eq!(knock(&server, &[("Authorization", &right)]).status, 200, "{right}");
+        assert_eq!(post(&server, &[("Authorization", &right)]).status, 200, "{right}");
     }
 }
 
@@ -85,9 +91,9 @@ fn writes_the_challenge_byte_for_byte() {
     let token = server.token("ada@example.com", &["--scope", "entries:read"]);
     let bearer = format!("Bearer {token}");
     let metadata =
-        format!("resource_metadata=\"{}/.well-known/oauth-protected-resource/mcp\"", server.origin());
+        format!("resource_metadata=\"{}/.well-known/oauth-protected-resource/mcp\"", server.base_url());
     let challenge = |fields: &[(&str, &str)]| {
-        knock(&server, fields).field("www-authenticate").expect("a challenge").to_owned()
+        post(&server, fields).field("www-authenticate").expect("a challenge").to_owned()
     };
     let reading = "scope=\"user:read entries:read tags:read\"";
     assert_eq!(challenge(&[]), format!("Bearer realm=\"EpicMe\", {metadata}, {reading}"));
@@ -115,7 +121,7 @@ fn writes_the_challenge_byte_for_byte() {
              error_description=\"delete_entry needs entries:write\", scope=\"entries:write\", {metadata}"
         )
     );
-    decided_by(&server, Rule::MissingScope);
+    failed(&server, Check::HasNeededScope);
 }
 
 #[test]
@@ -175,25 +181,25 @@ fn refuses_what_is_not_one_well_formed_token() {
     let twice = format!("Bearer {token}, Bearer {token}");
     let quoted = format!("Bearer \"{token}\"");
     for malformed in ["Bearer", "Bearer x", "Bearer =?", &long, &twice, &quoted, &format!("{bearer} x")] {
-        refuses(&server, &[("Authorization", malformed)], 401, "invalid_token", Rule::MalformedToken);
+        refuses(&server, &[("Authorization", malformed)], 401, "invalid_token", Check::TokenWellFormed);
     }
     let basic = format!("Basic {token}");
     for other in ["Basic YTpi", "Token x", &token, &basic, "Bearer,x"] {
-        refuses(&server, &[("Authorization", other)], 401, "invalid_token", Rule::NotBearer);
+        refuses(&server, &[("Authorization", other)], 401, "invalid_token", Check::SchemeIsBearer);
     }
     let two = [("Authorization", bearer.as_str()), ("Authorization", bearer.as_str())];
-    refuses(&server, &two, 400, "invalid_request", Rule::RepeatedAuthorization);
-    assert_eq!(knock(&server, &[("Authorization", &bearer)]).status, 200);
+    refuses(&server, &two, 400, "invalid_request", Check::OneAuthorization);
+    assert_eq!(post(&server, &[("Authorization", &bearer)]).status, 200);
 }
 
 #[test]
 fn refuses_an_empty_authorization_and_says_in_the_log_what_to_remove() {
     let server = Server::start();
-    refuses(&server, &[("Authorization", "")], 401, "invalid_token", Rule::EmptyAuthorization);
-    let log = server.log_with("rule=empty-authorization");
+    refuses(&server, &[("Authorization", "")], 401, "invalid_token", Check::NotEmpty);
+    let log = server.log_with("outcome=empty-authorization");
     assert!(log.contains("remove it from the client's custom headers"), "{log}");
-    refuses(&server, &[("Authorization", "my-secret")], 401, "invalid_token", Rule::NotBearer);
-    let log = server.log_with("rule=not-bearer");
+    refuses(&server, &[("Authorization", "my-secret")], 401, "invalid_token", Check::SchemeIsBearer);
+    let log = server.log_with("outcome=not-bearer");
     assert!(!log.contains("my-secret"), "{log}");
 }
 
@@ -202,14 +208,14 @@ fn reads_no_token_from_the_query() {
     let server = Server::start();
     let token = server.token("ada@example.com", &[]);
     let in_query = format!("/mcp?access_token={token}");
-    let reply = knock_at(&server, &in_query, &[]);
+    let reply = post_to(&server, &in_query, &[]);
     assert_eq!(reply.status, 401, "alone it is no credential");
-    decided_by(&server, Rule::NoToken);
-    let reply = knock_at(&server, &in_query, &[("Authorization", &format!("Bearer {token}"))]);
+    failed(&server, Check::HasAuthorization);
+    let reply = post_to(&server, &in_query, &[("Authorization", &format!("Bearer {token}"))]);
     assert_eq!(reply.status, 400);
     assert_eq!(reply.json()["error"], "invalid_request");
-    decided_by(&server, Rule::TokenInQuery);
-    let reply = knock_at(&server, "/mcp?color=red", &[("Authorization", &format!("Bearer {token}"))]);
+    failed(&server, Check::NoTokenInQuery);
+    let reply = post_to(&server, "/mcp?color=red", &[("Authorization", &format!("Bearer {token}"))]);
     assert_eq!(reply.status, 200);
     assert!(!server.log().contains(&token));
 }
@@ -218,19 +224,19 @@ fn reads_no_token_from_the_query() {
 fn refuses_a_token_from_its_revocation_on() {
     let server = Server::start();
     let token = format!("Bearer {}", server.token("ada@example.com", &[]));
-    assert_eq!(knock(&server, &[("Authorization", &token)]).status, 200);
+    assert_eq!(post(&server, &[("Authorization", &token)]).status, 200);
     let revoked = server.folder.epicme(&["token", "revoke", "1"], "");
     assert!(revoked.status.success());
-    refuses(&server, &[("Authorization", &token)], 401, "invalid_token", Rule::Revoked);
+    refuses(&server, &[("Authorization", &token)], 401, "invalid_token", Check::NotRevoked);
 }
 
 #[test]
 fn refuses_a_token_of_somebody_who_was_removed() {
     let server = Server::start();
     let token = format!("Bearer {}", server.token("ada@example.com", &[]));
-    assert_eq!(knock(&server, &[("Authorization", &token)]).status, 200);
+    assert_eq!(post(&server, &[("Authorization", &token)]).status, 200);
     assert!(server.folder.epicme(&["user", "remove", "ada@example.com"], "").status.success());
-    refuses(&server, &[("Authorization", &token)], 401, "invalid_token", Rule::UnknownToken);
+    refuses(&server, &[("Authorization", &token)], 401, "invalid_token", Check::TokenKnown);
 }
 
 #[test]
@@ -238,14 +244,14 @@ fn refuses_a_token_made_for_another_resource() {
     let server = Server::start();
     let token = server.token("ada@example.com", &["--public-url", "https://other.example"]);
     let bearer = format!("Bearer {token}");
-    refuses(&server, &[("Authorization", &bearer)], 401, "invalid_token", Rule::WrongAudience);
+    refuses(&server, &[("Authorization", &bearer)], 401, "invalid_token", Check::AudienceIsOurs);
     let folder = server.folder.clone();
     drop(server);
     let other = Server::start_in(folder, &["--public-url", "https://other.example"]);
-    assert_eq!(knock(&other, &[("Authorization", &bearer), ("Host", "other.example")]).status, 200);
+    assert_eq!(post(&other, &[("Authorization", &bearer), ("Host", "other.example")]).status, 200);
     // From now on tokens are made for what the server is called.
     let next = format!("Bearer {}", other.token("ada@example.com", &[]));
-    assert_eq!(knock(&other, &[("Authorization", &next), ("Host", "other.example")]).status, 200);
+    assert_eq!(post(&other, &[("Authorization", &next), ("Host", "other.example")]).status, 200);
 }
 
 /// Changes the database behind the server's back, as no command can.
@@ -259,9 +265,9 @@ fn refuses_a_token_from_the_second_of_its_expiry_on() {
     let server = Server::start();
     let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
     tamper(&server.folder, "UPDATE tokens SET expires_at = unixepoch() + 1000");
-    assert_eq!(knock(&server, &[("Authorization", &bearer)]).status, 200);
+    assert_eq!(post(&server, &[("Authorization", &bearer)]).status, 200);
     tamper(&server.folder, "UPDATE tokens SET expires_at = unixepoch()");
-    refuses(&server, &[("Authorization", &bearer)], 401, "invalid_token", Rule::Expired);
+    refuses(&server, &[("Authorization", &bearer)], 401, "invalid_token", Check::NotExpired);
 }
 
 #[test]
@@ -269,8 +275,8 @@ fn refuses_a_token_without_a_scope_of_ours_and_names_all_five() {
     let server = Server::start();
     let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
     tamper(&server.folder, "UPDATE tokens SET scope = 'offline_access user:write'");
-    refuses(&server, &[("Authorization", &bearer)], 403, "insufficient_scope", Rule::NoScope);
-    let description = knock(&server, &[("Authorization", &bearer)]).json()["error_description"].to_string();
+    refuses(&server, &[("Authorization", &bearer)], 403, "insufficient_scope", Check::HasKnownScope);
+    let description = post(&server, &[("Authorization", &bearer)]).json()["error_description"].to_string();
     for scope in ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"] {
         assert!(description.contains(scope), "{description}");
     }
@@ -281,12 +287,12 @@ fn stays_shut_when_the_token_cannot_be_looked_up() {
     let server = Server::start();
     let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
     tamper(&server.folder, "ALTER TABLE tokens RENAME TO mislaid");
-    let reply = knock(&server, &[("Authorization", &bearer)]);
+    let reply = post(&server, &[("Authorization", &bearer)]);
     assert_eq!((reply.status, reply.field("retry-after")), (503, Some("1")));
     assert_eq!(reply.field("www-authenticate"), None);
-    decided_by(&server, Rule::Undecided);
+    failed(&server, Check::TokenLookedUp);
     tamper(&server.folder, "ALTER TABLE mislaid RENAME TO tokens");
-    assert_eq!(knock(&server, &[("Authorization", &bearer)]).status, 200);
+    assert_eq!(post(&server, &[("Authorization", &bearer)]).status, 200);
 }
 
 #[test]
@@ -295,13 +301,13 @@ fn answers_to_every_loopback_name_with_that_name_and_takes_a_token_for_all() {
     let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
     let port = server.address.port();
     for host in [format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
-        let reply = knock(&server, &[("Host", &host)]);
+        let reply = post(&server, &[("Host", &host)]);
         let challenge = reply.field("www-authenticate").expect("a challenge");
         assert!(
             challenge.contains(&format!("resource_metadata=\"http://{host}/.well-known/")),
             "{challenge}"
         );
-        assert_eq!(knock(&server, &[("Host", &host), ("Authorization", &bearer)]).status, 200);
+        assert_eq!(post(&server, &[("Host", &host), ("Authorization", &bearer)]).status, 200);
         for path in ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"] {
             let document = server.send(request("GET", path, &[("Host", &host)], "")).json();
             let expected = serde_json::json!({
@@ -324,15 +330,19 @@ fn answers_to_every_loopback_name_with_that_name_and_takes_a_token_for_all() {
 }
 
 #[test]
-fn gives_each_rule_a_name_of_its_own_and_a_clause() {
-    let names: std::collections::BTreeSet<_> = Rule::ALL.iter().map(|rule| rule.name()).collect();
-    assert_eq!(names.len(), Rule::ALL.len());
+fn gives_each_check_a_name_of_its_own_and_a_clause() {
+    let facts = Check::ALL.map(Check::facts);
+    for name in [|facts: &&Facts| facts.name, |facts: &&Facts| facts.failure] {
+        let names: std::collections::BTreeSet<_> = facts.iter().map(name).collect();
+        assert_eq!(names.len(), Check::ALL.len());
+    }
     let cites = |clause: &str| {
         ["RFC ", "OAuth 2.1 §", "MCP ", "Fetch §"].iter().any(|source| clause.starts_with(source))
     };
-    for rule in Rule::ALL {
-        assert!(rule.name().bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'-'), "{rule:?}");
-        assert!(cites(rule.clause()), "{rule:?}: {}", rule.clause());
+    for Facts { name, failure, clause, .. } in facts {
+        assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+        assert!(failure.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{failure}");
+        assert!(cites(clause), "{name}: {clause}");
     }
 }
 
@@ -341,18 +351,18 @@ fn refuses_a_foreign_host_and_a_foreign_page() {
     let server = Server::start();
     let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
     for host in ["evil.example", "localhost", "localhost:1", "127.0.0.1.evil.example"] {
-        let reply = knock(&server, &[("Host", host), ("Authorization", &bearer)]);
+        let reply = post(&server, &[("Host", host), ("Authorization", &bearer)]);
         assert_eq!(reply.status, 403, "{host}");
         assert!(!String::from_utf8_lossy(&reply.body).contains(host), "nothing is reflected");
     }
-    decided_by(&server, Rule::ForeignHost);
+    failed(&server, Check::HostIsOurs);
     for origin in ["https://evil.example", "null", "http://localhost.evil.example", "file://", ""] {
-        let reply = knock(&server, &[("Origin", origin), ("Authorization", &bearer)]);
+        let reply = post(&server, &[("Origin", origin), ("Authorization", &bearer)]);
         assert_eq!(reply.status, 403, "{origin}");
         assert_eq!(reply.field("access-control-allow-origin"), None, "{origin}");
     }
-    decided_by(&server, Rule::ForeignOrigin);
-    let reply = knock(&server, &[("Origin", "http://localhost:6274"), ("Authorization", &bearer)]);
+    failed(&server, Check::OriginIsAllowed);
+    let reply = post(&server, &[("Origin", "http://localhost:6274"), ("Authorization", &bearer)]);
     assert_eq!(reply.status, 200);
 }
 
@@ -387,7 +397,7 @@ fn lets_a_browser_ask_first_and_read_the_challenge() {
     }
     assert!(reply.field("access-control-allow-methods").expect("methods").contains("POST"));
     assert_eq!(reply.field("access-control-allow-credentials"), None);
-    decided_by(&server, Rule::Preflight);
+    passed(&server, Check::IsPreflight);
     assert_eq!(preflight("https://evil.example").status, 403);
 
     let scoped = format!("Bearer {}", server.token("ada@example.com", &["--scope", "tags:read"]));
@@ -430,11 +440,11 @@ fn opens_nothing_for_a_path_that_only_looks_like_the_endpoint() {
     let server = Server::start();
     let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
     for path in ["/%6dcp", "//mcp", "/mcp/", "/./mcp", "/MCP", "/mcp%00", "/mcp;x", "/x/../mcp", "/mcp%3f"] {
-        assert_eq!(knock_at(&server, path, &[("Authorization", &bearer)]).status, 404, "{path}");
+        assert_eq!(post_to(&server, path, &[("Authorization", &bearer)]).status, 404, "{path}");
     }
-    assert_eq!(knock_at(&server, "/mcp?", &[("Authorization", &bearer)]).status, 200);
+    assert_eq!(post_to(&server, "/mcp?", &[("Authorization", &bearer)]).status, 200);
     for path in ["/.well-known/openid-configuration", "/.well-known/x"] {
-        assert_eq!(knock_at(&server, path, &[]).status, 404, "{path}");
+        assert_eq!(post_to(&server, path, &[]).status, 404, "{path}");
     }
 }
 
@@ -444,14 +454,14 @@ fn answers_in_the_name_of_its_public_url() {
     let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
     let local = server.address.to_string();
     for host in ["journal.example", "journal.example:443", &local] {
-        let reply = knock(&server, &[("Host", host)]);
+        let reply = post(&server, &[("Host", host)]);
         let challenge = reply.field("www-authenticate").expect("a challenge");
         let metadata =
             "resource_metadata=\"https://journal.example/.well-known/oauth-protected-resource/mcp\"";
         assert!(challenge.contains(metadata), "{challenge}");
-        assert_eq!(knock(&server, &[("Host", host), ("Authorization", &bearer)]).status, 200);
+        assert_eq!(post(&server, &[("Host", host), ("Authorization", &bearer)]).status, 200);
     }
-    assert_eq!(knock(&server, &[("Host", "evil.example")]).status, 403);
+    assert_eq!(post(&server, &[("Host", "evil.example")]).status, 403);
 }
 
 #[test]
@@ -472,5 +482,5 @@ fn asks_again_after_a_body_that_took_its_time() {
         wire.write(body);
         assert_eq!(wire.reply().expect("an answer").status, if revoke { 401 } else { 200 });
     }
-    decided_by(&server, Rule::Revoked);
+    failed(&server, Check::NotRevoked);
 }

@@ -1,7 +1,5 @@
-//! HTTP/1.1 framing: a table of hostile octets → status, each row beside a twin that is served; then what a
+//! HTTP/1.1 framing: a table of hostile bytes → status, each row beside a twin that is served; then what a
 //! well-behaved client may rely on, deadlines, and what abuse leaves behind.
-
-mod support;
 
 use std::cell::RefCell;
 use std::io::{ErrorKind, Write};
@@ -10,10 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use epicme::limits;
-use support::{Folder, PATIENCE, Reply, Server, Wire, eventually};
+
+use crate::support::{EPICME, Folder, PATIENCE, Reply, Server, Wire, eventually};
 
 const METADATA: &str = "/.well-known/oauth-protected-resource";
-/// 40 octets, 0x28.
+/// 40 bytes, 0x28.
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 const PING_CHUNKED: &str = "28\r\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\r\n0\r\n\r\n";
 
@@ -56,13 +55,13 @@ impl House {
         self.post(&format!("Transfer-Encoding: chunked\r\n\r\n{body}"))
     }
 
-    /// The hostile octets get this status and end the connection, and the whole request behind them no answer;
+    /// The hostile bytes get this status and end the connection, and the whole request behind them no answer;
     /// the twin is served, and so is what follows it, at once and later. Nobody else notices.
     #[track_caller]
     fn check(&self, status: u16, hostile: &str, twin: &str) {
         let behind = self.line("GET / HTTP/1.1");
         let mut wire = self.server.connect();
-        let shown = |octets: &str| format!("{:.400}", octets.escape_debug().to_string());
+        let shown = |bytes: &str| format!("{:.400}", bytes.escape_debug().to_string());
         wire.write(format!("{hostile}{behind}"));
         let reply = next(&mut wire);
         assert_eq!((reply.status, reply.closes()), (status, true), "{}", shown(hostile));
@@ -244,15 +243,14 @@ fn refuses_hostile_chunks_and_accepts_their_twins() {
 }
 
 #[test]
-fn refuses_what_is_one_octet_too_large_and_accepts_the_largest() {
+fn refuses_what_is_one_byte_too_large_and_accepts_the_largest() {
     let house = House::start();
-    let line = |octets: usize| {
-        house.line(&format!("GET /?{} HTTP/1.1", "x".repeat(octets - "GET /? HTTP/1.1".len())))
-    };
+    let line =
+        |bytes: usize| house.line(&format!("GET /?{} HTTP/1.1", "x".repeat(bytes - "GET /? HTTP/1.1".len())));
     house.check(414, &line(limits::REQUEST_LINE_BYTES_MAX + 1), &line(limits::REQUEST_LINE_BYTES_MAX));
     house.check(414, &line(limits::HEAD_BYTES_MAX * 2), &line(8000));
     let head =
-        |octets: usize| house.get(&format!("X: {}\r\n", "x".repeat(octets - house.get("X: \r\n").len())));
+        |bytes: usize| house.get(&format!("X: {}\r\n", "x".repeat(bytes - house.get("X: \r\n").len())));
     house.check(431, &head(limits::HEAD_BYTES_MAX + 1), &head(limits::HEAD_BYTES_MAX));
     house.check(431, &head(limits::HEAD_BYTES_MAX * 4), &head(5000));
     let fields = |count: usize| house.get(&"X: x\r\n".repeat(count - 1)); // `Host` is one too
@@ -272,7 +270,7 @@ fn refuses_what_is_one_octet_too_large_and_accepts_the_largest() {
     house.check(400, &extensions(most / 2, most / 2 + 1), &extensions(most / 2, most / 2));
     let trailers =
         |trailers: &str| house.chunked(&PING_CHUNKED.replace("\n0\r\n", &format!("\n0\r\n{trailers}")));
-    let trailer = |octets: usize| trailers(&format!("X: {}\r\n", "x".repeat(octets - "X: \r\n\r\n".len())));
+    let trailer = |bytes: usize| trailers(&format!("X: {}\r\n", "x".repeat(bytes - "X: \r\n\r\n".len())));
     house.check(431, &trailer(limits::TRAILER_BYTES_MAX + 1), &trailer(limits::TRAILER_BYTES_MAX));
     let count = |count: usize| trailers(&"X:\r\n".repeat(count));
     house.check(431, &count(limits::FIELDS_MAX + 1), &count(limits::FIELDS_MAX));
@@ -297,12 +295,12 @@ fn answers_pipelined_requests_in_order() {
         ("GET", 200, format!("\r\n{}", house.get("Connection: Keep-Alive, Close\r\n"))),
     ];
     let mut wire = house.server.connect();
-    wire.write(all.iter().map(|(_, _, octets)| octets.as_str()).collect::<String>() + &house.get(""));
+    wire.write(all.iter().map(|(_, _, bytes)| bytes.as_str()).collect::<String>() + &house.get(""));
     let mut ids = Vec::new();
-    for (method, status, octets) in &all {
+    for (method, status, bytes) in &all {
         let reply = next_to(&mut wire, method);
-        assert_eq!((reply.status, reply.closes()), (*status, octets.contains("Close")), "{octets}");
-        assert_eq!(reply.field("content-length").is_none(), *status == 204, "{octets}");
+        assert_eq!((reply.status, reply.closes()), (*status, bytes.contains("Close")), "{bytes}");
+        assert_eq!(reply.field("content-length").is_none(), *status == 204, "{bytes}");
         if (*method, *status) == ("POST", 200) {
             ids.push(reply.json()["id"].as_u64());
         }
@@ -325,8 +323,8 @@ fn gives_the_same_answer_however_a_request_is_cut() {
             wire.write(&request[cut..]);
             assert_eq!(next(&mut wire).body, whole.body, "cut at {cut}: {request}");
         }
-        request.bytes().for_each(|octet| wire.write([octet]));
-        assert_eq!(next(&mut wire).body, whole.body, "octet by octet: {request}");
+        request.bytes().for_each(|byte| wire.write([byte]));
+        assert_eq!(next(&mut wire).body, whole.body, "byte by byte: {request}");
     }
 }
 
@@ -408,7 +406,7 @@ fn gives_a_head_and_a_body_one_deadline_each_however_they_drip() {
             let start = Instant::now();
             wire.write(&beginning);
             wire.stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
-            // An octet whenever a while has passed without an answer.
+            // A byte whenever a while has passed without an answer.
             while wire.stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
                 assert!(start.elapsed() < PATIENCE, "no end of {beginning}");
                 wire.write("x");
@@ -513,25 +511,25 @@ fn survives_mutated_requests() {
         (state % below as u64) as usize
     };
     for round in 0..4000 {
-        let mut octets = seeds[round % seeds.len()].clone().into_bytes();
+        let mut bytes = seeds[round % seeds.len()].clone().into_bytes();
         for _ in 0..=random(3) {
-            let at = random(octets.len());
-            let end = octets.len().min(at + 1 + random(20));
+            let at = random(bytes.len());
+            let end = bytes.len().min(at + 1 + random(20));
             match random(5) {
-                0 => octets[at] ^= 1 << random(8),
-                1 => octets.insert(at, random(256) as u8),
-                2 => octets.insert(at, b"\r\n\0\t :,;-+0/*"[random(13)]),
-                3 if octets.len() > 40 => drop(octets.drain(at..end)),
-                _ => drop(octets.splice(at..at, octets[at..end].to_vec())),
+                0 => bytes[at] ^= 1 << random(8),
+                1 => bytes.insert(at, random(256) as u8),
+                2 => bytes.insert(at, b"\r\n\0\t :,;-+0/*"[random(13)]),
+                3 if bytes.len() > 40 => drop(bytes.drain(at..end)),
+                _ => drop(bytes.splice(at..at, bytes[at..end].to_vec())),
             }
         }
         let mut wire = house.server.connect();
-        wire.write(&octets);
+        wire.write(&bytes);
         wire.finish();
         // `reply` fails when neither an answer nor the end comes within PATIENCE.
         while let Some(reply) = wire.reply() {
             let fits = reply.status < 500 || matches!(reply.status, 501 | 505);
-            assert!(fits, "{} in round {round}: {}", reply.status, octets.escape_ascii());
+            assert!(fits, "{} in round {round}: {}", reply.status, bytes.escape_ascii());
         }
     }
     // The log leaves lines out of a busy second, but once this one is there, so is every panic before it.
@@ -545,7 +543,7 @@ fn survives_mutated_requests() {
 #[test]
 fn serves_on_and_stops_when_nobody_reads_its_log() {
     let folder = Folder::new();
-    let mut child = std::process::Command::new(support::EPICME)
+    let mut child = Command::new(EPICME)
         .args(["serve", "--listen", "127.0.0.1:0", "--database"])
         .arg(folder.database())
         .env_clear()
@@ -558,7 +556,7 @@ fn serves_on_and_stops_when_nobody_reads_its_log() {
     std::io::BufRead::read_line(&mut stdout, &mut line).expect("a line");
     let address = line.trim_end().strip_prefix("listening on http://").expect("an address").to_owned();
     let mut stream = std::net::TcpStream::connect(&address).expect("it accepts");
-    stream.set_read_timeout(Some(support::PATIENCE)).expect("a timeout");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     // A pipe holds 64 kB: some 800 lines of this.
     for number in 0..4000 {
         let head = format!("GET /nothing HTTP/1.1\r\nHost: {address}\r\n\r\n");
@@ -567,11 +565,11 @@ fn serves_on_and_stops_when_nobody_reads_its_log() {
         let count = std::io::Read::read(&mut stream, &mut answer).unwrap_or(0);
         assert!(answer[..count].starts_with(b"HTTP/1.1 404 "), "request {number} was not answered");
         if number % 900 == 899 {
-            std::thread::sleep(std::time::Duration::from_millis(1000)); // the rate limit spares the log for this second
+            thread::sleep(Duration::from_millis(1000)); // the rate limit spares the log for this second
         }
     }
     drop(stream);
-    let sent = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(sent.expect("kill runs").success());
     assert_eq!(child.wait().expect("it ends").code(), Some(0), "its last words needn't be read either");
 }

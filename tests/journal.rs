@@ -3,8 +3,6 @@
 //! `Person::result` holds every answer in this file against the output schema of its tool. Tables are text, a row
 //! a line, with ` | ` between the cells.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jsonschema::Validator;
 use rusqlite::{Connection, types};
 use serde_json::{Value, json};
-use support::{Client, Server};
+
+use crate::support::{self, Client, Server};
 
 const SCOPES: [&str; 5] = ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"];
 
@@ -509,7 +508,7 @@ fn limits_every_text_and_names_the_limit_and_the_size() {
     let mut ada = Person::alone();
     ada.tag("sea");
     ada.entry("Walk", "c");
-    /// The argument takes `max` characters, of several octets each, and not one more.
+    /// The argument takes `max` characters, of several bytes each, and not one more.
     #[track_caller]
     fn check(ada: &mut Person, tool: &str, base: &Value, argument: &str, (min, max): (usize, usize)) {
         let letter = if tool.starts_with("update") { "é" } else { "☂" }; // tag names differ
@@ -810,9 +809,10 @@ fn refuses_a_cursor_that_belongs_elsewhere_and_accepts_it_where_it_belongs() {
         for (other, cursor) in cursors.iter().enumerate() {
             let arguments = with(base, "cursor", cursor.as_str());
             bob.fails(tool, arguments.clone(), not_ours);
-            match own == other {
-                true => assert_eq!(ids(&ada.ok(tool, with(&arguments, "limit", 9))).len(), 2),
-                false => ada.fails(tool, arguments, not_ours),
+            if own == other {
+                assert_eq!(ids(&ada.ok(tool, with(&arguments, "limit", 9))).len(), 2);
+            } else {
+                ada.fails(tool, arguments, not_ours);
             }
         }
         let cursor = cursors[own].as_str();
@@ -1091,6 +1091,6 @@ fn ranks_a_search_without_a_trace_of_what_others_wrote() {
     for _ in 0..30 {
         bob.ok("create_entry", json!({ "title": "rare", "content": "rare rare rare, and nothing else" }));
     }
-    // Page, total and cursor: the same octets, so nothing of Bob's can be read from them.
+    // Page, total and cursor: the same bytes, so nothing of Bob's can be read from them.
     assert_eq!(queries.map(&mut search), before);
 }

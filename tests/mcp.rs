@@ -1,15 +1,14 @@
-//! MCP over HTTP, in both eras: which revision a message speaks, the order of the checks, every mistake with its
-//! answer, and what the answers hold. What the tools do is told in `journal.rs`.
-
-mod support;
+//! MCP over HTTP, in every protocol version: which one a message speaks, the order of the checks, every mistake with its
+//! response, and what the responses hold. `journal.rs` holds what the tools do.
 
 use std::collections::BTreeMap;
 
 use epicme::limits;
-use epicme::secret::Seal;
+use epicme::secret::Signer;
 use jsonschema::draft202012;
 use serde_json::{Value, json};
-use support::{Client, Reply, Server, Wire, modern_meta};
+
+use crate::support::{Client, Reply, Server, Wire, modern_meta};
 
 const VERSION: &str = "MCP-Protocol-Version";
 /// The header of the stateless revision.
@@ -70,15 +69,15 @@ fn batch<T: AsRef<str>>(messages: &[T]) -> String {
     format!("[{}]", messages.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(","))
 }
 
-/// A request octet by octet: whole header lines, and a body framed by its length.
+/// A request byte by byte: whole header lines, and a body framed by its length.
 fn raw<L: AsRef<[u8]>>(method: &str, lines: &[L], body: &[u8]) -> Vec<u8> {
-    let mut octets = format!("{method} /mcp HTTP/1.1\r\n").into_bytes();
+    let mut bytes = format!("{method} /mcp HTTP/1.1\r\n").into_bytes();
     for line in lines {
-        octets.extend([line.as_ref(), b"\r\n"].concat());
+        bytes.extend([line.as_ref(), b"\r\n"].concat());
     }
-    octets.extend(format!("Content-Length: {}\r\n\r\n", body.len()).into_bytes());
-    octets.extend(body);
-    octets
+    bytes.extend(format!("Content-Length: {}\r\n\r\n", body.len()).into_bytes());
+    bytes.extend(body);
+    bytes
 }
 
 /// The lines `Host` and `Authorization` of somebody with all scopes.
@@ -134,7 +133,7 @@ fn initialize(client: &mut Client, fields: &[(&str, &str)], version: &str) -> (S
     (reply.field("mcp-session-id").expect("a session id").to_owned(), result)
 }
 
-// ---- Eras, the order of the checks, mistakes ----
+// ---- Protocol versions, the order of the checks, mistakes ----
 
 #[test]
 fn decides_the_era_by_the_body_and_checks_the_headers_against_it() {
@@ -165,7 +164,7 @@ fn decides_the_era_by_the_body_and_checks_the_headers_against_it() {
             assert!(missing["message"].as_str().is_some_and(|text| text.contains(key)), "{missing}");
         }
     }
-    // `initialize` opens the legacy era unless it says itself, in good form, that it belongs to the other.
+    // `initialize` begins a session of an earlier version, unless it is a well-formed request of the stateless version.
     for (version, header, status, code) in [
         (json!("2025-11-25"), "", 200, 0),
         (json!("v999"), "2025-11-25", 200, 0),
@@ -225,7 +224,7 @@ fn answers_the_earlier_of_two_mistakes_in_a_message() {
     let check = &mut |fields: &[_], body: &str, status, code| check(&mut client, fields, body, status, code);
     let (old, future) = ((VERSION, "2024-11-05"), (VERSION, "2099-01-01"));
     let (method, twice) = (("Mcp-Method", "tools/list"), [MODERN, MODERN]);
-    // Not JSON, then not JSON-RPC, then an era that isn't served.
+    // Not JSON, then not JSON-RPC, then a protocol version that isn't served.
     check(&twice, r#"{"jsonrpc":"1.0","id":1"#, 400, -32700);
     check(&[old], r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, 400, -32600);
     check(&[old], "[]", 400, -32600);
@@ -542,16 +541,16 @@ fn demands_headers_that_say_what_the_body_says() {
     ] {
         check(&mut client, &[MODERN, method, ("Mcp-Name", header)], &body(&json!(name)), 200, -32602);
     }
-    // Octets that no header may hold: obs-text reaches the check, control octets already break the framing.
+    // Bytes that no header may hold: obs-text reaches the check, control bytes already break the framing.
     let lines = own_lines(&server);
-    for octet in [0x80, 0xff, 0x00, 0x01, 0x0b, 0x7f] {
+    for byte in [0x80, 0xff, 0x00, 0x01, 0x0b, 0x7f] {
         for (header, value) in [MODERN, method, name] {
-            let line = [header.as_bytes(), b": ", value.as_bytes(), &[octet]].concat();
-            let own = lines.iter().map(|line| line.as_bytes());
+            let line = [header.as_bytes(), b": ", value.as_bytes(), &[byte]].concat();
+            let own = lines.iter().map(String::as_bytes);
             let own: Vec<_> = own.chain([&b"Content-Type: application/json"[..], &line]).collect();
             let reply = server.send(raw("POST", &own, whoami.as_bytes()));
-            assert_eq!(reply.status, 400, "{octet:#x}");
-            if octet >= 0x80 {
+            assert_eq!(reply.status, 400, "{byte:#x}");
+            if byte >= 0x80 {
                 check_reply(&reply, &whoami, 400, -32020);
             }
         }
@@ -572,7 +571,7 @@ fn refuses_a_protocol_header_that_is_there_twice() {
     }
 }
 
-// ---- The legacy era ----
+// ---- The versions with `initialize` ----
 
 #[test]
 fn agrees_on_a_legacy_revision_and_never_on_the_stateless_one() {
@@ -581,7 +580,7 @@ fn agrees_on_a_legacy_revision_and_never_on_the_stateless_one() {
         let agreed = if LEGACY.contains(&asked) { asked } else { "2025-11-25" };
         for fields in [&[][..], &[(VERSION, "2025-11-25")], &[("Mcp-Session-Id", "v1.x.y")]] {
             let (session, result) = initialize(&mut client, fields, asked);
-            assert!(session.bytes().all(|octet| octet.is_ascii_graphic()), "{session}");
+            assert!(session.bytes().all(|byte| byte.is_ascii_graphic()), "{session}");
             assert_eq!(result["protocolVersion"], agreed, "{asked}");
             let capabilities = json!({ "tools": {}, "resources": {}, "prompts": {}, "completions": {} });
             assert_eq!(
@@ -621,16 +620,16 @@ fn takes_a_session_for_a_memory_and_never_for_a_token() {
     let connection = rusqlite::Connection::open(server.folder.database()).expect("the database");
     let key =
         connection.query_row("SELECT value FROM settings WHERE name = 'seal_key'", [], |row| row.get(0));
-    let seal = Seal::new(key.expect("the key"));
+    let signer = Signer::new(key.expect("the key"));
     let sealed = |expires_at: i64| {
         let session = json!(["2025-11-25", expires_at, false, "random", false]).to_string();
-        seal.seal(&[b"session", &1_i64.to_be_bytes()], session.as_bytes())
+        signer.sign(&[b"session", &1_i64.to_be_bytes()], session.as_bytes())
     };
     check(&sealed(i64::MAX), 200, 0);
     let (head, tail) = session.split_at(session.len() / 2);
     let forged = format!("{head}{}{}", if tail.starts_with('A') { "B" } else { "A" }, &tail[1..]);
-    let unsealed = format!("{}.", session.rsplit_once('.').expect("a seal").0);
-    for bad in [&bobs, &sealed(1), &forged, &unsealed, head, "", "v1", "0", "../../x", &"A".repeat(9000)] {
+    let unsigned = format!("{}.", session.rsplit_once('.').expect("a signature").0);
+    for bad in [&bobs, &sealed(1), &forged, &unsigned, head, "", "v1", "0", "../../x", &"A".repeat(9000)] {
         check(bad, 404, -32600);
     }
     assert_eq!(ada.post(&[("Mcp-Session-Id", &session)], INITIALIZED).status, 202);
@@ -720,7 +719,7 @@ fn does_nothing_of_a_batch_that_it_refuses() {
     assert_eq!(client.ok("list_tags", json!({}))["total"], 1);
 }
 
-// ---- The stateless era, and the tools as it shows them ----
+// ---- The stateless version, and the tools as it shows them ----
 
 #[test]
 fn tells_a_modern_client_what_there_is_and_how_long_that_holds() {
@@ -855,23 +854,23 @@ impl Dice {
     }
 
     /// Flips a bit, cuts or repeats a piece, or puts something else in the place of a JSON value.
-    fn spoil(&mut self, octets: &mut Vec<u8>) {
+    fn spoil(&mut self, bytes: &mut Vec<u8>) {
         let odd = r#"null | true | -1 | 1.5 | 1e300 | 1e999 | 99999999999999999999 | "" | "\u0000" | "\ud800" | [] |
             [[]] | [1,"x"] | {} | {"x":{}} | [ | { | " | 0,"x":0 | "2026-07-28" | "list_tags" | "9999-99-99""#;
-        let at = self.below(octets.len());
-        let end = (at + 1 + self.below(12)).min(octets.len());
-        let value = octets[at..].iter().position(|octet| *octet == b':').map(|colon| at + colon + 1);
+        let at = self.below(bytes.len());
+        let end = (at + 1 + self.below(12)).min(bytes.len());
+        let value = bytes[at..].iter().position(|byte| *byte == b':').map(|colon| at + colon + 1);
         match (self.below(12), value) {
-            (0, _) => octets[at] ^= 1 << self.below(8),
-            (1, _) => drop(octets.drain(at..end)),
+            (0, _) => bytes[at] ^= 1 << self.below(8),
+            (1, _) => drop(bytes.drain(at..end)),
             (2, _) | (_, None) => {
-                let piece = octets[at..end].to_vec();
-                drop(octets.splice(at..at, piece));
+                let piece = bytes[at..end].to_vec();
+                drop(bytes.splice(at..at, piece));
             }
             (_, Some(start)) => {
-                let length = octets[start..].iter().position(|octet| b",}]".contains(octet)).unwrap_or(0);
+                let length = bytes[start..].iter().position(|byte| b",}]".contains(byte)).unwrap_or(0);
                 let odd = cells(odd).nth(self.below(22)).unwrap_or_default();
-                drop(octets.splice(start..start + length, odd.bytes()));
+                drop(bytes.splice(start..start + length, odd.bytes()));
             }
         }
     }
@@ -944,7 +943,7 @@ fn fills_a_batch_with_answers_up_to_a_bound() {
     let server = Server::start();
     let token = server.token("ada@example.com", &[]);
     let mut client = Client::new(&server, &token);
-    let content = "\u{1}".repeat(100_000); // six octets each in JSON, and once more for the text that holds the JSON
+    let content = "\u{1}".repeat(100_000); // six bytes each in JSON, and once more for the text that holds the JSON
     client.ok("create_entry", json!({ "title": "large", "content": content }));
     let call = |id: usize| {
         let params = json!({ "name": "get_entry", "arguments": { "id": 1 } });
@@ -953,7 +952,7 @@ fn fills_a_batch_with_answers_up_to_a_bound() {
     let batch: Vec<_> = (1..=50).map(call).collect();
     let reply = client.post(&[], &Value::from(batch).to_string());
     assert_eq!(reply.status, 200);
-    assert!(reply.body.len() < 3 * epicme::limits::BATCH_ANSWER_BYTES_MAX, "{} octets", reply.body.len());
+    assert!(reply.body.len() < 3 * limits::BATCH_ANSWER_BYTES_MAX, "{} bytes", reply.body.len());
     let answers = reply.json();
     let answers = answers.as_array().expect("a batch");
     assert_eq!(answers.len(), 50, "each call is answered");

@@ -1,7 +1,5 @@
 //! The authorization server: the whole flow once, then a test for each refusal, named after its clause.
 
-mod support;
-
 use std::fs;
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -10,7 +8,8 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use support::{Client, Folder, PASSWORD, Reply, Server, request};
+
+use crate::support::{Client, Folder, PASSWORD, Reply, Server, request};
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"; // RFC 7636 appendix B
@@ -51,7 +50,7 @@ impl House {
         House { host: server.address.to_string(), server, cookie: None }
     }
 
-    fn origin(&self) -> String {
+    fn base_url(&self) -> String {
         format!("http://{}", self.host)
     }
 
@@ -331,10 +330,10 @@ fn refused(reply: &Reply, error: &str) {
 #[test]
 fn goes_the_whole_way_from_the_401_to_the_journal() {
     let mut house = House::new();
-    let (host, origin) = (house.host.clone(), house.origin());
+    let (host, origin) = (house.host.clone(), house.base_url());
     // 401 → who guards this → where to get in.
-    let knock = house.server.send(request("POST", "/mcp", &[("Host", &host)], "{}"));
-    let challenge = knock.field("www-authenticate").expect("a challenge").to_owned();
+    let first = house.server.send(request("POST", "/mcp", &[("Host", &host)], "{}"));
+    let challenge = first.field("www-authenticate").expect("a challenge").to_owned();
     let metadata_url = challenge.split("resource_metadata=\"").nth(1).and_then(|rest| rest.split('"').next());
     let path = metadata_url.and_then(|url| url.strip_prefix(&origin)).expect("a URL of ours");
     let metadata = house.server.send(request("GET", path, &[("Host", &host)], "")).json();
@@ -389,7 +388,7 @@ fn calls_itself_by_the_name_that_the_client_used_in_every_document_and_answer() 
     let port = house.server.address.port();
     for host in [format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
         (house.host, house.cookie) = (host, None);
-        let origin = house.origin();
+        let origin = house.base_url();
         let first = house.get("/.well-known/oauth-authorization-server").json();
         assert_eq!(first, house.get("/.well-known/oauth-authorization-server/mcp").json());
         let resource = house.get("/.well-known/oauth-protected-resource/mcp").json();
@@ -482,7 +481,7 @@ fn is_known_by_its_public_url_and_locks_the_cookie_to_it() {
     assert_eq!(value(&answer, "iss"), PUBLIC);
     let (access, _) = pair(&house.redeem(&client, value(&answer, "code")));
     assert!(house.opens(&access));
-    let local = format!("{}/mcp", house.origin());
+    let local = format!("{}/mcp", house.base_url());
     let reply = house.visit(&but(&query, "resource", &[&local]));
     assert_eq!(value(&location(&reply), "error"), "invalid_target", "only the public name is the resource");
 }
@@ -504,7 +503,7 @@ fn refuses_a_redirect_uri_that_could_hand_the_code_to_somebody_else() {
             refused(&house.register(&json!({ "redirect_uris": uris })), "invalid_redirect_uri");
         }
     }
-    house.server.log_with("rule=redirect-uri");
+    house.server.log_with("outcome=redirect-uri");
     assert_eq!(house.count("clients"), 0);
 }
 
@@ -659,7 +658,7 @@ fn refuses_a_confidential_client_without_its_secret() {
             let twice = [("Authorization", right.as_str()), ("Authorization", right.as_str())];
             refused(&house.post(path, &twice, &form), "invalid_request");
         }
-        house.server.log_with("rule=wrong-client-secret");
+        house.server.log_with("outcome=wrong-client-secret");
         for reply in [
             house.post("/token", &[("Authorization", &right)], &form),
             house.post("/token", &[("Authorization", &encoded_inside)], &form),
@@ -744,7 +743,7 @@ fn refuses_on_a_page_while_the_redirect_is_unproven() {
         }
         house.sign_in();
     }
-    house.server.log_with("rule=foreign-redirect");
+    house.server.log_with("outcome=foreign-redirect");
 }
 
 #[test]
@@ -765,7 +764,7 @@ fn refuses_by_redirect_once_the_person_has_signed_in() {
     let mut house = House::new();
     let client = house.client();
     let right = house.asking(&client);
-    let ours = format!("{}/mcp", house.origin());
+    let ours = format!("{}/mcp", house.base_url());
     let (with_fragment, longer) = (format!("{ours}#x"), format!("{ours}/x"));
     let (long, short) = ("x".repeat(129), &CHALLENGE[..42]);
     #[rustfmt::skip]
@@ -801,7 +800,7 @@ fn refuses_by_redirect_once_the_person_has_signed_in() {
         let answer = location(&reply);
         assert_eq!(value(&answer, "error"), error, "{name} {values:?}");
         assert_eq!(value(&answer, "state"), "a state & more");
-        assert_eq!(value(&answer, "iss"), house.origin());
+        assert_eq!(value(&answer, "iss"), house.base_url());
         assert_eq!(answer.len(), 4, "and a description: {answer:?}");
     }
     let (slash, shout) = (format!("{ours}/"), ours.replace("http", "HTTP"));
@@ -826,7 +825,7 @@ fn names_the_rule_of_a_redirected_refusal_in_the_log() {
         assert_eq!(house.visit(&but(&house.asking(&client), name, &[wrong])).status, 303);
         house.get(&format!("/after-{rule}"));
         let log = house.server.log_with(&format!("/after-{rule}"));
-        assert!(log.contains(&format!("GET /authorize 303 rule={rule}\n")), "{rule} in {log}");
+        assert!(log.contains(&format!("GET /authorize 303 outcome={rule}\n")), "{rule} in {log}");
     }
 }
 
@@ -837,9 +836,9 @@ fn refuses_what_the_person_denies() {
     for fields in [&[("decision", "deny"), ("entries:read", "1")][..], &[("entries:read", "1")]] {
         let answer = location(&house.decide(&query, fields));
         assert_eq!((value(&answer, "error"), value(&answer, "state")), ("access_denied", "a state & more"));
-        assert_eq!(value(&answer, "iss"), house.origin());
+        assert_eq!(value(&answer, "iss"), house.base_url());
     }
-    house.server.log_with("POST /authorize 303 rule=denied");
+    house.server.log_with("POST /authorize 303 outcome=denied");
     assert_eq!(house.count("grants"), 0);
     let answer = location(&house.decide(&query, &[("decision", "allow"), ("entries:read", "1")]));
     assert!(!value(&answer, "code").is_empty());
@@ -907,7 +906,7 @@ fn asks_for_consent_in_plain_words_and_escapes_what_the_client_says() {
         shown.contains("<strong>&lt;b&gt;Bank&lt;/b&gt;&quot;&#39;&amp;\u{fffd}</strong> asks for access"),
         "{shown}"
     );
-    assert!(!shown.contains("<b>") && shown.contains("nobody has checked it"), "{shown}");
+    assert!(!shown.contains("<b>") && shown.contains("this server has not checked it"), "{shown}");
     assert!(shown.contains(EMAIL) && shown.contains("<code>127.0.0.1:6274</code>"), "{shown}");
     assert!(shown.contains("write, change and delete entries") && shown.contains("see your tags"), "{shown}");
     assert!(!shown.contains("see your email address"), "it wasn't asked for");
@@ -1005,7 +1004,7 @@ fn signs_the_browser_out_on_its_way_to_a_server_of_this_machine() {
         let account = house.browse_as(seen.as_deref(), "GET", "/account", &[]);
         assert!(
             text(&account).contains("Sign in to your journal"),
-            "and it is worth nothing to whoever saw it"
+            "and it is worth nothing to everyone else who saw it"
         );
         house.sign_in();
     }
@@ -1119,8 +1118,8 @@ fn refuses_the_eleventh_try_at_an_account_and_leaves_others_alone() {
     assert_eq!(pages[0].status, 403);
     assert_eq!(house.count("browsers"), 0);
     assert_eq!(house.try_sign_in(OTHER, PASSWORD).status, 303);
-    let log = house.server.log_with("rule=too-many");
-    assert!(log.contains("rule=wrong-password") && !log.contains("a wrong password"), "{log}");
+    let log = house.server.log_with("outcome=too-many");
+    assert!(log.contains("outcome=wrong-password") && !log.contains("a wrong password"), "{log}");
 }
 
 #[test]
@@ -1217,9 +1216,9 @@ fn refuses_a_code_with_anything_wrong_and_keeps_it_for_its_client() {
     }
     let rules = "wrong-verifier another-client wrong-redirect unknown-code unknown-client grant-type foreign-resource";
     for rule in rules.split(' ') {
-        house.server.log_with(&format!(" rule={rule}\n"));
+        house.server.log_with(&format!(" outcome={rule}\n"));
     }
-    let ours = format!("{}/mcp", house.origin());
+    let ours = format!("{}/mcp", house.base_url());
     let form = encoded(&[&right[..], &[("resource", &ours), ("unknown", "x")]].concat());
     let reply = house.post_as(&format!("{FORM};charset=UTF-8"), "/token", &form);
     assert!(house.opens(&pair(&reply).0), "nothing of it all has used the code up");
@@ -1232,7 +1231,7 @@ fn refuses_a_code_from_the_second_of_its_expiry_on() {
     let code = house.code(&client);
     house.tamper("UPDATE codes SET expires_at = unixepoch()");
     refused(&house.redeem(&client, &code), "invalid_grant");
-    house.server.log_with("rule=code-expired");
+    house.server.log_with("outcome=code-expired");
     house.tamper("UPDATE codes SET expires_at = unixepoch() + 1000");
     pair(&house.redeem(&client, &code));
 }
@@ -1256,7 +1255,7 @@ fn refuses_a_code_twice_and_revokes_what_it_gave() {
     refused(&house.post("/token", &[], &form), "invalid_grant");
     assert!(house.opens(&access));
     refused(&house.redeem(&client, &code), "invalid_grant");
-    house.server.log_with("rule=code-replayed");
+    house.server.log_with("outcome=code-replayed");
     assert!(!house.opens(&access));
     refused(&house.refresh(&client, &refresh), "invalid_grant");
 }
@@ -1290,10 +1289,10 @@ fn rotates_a_refresh_token_and_answers_a_retry_with_the_same_successor() {
     house.tamper("UPDATE refresh_tokens SET rotated_at = unixepoch() - 31 WHERE rotated_at IS NOT NULL");
     assert!(house.opens(&access));
     refused(&house.refresh(&client, &first), "invalid_grant");
-    house.server.log_with("rule=refresh-token-reused");
+    house.server.log_with("outcome=refresh-token-reused");
     assert!(!house.opens(&access));
     refused(&house.refresh(&client, &third), "invalid_grant");
-    house.server.log_with("rule=grant-revoked");
+    house.server.log_with("outcome=grant-revoked");
 }
 
 #[test]
@@ -1345,7 +1344,7 @@ fn refuses_a_refresh_token_that_lay_idle_too_long_and_an_access_token_past_its_q
     assert!(!house.opens(&access));
     house.tamper("UPDATE refresh_tokens SET expires_at = unixepoch()");
     refused(&house.refresh(&client, &refresh), "invalid_grant");
-    house.server.log_with("rule=refresh-token-expired");
+    house.server.log_with("outcome=refresh-token-expired");
     house.tamper("UPDATE refresh_tokens SET expires_at = unixepoch() + 1000");
     assert!(house.opens(&pair(&house.refresh(&client, &refresh)).0));
 }
@@ -1420,7 +1419,7 @@ fn tells_what_a_token_is_only_to_resource_servers_that_the_operator_knows() {
     let mut answer = reply.json();
     let (exp, iat) = (answer["exp"].take(), answer["iat"].take());
     assert_eq!(exp.as_i64().zip(iat.as_i64()).map(|(exp, iat)| exp - iat), Some(900));
-    let origin = house.origin();
+    let origin = house.base_url();
     let expected = json!({ "active": true, "sub": "1", "scope": "user:read entries:read entries:write tags:read tags:write",
         "aud": format!("{origin}/mcp"), "iss": origin, "exp": null, "iat": null, "token_type": "Bearer", "client_id": client });
     assert_eq!(answer, expected);

@@ -1,19 +1,18 @@
 //! What a person is asked before something of theirs is deleted, and that nothing but their yes to just that question
 //! deletes it: as a call that is sent again (2026-07-28), and on the call's own stream (before).
 
-mod support;
-
 use std::sync::{Arc, Barrier};
 use std::thread;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use epicme::limits;
-use epicme::secret::{Seal, sha256};
+use epicme::secret::{Signer, sha256};
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use support::events::Events;
-use support::{Client, Folder, Reply, Server, eventually};
+
+use crate::support::events::Events;
+use crate::support::{self, Client, Folder, Reply, Server, eventually};
 
 /// The revisions in which a question comes on the call's stream.
 const ASKING: [&str; 2] = ["2025-11-25", "2025-06-18"];
@@ -65,10 +64,10 @@ impl House {
         (self.count("entries"), self.count("tags"))
     }
 
-    /// The seal by which the server knows its own states.
-    fn seal(&self) -> Seal {
+    /// The signer by which the server knows its own states.
+    fn signer(&self) -> Signer {
         let sql = "SELECT value FROM settings WHERE name = 'seal_key'";
-        Seal::new(self.database().query_row(sql, [], |row| row.get(0)).expect("the key"))
+        Signer::new(self.database().query_row(sql, [], |row| row.get(0)).expect("the key"))
     }
 
     /// Makes the newest token one of an OAuth client's.
@@ -335,9 +334,9 @@ fn refuses_a_state_that_was_not_made_for_this_call() {
         ada.ok("list_entries", json!({ "limit": 1 }))["nextCursor"].as_str().expect("a cursor").to_owned(),
     ];
     forged.extend((0..state.len()).map(|position| {
-        let mut octets = state.clone().into_bytes();
-        octets[position] = if octets[position] == b'A' { b'B' } else { b'A' };
-        String::from_utf8(octets).expect("ASCII")
+        let mut bytes = state.clone().into_bytes();
+        bytes[position] = if bytes[position] == b'A' { b'B' } else { b'A' };
+        String::from_utf8(bytes).expect("ASCII")
     }));
     forged.extend((1..state.len()).step_by(7).map(|length| state[..length].to_owned()));
     for forged in forged {
@@ -361,12 +360,12 @@ fn asks_again_where_the_state_is_too_old() {
     let payload =
         state.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).expect("a payload");
     let (shown, expires_at) = payload.split_at(32);
-    let expires_at = i64::from_be_bytes(expires_at.try_into().expect("eight octets"));
-    let seal = house.seal();
+    let expires_at = i64::from_be_bytes(expires_at.try_into().expect("eight bytes"));
+    let signer = house.signer();
     let made = |expires_at: i64| {
         let context: [&[u8]; 4] =
             [b"question", &1_i64.to_be_bytes(), b"delete_entry", &sha256(br#"{"id":1}"#)];
-        seal.seal(&context, &[shown, &expires_at.to_be_bytes()].concat())
+        signer.sign(&context, &[shown, &expires_at.to_be_bytes()].concat())
     };
     assert_eq!(made(expires_at), state, "it is made like this");
     for old in [i64::MIN, 0, expires_at - limits::REQUEST_STATE_SECONDS] {
@@ -645,7 +644,7 @@ fn asks_on_the_calls_own_stream_in_the_earlier_revisions() {
         let mut wire = house.ada.open(&fields, &legacy_call("seven", "delete_entry", entry));
         // The next request waits behind the stream on the same connection.
         let ping = r#"{"jsonrpc":"2.0","id":8,"method":"ping"}"#;
-        wire.write(house.ada.octets(&fields, ping));
+        wire.write(house.ada.bytes(&fields, ping));
         let mut events = wire.events();
         let asked = events.message();
         let confirmed =
@@ -668,7 +667,7 @@ fn asks_on_the_calls_own_stream_in_the_earlier_revisions() {
         assert_eq!(house.rows().0, 3 - entry);
         let mut wire = events.into_wire();
         assert_eq!(wire.reply().expect("an answer").json()["id"], 8);
-        wire.write(house.ada.octets(&fields, ping));
+        wire.write(house.ada.bytes(&fields, ping));
         assert_eq!(wire.reply().expect("an answer").json()["result"], json!({}));
         assert_eq!(house.ada.post(&fields, &response(id, yes())).status, 400, "it was answered");
         ids.push(id.to_owned());

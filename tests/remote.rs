@@ -1,7 +1,5 @@
 //! An authorization server elsewhere: epicme asks it about each token, and admits nobody in doubt.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +8,8 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use support::{Client, Folder, Server, request};
+
+use crate::support::{Client, Folder, Server, request};
 
 const ISSUER: &str = "https://auth.example/tenant";
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
@@ -88,7 +87,7 @@ fn seconds(later: i64) -> i64 {
 /// A live token of somebody, for this server.
 fn live(server: &Server, subject: &str) -> Value {
     json!({
-        "active": true, "sub": subject, "aud": format!("{}/mcp", server.origin()), "iss": ISSUER, "exp": seconds(600),
+        "active": true, "sub": subject, "aud": format!("{}/mcp", server.base_url()), "iss": ISSUER, "exp": seconds(600),
         "scope": "openid user:read entries:read entries:write",
     })
 }
@@ -143,15 +142,15 @@ fn refuses_what_the_other_server_does_not_vouch_for() {
         (200, change(json!({ "aud": null })), 401, "wrong-audience"),
         (200, change(json!({ "iss": "https://evil.example" })), 401, "wrong-audience"),
         (200, change(json!({ "scope": "openid" })), 403, "no-scope"),
-        (500, live(&server, "u-1"), 503, "undecided"),
-        (401, live(&server, "u-1"), 503, "undecided"),
-        (302, live(&server, "u-1"), 503, "undecided"),
+        (500, live(&server, "u-1"), 503, "lookup-failed"),
+        (401, live(&server, "u-1"), 503, "lookup-failed"),
+        (302, live(&server, "u-1"), 503, "lookup-failed"),
         (200, json!("no object"), 401, "unknown-token"),
     ];
     for (number, (code, answer, expected, rule)) in rows.into_iter().enumerate() {
         elsewhere.says(code, &answer);
         assert_eq!(status(&server, &format!("token{number}")), expected, "{code} {answer}");
-        server.next_log_with(&format!("rule={rule}"));
+        server.next_log_with(&format!("outcome={rule}"));
     }
     assert_eq!(status(&server, "not a token"), 401);
     elsewhere.says(200, &live(&server, "u-1"));
@@ -263,7 +262,7 @@ fn refuses_to_start_without_all_it_needs() {
 }
 
 #[test]
-fn shows_which_rules_are_asked_of_a_token_from_elsewhere() {
+fn shows_which_checks_are_made_of_a_token_from_elsewhere() {
     let elsewhere = Elsewhere::start();
     let server = elsewhere.serve_with(&["--explain=json"]);
     let good = live(&server, "u-1");
@@ -272,9 +271,11 @@ fn shows_which_rules_are_asked_of_a_token_from_elsewhere() {
         answer[name] = value;
         answer
     };
-    let own = ["foreign-host", "foreign-origin", "no-token", "repeated-authorization", "token-in-query"];
-    let own = [&own[..], &["empty-authorization", "not-bearer", "malformed-token"]].concat();
-    let told = ["undecided", "unknown-token", "expired", "wrong-audience"]; // whether it was revoked isn't said
+    let own =
+        ["host_is_ours", "origin_is_allowed", "has_authorization", "one_authorization", "no_token_in_query"];
+    let own = [&own[..], &["not_empty", "scheme_is_bearer", "token_well_formed"]].concat();
+    // Whether the token was revoked, the other server doesn't say.
+    let told = ["token_looked_up", "token_known", "not_expired", "audience_is_ours"];
     for (place, answer) in [
         (0, json!(null)),
         (1, but("active", json!(false))),
@@ -285,17 +286,17 @@ fn shows_which_rules_are_asked_of_a_token_from_elsewhere() {
     ] {
         elsewhere.says(if answer.is_null() { 500 } else { 200 }, &answer);
         status(&server, "a.token");
-        let shown: Value = serde_json::from_str(&server.next_log_with("\"rules\"")).expect("JSON");
-        let rules = shown["rules"].as_array().expect("rules").iter();
-        let rules: Vec<_> =
-            rules.map(|rule| (rule["rule"].as_str().expect("a name"), rule["held"] == true)).collect();
-        let mut asked = [&own[..], &told[..(place + 1).min(4)]].concat();
+        let shown: Value = serde_json::from_str(&server.next_log_with("\"checks\"")).expect("JSON");
+        let checks = shown["checks"].as_array().expect("checks").iter();
+        let checks: Vec<_> =
+            checks.map(|check| (check["check"].as_str().expect("a name"), check["held"] == true)).collect();
+        let mut made = [&own[..], &told[..(place + 1).min(4)]].concat();
         if place == 4 {
-            asked.extend(["undecided", "no-scope", "admitted"]); // the first time: is this person's row there?
+            made.push("has_known_scope");
         }
-        let last = asked.len() - 1;
+        let last = made.len() - 1;
         let expected: Vec<_> =
-            asked.into_iter().enumerate().map(|(at, name)| (name, at < last || place == 4)).collect();
-        assert_eq!(rules, expected, "{answer}");
+            made.into_iter().enumerate().map(|(at, name)| (name, at < last || place == 4)).collect();
+        assert_eq!(checks, expected, "{answer}");
     }
 }

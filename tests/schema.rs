@@ -1,10 +1,9 @@
 //! The check that every other test relies on to find an invalid message: it takes what is right and finds each fault.
 
-mod support;
-
 use serde_json::{Value, json};
-use support::schema::{Judge, Sent, check_exchange, fault, fault_by};
-use support::{Folder, Reply};
+
+use crate::support::schema::{Judge, Sent, check_exchange, fault, fault_by};
+use crate::support::{self, Folder, Reply};
 
 const LEGACY: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
 const MODERN: &str = "2026-07-28";

@@ -1,7 +1,7 @@
 # Chapters 5, 6 and 7 as three functions, so that the chapters behind them can begin where they need to.
 # They use $BASE, and $PASSWORD of demo@localhost.
 
-# PKCE: what a verifier looks like from outside.
+# PKCE: the code challenge of the verifier $1, its hash.
 challenge_of() {
   printf %s "$1" | sha256sum | cut -c 1-64 | tr a-f A-F | basenc --base16 -d | basenc --base64url | tr -d =
 }
@@ -32,7 +32,7 @@ owner_allows() {
   [ "$(curl -s -o /dev/null -w '%{http_code}' -b "$JAR" -c "$JAR" "$BASE/sign-in" \
     --data-urlencode "request=$QUERY" -d "form=$FORM" \
     -d email=demo@localhost --data-urlencode "password=$PASSWORD")" = 303 ] ||
-    echo "nobody is signed in: is '$PASSWORD' the password of demo@localhost?"
+    echo "the sign-in failed: is '$PASSWORD' the password of demo@localhost?"
   FORM=$(curl -s -b "$JAR" -c "$JAR" "$BASE/authorize?$QUERY" | hidden form)
   TICKS=$(for scope in $(printf %s "$1"); do printf '&%s=1' "$scope"; done)
   CODE=$(curl -s -i -b "$JAR" -c "$JAR" "$BASE/authorize" --data-urlencode "request=$QUERY" \

@@ -1,48 +1,52 @@
-//! `epicme client`: clients that the operator registers, for those that can't register themselves and for resource
-//! servers that introspect.
+//! `epicme client`: clients that the operator registers.
+//!
+//! Knows no endpoint. Most clients register themselves. The operator does it for one that can't, and for a resource
+//! server that introspects tokens: that right can't be had by registering oneself.
 
-use super::{CliError, CommandLine, complain, say, table};
+use super::{CliError, CommandLine, note, say, table};
 use crate::clock::Timestamp;
 use crate::json;
-use crate::mcp::wording;
 use crate::oauth::clients::{self, NewClient};
 use crate::oauth::register::Registration;
-use crate::oauth::{Fault, redirect};
+use crate::oauth::{OAuthError, redirect};
+use crate::text;
 
 /// Registers a client by its redirect URIs, or from a client metadata document (RFC 7591 §2), and prints its id, and
-/// its secret if it has one.
+/// its secret if it has one. The same checks apply as to a client that registers itself: a redirect URI that is
+/// dangerous there is dangerous here.
 pub(super) fn add(line: &CommandLine, what: &[&str]) -> Result<(), CliError> {
     let new = match (line.value("metadata"), what) {
         (Some(path), []) => {
-            let octets =
-                std::fs::read(&path).map_err(|error| CliError::Failed(format!("{path}: {error}")))?;
+            let bytes = std::fs::read(&path).map_err(|error| CliError::Failed(format!("{path}: {error}")))?;
             let metadata =
-                json::parse(&octets).map_err(|error| CliError::Failed(format!("{path}: {error}")))?;
-            let refused = |fault: Fault| CliError::Failed(format!("{path}: {}", fault.message()));
-            let Registration { name, redirect_uris, auth_method, .. } =
-                Registration::read(&metadata).map_err(refused)?;
-            let name = name.unwrap_or_else(|| redirect::destination(&redirect_uris[0]).to_owned());
+                json::parse(&bytes).map_err(|error| CliError::Failed(format!("{path}: {error}")))?;
+            let refused = |error: OAuthError| CliError::Failed(format!("{path}: {error}"));
+            let registration = Registration::read(&metadata).map_err(refused)?;
+            let name = registration.shown_name();
+            let Registration { redirect_uris, auth_method, .. } = registration;
             NewClient { name, redirect_uris, auth_method, registered_by: "operator" }
         }
+        // A client that only introspects needs no redirect URI, since no browser is ever sent to it.
         (None, [name, uris @ ..]) if !uris.is_empty() || line.flag("confidential") => {
             for uri in uris {
-                redirect::check(uri).map_err(|bad| CliError::Failed(format!("{uri}: {}", bad.message())))?;
+                redirect::check(uri).map_err(|bad| CliError::Failed(format!("{uri}: {bad}")))?;
             }
             let redirect_uris = uris.iter().map(|uri| (*uri).to_owned()).collect();
             let auth_method = if line.flag("confidential") { "client_secret_basic" } else { "none" };
             NewClient { name: (*name).to_owned(), redirect_uris, auth_method, registered_by: "operator" }
         }
         _ => {
-            let usage = "epicme client add takes NAME REDIRECT-URI..., or --metadata FILE";
+            let usage =
+                "epicme client add takes NAME REDIRECT-URI..., NAME --confidential, or --metadata FILE";
             return Err(CliError::Usage(usage.to_owned()));
         }
     };
-    let failed = |fault: Fault| CliError::Failed(fault.message());
+    let failed = |error: OAuthError| CliError::Failed(error.to_string());
     let (id, secret) = clients::insert(&line.open()?, new, Timestamp::now()).map_err(failed)?;
     say(&id);
     if let Some(secret) = secret {
         say(&secret);
-        complain("the second line is the client's secret; it is shown this once");
+        note("the second line is the client's secret; it is shown this once");
     }
     Ok(())
 }
@@ -51,12 +55,12 @@ pub(super) fn add(line: &CommandLine, what: &[&str]) -> Result<(), CliError> {
 pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
     let listed = clients::list(&line.open_existing()?)?;
     if listed.is_empty() {
-        complain("no clients yet; most register themselves when they connect");
+        note("no clients yet; most register themselves when they connect");
         return Ok(());
     }
     let rows = listed.into_iter().map(|client| {
         // A client wrote its own name: what could move the cursor or end the line doesn't reach the terminal.
-        let name: String = client.name.chars().filter(|letter| wording::is_harmless(*letter)).collect();
+        let name = text::displayable(&client.name);
         let uris = client.redirect_uris.join(" ");
         vec![client.id, client.registered_by, client.auth_method, client.created_at.iso8601(), name, uris]
     });
@@ -64,13 +68,13 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Removes a client; its tokens end with it.
+/// Removes a client; its grants and tokens end with it. A client that registered itself can register again, and then
+/// has to ask the person again.
 pub(super) fn remove(line: &CommandLine, id: &str) -> Result<(), CliError> {
-    match clients::remove(&line.open_existing()?, id)? {
-        true => {
-            complain(&format!("{id} is removed, with everything that it was given"));
-            Ok(())
-        }
-        false => Err(CliError::Failed(format!("there is no client {id}; epicme client list shows them"))),
+    if clients::remove(&line.open_existing()?, id)? {
+        note(&format!("{id} is removed, with everything that it was given"));
+        Ok(())
+    } else {
+        Err(CliError::Failed(format!("there is no client {id}; epicme client list shows them")))
     }
 }

@@ -1,6 +1,8 @@
 //! `epicme serve --demo`: a person, a token and three entries, and what to paste to see the gate at work.
 //!
-//! The entries are written over the wire with the token, like anybody's: there is no side door to the journal.
+//! Knows no journal. The entries are written over HTTP with the token, as any client would write them: nothing
+//! reaches the journal but through the gate, the demo included. So the demo is also a first test of the server that
+//! was just started.
 
 use std::net::SocketAddr;
 
@@ -9,8 +11,8 @@ use serde_json::{Value, json};
 use super::{CliError, say};
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::http::client::{self, Bounds, Request};
 use crate::limits;
-use crate::outgoing::{self, Bounds, Outgoing};
 use crate::scope::Scopes;
 use crate::secret::{self, TokenText};
 use crate::site;
@@ -52,10 +54,15 @@ const ENTRIES: [(&str, &str, &str, &str, &[usize]); 3] = [
 ];
 
 /// Adds the person and the token, has the entries written, and prints all of it once.
+///
+/// The password is drawn at random: a fixed one would be known to everyone who has read this file, and demos stay
+/// running longer than was meant.
 pub(super) fn fill(app: &App, bound: SocketAddr) -> Result<(), CliError> {
     let password = secret::random_text::<12>();
     let hash = secret::hash_password(&password);
     let (now, resource) = (Timestamp::now(), app.site.audience().to_owned());
+    // One transaction: a person who was left without a token would make the next start take this for a database that
+    // is in use, and print no example.
     let token = app.store.write(move |connection| {
         let user_id = users::insert_hashed(connection, EMAIL, &hash, now)?.ok_or(StoreError::Abandoned)?;
         let (scopes, label, seconds) = (Scopes::ALL, "demo".to_owned(), limits::DEMO_TOKEN_SECONDS);
@@ -67,8 +74,8 @@ pub(super) fn fill(app: &App, bound: SocketAddr) -> Result<(), CliError> {
     })?;
     write_entries(bound, &token)?;
 
-    let origin = app.site.origin_for(None).unwrap_or_default();
-    let (url, token) = (format!("{origin}{}", site::MCP), token.reveal());
+    let base_url = app.site.base_url_for(None).unwrap_or_default();
+    let (url, token) = (format!("{base_url}{}", site::MCP), token.reveal());
     say(&format!(
         "
 MCP URL   {url}
@@ -76,7 +83,7 @@ Person    {EMAIL}, password {password}
 Token     {token}
           (this is shown once; the token is good for a day)
 
-Knock without the token. The answer is a 401, and its challenge says where to get one:
+Send a request without the token. The answer is a 401, and its challenge says where to get one:
 
   curl -i {url} -H 'Content-Type: application/json' -d '{whoami}'
 
@@ -116,18 +123,21 @@ fn write_entries(bound: SocketAddr, token: &TokenText) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The request that calls a tool. The curl lines that are printed hold it as well.
 fn call(tool: &str, arguments: Value) -> Value {
     json!({
         "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": arguments },
     })
 }
 
-/// Sends one call and gives the structured content of its result.
+/// Sends one call and returns the structured content of its result. It is sent to the address that the server has
+/// just bound, with a `Host` that is one of its names, and within bounds: if the server doesn't answer, the start
+/// fails.
 fn post(bound: SocketAddr, token: &TokenText, message: &Value) -> Result<Value, CliError> {
     let failed = |why: &str| CliError::Failed(format!("can't write the example entries: {why}"));
     let (host, authorization) = (format!("localhost:{}", bound.port()), format!("Bearer {}", token.reveal()));
     let message = message.to_string();
-    let call = Outgoing {
+    let call = Request {
         address: bound,
         method: "POST",
         host: &host,
@@ -140,8 +150,8 @@ fn post(bound: SocketAddr, token: &TokenText, message: &Value) -> Result<Value, 
         body: message.as_bytes(),
     };
     let bounds = Bounds { deadline: limits::ANSWER_DEADLINE, body_bytes_max: Some(limits::ANSWER_BYTES_MAX) };
-    let answer = outgoing::ask(&call, bounds).and_then(|answer| answer.body);
-    let body = answer.map_err(|fault| failed(&format!("the answer {}", fault.message())))?;
+    let answer = client::send(&call, bounds).and_then(|answer| answer.body);
+    let body = answer.map_err(|error| failed(&error.to_string()))?;
     let mut answer: Value = serde_json::from_slice(&body).unwrap_or_default();
     match answer["result"]["structuredContent"].take() {
         Value::Null => Err(failed(&answer.to_string())),

@@ -1,15 +1,18 @@
 //! `epicme doctor`: walks to another server and prints what a client would meet there.
+//!
+//! Knows no step of the walk, only whether it ended well. It opens no database: the server may be any in the world.
 
 use super::{CliError, CommandLine, say};
-use crate::doctor::url::{Url, Ways};
+use crate::doctor::url::{ConnectMap, Url};
 use crate::doctor::{self, Verdict};
 
-/// Walks to `url`; fails unless a client could connect there.
+/// Walks to `url`; the exit code is 0 only if a client could connect there.
 pub(super) fn walk(line: &CommandLine, url: &str) -> Result<(), CliError> {
-    let form = "epicme doctor takes the URL that people give to their client, like http://127.0.0.1:8787/mcp";
-    let url = Url::parse(url).ok_or_else(|| CliError::Usage(form.to_owned()))?;
-    let ways = Ways::new(&url, line.value("connect").as_deref()).map_err(CliError::Usage)?;
-    match doctor::walk(&url, &ways, &mut say) {
+    let usage =
+        "epicme doctor takes the URL that people give to their client, like http://127.0.0.1:8787/mcp";
+    let url = Url::parse(url).ok_or_else(|| CliError::Usage(usage.to_owned()))?;
+    let connect_map = ConnectMap::new(&url, line.value("connect").as_deref()).map_err(CliError::Usage)?;
+    match doctor::walk(&url, &connect_map, &mut say) {
         Verdict::Could => Ok(()),
         _ => Err(CliError::Refused),
     }

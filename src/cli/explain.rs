@@ -1,71 +1,80 @@
-//! `epicme explain`: what the gate would say to a token, asked on the database alone.
+//! `epicme explain`: what the gate would decide about a token, from the database alone.
 //!
-//! Knows no rule: it calls [`Gate::judge`] as the server does, and prints what it hears. It never prints the token.
+//! Knows no check itself: it calls [`Gate::check_token`] as the server does, and prints what that records. A second
+//! implementation of the checks would one day disagree with the first, and then the explanation would be wrong just
+//! when it is needed. It never prints the token.
+//!
+//! It says more than a response may. A client learns that its token is invalid; the operator, who has the database
+//! anyway, learns why.
 
 use std::io::{self, Read};
 
 use super::{CliError, CommandLine, say, serve};
 use crate::clock::Timestamp;
-use crate::exchange::{Exchange, Watched};
-use crate::explain;
+use crate::dates;
 use crate::gate::Gate;
 use crate::limits;
-use crate::mcp::{tools, wording};
+use crate::log::{RequestLog, wire_view};
+use crate::mcp::tools;
 use crate::oauth::clients;
 use crate::scope::Scopes;
 use crate::secret::TokenText;
 use crate::settings;
 use crate::site::{self, Site};
+use crate::stderr;
 use crate::store::{Store, StoreError};
+use crate::text;
 use crate::tokens;
-use crate::trace;
 use crate::users;
 
-/// Says what the gate would decide about a text that follows `Bearer`, and why; `-` stands for standard input.
+/// Prints what the gate would decide about a text that follows `Bearer`, and why; `-` stands for standard input. The
+/// time and the scopes are arguments, so a person can ask what will be tomorrow, or what another tool would need.
 pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
     let needs = line.value("scope").map(|text| needs(&text)).transpose()?;
     let now = match line.value("at") {
         None => Timestamp::now(),
-        Some(text) => Timestamp::parse(&text).ok_or_else(|| {
+        Some(text) => dates::read_utc(&text).ok_or_else(|| {
             CliError::Usage(format!("--at takes 2026-07-28 or 2026-07-28T09:30:00Z, not {text:?}"))
         })?,
     };
-    let elsewhere = "the authorization server elsewhere knows its tokens; ask it by epicme serve --explain";
+    // The tokens of another authorization server are not in this database, and only that server can judge them.
+    let external = "another authorization server issues the tokens, and only it can judge them: start the server with \
+                    epicme serve --explain, and let the client send its token";
     if line.value("authorization-server").is_some() {
-        return Err(CliError::Usage(elsewhere.to_owned()));
+        return Err(CliError::Usage(external.to_owned()));
     }
     let presented = presented(text)?;
     let store = line.open_existing()?;
-    if settings::elsewhere(&store)? {
-        return Err(CliError::Usage(elsewhere.to_owned()));
+    if settings::has_external_issuer(&store)? {
+        return Err(CliError::Usage(external.to_owned()));
     }
     let site = site(line, &store)?;
-    let origin = site.origin_for(None).unwrap_or_default();
+    let base_url = site.base_url_for(None).unwrap_or_default();
 
     for (name, value) in about(&store, &presented).unwrap_or_default() {
         say(&format!("{name:10}{value}"));
     }
-    say(&format!("{:10}{}, at {origin}{}\n", "Asked", now.iso8601(), site::MCP));
-    let mut exchange = Exchange { watched: Some(Watched::default()), ..Exchange::default() };
-    let gate = Gate { origin, site: &site, store: &store, remote: None, now };
-    let caller = gate.judge(presented.as_bytes(), &mut exchange);
+    say(&format!("{:10}{}, at {base_url}{}\n", "Checked", now.iso8601(), site::MCP));
+    let log = RequestLog::with_details();
+    let gate = Gate { base_url, site: &site, store: &store, introspector: None, now, log: Some(&log) };
+    let caller = gate.check_token(presented.as_bytes());
     let permitted = caller.and_then(|caller| match needs {
         None => Ok(()),
-        Some((needs, operation)) => caller.permit(needs, operation, &mut exchange).map(drop),
+        Some((needs, operation)) => caller.require_scopes(needs, operation, &log),
     });
-    for (rule, held) in exchange.watched.iter().flat_map(|watched| &watched.steps) {
-        say(&explain::step(*rule, *held));
+    for (check, held) in log.checks() {
+        say(&wire_view::check_line(check, held));
     }
     match permitted {
         Ok(()) if needs.is_some() => say("\nThe gate opens, and the operation is permitted."),
-        Ok(()) => say("\nThe gate opens. What a call needs is asked next: --scope asks it here."),
+        Ok(()) => say("\nThe gate opens. Which scope a call needs is checked next: --scope checks it here."),
         Err(refusal) => {
             say("");
-            explain::answer(&refusal.answer()).iter().for_each(|line| say(line));
+            wire_view::answer(&refusal.response()).iter().for_each(|line| say(line));
             say("");
-            trace::finish(); // what the gate noted of a database that can't be asked
-            let hint = refusal.rule.remedy().into_iter();
-            hint.flat_map(|hint| explain::wrapped("", hint, " ")).for_each(|line| say(&line));
+            stderr::finish(); // what the gate noted about a database that can't be read
+            let remedy = refusal.check.facts().remedy.into_iter();
+            remedy.flat_map(|remedy| wire_view::wrapped("", remedy, " ")).for_each(|line| say(&line));
             return Err(CliError::Refused);
         }
     }
@@ -75,7 +84,7 @@ pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
 /// The scopes that `--scope` asks for, by their names or by a tool's, and what the 403 calls the operation.
 fn needs(text: &str) -> Result<(Scopes, &'static str), CliError> {
     if let Some(tool) = tools::find(text) {
-        return Ok((tool.needs(), tool.name));
+        return Ok((tool.scopes(), tool.name));
     }
     match Scopes::parse(text) {
         Ok(scopes) if !scopes.is_empty() => Ok((scopes, "this operation")),
@@ -86,8 +95,9 @@ fn needs(text: &str) -> Result<(Scopes, &'static str), CliError> {
     }
 }
 
-/// The text to be judged, without the white space around it, as in a field. An option's words may be seen by others of
-/// this machine, and the shell remembers them; standard input may not.
+/// The text to be judged, without the white space around it, which a field doesn't have either. As an argument other
+/// people of this machine can see it in the list of processes, and the shell keeps it; on standard input neither is
+/// so.
 fn presented(text: &str) -> Result<String, CliError> {
     let mut presented = text.to_owned();
     if text == "-" {
@@ -97,6 +107,7 @@ fn presented(text: &str) -> Result<String, CliError> {
     }
     let presented = presented.trim_ascii();
     match presented.get(.."bearer ".len()) {
+        // Pasted with its scheme. The gate would call it malformed, which is right and doesn't help.
         Some(scheme) if scheme.eq_ignore_ascii_case("bearer ") => {
             Err(CliError::Usage("TOKEN is only what follows Bearer".to_owned()))
         }
@@ -104,21 +115,21 @@ fn presented(text: &str) -> Result<String, CliError> {
     }
 }
 
-/// The server that would be asked: the one that served this database last, unless the options say otherwise.
+/// The server that would make the checks: the one that served this database last, unless the options say otherwise.
 fn site(line: &CommandLine, store: &Store) -> Result<Site, CliError> {
     let listen = line.value("listen").unwrap_or_else(|| serve::LISTEN_DEFAULT.to_owned());
     let address = serve::listen_address(&listen)?;
     let known = settings::audience(store)?;
     let url = line.value("public-url").or_else(|| known.strip_suffix(site::MCP).map(str::to_owned));
-    let public = url.map(|url| Site::parse_public(&url)).transpose();
-    Ok(Site::new(address, public.map_err(|bad| CliError::Usage(bad.message().to_owned()))?))
+    Ok(Site::new(address, url.map(|url| Site::parse_public(&url)).transpose()?))
 }
 
-/// What the owner of the database may know of a token.
+/// What the database knows of a token, for its operator; nothing where the token isn't known. A failure here is no
+/// failure of the command: the checks that follow meet the same database, and say so.
 fn about(store: &Store, presented: &str) -> Result<Vec<(&'static str, String)>, StoreError> {
     let Some(token) = TokenText::parse(presented.as_bytes()) else { return Ok(Vec::new()) };
-    let Some(token) = tokens::find(store, &token)? else { return Ok(Vec::new()) };
-    let client = match &token.client_id {
+    let Some(token) = tokens::find(store, token.hash())? else { return Ok(Vec::new()) };
+    let client = match &token.holder.client_id {
         None => "the command line".to_owned(),
         Some(id) => {
             let name = clients::find(store, id)?.map(|client| client.name).unwrap_or_default();
@@ -130,15 +141,14 @@ fn about(store: &Store, presented: &str) -> Result<Vec<(&'static str, String)>, 
         resource => resource.to_owned(),
     };
     let known = [
-        ("Person", users::email_of(store, token.user_id)?),
+        ("Person", users::email_of(store, token.holder.user_id)?),
         ("Made for", Some(made_for)),
         ("Client", Some(client)),
-        ("Scopes", Some(token.scopes.to_string())),
+        ("Scopes", Some(token.holder.scopes.to_string())),
         ("Made", Some(token.created_at.iso8601())),
-        ("Expires", Some(token.expires_at.iso8601())),
+        ("Expires", Some(token.holder.expires_at.iso8601())),
         ("Revoked", token.revoked_at.map(Timestamp::iso8601)),
     ];
     // Clients and other servers choose their names: what could move the cursor doesn't reach the terminal.
-    let plain = |value: String| value.chars().filter(|letter| wording::is_harmless(*letter)).collect();
-    Ok(known.into_iter().filter_map(|(name, value)| Some((name, plain(value?)))).collect())
+    Ok(known.into_iter().filter_map(|(name, value)| Some((name, text::displayable(&value?)))).collect())
 }

@@ -1,7 +1,15 @@
 //! The command line: words and options → one command.
 //!
-//! Knows no requests. Every option can also come from a variable `EPICME_…`. Exit codes: 0 done, 1 failed or refused,
-//! 2 the command line itself is wrong; a message on standard error says what to do next.
+//! Knows no requests. Every option can also come from a variable `EPICME_…`, because a container or a service file
+//! sets variables more easily than arguments, and because a secret in an argument can be seen in the list of
+//! processes.
+//!
+//! A script can rely on this: standard output holds only what was asked for (a token, a list), all else is on
+//! standard error. The exit code is 0 when the command was done, 1 when it failed or the answer is no, 2 when the
+//! command line itself is wrong. Each message says what to do next.
+//!
+//! The options are read by hand, over `lexopt`. The crates that derive a command line from a type are many times the
+//! size of this folder, and write a help that fills several screens.
 
 mod client;
 mod demo;
@@ -11,7 +19,9 @@ mod serve;
 mod token;
 mod user;
 
+use std::error::Error;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,9 +30,11 @@ use lexopt::{Arg, Parser};
 
 use crate::limits;
 use crate::secret::TOKEN_PREFIX;
+use crate::site::BadUrl;
 use crate::store::{OpenError, Store, StoreError};
 use crate::users::{self, BadCredential};
 
+/// It fits a terminal of 24 lines and 80 columns, which a test checks: what scrolls away isn't read.
 const HELP: &str = "\
 epicme - a private journal for MCP clients, behind an OAuth gate
 
@@ -36,14 +48,14 @@ OPTION              MEANING                               VARIABLE
 --database FILE     the journal's file, default epicme.db EPICME_DATABASE
 --listen ADDR:PORT  where to listen; port 0: a free one   EPICME_LISTEN
 --public-url URL    https://HOST, as clients call it      EPICME_PUBLIC_URL
---demo              an example if nobody is there yet     EPICME_DEMO=1
+--demo              fill a new database with an example   EPICME_DEMO=1
 --require-confirmation  only confirmed deletes EPICME_REQUIRE_CONFIRMATION
---explain[=json]    show each exchange, rule by rule      EPICME_EXPLAIN
---password-stdin    take it from standard input           EPICME_PASSWORD_STDIN
+--explain[=json]    show each request, check by check     EPICME_EXPLAIN
+--password-stdin    take the password from standard input EPICME_PASSWORD_STDIN
 --scope LIST        user:read {entries,tags}:{read,write} EPICME_SCOPE
---at TIME           ask about 2026-07-28[T09:30:00Z]      EPICME_AT
+--at TIME           check at 2026-07-28[T09:30:00Z]       EPICME_AT
 --expires TIME      like 90s 15m 12h 30d                  EPICME_EXPIRES
---label TEXT        what you call the token               EPICME_LABEL
+--label TEXT        a name for the token, for your lists  EPICME_LABEL
 --metadata FILE     a client's own metadata document      EPICME_METADATA
 --confidential      the new client gets a secret          EPICME_CONFIDENTIAL
 If tokens come from another server, serve takes --authorization-server URL
@@ -56,7 +68,7 @@ const OPTIONS: [(&str, bool); 18] = [
     ("public-url", true),
     ("demo", false),
     ("require-confirmation", false),
-    ("explain", false), // or with a form: --explain=json
+    ("explain", false), // its value is optional: --explain=json
     ("at", true),
     ("password-stdin", false),
     ("scope", true),
@@ -71,7 +83,7 @@ const OPTIONS: [(&str, bool); 18] = [
     ("connect", true),
 ];
 
-/// What `serve` takes.
+/// What `serve` takes. The secret is an option so that it has a variable; the help names the variable alone.
 const SERVE_OPTIONS: [&str; 9] = [
     "listen",
     "public-url",
@@ -85,14 +97,28 @@ const SERVE_OPTIONS: [&str; 9] = [
 ];
 
 /// Why a command wasn't done.
+#[derive(Debug)]
 enum CliError {
     /// The command line is wrong.
     Usage(String),
     /// The command was understood and failed.
     Failed(String),
-    /// The answer is no, and it has been printed.
+    /// The answer to a question (`explain`, `doctor`) is no, and it has been printed: nothing went wrong, but a
+    /// script must be able to tell it from a yes.
     Refused,
 }
+
+impl fmt::Display for CliError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CliError::Usage(why) => write!(out, "{why}\nepicme help shows the commands and options"),
+            CliError::Failed(why) => out.write_str(why),
+            CliError::Refused => out.write_str("the answer is no"),
+        }
+    }
+}
+
+impl Error for CliError {}
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> CliError {
@@ -106,30 +132,32 @@ impl From<lexopt::Error> for CliError {
     }
 }
 
-impl From<BadCredential> for CliError {
-    fn from(bad: BadCredential) -> CliError {
-        CliError::Failed(bad.message().to_owned())
+impl From<BadUrl> for CliError {
+    fn from(bad: BadUrl) -> CliError {
+        CliError::Usage(bad.to_string())
     }
 }
 
-/// Runs the command that `arguments` (without the program's name) ask for.
+impl From<BadCredential> for CliError {
+    fn from(bad: BadCredential) -> CliError {
+        CliError::Failed(bad.to_string())
+    }
+}
+
+/// Runs the command that `arguments` ask for, the program's own name not among them.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match CommandLine::parse(arguments).and_then(|line| line.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(CliError::Refused) => ExitCode::from(1),
-        Err(CliError::Failed(why)) => {
-            complain(&without_token(&why));
-            ExitCode::from(1)
-        }
-        Err(CliError::Usage(why)) => {
-            let why = without_token(&why);
-            complain(&format!("{why}\nepicme help shows the commands and options"));
-            ExitCode::from(2)
+        Err(error) => {
+            note(&without_token(&error.to_string()));
+            ExitCode::from(if matches!(error, CliError::Usage(_)) { 2 } else { 1 })
         }
     }
 }
 
-/// A message that repeats the command line, without the token that somebody put in the wrong place.
+/// A message that repeats the command line, with every token in it cut to its prefix. A person who puts a token in
+/// the wrong place shouldn't find it in the log of the terminal or of a build as well.
 fn without_token(message: &str) -> String {
     let mut parts = message.split(TOKEN_PREFIX);
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -143,7 +171,9 @@ fn without_token(message: &str) -> String {
 
 /// The words and options of one call.
 struct CommandLine {
+    /// What isn't an option: the command, and what it works on.
     words: Vec<String>,
+    /// Names without their dashes, each at most once. An option without a value has "1", as its variable would.
     options: Vec<(&'static str, String)>,
 }
 
@@ -153,6 +183,7 @@ impl CommandLine {
         let mut parser = Parser::from_args(arguments);
         while let Some(argument) = parser.next()? {
             match argument {
+                // Wherever it stands: a person adds --help to a command that they have begun to type.
                 Arg::Short('h') | Arg::Long("help") => line.words.insert(0, "help".to_owned()),
                 Arg::Short('V') | Arg::Long("version") => line.words.insert(0, "version".to_owned()),
                 Arg::Long(name) => {
@@ -166,6 +197,7 @@ impl CommandLine {
                         }
                         _ => "1".to_owned(),
                     };
+                    // Of two values one would be ignored, and the person would not know which.
                     if line.options.iter().any(|(known, _)| *known == name) {
                         return Err(CliError::Usage(format!("--{name} is there twice")));
                     }
@@ -178,6 +210,7 @@ impl CommandLine {
         Ok(line)
     }
 
+    /// Runs the one command that the words name, with the options that it takes.
     fn run(&self) -> Result<(), CliError> {
         let words: Vec<_> = self.words.iter().map(String::as_str).collect();
         match words[..] {
@@ -189,27 +222,25 @@ impl CommandLine {
                 say(&format!("epicme {}", env!("CARGO_PKG_VERSION")));
                 Ok(())
             }
-            ["serve"] => self.only(&SERVE_OPTIONS).and_then(|()| serve::serve(self)),
-            ["user", "add", email] => self.only(&["password-stdin"]).and_then(|()| user::add(self, email)),
-            ["user", "list"] => self.only(&[]).and_then(|()| user::list(self)),
-            ["user", "passwd", email] => {
-                self.only(&["password-stdin"]).and_then(|()| user::passwd(self, email))
+            ["serve"] => serve::serve(self.accept_only(&SERVE_OPTIONS)?),
+            ["user", "add", email] => user::add(self.accept_only(&["password-stdin"])?, email),
+            ["user", "list"] => user::list(self.accept_only(&[])?),
+            ["user", "passwd", email] => user::passwd(self.accept_only(&["password-stdin"])?, email),
+            ["user", "remove", email] => user::remove(self.accept_only(&[])?, email),
+            ["token", "create", email] => {
+                token::create(self.accept_only(&["scope", "expires", "label", "public-url"])?, email)
             }
-            ["user", "remove", email] => self.only(&[]).and_then(|()| user::remove(self, email)),
-            ["token", "create", email] => self
-                .only(&["scope", "expires", "label", "public-url"])
-                .and_then(|()| token::create(self, email)),
-            ["doctor", url] => self.only(&["connect"]).and_then(|()| doctor::walk(self, url)),
+            ["token", "list"] => token::list(self.accept_only(&[])?),
+            ["token", "revoke", id] => token::revoke(self.accept_only(&[])?, id),
             ["client", "add", ref what @ ..] => {
-                self.only(&["metadata", "confidential"]).and_then(|()| client::add(self, what))
+                client::add(self.accept_only(&["metadata", "confidential"])?, what)
             }
-            ["client", "list"] => self.only(&[]).and_then(|()| client::list(self)),
-            ["client", "remove", id] => self.only(&[]).and_then(|()| client::remove(self, id)),
-            ["explain", text] => self
-                .only(&["scope", "at", "listen", "public-url"])
-                .and_then(|()| explain::explain(self, text)),
-            ["token", "list"] => self.only(&[]).and_then(|()| token::list(self)),
-            ["token", "revoke", id] => self.only(&[]).and_then(|()| token::revoke(self, id)),
+            ["client", "list"] => client::list(self.accept_only(&[])?),
+            ["client", "remove", id] => client::remove(self.accept_only(&[])?, id),
+            ["explain", text] => {
+                explain::explain(self.accept_only(&["scope", "at", "listen", "public-url"])?, text)
+            }
+            ["doctor", url] => doctor::walk(self.accept_only(&["connect"])?, url),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
             ["user" | "token" | "client" | "serve" | "doctor" | "explain" | "version", ..] => {
                 Err(CliError::Usage(format!("epicme {} is not complete, or too long", self.command())))
@@ -218,27 +249,32 @@ impl CommandLine {
         }
     }
 
-    /// The command as a message may repeat it: a token is no part of it.
+    /// The command as a message may repeat it. What follows `explain` is a token, or was meant to be one.
     fn command(&self) -> String {
         let words = if self.words[0] == "explain" { &self.words[..1] } else { &self.words };
         words.join(" ")
     }
 
-    /// Refuses options that the command doesn't take, rather than let somebody believe that they worked.
-    fn only(&self, taken: &[&str]) -> Result<(), CliError> {
+    /// Refuses options that the command doesn't take: a person must not believe that they worked. A variable is no
+    /// error there, since it is set for all commands. It returns the line itself, so that the command gets it only
+    /// behind this check.
+    fn accept_only(&self, taken: &[&str]) -> Result<&CommandLine, CliError> {
         match self.options.iter().find(|(name, _)| *name != "database" && !taken.contains(name)) {
             Some((name, _)) => Err(CliError::Usage(format!("epicme {} takes no --{name}", self.command()))),
-            None => Ok(()),
+            None => Ok(self),
         }
     }
 
-    /// An option's value: from the command line, else from its variable.
+    /// An option's value: from the command line, else from its variable. An empty variable counts as unset, because
+    /// that is how a service file switches one off.
     fn value(&self, name: &str) -> Option<String> {
         let given = self.options.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         let variable = format!("EPICME_{}", name.to_ascii_uppercase().replace('-', "_"));
         given.or_else(|| std::env::var(variable).ok().filter(|value| !value.is_empty()))
     }
 
+    /// Whether an option without a value is on. Its variable can be set to 0, against one that was set for all
+    /// commands.
     fn flag(&self, name: &str) -> bool {
         self.value(name).is_some_and(|value| value != "0" && value != "false")
     }
@@ -250,46 +286,50 @@ impl CommandLine {
     /// Opens the database, or makes it.
     fn open(&self) -> Result<Store, CliError> {
         let path = self.database();
-        Store::open(&path).map_err(|error| self.unopened(&error))
+        Store::open(&path).map_err(|error| self.cannot_open(&error))
     }
 
-    fn unopened(&self, error: &OpenError) -> CliError {
+    fn cannot_open(&self, error: &OpenError) -> CliError {
         CliError::Failed(format!("{}: {error}", self.database().display()))
     }
 
-    /// A further command on the same database, as a person would paste it.
-    fn further(&self, command: &str) -> String {
+    /// A command to run next on the same database, as a person would paste it.
+    fn next_command(&self, command: &str) -> String {
         let program = std::env::args().next().unwrap_or_else(|| "epicme".to_owned());
         let named = self.value("database").map_or(String::new(), |path| {
-            let plain = path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"._-/".contains(&octet));
+            let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
             if plain { format!(" --database {path}") } else { format!(" --database '{path}'") }
         });
         format!("{program} {command}{named}")
     }
 
-    /// Opens the database that must be there: a mistyped name should not make an empty one.
+    /// Opens the database that must be there: a mistyped name must not make an empty one, in which the person would
+    /// then look for their journal.
     fn open_existing(&self) -> Result<Store, CliError> {
         let path = self.database();
-        match path.exists() {
-            true => self.open(),
-            false => Err(CliError::Failed(format!(
-                "there is no {}; epicme user add EMAIL makes it, --database names another",
+        if path.exists() {
+            self.open()
+        } else {
+            Err(CliError::Failed(format!(
+                "there is no {}; epicme user add EMAIL makes it, and --database FILE names another one",
                 path.display()
-            ))),
+            )))
         }
     }
 
-    /// A new password: from standard input, or asked for twice on the terminal, without echo.
+    /// A new password: from standard input, or typed twice on the terminal, which doesn't show it. There is no option
+    /// for it: the shell keeps arguments in its history, and every process of the machine can see them.
     fn new_password(&self) -> Result<String, CliError> {
         let password = if self.flag("password-stdin") {
             let mut text = String::new();
+            // One byte more than the longest password, and a line end of two: what is too long must be seen to be so.
             let read = io::stdin().take(limits::PASSWORD_BYTES_MAX as u64 + 3).read_to_string(&mut text);
             read.map_err(|error| CliError::Failed(format!("can't read the password: {error}")))?;
             let line = text.strip_suffix('\n').unwrap_or(&text);
             line.strip_suffix('\r').unwrap_or(line).to_owned()
         } else {
             let ask = |prompt: &str| {
-                let no_terminal = "no terminal to ask for the password on; use --password-stdin";
+                let no_terminal = "there is no terminal to type the password on; use --password-stdin";
                 rpassword::prompt_password(prompt).map_err(|_| CliError::Failed(no_terminal.to_owned()))
             };
             let password = ask("Password: ")?;
@@ -305,20 +345,24 @@ impl CommandLine {
 }
 
 fn utf8(text: &OsStr) -> Result<String, CliError> {
-    text.to_str().map(str::to_owned).ok_or_else(|| CliError::Usage(format!("{text:?} is not UTF-8")))
+    text.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| CliError::Usage(format!("{} is not UTF-8", text.display())))
 }
 
-/// Prints for the person or program that called. A reader that has gone is no reason to fail.
+/// Prints a result on standard output. `println!` would panic when the reader has gone, as `head` does; what was
+/// asked for has been done all the same.
 fn say(text: &str) {
     let _ = writeln!(io::stdout(), "{text}").and_then(|()| io::stdout().flush());
 }
 
-/// Prints for the person alone: what went wrong, or what to know.
-fn complain(text: &str) {
+/// Prints for the person, on standard error: what went wrong, or what to know. A program that reads the result
+/// doesn't get it.
+fn note(text: &str) {
     let _ = writeln!(io::stderr(), "epicme: {text}");
 }
 
-/// Prints rows under headings, in columns as wide as they need.
+/// Prints rows under headings, each column as wide as its longest cell.
 fn table(headings: &[&str], rows: Vec<Vec<String>>) {
     let headings = headings.iter().map(|heading| (*heading).to_owned()).collect();
     let rows: Vec<Vec<String>> = std::iter::once(headings).chain(rows).collect();

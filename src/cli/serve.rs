@@ -1,141 +1,162 @@
-//! `epicme serve`: opens the database, binds, serves until a signal comes, closes in order.
+//! `epicme serve`: opens the database, listens, serves until a signal comes, and closes in order.
+//!
+//! Knows no request. What can be wrong with the options is found before anything is opened, and what can be wrong
+//! with the database before a port is taken: a client that can connect finds a server that can serve.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{CliError, CommandLine, demo, say};
 use crate::app::App;
-use crate::remote::Remote;
-use crate::server::{self, Server};
+use crate::authority;
+use crate::http::server::{self, Server};
+use crate::introspection::Introspector;
+use crate::routes;
 use crate::settings;
 use crate::site::{self, Site};
+use crate::stderr::{self, View};
 use crate::store::Store;
-use crate::trace::{self, View};
 use crate::users;
 
+/// Only this machine can reach it. The port is above 1023, so it takes no special rights.
 pub(super) const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let address = listen_address(&line.value("listen").unwrap_or_else(|| LISTEN_DEFAULT.to_owned()))?;
-    let public = line.value("public-url").map(|url| Site::parse_public(&url)).transpose();
-    let public = public.map_err(|bad| CliError::Usage(bad.message().to_owned()))?;
-    if !address.ip().is_loopback() && public.as_ref().is_none_or(|origin| !origin.is_https()) {
+    let public = line.value("public-url").map(|url| Site::parse_public(&url)).transpose()?;
+    // This program speaks no TLS, and a bearer token works for everyone who can read it on its way (OAuth 2.1 §1.5).
+    // By an https public URL the operator says that a proxy stands in front of the server.
+    if !address.ip().is_loopback() && public.as_ref().is_none_or(|url| !url.is_https()) {
         return Err(CliError::Usage(format!(
             "{address} can be reached from other machines, where tokens would travel in the clear: put an https \
              proxy in front and name it with --public-url https://HOST, or listen on 127.0.0.1"
         )));
     }
-    let remote = remote(line)?;
+    let introspector = introspector(line)?;
     let view = view(line)?;
-    // From here on signals are kept for us, so that none is lost between the parts of the start.
+    // From here on signals are kept for this program and don't end it, so that none is lost between the parts of the
+    // start: a database that has been opened must be closed.
     let signals = Signals::new([SIGTERM, SIGINT]);
     let mut signals =
         signals.map_err(|error| CliError::Failed(format!("can't watch for signals: {error}")))?;
 
-    let store = Store::open_to_serve(&line.database()).map_err(|error| line.unopened(&error))?;
+    let store = Store::open_to_serve(&line.database()).map_err(|error| line.cannot_open(&error))?;
     let listeners = server::bind(address).map_err(|error| {
         let hint =
             if error.kind() == io::ErrorKind::AddrInUse { "; --listen takes another port" } else { "" };
         CliError::Failed(format!("can't listen on {address}: {error}{hint}"))
     })?;
-    let unbound = |error| CliError::Failed(format!("can't listen on {address}: {error}"));
-    let bound = listeners[0].local_addr().map_err(unbound)?;
+    let cannot_listen = |error| CliError::Failed(format!("can't listen on {address}: {error}"));
+    let bound = listeners[0].local_addr().map_err(cannot_listen)?; // port 0 has become a real one
     let site = Site::new(bound, public);
-    let seal = settings::seal(&store)?;
+    let signer = settings::signer(&store)?;
     settings::remember_audience(&store, site.audience())?;
-    settings::remember_elsewhere(&store, remote.is_some())?;
-    let nobody = users::list(&store)?.is_empty();
-    let origin = site.origin_for(None).unwrap_or_default().to_owned();
-    view.into_iter().for_each(trace::watch);
+    settings::remember_external_issuer(&store, introspector.is_some())?;
+    let has_users = !users::list(&store)?.is_empty();
+    let base_url = site.base_url_for(None).unwrap_or_default().to_owned();
+    view.into_iter().for_each(stderr::show_wire_view);
+    let app = Arc::new(App::new(site, store, signer, introspector, line.flag("require-confirmation")));
+    let shared = Arc::clone(&app);
     let server =
-        Server::start(listeners, App::new(site, store, seal, remote, line.flag("require-confirmation")))
-            .map_err(unbound)?;
+        Server::start(listeners, Box::new(move |request, peer| routes::handle(&shared, request, peer)))
+            .map_err(cannot_listen)?;
 
     say(&format!("listening on http://{bound}"));
-    let elsewhere = server.app().remote.is_some();
-    match (nobody, line.flag("demo")) {
-        _ if elsewhere => say(&format!(
-            "MCP URL {origin}{}\nTokens come from the authorization server elsewhere.",
-            site::MCP
+    match (&app.introspector, has_users, line.flag("demo")) {
+        (Some(introspector), ..) => say(&format!(
+            "MCP URL {base_url}{}\nTokens come from the authorization server {}",
+            site::MCP,
+            introspector.issuer()
         )),
-        (true, true) => demo::fill(server.app(), bound)?,
-        (true, false) => say(&format!(
-            "\nNobody is here yet. Open this link once to set up your journal:\n\n  {origin}{}?code={}\n\n\
-             or add somebody here, and make a token for a client:\n\n  {}\n  {}\n\nMCP URL {origin}{}",
+        (None, false, true) => demo::fill(&app, bound)?,
+        (None, false, false) => say(&format!(
+            "\nThis journal has no account yet. Open this link to create yours; it works once:\n\n  \
+             {base_url}{}?code={}\n\n\
+             or create it on the command line, and a token for a client:\n\n  {}\n  {}\n\nMCP URL {base_url}{}",
             site::SETUP,
-            server.app().setup_code,
-            line.further("user add you@example.com"),
-            line.further("token create you@example.com"),
+            app.setup_code,
+            line.next_command("user add you@example.com"),
+            line.next_command("token create you@example.com"),
             site::MCP
         )),
-        (false, _) => {
-            let token = line.further("token create EMAIL");
-            say(&format!("MCP URL {origin}{}\nA token for a client: {token}", site::MCP));
+        (None, true, _) => {
+            let token = line.next_command("token create EMAIL");
+            say(&format!("MCP URL {base_url}{}\nA token for a client: {token}", site::MCP));
         }
     }
 
     signals.forever().next();
-    // A second signal ends the program at once, as whoever sends it expects.
+    // A second signal ends the program at once, as a person who sends it expects. No write that was acknowledged is
+    // lost by that, since each was committed before (`store/writer.rs`).
     let second = move || _ = signals.forever().next().map(|_| std::process::exit(1));
-    let _ = std::thread::Builder::new().spawn(second); // without a thread to spare there is only the first
-    trace::stopping();
-    server.stop();
-    let closed = server.app().store.close();
-    trace::finish();
+    let _ = std::thread::Builder::new().spawn(second); // if no thread can be made, a second signal does nothing
+    stderr::note_stopping();
+    // The order matters. First, no further request is taken: a client whose event stream ends connects again at once,
+    // and must find the server gone, not one that refuses to open a stream. Then the open streams end, each with its
+    // last message. Only then does the server wait for requests in flight: an open stream is one of them and would
+    // use up the wait.
+    server.stop_accepting();
+    app.events.end();
+    server.finish();
+    let closed = app.store.close();
+    stderr::finish();
     Ok(closed?)
 }
 
-/// The form in which each exchange is shown, if it is. It is standard error that shows it, like the lines of the log whose
-/// place it takes: standard output holds the setup link and the example's token, which no view may show.
+/// How the wire view is written, if it is on. It goes to standard error, like the lines of the log whose place it
+/// takes. Standard output holds the setup link and the example's token, which the view must never show.
 fn view(line: &CommandLine) -> Result<Option<View>, CliError> {
     match line.value("explain").as_deref() {
         None | Some("0" | "false") => Ok(None),
         Some("1" | "true" | "text") => Ok(Some(View::Text)),
         Some("json") => Ok(Some(View::Json)),
-        Some(form) => Err(CliError::Usage(format!("--explain takes no form but json, not {form:?}"))),
+        Some(form) => Err(CliError::Usage(format!(
+            "--explain takes no form but json, so write --explain or --explain=json, not {form:?}"
+        ))),
     }
 }
 
-/// The authorization server elsewhere, if there is to be one.
-fn remote(line: &CommandLine) -> Result<Option<Remote>, CliError> {
+/// What asks the other authorization server about tokens, if the options name one. All four options or none: with a
+/// part of them the server would start as its own authorization server, which the operator didn't want.
+fn introspector(line: &CommandLine) -> Result<Option<Introspector>, CliError> {
     let names = ["authorization-server", "introspection-url", "introspection-id", "introspection-secret"];
     let values = names.map(|name| line.value(name));
     let [Some(issuer), Some(url), Some(id), Some(secret)] = &values else {
         return match values.iter().position(Option::is_none).filter(|_| values.iter().any(Option::is_some)) {
-            Some(missing) => Err(CliError::Usage(format!("--{} is missing", names[missing]))),
+            Some(missing) => Err(CliError::Usage(format!(
+                "--{} is missing; another authorization server needs all of --{}",
+                names[missing],
+                names.join(" --")
+            ))),
             None => Ok(None),
         };
     };
     if !is_issuer(issuer) {
-        let form = "--authorization-server takes an issuer identifier, https://HOST[/PATH]";
-        return Err(CliError::Usage(form.to_owned()));
+        let usage = "--authorization-server takes an issuer identifier, https://HOST[/PATH]";
+        return Err(CliError::Usage(usage.to_owned()));
     }
-    let https = "--introspection-url takes http://127.0.0.1:PORT/PATH: this program speaks no TLS, so let a proxy on \
+    let usage = "--introspection-url takes http://127.0.0.1:PORT/PATH: this program speaks no TLS, so let a proxy on \
                  this machine (socat, stunnel, nginx) forward that port to the https endpoint";
-    let remote = Remote::new(issuer, url, id, secret);
-    remote.map(Some).ok_or_else(|| CliError::Usage(https.to_owned()))
+    let introspector = Introspector::new(issuer, url, id, secret);
+    introspector.map(Some).ok_or_else(|| CliError::Usage(usage.to_owned()))
 }
 
-/// RFC 8414 §2: an https URL without query and fragment; http is for this machine only. It is kept as it stands, for
-/// clients compare it octet for octet.
+/// Whether a text can be an issuer identifier: an https URL without query and fragment (RFC 8414 §2); http is for
+/// this machine only. It is used as it stands, because clients compare it byte for byte.
 fn is_issuer(text: &str) -> bool {
     let host_ends = text.find("://").and_then(|colon| Some(colon + 3 + text[colon + 3..].find('/')?));
-    let visible = text.bytes().all(|octet| octet.is_ascii_graphic() && !b"?#\"".contains(&octet));
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"".contains(&byte));
     visible && Site::parse_public(&text[..host_ends.unwrap_or(text.len())]).is_ok()
 }
 
-/// An address to listen on. No name is ever resolved; `localhost` is the one that is known.
+/// Reads an address to listen on. No name is ever resolved; `localhost` is the one that is known.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, CliError> {
-    let localhost = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-    let address = match localhost {
-        Some(port) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
-        None => text.parse().ok(),
-    };
-    address.ok_or_else(|| {
+    authority::socket_address(text).ok_or_else(|| {
         CliError::Usage(format!("--listen takes ADDRESS:PORT like {LISTEN_DEFAULT}, not {text:?}"))
     })
 }

@@ -1,6 +1,10 @@
-//! `epicme token`: access tokens for clients that don't sign in by themselves, curl among them.
+//! `epicme token`: access tokens for clients that can't sign in by themselves, curl among them.
+//!
+//! Knows no client and no grant. Such a token isn't refreshed, so it lasts longer than those of the token endpoint:
+//! thirty days unless the operator says otherwise. It is as good as a password for that long, which is why its scope
+//! can be narrowed and why `revoke` ends it at once.
 
-use super::{CliError, CommandLine, complain, say, table, user};
+use super::{CliError, CommandLine, note, say, table, user};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::scope::Scopes;
@@ -9,7 +13,7 @@ use crate::site::{self, Site};
 use crate::tokens::{self, NewToken};
 use crate::users;
 
-/// Makes a token and prints it, alone, so that `TOKEN=$(epicme token create …)` works.
+/// Makes a token and prints it, alone on standard output, so that `TOKEN=$(epicme token create …)` works.
 pub(super) fn create(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let scopes = match line.value("scope") {
         None => Scopes::ALL,
@@ -30,13 +34,14 @@ pub(super) fn create(line: &CommandLine, email: &str) -> Result<(), CliError> {
         let max = limits::LABEL_CHARS_MAX;
         return Err(CliError::Usage(format!("--label takes at most {max} characters, on one line")));
     }
-    let public = line.value("public-url").map(|url| Site::parse_public(&url)).transpose();
-    let public = public.map_err(|bad| CliError::Usage(bad.message().to_owned()))?;
+    let public = line.value("public-url").map(|url| Site::parse_public(&url)).transpose()?;
 
     let store = line.open_existing()?;
-    let Some(users::User { id: user_id, .. }) = users::find(&store, email)? else {
-        return user::known(false, email);
+    let Some(users::User { id: user_id, .. }) = users::find_by_email(&store, email)? else {
+        return user::require_account(false, email);
     };
+    // A token is for one audience, and it must be the server's. This command doesn't know how the server is started,
+    // so it takes the URL from the option, or what the server remembered when it was started last.
     let resource = match &public {
         Some(_) => site::audience(public.as_ref()),
         None => settings::audience(&store)?,
@@ -45,15 +50,15 @@ pub(super) fn create(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let token = NewToken { user_id, resource, scopes, label, seconds, grant_id: None };
     let text = store.write(move |connection| tokens::insert(connection, &token, now))?;
     say(text.reveal());
-    complain(&format!("shown this once; good until {}", now.plus(seconds).iso8601()));
+    note(&format!("shown this once; good until {}", now.plus(seconds).iso8601()));
     Ok(())
 }
 
-/// Shows every token, without its text, which nobody has but its owner.
+/// Shows every token, without its text: the database has only the hash of that.
 pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
     let listed = tokens::list(&line.open_existing()?)?;
     if listed.is_empty() {
-        complain("no tokens; epicme token create EMAIL makes one");
+        note("there are no tokens yet; epicme token create EMAIL makes one");
         return Ok(());
     }
     let now = Timestamp::now();
@@ -71,19 +76,20 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Revokes a token: the next request with it is refused.
+/// Revokes a token: the next request with it is refused, also by a server that is running. It is named by the number
+/// in the list, since its text may be lost, or in the hands of a thief.
 pub(super) fn revoke(line: &CommandLine, id: &str) -> Result<(), CliError> {
     let number = id.parse().map_err(|_| CliError::Usage(format!("{id:?} is not the ID of a token")))?;
-    match tokens::revoke(&line.open_existing()?, number, Timestamp::now())? {
-        true => {
-            complain(&format!("token {number} is revoked"));
-            Ok(())
-        }
-        false => Err(CliError::Failed(format!("there is no token {number}; epicme token list shows them"))),
+    if tokens::revoke(&line.open_existing()?, number, Timestamp::now())? {
+        note(&format!("token {number} is revoked"));
+        Ok(())
+    } else {
+        Err(CliError::Failed(format!("there is no token {number}; epicme token list shows them")))
     }
 }
 
-/// A time like `30d` in seconds.
+/// Reads a time like `30d`, in seconds. A unit is demanded: a bare number would be days to one person and seconds to
+/// the next, and the wrong guess is a token that lives for years.
 fn seconds(text: &str) -> Option<i64> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let factor = match unit {
@@ -93,7 +99,7 @@ fn seconds(text: &str) -> Option<i64> {
         "d" => 24 * 60 * 60,
         _ => return None,
     };
-    let digits = number.bytes().all(|octet| octet.is_ascii_digit());
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit()); // `parse` would take a sign
     let number: i64 = number.parse().ok().filter(|_| digits)?;
     number.checked_mul(factor).filter(|seconds| (1..=limits::TOKEN_SECONDS_MAX).contains(seconds))
 }

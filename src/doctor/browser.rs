@@ -1,15 +1,29 @@
-//! Steps 7 and 8: what a person's browser meets, at the authorization endpoint and as a client of its own.
+//! Steps 7 and 8: what a browser meets, at the authorization endpoint and as a client of its own.
 //!
-//! Knows no document's members but that endpoint. Invariant: the client that it names is registered nowhere.
+//! Knows no document's members but that endpoint. Invariant: the client that it names is registered nowhere, so the
+//! server has no reason to keep anything.
+//!
+//! A browser takes part in two ways. Every client opens the authorization endpoint in the person's browser: that is
+//! step
+//! 7. And some clients run in a web page themselves: their requests come from a page of another origin, and the
+//!    browser hands the answers to the page only where the server allows it (CORS). That is step 8.
 
+use super::document::Document;
 use super::report::shown;
 use super::url::Url;
-use super::{AGENT, DOCUMENT_FIELDS, Doctor, Document, NO_CALLBACK, PAGE, POST_FIELDS, location};
-use crate::gate;
-use crate::outgoing::Answer;
+use super::{AGENT, DOCUMENT_FIELDS, Doctor, NO_CALLBACK, PAGE, POST_FIELDS, location};
+use crate::http::WWW_AUTHENTICATE;
+use crate::http::client::Answer;
 
 impl Doctor<'_> {
-    /// Asks the authorization endpoint as a browser would, for a client that it doesn't know.
+    /// Step 7: requests the page of the authorization endpoint as a browser would, for a client that it doesn't
+    /// know.
+    ///
+    /// The request is right but for the client and its redirect URI. RFC 6749 §4.1.2.1 wants an error page for
+    /// that, and no redirect. fastmcp does the same before it opens the browser: a 400 means to it that it must
+    /// register again.
+    ///
+    /// A real sign-in can't be tried: it needs a person, and leaves a grant behind.
     pub(super) fn authorize(&mut self, server: &Document) {
         self.report.step(7);
         let Some(endpoint) = server.members["authorization_endpoint"].as_str().and_then(Url::parse) else {
@@ -29,65 +43,73 @@ impl Doctor<'_> {
             .append_pair("resource", &self.url.text())
             .finish();
         url.query = if url.query.is_empty() { format!("?{query}") } else { format!("{}&{query}", url.query) };
-        let asked = "GET for a client that isn't registered";
+        let sent = "GET for a client that isn't registered";
         let fields = [AGENT, ("Accept", "text/html")];
         let (clause, page) =
             ("RFC 6749 §4.1.2.1", "show a page that says what is wrong, with 400; sign-in is a 200");
         match self.send("GET", &url, &fields, None) {
-            Err(fault) => {
-                let text = format!("{asked}: the answer {}", fault.message());
+            Err(error) => {
+                let text = format!("{sent}: the answer {}", error.message());
                 self.report.fail(&text, "RFC 9112 §4", &"see that a browser gets a page there");
             }
             Ok(answer) => match answer.status {
                 300..400 if !answer.fields("location").any(|at| !at.is_empty()) => self.report.fail(
-                    &format_args!("{asked} is answered {} without a Location", answer.status),
+                    &format_args!("{sent} is answered {} without a Location", answer.status),
                     "RFC 9110 §15.4",
                     &page,
                 ),
                 300..400 if leads_back(&answer, &endpoint, &url) => self.report.warn(
-                    &format_args!(
-                        "{asked} is redirected to where it was asked: a browser may turn in circles"
-                    ),
+                    &format_args!("{sent} is redirected to itself: a browser may follow that without end"),
                     "RFC 9110 §15.4",
                     &page,
                 ),
+                // An open redirector: a link with this server's trusted name takes people to any page that the
+                // link's author likes (RFC 6749 §10.15).
                 300..400 if location(&answer).starts_with(&format!("\"{NO_CALLBACK}")) => self.report.warn(
-                    &format_args!("{asked} is redirected to the address that the request itself named"),
+                    &format_args!("{sent} is redirected to the address that the request itself named"),
                     clause,
-                    &"redirect nobody before client and redirect_uri are known, or anybody can send people \
-                      anywhere",
+                    &"redirect no browser before client_id and redirect_uri are checked, or any link can send people \
+                      to any page",
                 ),
+                // To a page of sign-in, most likely: some servers have the person sign in before they look at the
+                // client.
                 300..400 => {
-                    self.report.ok(&format_args!("{asked} is redirected to {}", location(&answer)), clause);
+                    self.report.ok(&format_args!("{sent} is redirected to {}", location(&answer)), clause);
                 }
-                200 | 400 => self.report.ok(&format_args!("{asked} is answered {}", answer.status), clause),
+                200 | 400 => self.report.ok(&format_args!("{sent} is answered {}", answer.status), clause),
+                // The server has put this endpoint behind the check that guards the others.
                 401 => self.report.fail(
-                    &format_args!("{asked} is answered 401: a person's browser can't bring a token"),
+                    &format_args!("{sent} is answered 401: a person's browser sends no token"),
                     clause,
                     &page,
                 ),
                 404 | 405 => {
                     let text =
-                        format!("{asked} is answered {}: nothing is there for a browser", answer.status);
+                        format!("{sent} is answered {}: nothing is there for a browser", answer.status);
                     self.report.fail(&text, clause, &"correct authorization_endpoint");
                 }
                 400..500 => self.report.warn(
                     &format_args!(
-                        "{asked} is answered {}; some clients read only 400 as \"register again\"",
+                        "{sent} is answered {}; some clients read only 400 as \"register again\"",
                         answer.status
                     ),
                     clause,
                     &page,
                 ),
                 status => {
-                    self.report.fail(&format_args!("{asked} is answered {status}: it breaks"), clause, &page)
+                    let text = format!("{sent} is answered {status}, where clients expect a page or a redirect");
+                    self.report.fail(&text, clause, &page);
                 }
             },
         }
     }
 
-    /// What a page in a browser needs beyond that: CORS.
-    pub(super) fn browsers(&mut self, documents: [Option<Document>; 2]) {
+    /// Step 8: what a client in a web page needs beyond that (CORS, Fetch §3.3). It concerns the MCP endpoint and
+    /// the two documents, because such a client reads all three by itself.
+    ///
+    /// Nothing here is a failure. A client on the person's machine needs no CORS, and a server may refuse all
+    /// pages.
+    pub(super) fn judge_browser_access(&mut self, documents: [Option<Document>; 2]) {
         self.report.step(8);
         let path = shown(self.url.target());
         let preflight = [
@@ -96,28 +118,35 @@ impl Doctor<'_> {
             ("Access-Control-Request-Method", "POST"),
             ("Access-Control-Request-Headers", "authorization,content-type,mcp-protocol-version"),
         ];
+        // The preflight: before the browser sends a page's POST with a token, it sends OPTIONS without one (Fetch
+        // §3.3.2). A server that requires a token for OPTIONS too shuts out every page (alpic-ai/skybridge#873).
         let clause = "Fetch §3.3.2";
         match self.send("OPTIONS", self.url, &preflight, None) {
-            Err(fault) => {
+            Err(error) => {
                 self.report.warn(
-                    &format_args!("the answer to OPTIONS {path} {}", fault.message()),
+                    &format_args!("the answer to OPTIONS {path} {}", error.message()),
                     clause,
                     &"answer preflights with 204",
                 );
             }
             Ok(answer) if !(200..300).contains(&answer.status) => {
-                let text =
-                    format!("the preflight of {path} is answered {}; it carries no token", answer.status);
+                let text = format!(
+                    "the preflight of {path} is answered {}; a preflight carries no token",
+                    answer.status
+                );
                 self.report.warn(
                     &text,
                     clause,
-                    &"answer OPTIONS before the gate, with 204 and the CORS headers",
+                    &"answer OPTIONS before the token is checked, with 204 and the CORS headers",
                 );
             }
             Ok(answer) => self.judge_preflight(&answer),
         }
+        // The 401 itself: a page sees an answer only if `Access-Control-Allow-Origin` allows it, and of its fields
+        // only the few that every page may see and those that the server exposes. `WWW-Authenticate` is not one of
+        // the few.
         let with_origin = [&POST_FIELDS[..], &[("Origin", PAGE)]].concat();
-        let name = gate::CHALLENGE;
+        let name = WWW_AUTHENTICATE;
         match self.send("POST", self.url, &with_origin, None) {
             Ok(answer) if !allows_page(&answer) => self.report.warn(
                 &"a page can't read the 401: Access-Control-Allow-Origin doesn't allow it",
@@ -125,13 +154,13 @@ impl Doctor<'_> {
                 &"send Access-Control-Allow-Origin with every answer, the 401 above all",
             ),
             Ok(answer) if !lists(&answer, "access-control-expose-headers", name) => self.report.warn(
-                &format_args!("a page can't see {name}, so it doesn't learn where tokens are"),
+                &format_args!("a page can't see {name}, so it can't find the authorization server"),
                 "Fetch §3.3.3",
                 &format_args!("send Access-Control-Expose-Headers: {name}, Mcp-Session-Id"),
             ),
             Ok(_) => self.report.ok(&format_args!("a page can read the 401 and its {name}"), "Fetch §3.3.3"),
-            Err(fault) => self.report.warn(
-                &format_args!("the answer to POST {path} with an Origin {}", fault.message()),
+            Err(error) => self.report.warn(
+                &format_args!("the answer to POST {path} with an Origin {}", error.message()),
                 "Fetch §3.3.3",
                 &"answer as without an Origin",
             ),
@@ -141,6 +170,9 @@ impl Doctor<'_> {
         }
     }
 
+    /// Judges an accepted preflight: whether it allows the page, and the fields of a client's POST. The three
+    /// fields below are those that a page must not send without being allowed to: the token, a type that isn't that
+    /// of a form, and a field that only MCP knows.
     fn judge_preflight(&mut self, answer: &Answer) {
         let missing: Vec<_> = ["authorization", "content-type", "mcp-protocol-version"]
             .into_iter()
@@ -152,7 +184,8 @@ impl Doctor<'_> {
             let remedy = "send Access-Control-Allow-Origin with that origin, or pages there can't connect";
             self.report.warn(&text, "Fetch §3.3.3", &remedy);
         } else if missing.is_empty() {
-            self.report.ok(&"the preflight isn't gated and allows what clients send", "Fetch §3.3.3");
+            self.report
+                .ok(&"the preflight needs no token and allows the fields that clients send", "Fetch §3.3.3");
         } else {
             let text = format!("the preflight doesn't allow {}", missing.join(", "));
             self.report.warn(
@@ -163,6 +196,9 @@ impl Doctor<'_> {
         }
     }
 
+    /// Judges whether a page can read a document. The SDKs send `MCP-Protocol-Version` with the GET, and for a
+    /// field that isn't one of the few harmless ones the browser sends a preflight first. So a document needs both
+    /// answers.
     fn judge_sharing(&mut self, url: &Url) {
         let at = shown(url.target());
         let get = [&DOCUMENT_FIELDS[..], &[("Origin", PAGE)]].concat();
@@ -172,13 +208,13 @@ impl Doctor<'_> {
             ("Access-Control-Request-Method", "GET"),
             ("Access-Control-Request-Headers", "mcp-protocol-version"),
         ];
-        let is_read = self.send("GET", url, &get, None).is_ok_and(|answer| allows_page(&answer));
-        let is_asked = self.send("OPTIONS", url, &preflight, None).is_ok_and(|answer| {
+        let is_readable = self.send("GET", url, &get, None).is_ok_and(|answer| allows_page(&answer));
+        let has_preflight = self.send("OPTIONS", url, &preflight, None).is_ok_and(|answer| {
             (200..300).contains(&answer.status)
                 && allows_page(&answer)
                 && lists(&answer, "access-control-allow-headers", "mcp-protocol-version")
         });
-        let text = match (is_read, is_asked) {
+        let text = match (is_readable, has_preflight) {
             (true, true) => {
                 return self.report.ok(&format_args!("a page can read {at}"), "Fetch §3.3.3");
             }
@@ -191,32 +227,33 @@ impl Doctor<'_> {
     }
 }
 
-/// Whether a redirect leads to the endpoint again, bare or as it was asked.
-fn leads_back(answer: &Answer, endpoint: &Url, asked: &Url) -> bool {
+/// Whether a redirect leads to the endpoint again, without the query or with the one that was sent.
+fn leads_back(answer: &Answer, endpoint: &Url, sent: &Url) -> bool {
     answer.fields("location").next().is_some_and(|at| {
         let at = String::from_utf8_lossy(at);
         let is_path = at.starts_with('/');
         let at =
             if is_path { Url::parse(&format!("{}{at}", endpoint.origin.as_str())) } else { Url::parse(&at) };
-        at.is_some_and(|at| at == *endpoint || at == *asked)
+        at.is_some_and(|at| at == *endpoint || at == *sent)
     })
 }
 
-/// Whether a list in a header field holds this name, or everything.
+/// Whether a list in a header field holds this name, or `*` for every name.
 #[inline(never)]
 fn lists(answer: &Answer, field: &str, name: &str) -> bool {
-    // Fetch §3.3.4: `*` doesn't stand for `Authorization`.
+    // `*` doesn't stand for `Authorization` (Fetch §3.3.4), which must be named. Servers get this wrong often.
     let fits = |item: &[u8]| {
         item.eq_ignore_ascii_case(name.as_bytes())
             || (item == b"*" && !name.eq_ignore_ascii_case("authorization"))
     };
     answer
         .fields(field)
-        .flat_map(|value| value.split(|octet| *octet == b','))
+        .flat_map(|value| value.split(|byte| *byte == b','))
         .any(|item| fits(item.trim_ascii()))
 }
 
-/// Whether the page of [`PAGE`] may read this answer.
+/// Whether a page of [`PAGE`] may read this answer. A field that is there twice allows nothing: the browser joins
+/// the two values to one, and that is no origin.
 #[inline(never)]
 fn allows_page(answer: &Answer) -> bool {
     let values: Vec<_> = answer.fields("access-control-allow-origin").collect();

@@ -1,52 +1,68 @@
-//! Walks another server's front door as an MCP client does, and says where a client would stop, and why.
+//! `epicme doctor`: sends another server the requests that an MCP client sends before it has a token, and says
+//! where a client would stop, why, and what mends it.
 //!
-//! Knows nothing of this server's own gate, journal or people. Invariant: it asks only what leaves nothing behind: it
-//! registers no client, signs nobody in, and sends no token but one that is wrong on purpose.
+//! Knows nothing of this server's own gate, journal or people. Invariant: the doctor leaves nothing behind. It
+//! registers no client, signs no person in, and sends no token but one that is wrong on purpose. So it can be
+//! pointed at a server in use, and its operator need not trust it.
 //!
-//! Nothing here is in a hurry, so what many lines call is kept from being copied into each: `#[inline(never)]`.
+//! One run is a *walk*: nine steps ([`report::STEPS`]) in the order in which a client takes them. Most steps need
+//! what an earlier one has found. A step that can't be taken is skipped with a reason, and the walk goes on with
+//! those that can be: an operator wants to see all mistakes at once, where a client stops at the first.
 //!
-//! What stops a client that goes by the current revision, or one of the SDKs, is a failure. What only some clients trip
-//! over, browsers above all, is a warning.
+//! What counts as a mistake is decided by what clients do, and not by the wording of a specification alone:
+//!
+//! - A *failure* stops a client that follows the current version of the specification, or one of the SDKs
+//!   (TypeScript, Python, rmcp). Each SDK has been run against a server with just that mistake.
+//! - A *warning* stops some clients only, above all those that run in a browser.
+//!
+//! Speed doesn't matter here, and the size of the program does. So the functions that many lines call are marked
+//! `#[inline(never)]`: otherwise the compiler copies them into each of those lines.
 
+mod bearer;
 mod browser;
-pub mod challenge;
-mod knock;
-mod metadata;
-pub mod report;
-pub mod url;
+pub(crate) mod challenge;
+mod document;
+mod first_request;
+mod report;
+mod resource_metadata;
+mod server_metadata;
+pub(crate) mod url;
 
-use serde_json::Value;
-
-pub use self::report::Verdict;
+pub(crate) use self::report::Verdict;
 use self::report::{Report, STEPS, shown};
-use self::url::{Url, Ways};
+use self::url::{ConnectMap, Url};
+use crate::http::client::{self, Answer, Bounds, ClientError, Request};
 use crate::limits;
-use crate::outgoing::{self, Answer, Bounds, Fault, Outgoing};
 use crate::site;
 
-/// What a client that knows no token yet sends first.
+/// The body of every POST: the first message of a client that begins in the way of the versions with `initialize`, as
+/// most clients do. A server that checks the token first never reads it.
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"epicme-doctor","version":"1"}}}"#;
-/// Who asks, for the other server's log.
+/// Names the doctor in the other server's log, so that its operator can tell these requests from an attack.
 const AGENT: (&str, &str) = ("User-Agent", concat!("epicme-doctor/", env!("CARGO_PKG_VERSION")));
-/// What the SDKs send when they look for metadata.
+/// The fields that the SDKs send when they look for metadata. No compressed answer is accepted, because the reader of
+/// answers knows no compression.
 const DOCUMENT_FIELDS: [(&str, &str); 4] = [
     AGENT,
     ("Accept", "application/json"),
     ("Accept-Encoding", "identity"),
     ("MCP-Protocol-Version", "2025-11-25"),
 ];
+/// The fields of a client's POST to the MCP endpoint (2025-11-25 transports, Sending Messages to the Server).
 const POST_FIELDS: [(&str, &str); 3] =
     [AGENT, ("Accept", "application/json, text/event-stream"), ("Content-Type", "application/json")];
-/// A page as the MCP Inspector serves it.
+/// The origin of a web page as the MCP Inspector serves it.
 const PAGE: &str = "http://localhost:6274";
-/// A token that no server has given to anybody.
+/// A token that no server has issued.
 const WRONG_TOKEN: &str = "epicme-doctor-is-no-token";
-/// Where nobody listens, for the authorization endpoint not to send anybody to.
+/// A redirect URI at which no program listens: port 9 is that of `discard`. If the other server does redirect to
+/// it, no code gets into wrong hands.
 const NO_CALLBACK: &str = "http://127.0.0.1:9/epicme-doctor";
 
-/// Walks to `url` and hands each line to `out` as soon as it is known.
-pub fn walk(url: &Url, ways: &Ways, out: &mut dyn FnMut(&str)) -> Verdict {
-    let mut doctor = Doctor { url, ways, report: Report::new(out) };
+/// Walks to `url`, and hands each line to `out` as soon as it is known: a step can take as long as the other server
+/// does.
+pub(crate) fn walk(url: &Url, connect_map: &ConnectMap, out: &mut dyn FnMut(&str)) -> Verdict {
+    let mut doctor = Doctor { url, connect_map, report: Report::new(out) };
     doctor
         .report
         .say(&format!("{} as an MCP client meets it; nothing is registered there", shown(url.text())));
@@ -54,32 +70,29 @@ pub fn walk(url: &Url, ways: &Ways, out: &mut dyn FnMut(&str)) -> Verdict {
     doctor.report.end()
 }
 
-/// One walk: where it goes, the ways there, and what was found so far.
+/// One walk: the URL that the person gives to their client, where its origins are reached, and the findings so far.
 struct Doctor<'d> {
     url: &'d Url,
-    ways: &'d Ways,
+    connect_map: &'d ConnectMap,
     report: Report<'d>,
 }
 
-/// A metadata document and where it was.
-struct Document {
-    url: Url,
-    members: Value,
-}
-
 impl Doctor<'_> {
+    /// Takes the nine steps. What one step finds is what a later one needs: the 401 holds the challenge, the
+    /// challenge names the first document, that document names the issuer of the second one, and that one names the
+    /// authorization endpoint. A client has nothing else to go by, and so the doctor uses nothing else.
     fn walk(&mut self) {
-        self.form();
-        if !self.connection() {
+        self.judge_url();
+        if !self.connect() {
             return self.skip_from(3, "needs the connection of step 2");
         }
-        let Some(knock) = self.knock() else {
+        let Some(unauthorized) = self.send_without_token() else {
             return self.skip_from(4, "needs the 401 of step 3");
         };
-        let named = self.challenge(&knock);
-        let resource = self.resource(named);
+        let named = self.judge_challenge(&unauthorized);
+        let resource = self.find_resource(named);
         let server = match &resource {
-            Some(resource) => self.server(resource),
+            Some(resource) => self.find_server(resource),
             None => {
                 self.skip_step(6, "needs the metadata of step 5");
                 None
@@ -89,10 +102,11 @@ impl Doctor<'_> {
             Some(server) => self.authorize(server),
             None => self.skip_step(7, "needs the metadata of step 6"),
         }
-        self.browsers([resource, server]);
-        self.wrong_token();
+        self.judge_browser_access([resource, server]);
+        self.send_wrong_token();
     }
 
+    /// Skips this step and all later ones. They are printed all the same, so that a report always has nine steps.
     fn skip_from(&mut self, number: usize, why: &str) {
         for number in number..=STEPS.len() {
             self.skip_step(number, why);
@@ -104,7 +118,10 @@ impl Doctor<'_> {
         self.report.skip(why);
     }
 
-    /// Sends one request to wherever the URL's origin is reached.
+    /// Sends one request to the address at which the URL's origin is reached.
+    ///
+    /// `localhost` has two addresses. The second one is tried only where the first accepts no connection, as the
+    /// resolver of a client's system does it. An answer, however wrong, is the answer.
     #[inline(never)]
     fn send(
         &self,
@@ -112,34 +129,41 @@ impl Doctor<'_> {
         url: &Url,
         fields: &[(&str, &str)],
         body_bytes_max: Option<usize>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Answer, ClientError> {
         let body = if method == "POST" { INITIALIZE.as_bytes() } else { b"" };
         let bounds = Bounds { deadline: limits::ANSWER_DEADLINE, body_bytes_max };
-        let mut last = Err(Fault::Gone);
-        for address in self.ways.to(&url.origin) {
+        let mut last = Err(ClientError::Gone);
+        for address in self.connect_map.to(&url.origin) {
             let (host, target) = (url.origin.authority(), &url.target());
-            last = outgoing::ask(&Outgoing { address, method, host, target, fields, body }, bounds);
-            if !matches!(last, Err(Fault::Refused | Fault::Silent)) {
+            last = client::send(&Request { address, method, host, target, fields, body }, bounds);
+            if !matches!(last, Err(ClientError::Refused | ClientError::Silent)) {
                 break;
             }
         }
         last
     }
 
-    /// RFC 9728 §3.1: the well-known part stands before the resource's path.
-    fn path_form(&self) -> String {
+    /// The path of the protected resource metadata. RFC 9728 §3.1 puts the well-known part before the resource's own
+    /// path, and not behind it: one server can then serve the metadata of all resources of its host.
+    fn resource_metadata_path(&self) -> String {
         format!("{}{}", site::RESOURCE_METADATA_ROOT, self.url.trimmed_path())
     }
 
-    /// Whether secrets can travel to this URL; the report says so if they can't.
+    /// Whether codes and tokens can be sent to this URL. If not, the report says so.
+    ///
+    /// Plain http is good for a server on this machine, where it crosses no network. That holds only if the MCP
+    /// endpoint is reached in this way too: a public server that names `http://localhost` means its own machine,
+    /// and to the client that name means another one.
     fn is_safe(&mut self, what: &str, text: &str, url: &Url) -> bool {
         let clause = "MCP authorization, Communication Security";
         if url.origin.is_https() || (!self.url.origin.is_https() && url.keeps_secrets()) {
             return true;
         }
-        let remedy = match url.host() == self.url.host() {
-            true => mismatch(self.url, url),
-            false => "serve it over https, and name it so".to_owned(),
+        // Where the host is the same, the server knows its own name and only takes the scheme for another one.
+        let remedy = if url.host() == self.url.host() {
+            mismatch(self.url, url)
+        } else {
+            "serve it over https, and name it so".to_owned()
         };
         self.report.fail(
             &format_args!("{what} is {}, plain http, where secrets travel in the clear", shown(text)),
@@ -149,28 +173,30 @@ impl Doctor<'_> {
         false
     }
 
-    /// Whether this URL can be walked from here; if not, the verdict stays open.
+    /// Whether the doctor can reach this URL from here. If not, the verdict stays open: a client on another
+    /// machine, or one that speaks TLS, may well reach it.
     fn is_reached(&mut self, what: &str, url: &Url) -> bool {
-        if !self.ways.to(&url.origin).is_empty() {
+        if !self.connect_map.to(&url.origin).is_empty() {
             return true;
         }
         let origin = shown(url.origin.as_str());
         self.report.skip_undecided(
-            &format_args!("{what} at {origin} was not walked: it can't be reached from here"),
+            &format_args!("{what} at {origin} was not checked: it can't be reached from here"),
             &format_args!(
-                "let a proxy forward a port of this machine to it, and add to --connect, behind a comma if there is \
-                 something already: {}=127.0.0.1:PORT",
+                "let a proxy forward a port of this machine to it, and add {}=127.0.0.1:PORT to --connect, after a \
+                 comma if --connect has a value already",
                 url.origin.as_str()
             ),
         );
         false
     }
 
-    /// Looks whether anybody is at an endpoint that can't be asked without leaving something behind; the clients that
-    /// need it are stopped when nobody is, be they all or some.
+    /// Checks that connections are accepted at an endpoint to which no request can be sent without leaving
+    /// something behind: a registration would leave a client there. If none is accepted, the clients that need the
+    /// endpoint stop.
     #[inline(never)]
-    fn look(&mut self, name: &str, url: &Url, all_need_it: bool) {
-        let addresses = self.ways.to(&url.origin);
+    fn probe(&mut self, name: &str, url: &Url, all_need_it: bool) {
+        let addresses = self.connect_map.to(&url.origin);
         if addresses.is_empty() {
             if all_need_it {
                 self.is_reached(name, url);
@@ -179,51 +205,64 @@ impl Doctor<'_> {
         }
         let mut seen = Ok(());
         for address in addresses {
-            seen = outgoing::reach(address, limits::ANSWER_DEADLINE);
+            seen = client::reach(address, limits::ANSWER_DEADLINE);
             if seen.is_ok() {
                 return;
             }
         }
-        let Err(fault) = seen else { return };
-        let text = format!("{name}: the answer {}", fault.message());
-        let remedy = format!("start what is to listen at {}, or correct {name}", shown(url.origin.as_str()));
-        match all_need_it {
-            true => self.report.fail(&text, "RFC 8414 §2", &remedy),
-            false => self.report.warn(&text, "RFC 8414 §2", &remedy),
+        let Err(error) = seen else { return };
+        let text = format!("{name}: the answer {}", error.message());
+        let remedy = format!(
+            "start the server that should listen at {}, or correct {name}",
+            shown(url.origin.as_str())
+        );
+        if all_need_it {
+            self.report.fail(&text, "RFC 8414 §2", &remedy);
+        } else {
+            self.report.warn(&text, "RFC 8414 §2", &remedy);
         }
     }
 }
 
-/// Where a redirect goes, as it is printed.
+/// The target of a redirect, as it is printed.
 #[inline(never)]
 fn location(answer: &Answer) -> String {
     answer.fields("location").next().map_or("nowhere".to_owned(), |at| shown(at).to_string())
 }
 
-/// Why a server names another URL than the one that it is called by, and what to do.
+/// Explains why a server names another URL than the one that the client calls, and says what to do.
+///
+/// This is the most common mistake in the field. A server builds its URLs from what it sees of a request, and
+/// behind a proxy it sees another scheme, host or port than the client. Clients compare these URLs strictly, since
+/// a server that could name another host could have tokens sent there. The usual causes are tried from the scheme
+/// on, because a wrong scheme often brings a wrong port with it.
 fn mismatch(called: &Url, named: &Url) -> String {
     let public = "give the server its public URL, and let it build every URL from that";
-    let (scheme, host) = (called.origin.is_https() == named.origin.is_https(), called.host() == named.host());
-    match () {
-        () if !scheme && !named.origin.is_https() => format!(
+    if called.origin.is_https() && !named.origin.is_https() {
+        format!(
             "the server stands behind a proxy that speaks https and doesn't know it: {public} (or let it trust \
              X-Forwarded-Proto from that proxy)"
-        ),
-        () if !scheme => "give people the https URL, or start the server for plain http".to_owned(),
-        () if !host && url::is_near(&called.origin) && url::is_near(&named.origin) => format!(
+        )
+    } else if called.origin.is_https() != named.origin.is_https() {
+        "give people the https URL, or start the server for plain http".to_owned()
+    } else if called.host() != named.host() && url::is_near(&called.origin) && url::is_near(&named.origin) {
+        // `localhost` and `127.0.0.1` are one machine and yet two origins: to a client they differ like any two
+        // hosts.
+        format!(
             "{} and {} are different hosts to a client: give people the URL that the documents name, or name the host \
              that was called",
             shown(called.host()),
             shown(named.host())
-        ),
-        () if !host => format!("the documents name another host: {public}"),
-        () if called.origin != named.origin => {
-            format!("the port differs, as it does behind a proxy or in a container: {public}")
-        }
-        () if called.trimmed_path() == named.trimmed_path() => {
-            "a slash at the end differs: name the URL as people type it".to_owned()
-        }
-        () => "the path differs: name the endpoint's own path, as people type it".to_owned(),
+        )
+    } else if called.host() != named.host() {
+        format!("the documents name another host: {public}")
+    } else if called.origin != named.origin {
+        format!("the port differs, as it does behind a proxy or in a container: {public}")
+    } else if called.trimmed_path() == named.trimmed_path() {
+        // Some URL types of programming languages add a slash to a URL without a path.
+        "a slash at the end differs: name the URL as people type it".to_owned()
+    } else {
+        "the path differs: name the endpoint's own path, as people type it".to_owned()
     }
 }
 

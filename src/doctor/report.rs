@@ -1,36 +1,42 @@
-//! What the doctor found, as lines for a terminal.
+//! The report of a walk: prints the findings as lines for a terminal, and keeps the verdict.
 //!
-//! Knows no HTTP. Invariant: another server's octets are printed escaped and cut, and no line is longer than
-//! [`limits::TERMINAL_LINE_CHARS_MAX`].
+//! Knows no HTTP. Invariant: another server's bytes are printed escaped and cut, and no line is longer than
+//! [`limits::TERMINAL_LINE_CHARS_MAX`]. The other server may be malicious: with a few control characters it could
+//! erase the lines above in the operator's terminal, and write better ones.
+//!
+//! Each finding names the clause behind it, so that an operator can look it up and need not believe the doctor. Each
+//! failure and warning has a remedy: what the operator of the other server can do.
 
 use std::fmt::{self, Display, Formatter};
 
 use crate::limits;
 
 /// The steps, in the order in which a client takes them.
-pub const STEPS: [&str; 9] = [
+pub(crate) const STEPS: [&str; 9] = [
     "The URL",
     "A connection",
-    "Knock without a token",
+    "A request without a token",
     "The challenge of the 401",
-    "Protected resource metadata: who guards this?",
-    "Authorization server metadata: where are tokens made?",
+    "Protected resource metadata: which server issues the tokens?",
+    "Authorization server metadata: where are its endpoints?",
     "The authorization endpoint",
     "Clients in a browser (a failure here stops no other client, so it is a warning)",
-    "Knock with a wrong token",
+    "A request with a wrong token",
 ];
 
-/// A space at which no line is broken. Other servers' octets can't hold it: they are escaped.
+/// A space at which no line is broken. It is printed as a plain one. Other servers' bytes can't hold it: they are
+/// escaped.
 const NO_BREAK: &str = "\u{a0}";
 
-/// How the walk ended.
+/// How a walk ended. Only `Could` is a success of the command: a script must be able to rely on it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Nothing stops a client.
     Could,
-    /// The first thing that stops one.
+    /// The first failure. A client stops there, so the later ones don't matter to it.
     Cannot(String),
-    /// There is no gate.
+    /// The server serves requests without a token, or with any token. A client could connect, and so could every
+    /// stranger.
     Open,
     /// Nothing that was seen stops a client, but this couldn't be seen from here.
     Unknown(String),
@@ -38,73 +44,75 @@ pub enum Verdict {
 
 impl Verdict {
     /// The verdict as the last line says it.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Verdict::Could => "A client could connect.".to_owned(),
             Verdict::Cannot(failure) => format!("A client can't connect: {failure}"),
             Verdict::Open => {
-                "Anybody gets in without a token: there is no gate to connect through.".to_owned()
+                "The server answers requests without a valid token: nothing is protected there.".to_owned()
             }
             Verdict::Unknown(what) => format!("It isn't known whether a client could connect: {what}"),
         }
     }
 }
 
-/// Prints what is found, and keeps the verdict.
-pub struct Report<'o> {
+/// Prints the findings, and keeps the verdict.
+pub(crate) struct Report<'o> {
     out: &'o mut dyn FnMut(&str),
     verdict: Verdict,
 }
 
 impl<'o> Report<'o> {
     /// A report whose lines go to `out`.
-    pub fn new(out: &'o mut dyn FnMut(&str)) -> Report<'o> {
+    pub(crate) fn new(out: &'o mut dyn FnMut(&str)) -> Report<'o> {
         Report { out, verdict: Verdict::Could }
     }
 
     /// Prints a line that belongs to no step.
     #[inline(never)]
-    pub fn say(&mut self, text: &str) {
+    pub(crate) fn say(&mut self, text: &str) {
         self.print(0, "", text);
     }
 
-    /// Begins the step of this number, which counts from one.
+    /// Begins the step of this number. The first one is 1.
     #[inline(never)]
-    pub fn step(&mut self, number: usize) {
+    pub(crate) fn step(&mut self, number: usize) {
         self.say(&format!("{number} {}", STEPS[number - 1]));
     }
 
     /// Something is as it should be.
     #[inline(never)]
-    pub fn ok(&mut self, text: &dyn Display, clause: &str) {
+    pub(crate) fn ok(&mut self, text: &dyn Display, clause: &str) {
         self.judged("  ok    ", text, clause);
     }
 
-    /// Something stops some clients, or none, and should still be mended.
+    /// Something stops some clients only, or none, and should be mended all the same. The verdict stays as it is.
     #[inline(never)]
-    pub fn warn(&mut self, text: &dyn Display, clause: &str, remedy: &dyn Display) {
+    pub(crate) fn warn(&mut self, text: &dyn Display, clause: &str, remedy: &dyn Display) {
         self.judged("  warn  ", text, clause);
         self.print(16, "        remedy: ", &remedy.to_string());
     }
 
     /// Something stops a client.
     #[inline(never)]
-    pub fn fail(&mut self, text: &dyn Display, clause: &str, remedy: &dyn Display) {
+    pub(crate) fn fail(&mut self, text: &dyn Display, clause: &str, remedy: &dyn Display) {
         self.judged("  FAIL  ", text, clause);
         self.print(16, "        remedy: ", &remedy.to_string());
+        // The first failure stays the verdict, since a client gets no further. A doubt gives way to it.
         if matches!(self.verdict, Verdict::Could | Verdict::Unknown(_)) {
             self.verdict = Verdict::Cannot(text.to_string());
         }
     }
 
-    /// Something wasn't looked at.
+    /// Something wasn't checked.
     #[inline(never)]
-    pub fn skip(&mut self, why: &str) {
+    pub(crate) fn skip(&mut self, why: &str) {
         self.print(8, "  skip  ", why);
     }
 
-    /// What wasn't looked at decides, and `what` says it.
-    pub fn skip_undecided(&mut self, what: &dyn Display, remedy: &dyn Display) {
+    /// Something wasn't checked that decides whether a client could connect, so the verdict is open. A failure,
+    /// which was seen, outweighs it.
+    pub(crate) fn skip_undecided(&mut self, what: &dyn Display, remedy: &dyn Display) {
         self.skip(&what.to_string());
         self.print(16, "        remedy: ", &remedy.to_string());
         if self.verdict == Verdict::Could {
@@ -112,20 +120,20 @@ impl<'o> Report<'o> {
         }
     }
 
-    /// There is no gate, which is a verdict of its own.
-    pub fn fail_open(&mut self, text: &dyn Display, clause: &str, remedy: &dyn Display) {
+    /// The server checks no token. This outweighs every other verdict: nothing else matters as much to the operator.
+    pub(crate) fn fail_open(&mut self, text: &dyn Display, clause: &str, remedy: &dyn Display) {
         self.fail(text, clause, remedy);
         self.verdict = Verdict::Open;
     }
 
     /// Prints the verdict and gives it.
-    pub fn end(mut self) -> Verdict {
+    pub(crate) fn end(mut self) -> Verdict {
         self.say(&self.verdict.text());
         self.verdict
     }
 
     fn judged(&mut self, mark: &str, text: &dyn Display, clause: &str) {
-        // A clause is searched for, so it stays on one line.
+        // An operator searches for the clause, so it stays on one line.
         let clause = clause.replace(' ', NO_BREAK);
         self.print(8, mark, &format!("{text} [{clause}]"));
     }
@@ -137,8 +145,8 @@ impl<'o> Report<'o> {
     }
 }
 
-/// Words in lines; the first begins with `first`, the others with `indent` spaces. A word that is longer than a line is
-/// broken where it must be.
+/// Breaks a text into lines at its spaces. The first line begins with `first`, the others with `indent` spaces. A
+/// word that is longer than a line, such as a URL, is broken where the line ends.
 fn wrapped(indent: usize, first: &str, text: &str) -> Vec<String> {
     let (mut lines, mut line, mut left) =
         (Vec::new(), first.to_owned(), limits::TERMINAL_LINE_CHARS_MAX - first.len());
@@ -165,13 +173,13 @@ fn wrapped(indent: usize, first: &str, text: &str) -> Vec<String> {
     lines
 }
 
-/// Another server's octets as they are printed: in quotes, visible ASCII, cut.
-pub fn shown<T: AsRef<[u8]>>(octets: T) -> Shown<T> {
-    Shown(octets)
+/// Another server's bytes as they are printed: in quotes, visible ASCII, cut.
+pub(crate) fn shown<T: AsRef<[u8]>>(bytes: T) -> Shown<T> {
+    Shown(bytes)
 }
 
 /// See [`shown`].
-pub struct Shown<T>(T);
+pub(crate) struct Shown<T>(T);
 
 impl<T: AsRef<[u8]>> Display for Shown<T> {
     fn fmt(&self, out: &mut Formatter) -> fmt::Result {
@@ -180,9 +188,10 @@ impl<T: AsRef<[u8]>> Display for Shown<T> {
 }
 
 #[inline(never)]
-fn write_shown(octets: &[u8], out: &mut Formatter) -> fmt::Result {
-    // Cut before it is escaped as well, so that a large text isn't copied for nothing.
-    let escaped = octets[..octets.len().min(limits::DOCTOR_SHOWN_CHARS_MAX + 1)].escape_ascii().to_string();
+fn write_shown(bytes: &[u8], out: &mut Formatter) -> fmt::Result {
+    // Cut before it is escaped too: a text may be as large as a whole answer, and escaping makes it four times as
+    // long.
+    let escaped = bytes[..bytes.len().min(limits::DOCTOR_SHOWN_CHARS_MAX + 1)].escape_ascii().to_string();
     match escaped.get(..limits::DOCTOR_SHOWN_CHARS_MAX) {
         Some(cut) if escaped.len() > limits::DOCTOR_SHOWN_CHARS_MAX => write!(out, "\"{cut}...\""),
         _ => write!(out, "\"{escaped}\""),

@@ -1,36 +1,46 @@
-//! URLs as a client compares them, and where their origins are reached from here.
+//! URLs as a client compares them, and the addresses at which their origins are reached from here.
 //!
-//! Knows no HTTP. Invariant: no name is resolved, and beside what the command line names, addresses are tried on this
-//! machine alone, and only when the URL that is walked is plain http there itself.
+//! Knows no HTTP. Invariant: no name is resolved. Beside the addresses on the command line the doctor connects to
+//! this machine alone, and only if the URL that the person gave is plain http on this machine itself.
+//!
+//! The invariant is a defence. The other server writes the documents, and a document can name any URL. A doctor
+//! that went wherever a document points could be sent to services of a private network that the server itself can't
+//! reach (server-side request forgery). With the invariant a server elsewhere can make the doctor connect to no
+//! address that the operator hasn't named.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::limits;
 use crate::site::Origin;
 
-/// What to do about a URL that can't be read.
-pub const REMEDY: &str = "write it from https:// on, in ASCII, with nothing before the host and without a #";
+/// The remedy for a URL that can't be read.
+pub(crate) const REMEDY: &str =
+    "write it from https:// on, in ASCII, with nothing before the host and without a #";
 
-/// An absolute http or https URL of visible ASCII, taken apart.
+/// An absolute http or https URL of visible ASCII, taken apart. Beyond its origin it isn't normalized: clients
+/// compare paths as they are written, so `/mcp` and `/mcp/` must stay two URLs here.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Url {
+pub(crate) struct Url {
     /// Scheme, host and port.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
     /// The path, at least `/`.
-    pub path: String,
-    /// What follows the `?`, with it.
-    pub query: String,
+    pub(crate) path: String,
+    /// The query with its `?`; empty where there is none.
+    pub(crate) query: String,
 }
 
 impl Url {
-    /// Reads a URL; `None` when it is another form, names a user, has a fragment or an overlong host.
+    /// Reads a URL. `None` when it has another form, names a user, has a fragment, or a host longer than any name.
+    ///
+    /// It is stricter than a browser, which repairs much: two programs that repair a URL differently send one
+    /// request to two hosts.
     #[inline(never)]
-    pub fn parse(text: &str) -> Option<Url> {
+    pub(crate) fn parse(text: &str) -> Option<Url> {
         Url::take_apart(text).filter(|url| url.host().len() <= limits::HOST_CHARS_MAX)
     }
 
     fn take_apart(text: &str) -> Option<Url> {
-        let visible = text.bytes().all(|octet| octet.is_ascii_graphic() && !b"\"#<>\\".contains(&octet));
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#<>\\".contains(&byte));
         let authority = text.find("://").filter(|_| visible)? + "://".len();
         let ends = text[authority..].find(['/', '?']).map_or(text.len(), |at| authority + at);
         let (path, query) = text[ends..].split_at(text[ends..].find('?').unwrap_or(text.len() - ends));
@@ -41,9 +51,10 @@ impl Url {
         })
     }
 
-    /// What a text is that [`Url::parse`] refuses, to be put behind "is".
+    /// Says of a text that [`Url::parse`] refuses what it is, in words that go on after "is": a person can't see at
+    /// once why a URL that their browser opens is refused here.
     #[inline(never)]
-    pub fn fault(text: &str) -> &'static str {
+    pub(crate) fn fault(text: &str) -> &'static str {
         let is_url =
             |scheme: &str| text.get(..scheme.len()).is_some_and(|own| own.eq_ignore_ascii_case(scheme));
         if !is_url("http://") && !is_url("https://") {
@@ -61,115 +72,110 @@ impl Url {
         }
     }
 
-    /// Another URL of the same origin.
+    /// The URL of this origin with another path.
     #[inline(never)]
-    pub fn at(&self, path: &str) -> Url {
+    pub(crate) fn at(&self, path: &str) -> Url {
         Url { path: path.to_owned(), query: String::new(), ..self.clone() }
     }
 
     /// Path and query, as a request names them.
     #[inline(never)]
-    pub fn target(&self) -> String {
+    pub(crate) fn target(&self) -> String {
         format!("{}{}", self.path, self.query)
     }
 
-    /// The path without a slash at its end; empty for the root.
-    pub fn trimmed_path(&self) -> &str {
+    /// The path without a slash at its end, and so empty for the root. A well-known path is put before it (RFC 8414
+    /// §3.1, RFC 9728 §3.1).
+    pub(crate) fn trimmed_path(&self) -> &str {
         self.path.strip_suffix('/').unwrap_or(&self.path)
     }
 
-    /// The URL as text.
     #[inline(never)]
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         format!("{}{}", self.origin.as_str(), self.target())
     }
 
     /// Host without port, in lower case.
-    pub fn host(&self) -> &str {
-        host_and_port(&self.origin).0
+    pub(crate) fn host(&self) -> &str {
+        self.origin.parts().host
     }
 
-    /// Whether plain http to it stays on this machine, or it is https.
-    pub fn keeps_secrets(&self) -> bool {
+    /// Whether what is sent to it can't be read on the way: it is https, or a host of this machine.
+    pub(crate) fn keeps_secrets(&self) -> bool {
         self.origin.is_https() || !near(&self.origin).is_empty()
     }
 }
 
-fn host_and_port(origin: &Origin) -> (&str, u16) {
-    let authority = origin.authority();
-    let default_port = if origin.is_https() { 443 } else { 80 };
-    match authority.rfind(':').filter(|_| !authority.ends_with(']')) {
-        Some(colon) => (&authority[..colon], authority[colon + 1..].parse().unwrap_or(default_port)),
-        None => (authority, default_port),
-    }
-}
-
-/// The addresses of an origin on this machine: two for `localhost`, as a client's system would try them.
+/// The addresses of an origin on this machine, two for `localhost`; none when its host isn't one of this machine.
 fn near(origin: &Origin) -> Vec<SocketAddr> {
-    let (host, port) = host_and_port(origin);
-    let addresses: Vec<IpAddr> = match host.trim_start_matches('[').trim_end_matches(']') {
-        "localhost" => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-        literal => literal.parse().into_iter().filter(IpAddr::is_loopback).collect(),
-    };
-    addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect()
+    let addresses = origin.parts().loopback_addresses();
+    addresses.into_iter().map(|address| SocketAddr::new(address, origin.port())).collect()
 }
 
-/// Whether an origin is on this machine, as its name says.
-pub fn is_near(origin: &Origin) -> bool {
+/// Whether an origin is on this machine. Its name alone decides, because no name is resolved.
+pub(crate) fn is_near(origin: &Origin) -> bool {
     !near(origin).is_empty()
 }
 
-/// Where origins are reached.
-pub struct Ways {
+/// The addresses at which origins are reached.
+///
+/// The program speaks no TLS. So for an https server the operator lets a proxy on this machine forward a port to
+/// it, and names that port with `--connect`. The requests still carry the server's own name in `Host`.
+pub(crate) struct ConnectMap {
+    /// What `--connect` says, in its order.
     connect: Vec<(Origin, SocketAddr)>,
+    /// Whether plain http origins of this machine are reached at their own addresses.
     direct: bool,
 }
 
-impl Ways {
-    /// The ways to walk `url`: what `--connect` says, `ADDR:PORT` for the URL's own origin or `ORIGIN=ADDR:PORT`, parted
-    /// by commas; and plain http on this machine, if the URL itself is that. The error is what is wrong with it.
-    pub fn new(url: &Url, connect: Option<&str>) -> Result<Ways, String> {
-        let mut ways = Ways { connect: Vec::new(), direct: false };
+impl ConnectMap {
+    /// What a walk to `url` can reach: what `--connect` says, which is `ADDR:PORT` for the URL's own origin or
+    /// `ORIGIN=ADDR:PORT`, separated by commas; and plain http on this machine, if the URL itself is that. The
+    /// error says what is wrong with the command line, and how it would be right.
+    pub(crate) fn new(url: &Url, connect: Option<&str>) -> Result<ConnectMap, String> {
+        let mut connect_map = ConnectMap { connect: Vec::new(), direct: false };
         for item in connect.into_iter().flat_map(|text| text.split(',')) {
             let (origin, address) = item.rsplit_once('=').unwrap_or((url.origin.as_str(), item));
             let origin = Origin::parse(origin);
+            // Only an address of this machine: the doctor sends plain http there, and that must cross no network.
             let address = address.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback());
             let (Some(origin), Some(address)) = (origin, address) else {
                 return Err(format!(
                     "--connect takes 127.0.0.1:PORT, or ORIGIN=127.0.0.1:PORT, on this machine, not {item:?}"
                 ));
             };
-            ways.connect.push((origin, address));
+            connect_map.connect.push((origin, address));
         }
-        // What answers at a plain http URL of this machine may name other ports of it. It may be elsewhere all the
-        // same, behind a tunnel or a published port of a container: then it can send a GET, or an empty connection, to a
-        // port here. With --connect for the URL itself it can't.
-        ways.direct = ways.forwarded(&url.origin).is_none();
-        match (url.origin.is_https(), ways.to(&url.origin).is_empty()) {
-            (_, false) => Ok(ways),
+        // A server at a plain http URL of this machine may name other ports of this machine: its authorization
+        // server is often one. The server may be elsewhere all the same, behind a tunnel or a published port of a
+        // container. Then it can make the doctor send a GET to a port here, or open an empty connection, and it
+        // learns nothing of the answer. With --connect for the URL itself it can't do that.
+        connect_map.direct = connect_map.forwarded(&url.origin).is_none();
+        match (url.origin.is_https(), connect_map.to(&url.origin).is_empty()) {
+            (_, false) => Ok(connect_map),
             (true, true) => Err(format!(
                 "epicme speaks no TLS; let a proxy on this machine forward a port to it, and name that:\n  \
                  socat TCP-LISTEN:9000,bind=127.0.0.1,fork OPENSSL:{}:{}\n  \
                  epicme doctor {} --connect 127.0.0.1:9000",
                 url.host(),
-                host_and_port(&url.origin).1,
+                url.origin.port(),
                 url.text()
             )),
             (false, true) => Err(format!(
-                "epicme resolves no names but localhost, and {} is none of this machine's; to walk it all the same, let \
-                 a proxy here forward a port to it and add --connect 127.0.0.1:PORT",
+                "epicme resolves no names but localhost, and {} is not a host of this machine; to check it all the same, \
+                 let a proxy on this machine forward a port to it, and add --connect 127.0.0.1:PORT",
                 url.host()
             )),
         }
     }
 
-    /// The address that `--connect` names for an origin.
-    pub fn forwarded(&self, origin: &Origin) -> Option<SocketAddr> {
+    /// The address that `--connect` names for an origin; the first one counts.
+    pub(crate) fn forwarded(&self, origin: &Origin) -> Option<SocketAddr> {
         self.connect.iter().find(|(own, _)| own == origin).map(|(_, address)| *address)
     }
 
-    /// The addresses to try, in order; none when the origin can't be reached from here.
-    pub fn to(&self, origin: &Origin) -> Vec<SocketAddr> {
+    /// The addresses to try for an origin, in order; none when the doctor can't reach it from here.
+    pub(crate) fn to(&self, origin: &Origin) -> Vec<SocketAddr> {
         match self.forwarded(origin) {
             Some(address) => vec![address],
             None if self.direct && !origin.is_https() => near(origin),
@@ -224,8 +230,8 @@ mod tests {
     #[test]
     fn reaches_this_machine_and_what_is_forwarded() {
         let reached = |url: &str, connect: Option<&str>, other: &str| {
-            let ways = Ways::new(&Url::parse(url).expect("a URL"), connect).map_err(|_| ())?;
-            let addresses = ways.to(&Origin::parse(other).expect("an origin"));
+            let connect_map = ConnectMap::new(&Url::parse(url).expect("a URL"), connect).map_err(|_| ())?;
+            let addresses = connect_map.to(&Origin::parse(other).expect("an origin"));
             Ok::<_, ()>(addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" "))
         };
         let local = "http://127.0.0.1:8/mcp";

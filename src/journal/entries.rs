@@ -1,80 +1,101 @@
-//! Entries: made, read, listed, changed, deleted, and their links to tags.
+//! Entries: making, reading, listing, changing and deleting them, and attaching tags to them.
 //!
-//! Knows what [`super`] knows. Every write is one transaction with all that belongs to it.
+//! Knows no JSON, no HTTP and no name of a tool, as nothing in the journal does. Invariant: a write is one
+//! transaction with everything that belongs to it, so no entry is ever seen without its tags.
+//!
+//! Each function is given its permit and its time, and touches rows through `OwnedRows` alone. A function whose name
+//! ends in `_in` works inside a transaction that its caller has opened, so that several of them see one state.
 
-use rusqlite::Row;
+use std::collections::BTreeSet;
 
+use rusqlite::{Row, ToSql};
+
+use super::encoding::Encoding;
+use super::rows::{NamedRows, OwnedRows, cut, take_number};
 use super::{
-    Entry, EntryItem, EntryTag, Fault, Journal, Matches, Own, Page, Shown, TagName, cut, entry_changed, tags,
-    take_eight,
+    Entry, EntryItem, EntryTag, FilterEnd, Journal, JournalError, Matches, Page, RowDigest, Tag, TagName,
+    entry_changed, tags,
 };
 use crate::clock::Timestamp;
+use crate::dates;
+use crate::ids::{EntryId, TagId};
 use crate::limits;
-use crate::secret::Seal;
+use crate::scope::{EntriesRead, EntriesWrite};
+use crate::secret::Signer;
 
 /// An entry to be made.
-pub struct NewEntry {
-    /// Its title.
-    pub title: String,
-    /// Its text.
-    pub content: String,
-    /// How its author feels.
-    pub mood: Option<String>,
-    /// Where it is written.
-    pub location: Option<String>,
-    /// The weather.
-    pub weather: Option<String>,
-    /// A label only.
-    pub is_private: bool,
-    /// A label only.
-    pub is_favorite: bool,
-    /// The tags to attach; one that is there twice is attached once.
-    pub tag_ids: Vec<i64>,
+pub(crate) struct NewEntry {
+    pub(crate) title: String,
+    pub(crate) content: String,
+    pub(crate) mood: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) weather: Option<String>,
+    pub(crate) is_private: bool,
+    pub(crate) is_favorite: bool,
+    /// The tags to attach; one that is named twice is attached once. The schema of the arguments bounds how many.
+    pub(crate) tag_ids: Vec<TagId>,
 }
 
-/// A change of an entry: a field that is `None` stays as it is; `Some(None)` clears it.
+/// A change of an entry: a field that is `None` stays as it is, `Some(None)` clears it. With a single `Option` a
+/// client that leaves a field out, because it doesn't know it, would clear what the person wrote.
 #[derive(Default)]
-pub struct EntryChange {
-    /// The new title.
-    pub title: Option<String>,
-    /// The new text.
-    pub content: Option<String>,
-    /// The new mood.
-    pub mood: Option<Option<String>>,
-    /// The new location.
-    pub location: Option<Option<String>>,
-    /// The new weather.
-    pub weather: Option<Option<String>>,
-    /// The new label.
-    pub is_private: Option<bool>,
-    /// The new label.
-    pub is_favorite: Option<bool>,
+pub(crate) struct EntryChange {
+    pub(crate) title: Option<String>,
+    pub(crate) content: Option<String>,
+    pub(crate) mood: Option<Option<String>>,
+    pub(crate) location: Option<Option<String>>,
+    pub(crate) weather: Option<Option<String>>,
+    pub(crate) is_private: Option<bool>,
+    pub(crate) is_favorite: Option<bool>,
 }
 
-/// Which entries a list or search shows; what is `None` or empty doesn't narrow it.
-#[derive(Clone, Default, Debug)]
-pub struct Filter {
-    /// Entries with these tags.
-    pub tag_ids: Vec<i64>,
-    /// All of [`Filter::tag_ids`] rather than any of them.
-    pub all_tags: bool,
-    /// Made at or after this date or date-time.
-    pub from: Option<String>,
-    /// Made at or before this date (to its end, UTC) or date-time.
-    pub to: Option<String>,
-    /// This mood, whatever the case of ASCII letters.
-    pub mood: Option<String>,
-    /// This location, likewise.
-    pub location: Option<String>,
-    /// This weather, likewise.
-    pub weather: Option<String>,
-    /// This label.
-    pub is_private: Option<bool>,
-    /// This label.
-    pub is_favorite: Option<bool>,
+/// Which entries a list or search shows; a field that is `None` or empty narrows nothing.
+#[derive(Default)]
+pub(crate) struct Filter {
+    pub(crate) tag_ids: Vec<TagId>,
+    /// Whether an entry must have all of [`Filter::tag_ids`], instead of any of them.
+    pub(crate) all_tags: bool,
+    /// Entries made at this date (from its beginning, UTC) or date-time, or after it.
+    pub(crate) from: Option<String>,
+    /// Entries made at this date (to its end, UTC) or date-time, or before it.
+    pub(crate) to: Option<String>,
+    // The three labels are compared without regard to the case of ASCII letters, which is all that SQLite's NOCASE
+    // knows.
+    pub(crate) mood: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) weather: Option<String>,
+    pub(crate) is_private: Option<bool>,
+    pub(crate) is_favorite: Option<bool>,
 }
 
-/// The condition of a [`Filter`] on `e`, an entry: parameters `?1` (the user) to `?10`.
+impl Filter {
+    /// Adds all that the filter says, which is what a cursor must agree with: it is good for the same filter alone.
+    pub(super) fn encode(&self, encoding: &mut Encoding) {
+        // Every field by its name: a field that is added to the filter doesn't compile until it is encoded here.
+        // Were it left out, a cursor would be taken for a list that it doesn't belong to, and entries would be
+        // skipped in silence.
+        let Filter { tag_ids, all_tags, from, to, mood, location, weather, is_private, is_favorite } = self;
+        encoding.number(tag_ids.len() as i64);
+        for tag_id in tag_ids {
+            encoding.number(tag_id.get());
+        }
+        encoding.flag(*all_tags);
+        for text in [from, to, mood, location, weather] {
+            encoding.optional(text.as_deref(), Encoding::text);
+        }
+        for label in [is_private, is_favorite] {
+            encoding.optional(*label, Encoding::flag);
+        }
+    }
+}
+
+/// The condition of a [`Filter`] on `e`, an entry: parameters `?1` (the person) to `?10`. An entry passes where it
+/// has at least `?2` of the tags `?3`: one of them, or as many as there are.
+///
+/// Its text is the same for every filter, so that SQLite prepares it once. A text that is put together from the
+/// fields in use would have hundreds of forms, each parsed and planned anew. The price is that SQLite plans for no
+/// field in particular: it walks along the person's entries by the index `entries_newest` and tests each of them.
+/// For one person's journal that is little. A larger server would index the fields that people filter by.
 pub(super) const FILTER_SQL: &str = "e.user_id = ?1
     AND (?2 = 0 OR ?2 <= (
         SELECT count(*) FROM entry_tags l
@@ -86,20 +107,65 @@ pub(super) const FILTER_SQL: &str = "e.user_id = ?1
     AND (?9 IS NULL OR e.is_private = ?9)
     AND (?10 IS NULL OR e.is_favorite = ?10)";
 
-/// The columns of an [`EntryItem`].
+/// The columns of an [`EntryItem`], as [`item`] reads them. The tags are counted and not joined: a join would give an
+/// entry once for each of its tags.
 pub(super) const ITEM_SQL: &str = "e.id, e.title,
     (SELECT count(*) FROM entry_tags l WHERE l.user_id = ?1 AND l.entry_id = e.id),
     e.mood, e.is_favorite, e.created_at, e.updated_at";
 
 /// A [`Filter`] as the parameters `?2` to `?10` of [`FILTER_SQL`].
-pub(super) type FilterValues<'f> = (
-    (i64, String, i64, i64),
-    (&'f Option<String>, &'f Option<String>, &'f Option<String>, Option<bool>, Option<bool>),
-);
+pub(super) struct FilterValues<'f> {
+    filter: &'f Filter,
+    /// How many of the tags an entry must have.
+    tags_needed: i64,
+    /// The tags' ids as a JSON array, for `json_each`: SQL has no parameter that stands for a list of any length.
+    tag_ids: String,
+    /// The first and the last second in which an entry may have been made. Both are always there, as the widest
+    /// period if need be, so that SQLite can use them as the two ends of a range in the index.
+    first: i64,
+    last: i64,
+}
 
-/// Makes an entry with its tags; a tag that isn't the caller's undoes all of it.
-pub fn create(journal: &Journal, new: NewEntry, now: Timestamp) -> Result<Entry, Fault> {
+impl<'f> FilterValues<'f> {
+    /// Fails where one of the dates can't be read. SQLite's own date functions would give NULL for it, and the list
+    /// would be empty instead of an error.
+    pub(super) fn of(filter: &'f Filter) -> Result<FilterValues<'f>, JournalError> {
+        // An id that is named twice counts once: an entry has at most one link to a tag, so it could never have both.
+        let tag_ids: BTreeSet<_> = filter.tag_ids.iter().collect();
+        let tags_needed = if filter.all_tags { tag_ids.len() as i64 } else { i64::from(!tag_ids.is_empty()) };
+        let tag_ids: Vec<_> = tag_ids.into_iter().map(TagId::to_string).collect();
+        let period = |end, text: &str| {
+            dates::read(text).map_err(|_| JournalError::BadDate { end, text: text.to_owned() })
+        };
+        let from = filter.from.as_deref().map(|text| period(FilterEnd::From, text)).transpose()?;
+        let to = filter.to.as_deref().map(|text| period(FilterEnd::To, text)).transpose()?;
+        Ok(FilterValues {
+            filter,
+            tags_needed,
+            tag_ids: format!("[{}]", tag_ids.join(",")),
+            first: from.map_or(i64::MIN, |period| period.first.0),
+            last: to.map_or(i64::MAX, |period| period.last.0),
+        })
+    }
+
+    /// In the order in which [`FILTER_SQL`] numbers them.
+    pub(super) fn parameters(&self) -> [&dyn ToSql; 9] {
+        let Filter { mood, location, weather, is_private, is_favorite, .. } = self.filter;
+        let FilterValues { tags_needed, tag_ids, first, last, .. } = self;
+        [tags_needed, tag_ids, first, last, mood, location, weather, is_private, is_favorite]
+    }
+}
+
+/// Makes an entry with its tags; a tag that the person doesn't have undoes all of it. The other choice, an entry
+/// without that tag and a warning, would leave the client to find out what was done, and perhaps to write the entry
+/// twice.
+pub(crate) fn create(
+    journal: &Journal<EntriesWrite>,
+    new: NewEntry,
+    now: Timestamp,
+) -> Result<Entry, JournalError> {
     journal.change(move |own, changes| {
+        // Both times are the server's. The order of lists depends on them, and a client's clock may be wrong.
         let sql =
             "INSERT INTO entries (user_id, title, content, mood, location, weather, is_private, is_favorite,
                                         created_at, updated_at)
@@ -117,31 +183,51 @@ pub fn create(journal: &Journal, new: NewEntry, now: Timestamp) -> Result<Entry,
                 &now.0,
             ],
         )?;
-        let id = own.connection.last_insert_rowid();
+        let id = EntryId::new(own.inserted_id());
         for tag_id in &new.tag_ids {
-            tags::find_in(own, *tag_id)?.ok_or(Fault::TagNotFound(*tag_id))?;
+            // The foreign key of the link would refuse another person's tag as well, but as a failure of the
+            // database.
+            tags::find_in(own, *tag_id)?.ok_or(JournalError::TagNotFound(*tag_id))?;
             link(own, id, *tag_id, now)?;
         }
         changes.extend(entry_changed(id));
-        find_in(own, id)?.ok_or(Fault::EntryNotFound(id))
+        // Read back inside the transaction: the client is shown what was stored, the tags in their order included.
+        find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))
     })
 }
 
-/// The caller's entry of this id.
-pub fn find(journal: &Journal, id: i64) -> Result<Option<Entry>, Fault> {
+pub(crate) fn find(journal: &Journal<EntriesRead>, id: EntryId) -> Result<Option<Entry>, JournalError> {
     journal.read(|own| find_in(own, id))
 }
 
-/// Changes an entry; without any field it stays as it is, its `updated_at` too.
-pub fn update(journal: &Journal, id: i64, change: EntryChange, now: Timestamp) -> Result<Entry, Fault> {
-    journal.change(move |own, noted| {
+/// The entry as the person is shown it before they confirm that it is deleted. A client that may delete an entry is
+/// given it at the end anyway, so this needs no scope to read.
+pub(crate) fn find_to_confirm(
+    journal: &Journal<EntriesWrite>,
+    id: EntryId,
+) -> Result<Option<Entry>, JournalError> {
+    journal.read(|own| find_in(own, id))
+}
+
+/// Changes an entry; without any field it stays as it is, its `updated_at` too, and no stream is notified.
+pub(crate) fn update(
+    journal: &Journal<EntriesWrite>,
+    id: EntryId,
+    change: EntryChange,
+    now: Timestamp,
+) -> Result<Entry, JournalError> {
+    journal.change(move |own, changes| {
         let EntryChange { title, content, mood, location, weather, is_private, is_favorite } = change;
-        let any = title.is_some()
+        let changes_a_field = title.is_some()
             || content.is_some()
             || [&mood, &location, &weather].iter().any(|field| field.is_some())
             || is_private.is_some()
             || is_favorite.is_some();
-        if any {
+        if changes_a_field {
+            // One statement for every set of fields, for the reason that [`FILTER_SQL`] gives. NULL in place of a
+            // title means that it stays; a label can be NULL itself, so a flag says whether it is set. Each field
+            // is assigned, if only the value that it has, so the search index is renewed with any change: SQLite
+            // fires a trigger `UPDATE OF` by the names in SET, not by the values.
             let sql = "UPDATE entries SET
                            title = coalesce(?3, title), content = coalesce(?4, content),
                            mood = CASE WHEN ?5 THEN ?6 ELSE mood END,
@@ -167,87 +253,108 @@ pub fn update(journal: &Journal, id: i64, change: EntryChange, now: Timestamp) -
                     &now.0,
                 ],
             )?;
-            noted.extend(entry_changed(id));
+            changes.extend(entry_changed(id));
         }
-        find_in(own, id)?.ok_or(Fault::EntryNotFound(id))
+        find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))
     })
 }
 
-/// Deletes an entry with its links and gives what it was. Where a person was asked, it must still be what they were
-/// `shown`.
-pub fn delete(journal: &Journal, id: i64, shown: Option<Shown>) -> Result<Entry, Fault> {
+/// Deletes an entry with its links and returns what it was. Where the person confirmed it, the entry must still be
+/// what they were `shown`. That is checked in the transaction that deletes it: the writer runs one transaction at a
+/// time, so a change between the question and the answer, however late, is seen here. A check in a transaction
+/// before it would leave a moment in which another client could change the text, and the person would lose one that
+/// they never saw.
+pub(crate) fn delete(
+    journal: &Journal<EntriesWrite>,
+    id: EntryId,
+    shown: Option<RowDigest>,
+) -> Result<Entry, JournalError> {
     journal.change(move |own, changes| {
-        let entry = find_in(own, id)?.ok_or(Fault::EntryNotFound(id))?;
-        if shown.is_some_and(|shown| shown != entry.shown()) {
-            return Err(Fault::Changed);
+        let entry = find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))?;
+        if shown.is_some_and(|shown| shown != entry.digest()) {
+            return Err(JournalError::Changed);
         }
         changes.extend(entry_changed(id));
+        // The links go with it, by the foreign key, and its words leave the search index, by a trigger.
         own.change("DELETE FROM entries WHERE user_id = ?1 AND id = ?2", &[&id])?;
         Ok(entry)
     })
 }
 
-/// Attaches a tag to an entry; one that is attached already stays so.
-pub fn attach(
-    journal: &Journal,
-    entry_id: i64,
-    tag_id: i64,
+/// Attaches a tag to an entry; one that is attached already stays so. A client that got no response can send the call
+/// again and finds the same link, with the time of the first call.
+pub(crate) fn attach(
+    journal: &Journal<EntriesWrite>,
+    entry_id: EntryId,
+    tag_id: TagId,
     now: Timestamp,
-) -> Result<(EntryTag, Entry, super::Tag), Fault> {
+) -> Result<(EntryTag, Entry, Tag), JournalError> {
     journal.change(move |own, changes| {
-        let tag = tags::find_in(own, tag_id)?.ok_or(Fault::TagNotFound(tag_id))?;
-        find_in(own, entry_id)?.ok_or(Fault::EntryNotFound(entry_id))?;
+        let tag = tags::find_in(own, tag_id)?.ok_or(JournalError::TagNotFound(tag_id))?;
+        // Looked up first, although it is read again below: the foreign key refuses a link to an entry that isn't
+        // there, but the client would get a failure of the database instead of words that help.
+        find_in(own, entry_id)?.ok_or(JournalError::EntryNotFound(entry_id))?;
         let (link, is_new) = link(own, entry_id, tag_id, now)?;
         if is_new {
             changes.extend(entry_changed(entry_id));
         }
-        let entry = find_in(own, entry_id)?.ok_or(Fault::EntryNotFound(entry_id))?;
+        let entry = find_in(own, entry_id)?.ok_or(JournalError::EntryNotFound(entry_id))?;
+        // Counted after the link is there: a tag that was attached before adds none, and is no error on a full entry.
         if entry.tags.len() > limits::TAGS_PER_ENTRY_MAX {
-            return Err(Fault::TooManyTags); // the savepoint takes the link back
+            return Err(JournalError::TooManyTags); // which undoes the link
         }
         Ok((link, entry, tag))
     })
 }
 
-/// Detaches a tag from an entry and says whether it was attached.
-pub fn detach(journal: &Journal, entry_id: i64, tag_id: i64) -> Result<(bool, Entry, super::Tag), Fault> {
+/// Detaches a tag from an entry and says whether it was attached. One that wasn't is no error, so that a client can
+/// send the call again.
+pub(crate) fn detach(
+    journal: &Journal<EntriesWrite>,
+    entry_id: EntryId,
+    tag_id: TagId,
+) -> Result<(bool, Entry, Tag), JournalError> {
     journal.change(move |own, changes| {
-        let tag = tags::find_in(own, tag_id)?.ok_or(Fault::TagNotFound(tag_id))?;
+        let tag = tags::find_in(own, tag_id)?.ok_or(JournalError::TagNotFound(tag_id))?;
         let sql = "DELETE FROM entry_tags WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3";
         let removed = own.change(sql, &[&entry_id, &tag_id])? == 1;
+        // A notification says that something is different; where nothing is, each client would read for nothing.
         if removed {
             changes.extend(entry_changed(entry_id));
         }
-        let entry = find_in(own, entry_id)?.ok_or(Fault::EntryNotFound(entry_id))?;
+        let entry = find_in(own, entry_id)?.ok_or(JournalError::EntryNotFound(entry_id))?;
         Ok((removed, entry, tag))
     })
 }
 
 /// The entries that pass the filter, newest first.
-pub fn list(
-    journal: &Journal,
+pub(crate) fn list(
+    journal: &Journal<EntriesRead>,
     filter: &Filter,
     limit: usize,
     cursor: Option<&str>,
-) -> Result<Page<EntryItem>, Fault> {
-    journal.read(|own| list_in(own, journal.seal, filter, limit, cursor))
+) -> Result<Page<EntryItem>, JournalError> {
+    journal.read(|own| list_in(own, journal.signer, filter, limit, cursor))
 }
 
-/// The newest entries that pass the filter, whole: so many at most, and no more than hold so many octets of text.
-/// With them how many pass it in all.
-pub fn whole(
-    journal: &Journal,
+/// The newest entries that pass the filter, each with all its text: at most `limit` of them, and at most `bytes_max`
+/// bytes of text in all. With them, how many entries pass the filter. The number alone would bound little: one entry
+/// may have [`limits::CONTENT_CHARS_MAX`] characters, and the texts are meant for a model that reads only so much.
+pub(crate) fn list_whole(
+    journal: &Journal<EntriesRead>,
     filter: &Filter,
     limit: usize,
     bytes_max: usize,
-) -> Result<(Vec<Entry>, i64), Fault> {
+) -> Result<(Vec<Entry>, i64), JournalError> {
     journal.read(|own| {
-        let page = list_in(own, journal.seal, filter, limit, None)?;
+        // The page and the entries are read in one transaction, so no entry is deleted in between.
+        let page = list_in(own, journal.signer, filter, limit, None)?;
         let (mut entries, mut bytes) = (Vec::new(), 0);
         for item in &page.items {
             let Some(entry) = find_in(own, item.id)? else { continue };
             bytes += entry.title.len() + entry.content.len();
             if bytes > bytes_max {
+                // Not `continue`: what is left out must be the oldest, and nothing between the newest.
                 break;
             }
             entries.push(entry);
@@ -256,15 +363,28 @@ pub fn whole(
     })
 }
 
-/// Ids of entries for somebody who types one: digits are looked for in the ids, other text in the titles. What is equal
-/// comes first, then what begins with it, then the rest, each newest first.
-pub fn matching(journal: &Journal, typed: &str, limit: usize) -> Result<Matches, Fault> {
-    journal.read(|own| own.matching("entries", "title", "created_at DESC, id DESC", typed, limit))
+const TITLES: NamedRows = NamedRows { table: "entries", name: "title", order: "created_at DESC, id DESC" };
+
+/// Ids of entries whose id or title fits what a person is typing, newest first where they fit equally well; see
+/// [`OwnedRows::matching`]. The client puts the chosen id into its call, so an id is what it is given, not a title.
+pub(crate) fn matching(
+    journal: &Journal<EntriesRead>,
+    typed: &str,
+    limit: usize,
+) -> Result<Matches, JournalError> {
+    journal.read(|own| own.matching(&TITLES, typed, limit))
 }
 
-/// The days (UTC) on which the person wrote, for somebody who types one; newest first.
-pub fn days(journal: &Journal, typed: &str, limit: usize) -> Result<Matches, Fault> {
+/// The days (UTC) on which the person wrote an entry and that begin with what they are typing; newest first. UTC,
+/// since the server doesn't know the person's time zone: an entry from around midnight can be found under the day
+/// beside the one that they remember. The filter by dates has the same days, so the two agree.
+pub(crate) fn days(
+    journal: &Journal<EntriesRead>,
+    typed: &str,
+    limit: usize,
+) -> Result<Matches, JournalError> {
     journal.read(|own| {
+        // `instr` and not LIKE: to LIKE a percent sign or an underline that the person types would be a pattern.
         let day = "date(created_at, 'unixepoch')";
         let matches = format!("FROM entries WHERE user_id = ?1 AND instr({day}, ?2) = 1");
         let total =
@@ -276,69 +396,49 @@ pub fn days(journal: &Journal, typed: &str, limit: usize) -> Result<Matches, Fau
     })
 }
 
+/// One page of [`list`], inside a transaction: its items, and how many there are on all pages, at the same moment.
 fn list_in(
-    own: &Own,
-    seal: &Seal,
+    own: &OwnedRows,
+    signer: &Signer,
     filter: &Filter,
     limit: usize,
     cursor: Option<&str>,
-) -> Result<Page<EntryItem>, Fault> {
-    let filters = format!("{filter:?}"); // every field, with its name: all that a cursor must agree with
-    let (mut created_at, mut id) = (i64::MAX, i64::MAX);
+) -> Result<Page<EntryItem>, JournalError> {
+    let mut encoding = Encoding::default();
+    filter.encode(&mut encoding);
+    let digest = encoding.digest();
+    // A position is the date and id of the last entry that was shown, not a number of entries to skip. With OFFSET
+    // an entry that is made between two pages moves all others down by one, and the next page repeats one of them.
+    // The id decides between entries of one second; without it those behind the first could be left out.
+    let (mut created_at, mut id) = (i64::MAX, i64::MAX); // before every entry
     if let Some(cursor) = cursor {
-        let position = own.position(seal, "entries", &filters, cursor)?;
+        let position = own.position(signer, "entries", &digest, cursor)?;
         let mut position = &position[..];
-        created_at = i64::from_be_bytes(take_eight(&mut position)?);
-        id = i64::from_be_bytes(take_eight(&mut position)?);
+        created_at = take_number(&mut position)?;
+        id = take_number(&mut position)?;
     }
-    let ((need, tags, from, to), (mood, location, weather, private, favorite)) = filter_values(own, filter)?;
+    let values = FilterValues::of(filter)?;
+    let values = values.parameters();
+    // Counted anew for each page, over all entries that pass. A larger server would leave the total out, or
+    // estimate it.
     let sql = format!("SELECT count(*) FROM entries e WHERE {FILTER_SQL}");
-    let values: [&dyn rusqlite::ToSql; 9] =
-        [&need, &tags, &from, &to, mood, location, weather, &private, &favorite];
     let total = own.first(&sql, &values, |row| row.get(0))?.unwrap_or(0);
     let sql = format!(
         "SELECT {ITEM_SQL} FROM entries e
              WHERE {FILTER_SQL} AND (e.created_at, e.id) < (?11, ?12)
              ORDER BY e.created_at DESC, e.id DESC LIMIT ?13"
     );
-    let one_more = limit as i64 + 1;
+    let one_more = limit as i64 + 1; // which shows whether another page follows
     let values = [&values[..], &[&created_at, &id, &one_more]].concat();
     let mut items = own.all(&sql, &values, item)?;
     let next = cut(&mut items, limit).map(|last: &EntryItem| {
-        let position = [last.created_at.0.to_be_bytes(), last.id.to_be_bytes()].concat();
-        own.cursor(seal, "entries", &filters, &position)
+        let position = [last.created_at.0.to_be_bytes(), last.id.get().to_be_bytes()].concat();
+        own.cursor(signer, "entries", &digest, &position)
     });
     Ok(Page { items, total, next })
 }
 
-pub(super) fn filter_values<'f>(own: &Own, filter: &'f Filter) -> Result<FilterValues<'f>, Fault> {
-    let mut tag_ids = filter.tag_ids.clone();
-    tag_ids.sort_unstable();
-    tag_ids.dedup();
-    let need = match (tag_ids.len(), filter.all_tags) {
-        (0, _) => 0,
-        (count, true) => count as i64,
-        (_, false) => 1,
-    };
-    let from = filter.from.as_deref().map(|text| moment(own, "from", text)).transpose()?;
-    let to = filter.to.as_deref().map(|text| moment(own, "to", text)).transpose()?;
-    let (from, to) = (from.map_or(i64::MIN, |(first, _)| first), to.map_or(i64::MAX, |(_, last)| last));
-    let labels = (&filter.mood, &filter.location, &filter.weather, filter.is_private, filter.is_favorite);
-    Ok(((need, format!("{tag_ids:?}"), from, to), labels))
-}
-
-/// The first and last second that a date (a whole day, UTC) or an RFC 3339 date-time means.
-fn moment(own: &Own, argument: &'static str, text: &str) -> Result<(i64, i64), Fault> {
-    // `?1`, the user that every statement is given, has no part in it.
-    // SQLite takes many more forms, "now" among them, and turns the 30th of February into the 2nd of March:
-    // the form is checked by whoever took the argument, and the date must come out as it went in.
-    let sql = "SELECT unixepoch(?2), unixepoch(?2) + CASE length(?2) WHEN 10 THEN 86399 ELSE 0 END
-               WHERE ?1 AND date(substr(?2, 1, 10)) = substr(?2, 1, 10) AND substr(?2, 12, 2) < '24'
-                   AND unixepoch(?2) IS NOT NULL";
-    let found = own.first(sql, &[&text], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    found.ok_or_else(|| Fault::BadMoment { argument, text: text.to_owned() })
-}
-
+/// Reads the columns of [`ITEM_SQL`].
 pub(super) fn item(row: &Row) -> rusqlite::Result<EntryItem> {
     Ok(EntryItem {
         id: row.get(0)?,
@@ -351,7 +451,9 @@ pub(super) fn item(row: &Row) -> rusqlite::Result<EntryItem> {
     })
 }
 
-pub(super) fn find_in(own: &Own, id: i64) -> Result<Option<Entry>, Fault> {
+/// An entry with its tags, in two statements. One statement with a join would give all of the entry's text once for
+/// each tag, and an entry may have [`limits::TAGS_PER_ENTRY_MAX`] of them.
+fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Entry>, JournalError> {
     let sql =
         "SELECT id, user_id, title, content, mood, location, weather, is_private, is_favorite, created_at,
                       updated_at
@@ -379,11 +481,20 @@ pub(super) fn find_in(own: &Own, id: i64) -> Result<Option<Entry>, Fault> {
     Ok(Some(entry))
 }
 
-/// Links an entry to a tag, both known to be the caller's, or finds the link that is there; says which.
-fn link(own: &Own, entry_id: i64, tag_id: i64, now: Timestamp) -> Result<(EntryTag, bool), Fault> {
+/// Links an entry to a tag, both known to be the person's, or finds the link that is there; `true` for a new one.
+///
+/// The table's UNIQUE decides whether there is one. The link's own `user_id` is part of both of its foreign keys:
+/// even a mistake here couldn't link two people's rows.
+fn link(
+    own: &OwnedRows,
+    entry_id: EntryId,
+    tag_id: TagId,
+    now: Timestamp,
+) -> Result<(EntryTag, bool), JournalError> {
     let sql = "INSERT INTO entry_tags (user_id, entry_id, tag_id, created_at, updated_at)
                VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (entry_id, tag_id) DO NOTHING";
     let is_new = own.change(sql, &[&entry_id, &tag_id, &now.0])? == 1;
+    // Read in a statement of its own: RETURNING would give nothing for a link that was there before.
     let sql = "SELECT id, user_id, entry_id, tag_id, created_at, updated_at FROM entry_tags
                WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3";
     let found = own.first(sql, &[&entry_id, &tag_id], |row| {
@@ -396,5 +507,5 @@ fn link(own: &Own, entry_id: i64, tag_id: i64, now: Timestamp) -> Result<(EntryT
             updated_at: Timestamp(row.get(5)?),
         })
     })?;
-    Ok((found.ok_or(Fault::EntryNotFound(entry_id))?, is_new))
+    Ok((found.ok_or(JournalError::EntryNotFound(entry_id))?, is_new))
 }

@@ -1,74 +1,83 @@
-//! The arguments of a tool or prompt: one table gives both the JSON Schema that clients see and the check that is made.
+//! The arguments of a tool or prompt: one list gives both the JSON Schema that clients see and the check that is
+//! made.
 //!
-//! Knows no tool and no journal. Invariant: what passes [`read`] for a tool fits the schema that [`schema`] gives, so a
-//! tool never meets an argument it didn't ask for. (One thing passes that the schema doesn't promise, since models
-//! send it: `true` for `1`.)
+//! Knows no tool and no journal.
+//!
+//! A schema is written for models: it tells them what a call must look like, but nothing makes them obey it. So the
+//! server checks every argument itself (2025-11-25 tools, Security Considerations). If the schema and the check
+//! stood in two places, they would come apart with the next change, and a model that did what the schema says would
+//! be refused. Here both are made from one list of [`Argument`]s.
+//!
+//! What passes [`read`] for a tool fits the schema that [`schema`] gives. One thing passes beyond it, because
+//! models send it: `true` for `1`.
+//!
+//! A validator of JSON Schema would be the usual choice. It is a large dependency, and its messages are written for
+//! programmers; those below are sentences that a model can act on.
+
+use std::error::Error;
+use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use crate::dates::{self, DateError};
+use crate::ids::Id;
 use crate::limits;
 
-/// One argument.
+/// One argument that a tool or prompt takes.
 #[derive(Clone)]
-pub struct Argument {
-    /// Its name.
-    pub name: &'static str,
-    /// What it must be.
-    pub kind: Kind,
-    /// Whether a call without it is refused.
-    pub required: bool,
-    /// Whether `null` may stand in its place, to clear what is there.
-    pub nullable: bool,
-    /// What it means, for the model.
-    pub about: &'static str,
+pub(crate) struct Argument {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) required: bool,
+    /// Whether `null` may stand in its place. In an update it clears a field, while an argument that is left out
+    /// leaves the field as it is.
+    pub(crate) nullable: bool,
+    /// Its meaning, for the model that reads the schema.
+    pub(crate) about: &'static str,
 }
 
-/// The largest id: the largest integer that every JSON reader takes for itself (RFC 8259 §6).
+/// The largest id. Many JSON readers keep every number as a double, and up to 2^53 - 1 a double holds each integer as
+/// itself (RFC 8259 §6). A larger id could come back from a client as that of another row.
 const ID_MAX: i64 = (1 << 53) - 1;
-/// Characters of a date-time: more fraction than anybody measures.
-const MOMENT_CHARS_MAX: usize = 40;
-/// Unknown arguments that an error names; the rest it counts.
+/// Characters of a date-time. Without a bound a fraction of a second could have as many digits as the body may have
+/// bytes. These are enough for 14 digits.
+const DATE_CHARS_MAX: usize = 40;
+/// Unknown arguments that an error names. The error counts the rest: otherwise a call with a thousand unknown
+/// arguments would fill the model's context with its own text.
 const UNKNOWN_NAMED_MAX: usize = 5;
 
-/// The form of a [`Kind::Moment`], for clients; [`is_moment`] is the same for us.
-const MOMENT_PATTERN: &str =
+/// The form of a [`Kind::Date`], for clients. [`dates::read`] takes the same, and says besides whether there is
+/// such a day.
+const DATE_PATTERN: &str =
     "^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-](0\\d|1[0-4]):[0-5]\\d))?$";
 
-/// What an argument must be.
+/// What an argument must be. Each kind gives a schema ([`Argument::schema`]) and a check ([`Argument::check`]), which
+/// stand one below the other so that they can be compared.
 #[derive(Clone)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A row id.
     Id,
     /// Row ids, at most [`limits::TAGS_PER_ENTRY_MAX`].
     Ids,
-    /// Text of so many characters.
-    Text {
-        /// At least.
-        min: usize,
-        /// At most.
-        max: usize,
-    },
-    /// Text of at most so many characters that aren't all blank; the blanks around it are taken off.
-    Name {
-        /// At most.
-        max: usize,
-    },
-    /// 0 or 1, with what is meant when it is left out.
+    /// Text of `min` to `max` characters.
+    Text { min: usize, max: usize },
+    /// A name: text of at most `max` characters on one line, not all of them blank. The blanks around it are taken
+    /// off, or a person could have two tags that look the same.
+    Name { max: usize },
+    /// 0 or 1, with the value that a call means where it leaves the argument out. It is a number because the
+    /// journal's rows show it to clients as one.
     Flag(Option<u8>),
-    /// How many rows to return.
-    Limit {
-        /// At most.
-        max: usize,
-        /// When it is left out.
-        default: usize,
-    },
-    /// One of these words; the first when it is left out.
+    /// How many rows to return: at most `max`, and `default` where the argument is left out.
+    Limit { max: usize, default: usize },
+    /// One of these words. The first is meant where the argument is left out.
     Choice(&'static [&'static str]),
     /// A date `YYYY-MM-DD` or a date-time of RFC 3339.
-    Moment,
-    /// What an earlier page gave as `nextCursor`.
+    Date,
+    /// The `nextCursor` of an earlier page. Here only its length is checked: whether the server made it, and for
+    /// this list and this person, the journal finds out by its signature.
     Cursor,
-    /// A row id as decimal digits: a prompt takes nothing but text.
+    /// A row id as decimal digits. The arguments of prompts are texts, whatever they mean (2025-11-25 schema,
+    /// GetPromptRequest).
     IdText,
     /// Row ids as decimal digits with commas between them, at most [`limits::TAGS_PER_ENTRY_MAX`].
     IdsText,
@@ -76,20 +85,24 @@ pub enum Kind {
 
 impl Argument {
     /// An argument that a call must have.
-    pub const fn required(name: &'static str, kind: Kind, about: &'static str) -> Argument {
+    pub(crate) const fn required(name: &'static str, kind: Kind, about: &'static str) -> Argument {
         Argument { name, kind, required: true, nullable: false, about }
     }
 
     /// An argument that may be left out.
-    pub const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Argument {
+    pub(crate) const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Argument {
         Argument { name, kind, required: false, nullable: false, about }
     }
 
     /// An argument that may be left out, or be `null`.
-    pub const fn nullable(name: &'static str, kind: Kind, about: &'static str) -> Argument {
+    pub(crate) const fn nullable(name: &'static str, kind: Kind, about: &'static str) -> Argument {
         Argument { name, kind, required: false, nullable: true, about }
     }
 
+    /// The JSON Schema of this argument. Every bound stands in it, because a model that knows the bound keeps to
+    /// it, and one that doesn't must call again.
+    ///
+    /// The prompts' kinds have a schema that is never shown: clients see no schema of a prompt.
     fn schema(&self) -> Value {
         let mut schema = match &self.kind {
             Kind::Id => json!({ "type": "integer", "minimum": 1, "maximum": ID_MAX }),
@@ -98,6 +111,7 @@ impl Argument {
                 "maxItems": limits::TAGS_PER_ENTRY_MAX,
             }),
             Kind::Text { min, max } => json!({ "type": "string", "minLength": min, "maxLength": max }),
+            // In a pattern of JSON Schema `\S` needs to match anywhere only: one character that isn't blank.
             Kind::Name { max } => json!({ "type": "string", "maxLength": max, "pattern": "\\S" }),
             Kind::Flag(None) => json!({ "type": "integer", "enum": [0, 1] }),
             Kind::Flag(Some(default)) => json!({ "type": "integer", "enum": [0, 1], "default": default }),
@@ -105,12 +119,14 @@ impl Argument {
                 json!({ "type": "integer", "minimum": 1, "maximum": max, "default": default })
             }
             Kind::Choice(words) => json!({ "type": "string", "enum": words, "default": words[0] }),
-            Kind::Moment => {
-                json!({ "type": "string", "maxLength": MOMENT_CHARS_MAX, "pattern": MOMENT_PATTERN })
+            Kind::Date => {
+                json!({ "type": "string", "maxLength": DATE_CHARS_MAX, "pattern": DATE_PATTERN })
             }
             Kind::Cursor => json!({ "type": "string", "maxLength": limits::CURSOR_CHARS_MAX }),
             Kind::IdText | Kind::IdsText => json!({ "type": "string" }),
         };
+        // Not `"type": ["string", "null"]`, which means the same: some clients read `type` as a text, and the MCP
+        // Inspector warns about it.
         if self.nullable {
             schema = json!({ "anyOf": [schema, { "type": "null" }] });
         }
@@ -118,7 +134,8 @@ impl Argument {
         schema
     }
 
-    /// The argument as the tool gets it, or what is wrong with it.
+    /// The argument as the tool gets it, or what is wrong with it. The error is the rest of a sentence that begins
+    /// with the argument's name, and it says what the argument must be: a model mends its call by that.
     fn check(&self, value: &Value) -> Result<Value, String> {
         if self.nullable && value.is_null() {
             return Ok(Value::Null);
@@ -141,6 +158,7 @@ impl Argument {
                 name if name.contains(char::is_control) => Err("must not contain control characters".into()),
                 name => Ok(name.into()),
             },
+            // Models write `true` for 1 although the schema says 0 or 1, and it has only one meaning.
             Kind::Flag(_) => match value.as_bool() {
                 Some(flag) => Ok(u8::from(flag).into()),
                 None => integer(value, 0, 1).map(Value::from),
@@ -150,15 +168,17 @@ impl Argument {
                 word if words.contains(&word) => Ok(word.into()),
                 _ => Err(format!("must be one of {}", words.join(", "))),
             },
-            Kind::Moment => match text()? {
-                moment if moment.len() <= MOMENT_CHARS_MAX && is_moment(moment) => Ok(moment.into()),
+            Kind::Date => match text()? {
+                date if date.len() <= DATE_CHARS_MAX && has_form_of_date(date) => Ok(date.into()),
                 _ => Err("must be a date (2025-01-31) or a date-time with its offset (2025-01-31T09:30:00Z)"
                     .into()),
             },
             Kind::Cursor => characters(text()?, 0, limits::CURSOR_CHARS_MAX).map(Value::from),
-            Kind::IdText => id_of(text()?).map(Value::from).ok_or("must be an id in decimal digits".into()),
+            Kind::IdText => {
+                number_of(text()?).map(Value::from).ok_or("must be an id in decimal digits".into())
+            }
             Kind::IdsText => {
-                let ids = text()?.split(',').map(|id| id_of(id.trim()));
+                let ids = text()?.split(',').map(|id| number_of(id.trim()));
                 let ids: Option<Vec<_>> = ids.collect();
                 let ids = ids.ok_or("must be ids in decimal digits, with commas between them")?;
                 within("must have", ids.len(), 0, limits::TAGS_PER_ENTRY_MAX, "ids")?;
@@ -168,14 +188,22 @@ impl Argument {
     }
 }
 
-/// The id that these digits write, if they are the one way to write it.
-pub fn id_of(digits: &str) -> Option<i64> {
-    let plain = !digits.starts_with('0') && digits.bytes().all(|octet| octet.is_ascii_digit());
-    digits.parse().ok().filter(|id| plain && (1..=ID_MAX).contains(id))
+/// The id that these digits write, if it is the only way to write that id. `07` is refused: as a part of a URI it
+/// would give one row two names, and a client or a cache would take them for two rows.
+pub(crate) fn id_of<Of>(digits: &str) -> Option<Id<Of>> {
+    number_of(digits).map(Id::new)
 }
 
-/// The JSON Schema (2020-12) of a tool's arguments.
-pub fn schema(arguments: &[Argument]) -> Value {
+fn number_of(digits: &str) -> Option<i64> {
+    let plain = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|number| plain && (1..=ID_MAX).contains(number))
+}
+
+/// The JSON Schema (2020-12) of a tool's arguments. Its root is an object, as MCP demands, also for a tool without
+/// arguments (2025-11-25 tools, Tool). Further members aren't allowed: a filter whose name a model has misspelt
+/// must be an error, or the tool would return everything and the model would believe that everything passed the
+/// filter.
+pub(crate) fn schema(arguments: &[Argument]) -> Value {
     let mut schema = json!({ "type": "object" });
     if !arguments.is_empty() {
         let properties: Map<_, _> = arguments.iter().map(|a| (a.name.to_owned(), a.schema())).collect();
@@ -189,14 +217,30 @@ pub fn schema(arguments: &[Argument]) -> Value {
     schema
 }
 
-/// Arguments that passed.
-pub struct Checked(Map<String, Value>);
+/// Everything that is wrong with the arguments of a call. With only the first mistake a model would need one call
+/// for each of them.
+#[derive(Debug)]
+pub(crate) struct BadArguments(Vec<String>);
 
-/// Checks what a call gave; the error names everything that is wrong, so that a model mends it in one go.
-pub fn read(arguments: &[Argument], given: Map<String, Value>) -> Result<Checked, String> {
-    let mut faults = Vec::new();
+impl fmt::Display for BadArguments {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str(&self.0.join("; "))
+    }
+}
+
+impl Error for BadArguments {}
+
+/// Arguments that passed the check. Only [`read`] makes it, so a tool can't meet unchecked ones. The getters below
+/// are called with a name and a type that stand in the tool's list; where the argument isn't there, they give the
+/// value that means "left out".
+pub(crate) struct Checked(Map<String, Value>);
+
+/// Checks the arguments of a call against what the tool or prompt takes. An unknown name is repeated in the error,
+/// and the known ones are listed beside it: a model that has misspelt a name finds the right one there.
+pub(crate) fn read(arguments: &[Argument], given: Map<String, Value>) -> Result<Checked, BadArguments> {
+    let mut mistakes = Vec::new();
     for argument in arguments.iter().filter(|a| a.required && !given.contains_key(a.name)) {
-        faults.push(format!("{} is required", argument.name));
+        mistakes.push(format!("{} is required", argument.name));
     }
     let (mut checked, mut unknown) = (Map::new(), Vec::new());
     for (name, value) in given {
@@ -204,7 +248,7 @@ pub fn read(arguments: &[Argument], given: Map<String, Value>) -> Result<Checked
             None => unknown.push(name),
             Some(argument) => match argument.check(&value) {
                 Ok(value) => drop(checked.insert(name, value)),
-                Err(why) => faults.push(format!("{name} {why}")),
+                Err(why) => mistakes.push(format!("{name} {why}")),
             },
         }
     }
@@ -216,45 +260,45 @@ pub fn read(arguments: &[Argument], given: Map<String, Value>) -> Result<Checked
         };
         let known: Vec<_> = arguments.iter().map(|argument| argument.name).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        faults.push(format!("{}{more}: no such argument (there are {known})", named.join(", ")));
+        mistakes.push(format!("{}{more}: no such argument (there are {known})", named.join(", ")));
     }
-    if faults.is_empty() { Ok(Checked(checked)) } else { Err(faults.join("; ")) }
+    if mistakes.is_empty() { Ok(Checked(checked)) } else { Err(BadArguments(mistakes)) }
 }
 
 impl Checked {
-    /// The id of a required argument.
-    pub fn id(&self, name: &str) -> i64 {
-        self.0.get(name).and_then(Value::as_i64).unwrap_or(0) // no row has the id 0
+    /// The id of a required argument. The type says of which kind of row it is: the caller asks for an entry's id
+    /// or a tag's, and can't use one for the other.
+    pub(crate) fn id<Of>(&self, name: &str) -> Id<Of> {
+        // The 0 can't occur after the check, and no row has that id.
+        Id::new(self.0.get(name).and_then(Value::as_i64).unwrap_or(0))
     }
 
-    /// The ids given; none when it is left out.
-    pub fn ids(&self, name: &str) -> Vec<i64> {
+    /// The ids that were given; none where the argument is left out.
+    pub(crate) fn ids<Of>(&self, name: &str) -> Vec<Id<Of>> {
         let ids = self.0.get(name).and_then(Value::as_array);
-        ids.into_iter().flatten().filter_map(Value::as_i64).collect()
+        ids.into_iter().flatten().filter_map(Value::as_i64).map(Id::new).collect()
     }
 
-    /// The text given.
-    pub fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.0.get(name).and_then(Value::as_str).map(str::to_owned)
     }
 
-    /// The text given, or `Some(None)` for `null`.
-    pub fn nullable_text(&self, name: &str) -> Option<Option<String>> {
+    /// `None` where the argument is left out, `Some(None)` for `null`, and otherwise the text.
+    pub(crate) fn nullable_text(&self, name: &str) -> Option<Option<String>> {
         self.0.get(name).map(|value| value.as_str().map(str::to_owned))
     }
 
-    /// The flag given.
-    pub fn flag(&self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         self.0.get(name).and_then(Value::as_i64).map(|number| number == 1)
     }
 
-    /// The limit given.
-    pub fn limit(&self, default: usize) -> usize {
+    pub(crate) fn limit(&self, default: usize) -> usize {
         self.0.get("limit").and_then(Value::as_u64).and_then(|limit| limit.try_into().ok()).unwrap_or(default)
     }
 }
 
-/// An integer within bounds; `3.0` is one.
+/// An integer within bounds. `3.0` is one too: JSON has one kind of number, and JSON Schema 2020-12 counts a number
+/// without a fraction as an integer (Validation §6.1.1).
 fn integer(value: &Value, min: i64, max: i64) -> Result<i64, String> {
     let whole = value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 2f64.powi(53));
     let number = value.as_i64().or(whole.map(|number| number as i64));
@@ -264,9 +308,12 @@ fn integer(value: &Value, min: i64, max: i64) -> Result<i64, String> {
     }
 }
 
+/// A text whose length is within bounds. The bounds count characters and not bytes, as JSON Schema does
+/// (`maxLength`).
 fn characters(text: &str, min: usize, max: usize) -> Result<&str, String> {
     within("must have", text.chars().count(), min, max, "characters")?;
-    // SQLite's functions take U+0000 for the end of a text.
+    // Some functions of SQLite take U+0000 for the end of a text: `length` and a search would not see what follows
+    // it.
     if text.contains('\0') { Err("must not contain the character U+0000".into()) } else { Ok(text) }
 }
 
@@ -278,11 +325,14 @@ fn within(must: &str, count: usize, min: usize, max: usize, unit: &str) -> Resul
     }
 }
 
-/// A name of the client's, quoted and short enough to repeat.
+/// The name of an unknown argument, quoted and short enough to repeat in an error. `{:?}` writes control characters
+/// as escapes, so the client's text can't pass for a sentence of the server's.
 fn cut(name: &str) -> String {
     format!("{:?}", name.chars().take(40).collect::<String>())
 }
 
+/// A wrong value, as an error repeats it: a number as it is, because it is short, and of everything else the type
+/// alone. A text could be a whole entry.
 fn shown(value: &Value) -> String {
     if value.is_number() { value.to_string() } else { kind_of(value).to_owned() }
 }
@@ -298,28 +348,9 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// Whether a text has the form of a date or of an RFC 3339 date-time; whether that day exists is asked later.
-fn is_moment(text: &str) -> bool {
-    let fits = |text: &str, form: &str| {
-        let digit_or_same =
-            |(octet, wanted): (u8, u8)| if wanted == b'0' { octet.is_ascii_digit() } else { octet == wanted };
-        text.len() == form.len() && text.bytes().zip(form.bytes()).all(digit_or_same)
-    };
-    if fits(text, "0000-00-00") {
-        return true;
-    }
-    let Some((clock, rest)) = text.split_at_checked("0000-00-00T00:00:00".len()) else { return false };
-    let offset = match rest.strip_prefix('.') {
-        Some(fraction) => fraction.trim_start_matches(|c: char| c.is_ascii_digit()),
-        None => rest,
-    };
-    let fraction_fits = offset.len() == rest.len() || rest.len() - offset.len() >= 2;
-    fits(clock, "0000-00-00T00:00:00")
-        && fraction_fits
-        && (offset == "Z"
-            || (fits(offset, "+00:00") || fits(offset, "-00:00"))
-                && &offset[1..] < "15"
-                && &offset[4..] < "6")
+/// Whether a text is written like a date or a date-time. Whether the calendar has that day is for the journal to say.
+fn has_form_of_date(text: &str) -> bool {
+    dates::read(text) != Err(DateError::Malformed)
 }
 
 #[cfg(test)]
@@ -327,9 +358,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_the_forms_of_a_moment() {
+    fn knows_the_forms_of_a_date() {
         for good in ["2025-01-31", "2025-01-31T09:30:00Z", "2025-01-31T09:30:00.25+02:00"] {
-            assert!(is_moment(good), "{good}");
+            assert!(has_form_of_date(good), "{good}");
         }
         for bad in [
             "now",
@@ -339,7 +370,7 @@ mod tests {
             "2025-01-31T09:30:00.Z",
             "é025-01-31",
         ] {
-            assert!(!is_moment(bad), "{bad}");
+            assert!(!has_form_of_date(bad), "{bad}");
         }
     }
 
@@ -351,7 +382,9 @@ mod tests {
             Argument::nullable("mood", Kind::Text { min: 0, max: 5 }, ""),
         ];
         let check = |given: Value| match given {
-            Value::Object(given) => read(&arguments, given).map(|_| ()),
+            Value::Object(given) => {
+                read(&arguments, given).map(|_| ()).map_err(|mistakes| mistakes.to_string())
+            }
             _ => unreachable!("the table holds objects"),
         };
         assert_eq!(check(json!({ "title": "é☂abc", "tags": [1, 2.0], "mood": null })), Ok(()));

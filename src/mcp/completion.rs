@@ -1,35 +1,42 @@
-//! Completion: what somebody may mean who is typing an argument.
+//! Completion: while a person types an argument, the values that they may mean.
 //!
-//! Knows no SQL and no token. Invariant: only the caller's own rows are offered; where the scope is missing there are
-//! none, since a client asks this behind the person's back and must not be sent for a consent.
+//! Knows no SQL and no token text. Only the caller's own rows are offered (2025-11-25 completion, Security).
+//!
+//! Where the scope for them is missing, the list is empty, and that is no error. A client completes in the
+//! background at each key that the person presses; a 403 would open a consent page in the middle of a word.
 
 use serde_json::{Value, json};
 
+use super::Mcp;
 use super::arguments::Kind;
 use super::prompts;
 use super::resources::{TEMPLATES, Template};
 use super::rpc::RpcError;
-use crate::journal::{Fault, Journal, Matches, entries, tags};
+use crate::journal::{JournalError, Matches, entries, tags};
 use crate::limits;
-use crate::scope::{Scope, Scopes};
 
-/// What is being typed, and how much of it is there.
-pub struct Completion {
+/// Which argument the person is typing, and how much of it they have typed.
+pub(crate) struct Completion {
     subject: Subject,
     typed: String,
 }
 
+/// The kind of value that the argument takes. A prompt and a template with the same kind of argument are completed
+/// alike.
 enum Subject {
     EntryId,
     TagId,
-    /// Several ids with commas; the last of them is being typed.
+    /// Several ids with commas. The person is typing the last of them.
     TagIds,
     Day,
 }
 
 impl Completion {
-    /// Reads the parameters of `completion/complete`.
-    pub fn read(params: &Value) -> Result<Completion, RpcError> {
+    /// Reads the parameters of `completion/complete`. An unknown prompt, template or argument is an error of the
+    /// protocol (2025-11-25 completion, Error Handling): the client got its names from this server's lists, so one
+    /// that isn't there is a mistake in its program. `context`, the arguments typed before, is ignored, since no
+    /// value here depends on another one.
+    pub(crate) fn read(params: &Value) -> Result<Completion, RpcError> {
         let text = |place: &str, pointer: &str| {
             let found = params.pointer(pointer).and_then(Value::as_str);
             found.ok_or_else(|| RpcError::invalid_params(format!("params.{place} must be a string")))
@@ -74,30 +81,24 @@ impl Completion {
         Ok(Completion { subject, typed: typed.to_owned() })
     }
 
-    /// The scope without which nothing is offered.
-    pub fn needs(&self) -> Scopes {
-        Scopes::of(&[match self.subject {
-            Subject::EntryId | Subject::Day => Scope::EntriesRead,
-            Subject::TagId | Subject::TagIds => Scope::TagsRead,
-        }])
-    }
-
-    /// The `CompleteResult`; empty without a journal.
-    pub fn complete(&self, journal: Option<&Journal>) -> Result<Value, Fault> {
+    /// The `CompleteResult`, with the best matches first. They are [`limits::COMPLETIONS_MAX`] at most, which the
+    /// schema demands.
+    pub(crate) fn complete(&self, mcp: &Mcp) -> Result<Value, JournalError> {
         let (typed, max) = (self.typed.trim(), limits::COMPLETIONS_MAX);
-        let matches = match (journal, &self.subject) {
-            (None, _) => Matches { values: Vec::new(), total: 0 },
-            (Some(journal), Subject::EntryId) => entries::matching(journal, typed, max)?,
-            (Some(journal), Subject::TagId) => tags::matching(journal, typed, max)?,
-            (Some(journal), Subject::Day) => entries::days(journal, typed, max)?,
-            (Some(journal), Subject::TagIds) => {
+        let matches = match self.subject {
+            Subject::EntryId => mcp.journal_if().map(|journal| entries::matching(&journal, typed, max)),
+            Subject::Day => mcp.journal_if().map(|journal| entries::days(&journal, typed, max)),
+            Subject::TagId => mcp.journal_if().map(|journal| tags::matching(&journal, typed, max)),
+            // A value replaces all that the person has typed, so it begins with the ids before the last one.
+            Subject::TagIds => mcp.journal_if().map(|journal| {
                 let (before, last) = typed.split_at(typed.rfind(',').map_or(0, |comma| comma + 1));
-                let Matches { values, total } = tags::matching(journal, last.trim(), max)?;
-                Matches { values: values.iter().map(|id| format!("{before}{id}")).collect(), total }
-            }
+                let Matches { values, total } = tags::matching(&journal, last.trim(), max)?;
+                Ok(Matches { values: values.iter().map(|id| format!("{before}{id}")).collect(), total })
+            }),
         };
-        let has_more = matches.total > matches.values.len() as i64;
-        Ok(json!({ "completion": { "values": matches.values, "total": matches.total, "hasMore": has_more } }))
+        let Matches { values, total } = matches.unwrap_or(Ok(Matches { values: Vec::new(), total: 0 }))?;
+        let has_more = total > values.len() as i64;
+        Ok(json!({ "completion": { "values": values, "total": total, "hasMore": has_more } }))
     }
 }
 

@@ -1,499 +1,461 @@
-//! MCP: the JSON-RPC envelope and the table of methods, for both eras on one endpoint.
+//! The MCP endpoint: turns the body of an admitted request into its response, be it one message, a batch or a
+//! stream.
 //!
-//! Knows no sockets, no SQL and no token. A message is prepared, up to the scope whose lack refuses it, before anything of
-//! it is run; so a batch is refused whole, with nothing half-done.
+//! Knows no socket, no SQL and no token text, and not what any method does: the methods stand in [`methods`].
+//!
+//! A request passes four stages, and each stage may rely on what the earlier ones have checked:
+//!
+//! 1. [`accept`] looks at the head alone: the HTTP method, the type of the body, the forms of response that the
+//!    client takes. The body is still unread, so a request that can't be answered costs the server no memory.
+//! 2. [`rpc`] decides which kind of JSON-RPC message the body is.
+//! 3. [`version`] decides which protocol version the message follows and which client sent it. This comes before
+//!    the method is looked up, because each version has its own methods.
+//! 4. [`methods`] finds the method, checks its parameters and has the gate check the scopes. What is left is to run
+//!    it.
+//!
+//! Preparing a request and running it are two steps because of batches. The server refuses a batch as a whole, and
+//! before it has run any part of it. So a client that gets a 403 can ask the person for the missing scope and then
+//! send the same batch again, and nothing in it is done twice.
 
+mod apps;
 mod arguments;
-mod calls;
+mod client_info;
 mod completion;
-mod era;
-mod form;
+mod elicitation;
+mod methods;
 mod prompts;
-mod questions;
 mod resources;
-mod results;
 mod rpc;
 mod shapes;
 mod streams;
-mod subscriptions;
-pub mod tools;
-mod views;
-pub mod wording;
+pub(crate) mod tools;
+mod version;
 
-use std::sync::{Arc, LazyLock};
+use std::error::Error;
+use std::fmt;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use self::calls::Call;
-use self::completion::Completion;
-use self::era::{Headers, MODERN, Peer, Session};
-use self::form::Form;
-use self::prompts::{PROMPTS, Prompt};
+use self::client_info::{ClientInfo, Headers, Session};
+use self::methods::Prepared;
 use self::rpc::{Message, Request, RpcError, success};
-use self::streams::OpenRequest;
-use self::subscriptions::Asked;
-use self::tools::{TOOLS, Tool};
-use self::views::View;
-use crate::app::App;
-use crate::clock::Timestamp;
-use crate::events::{Consent, Resource};
-use crate::exchange::Exchange;
+use crate::context::Context;
+use crate::events::ConfirmationAnswer;
 use crate::gate::{Caller, Permit, Refusal};
+use crate::http::request::Head;
+use crate::http::response::{Response, Stream};
 use crate::journal::Journal;
+use crate::json;
 use crate::limits;
-use crate::request::Head;
-use crate::response::{Response, Stream};
-use crate::scope::{Scope, Scopes};
+use crate::scope::Access;
 
-const INSTRUCTIONS: &str = "A private journal. The tools show the signed-in person's own entries and tags: write \
-    an entry when they tell of something worth keeping, read and search before answering about their past, and \
-    keep the tags few and tidy.";
-
-/// What an answer is made from.
-pub struct Mcp<'a> {
-    /// What requests are answered from.
-    pub app: &'a Arc<App>,
-    /// The head of the request.
-    pub head: &'a Head,
-    /// The name of ours that it was sent to.
-    pub origin: &'a str,
-    /// Whose token opened the gate.
-    pub caller: Caller,
-    /// The time of the request.
-    pub now: Timestamp,
+/// A request that the gate has admitted, without its body: the context, and the caller whom the gate found. It is
+/// handed to everything that prepares or runs a request.
+pub(crate) struct Mcp<'a> {
+    pub(crate) context: Context<'a>,
+    pub(crate) caller: Caller,
 }
 
-/// What the head of a request decides: the method, the type of its body, the form of its answer. Nothing of the body
-/// is read for a request that can't be answered.
-pub fn accept(head: &Head) -> Result<Form, Response> {
+/// Why the head of a request alone shows that the server can't take it for a message of MCP.
+#[derive(Debug)]
+pub(crate) enum Unacceptable {
+    /// The request isn't a POST.
+    ///
+    /// In the versions with `initialize` a GET opens a stream for messages that answer no request. This server has
+    /// none to send, and an idle stream would hold a thread for as long as the client is open. A DELETE ends a
+    /// session, but the server keeps nothing of a session that it could delete. 405 is the answer that the
+    /// specification foresees for both (2025-11-25 transports, Listening for Messages from the Server, Session
+    /// Management; 2026-07-28 Streamable HTTP, Earlier Streamable HTTP Revisions). It must be 405: after a 404 or a
+    /// 400, clients in the field reconnect again and again.
+    Method,
+    /// The body isn't JSON.
+    ///
+    /// This is also a defence. A browser lets every web page POST the types `text/plain` and
+    /// `application/x-www-form-urlencoded` to any server without a preflight (Fetch §2.2.2, CORS-safelisted
+    /// request-header). For `application/json` it must ask the server first, and the server can refuse the page.
+    ContentType,
+    /// The client takes neither JSON nor an event stream.
+    Accept,
+}
+
+impl Unacceptable {
+    /// The table: the status and the words of each.
+    fn facts(&self) -> (u16, &'static str) {
+        match self {
+            Unacceptable::Method => (405, "send JSON-RPC by POST"),
+            Unacceptable::ContentType => (415, "Content-Type must be application/json"),
+            Unacceptable::Accept => (406, "Accept must allow application/json or text/event-stream"),
+        }
+    }
+
+    /// The response. It is plain text and no JSON-RPC error: as far as the head shows, the client doesn't speak
+    /// JSON-RPC.
+    pub(crate) fn response(&self) -> Response {
+        let (status, words) = self.facts();
+        let response = Response::text(status, words);
+        match self {
+            // RFC 9110 §15.5.6: a 405 must name the methods that are allowed.
+            Unacceptable::Method => response.with("Allow", "POST, OPTIONS"),
+            Unacceptable::ContentType | Unacceptable::Accept => response,
+        }
+    }
+}
+
+impl fmt::Display for Unacceptable {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str(self.facts().1)
+    }
+}
+
+impl Error for Unacceptable {}
+
+/// Checks what the head of a request decides: its method, the type of its body, and the forms of response that the
+/// client takes. It runs after the gate, so a client without a token gets a 401 and never one of these errors: rmcp
+/// sends a GET without a token in order to see the challenge.
+pub(crate) fn accept(head: &Head) -> Result<Accepts, Unacceptable> {
     if head.method() != "POST" {
-        // A GET would open a stream of messages that answer nothing; a DELETE would end a session, but its id holds all
-        // there is of it. There is neither here.
-        return Err(Response::text(405, "send JSON-RPC by POST").with("Allow", "POST, OPTIONS"));
+        return Err(Unacceptable::Method);
     }
     if !head.is_of_type("application/json") {
-        return Err(Response::text(415, "Content-Type must be application/json"));
+        return Err(Unacceptable::ContentType);
     }
-    let no_form = || Response::text(406, "Accept must allow application/json or text/event-stream");
-    Form::choose(head).ok_or_else(no_form)
+    Accepts::choose(head).ok_or(Unacceptable::Accept)
 }
 
-/// Answers a request that the gate has admitted.
-pub fn answer(mcp: Mcp, form: Form, octets: &[u8], exchange: &mut Exchange) -> Response {
-    let reply = crate::json::parse(octets)
-        .map_err(|error| Failure::Rpc(RpcError::parse(&error)))
-        .and_then(|message| mcp.message(message, form, exchange));
-    match reply {
+/// The forms of response that the client takes, by its `Accept`.
+///
+/// The specification obliges clients to list both types (2025-11-25 transports, Sending Messages to the Server).
+/// Clients in the field don't: some send `application/json` alone, others `text/event-stream` alone
+/// (modelcontextprotocol/python-sdk#2349). A server that insisted on both would shut them out, so one is enough,
+/// until the request turns out to need the other one.
+#[derive(Clone, Copy)]
+pub(crate) struct Accepts {
+    /// A JSON text. Where the client doesn't take one, the message is sent as a whole event stream of one event.
+    json: bool,
+    /// An event stream that stays open. Only a subscription and a question to the person need it.
+    events: bool,
+}
+
+impl Accepts {
+    /// What `Accept` allows; `None` when it allows neither form. A client that sends no `Accept` takes everything
+    /// (RFC 9110 §12.5.1).
+    fn choose(head: &Head) -> Option<Accepts> {
+        // Several fields of one name mean the same as one field with all their values (RFC 9110 §5.3).
+        let mut ranges = Vec::new();
+        for value in head.fields("accept") {
+            let listed = value.split(|byte| *byte == b',').map(<[u8]>::to_ascii_lowercase);
+            ranges.extend(listed.filter(|range| !range.trim_ascii().is_empty()));
+        }
+        // Of the ranges that match a type, the most specific one decides (RFC 9110 §12.5.1): `*/*,
+        // text/event-stream;q=0` takes no stream. That is why each list of names below begins with the most
+        // specific one. The server compares no weights beyond that: it sends JSON wherever the client takes it.
+        let takes = |names: [&str; 3]| {
+            let quality = |name: &&str| {
+                ranges.iter().find_map(|range| {
+                    let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+                    let named = parts.next() == Some(name.as_bytes());
+                    let refused =
+                        parts.any(|part| matches!(part, b"q=0" | b"q=0.0" | b"q=0.00" | b"q=0.000"));
+                    named.then_some(!refused)
+                })
+            };
+            ranges.is_empty() || names.iter().find_map(quality).unwrap_or(false)
+        };
+        let json = takes(["application/json", "application/*", "*/*"]);
+        let events = takes(["text/event-stream", "text/*", "*/*"]);
+        (json || events).then_some(Accepts { json, events })
+    }
+
+    /// A response that is one message. JSON wins where the client takes both: a proxy passes it on as it is, while an
+    /// event stream may be held back until the proxy's buffer is full.
+    fn response(self, message: &Value) -> Response {
+        if self.json { Response::json(200, message) } else { Response::event(message) }
+    }
+}
+
+/// Answers a request that the gate has admitted. This is the one place that turns a [`Failure`] into a response.
+pub(crate) fn answer(context: &Context, caller: Caller, accepts: Accepts, bytes: &[u8]) -> Response {
+    let mcp = Mcp { context: *context, caller };
+    match mcp.reply(accepts, bytes) {
         Ok(Reply::Nothing) => Response::new(202),
         Ok(Reply::Message { message, session }) => {
-            let response = form.response(&message);
+            let response = accepts.response(&message);
             session.into_iter().fold(response, |response, id| response.with("Mcp-Session-Id", id))
         }
         Ok(Reply::Stream(write)) => Response::stream(write),
-        Err(Failure::Rpc(error)) if error.status() == 200 => form.response(&error.message()),
-        Err(Failure::Rpc(error)) => Response::json(error.status(), &error.message()),
-        Err(Failure::StreamRefused) => Response::text(406, "Accept must allow text/event-stream for this"),
-        Err(Failure::Gate(refusal)) => refusal.answer(),
+        Err(Failure::Rpc(error, id)) => {
+            let message = error.message(id.as_ref());
+            match error.status() {
+                200 => accepts.response(&message),
+                // Clients look for events only behind a 2xx. The body of an error status they read as one JSON text,
+                // whatever their `Accept` said.
+                status => Response::json(status, &message),
+            }
+        }
+        Err(Failure::Gate(refusal)) => refusal.response(),
+        Err(refused @ Failure::StreamRefused) => Response::text(406, &refused.to_string()),
     }
 }
 
+/// What the server sends back.
+enum Reply {
+    /// No message: JSON-RPC 2.0 §4.1 forbids a reply to a notification. A 202 without a body says that the server has
+    /// taken it (2025-11-25 transports, Sending Messages to the Server).
+    Nothing,
+    /// A message or a batch of them. A client that has just initialized gets its session id beside it.
+    Message { message: Value, session: Option<String> },
+    /// Messages, one after the other, for as long as the stream is open.
+    Stream(Box<Stream>),
+}
+
+/// A request of a batch: its id, and what is left to do, or why that can't be done.
+type PreparedMessage = (Value, Result<Prepared, RpcError>);
+
 /// Why a message has no result.
-enum Failure {
-    /// It is wrong, or the work failed.
-    Rpc(RpcError),
-    /// The gate refused the operation, which is an HTTP matter: only a `403` makes a client ask for more.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The message is wrong or the work failed. Beside the error stands the id of the request that it answers, if
+    /// that id is known.
+    Rpc(RpcError, Option<Value>),
+    /// The gate refused the operation. HTTP must say it and not JSON-RPC: only a `403` with a challenge makes a
+    /// client ask the person for more scopes (MCP authorization, Runtime Insufficient Scope Errors). A tool's error
+    /// in a `200` would reach the model, which can't widen a token.
     Gate(Refusal),
-    /// It can only be answered by an open stream, which the client doesn't take.
+    /// Only an open stream can answer this message, and the client doesn't take one.
     StreamRefused,
 }
 
 impl Failure {
-    /// The failure as that of the request of this id.
-    fn answering(self, id: &Value) -> Failure {
+    /// The same failure, as the answer to the request of this id.
+    fn answering(self, id: Value) -> Failure {
         match self {
-            Failure::Rpc(error) => Failure::Rpc(error.answering(id)),
+            Failure::Rpc(error, _) => Failure::Rpc(error, Some(id)),
             other => other,
         }
     }
 }
 
-impl From<RpcError> for Failure {
-    fn from(error: RpcError) -> Failure {
-        Failure::Rpc(error)
-    }
-}
-
-/// What is sent back.
-enum Reply {
-    /// Nothing is owed.
-    Nothing,
-    /// A message or batch, with a session id for a client that has just initialized.
-    Message { message: Value, session: Option<String> },
-    /// Messages, one after the other.
-    Stream(Box<Stream>),
-}
-
-/// A request that passed every check: all that is left is to do it.
-enum Work {
-    Discover,
-    Initialize(Session),
-    Ping,
-    ListTools,
-    ListPrompts,
-    ListTemplates,
-    ListResources { cursor: Option<String> },
-    ReadResource { resource: Resource, permit: Permit, uri: String },
-    ReadView(&'static View),
-    GetPrompt { prompt: &'static Prompt, permit: Permit, arguments: Map<String, Value> },
-    Complete(Completion),
-    Call(Call),
-    Listen(Asked),
-}
-
-/// In which eras a method is there.
-enum Eras {
-    Modern,
-    Legacy,
-    Both,
-}
-
-impl Eras {
-    fn include(&self, modern: bool) -> bool {
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Eras::Modern => modern,
-            Eras::Legacy => !modern,
-            Eras::Both => true,
+            Failure::Rpc(error, _) => error.fmt(out),
+            Failure::Gate(refusal) => refusal.fmt(out),
+            Failure::StreamRefused => out.write_str("Accept must allow text/event-stream for this"),
         }
     }
 }
 
-/// Every method that is answered.
-const METHODS: [(&str, Eras); 12] = [
-    ("server/discover", Eras::Modern),
-    ("initialize", Eras::Legacy),
-    ("ping", Eras::Legacy),
-    ("tools/list", Eras::Both),
-    ("tools/call", Eras::Both),
-    ("resources/list", Eras::Both),
-    ("resources/templates/list", Eras::Both),
-    ("resources/read", Eras::Both),
-    ("prompts/list", Eras::Both),
-    ("prompts/get", Eras::Both),
-    ("completion/complete", Eras::Both),
-    ("subscriptions/listen", Eras::Modern),
-];
+impl Error for Failure {}
+
+/// Where an error arises, the request's id isn't at hand. [`Failure::answering`] adds it.
+impl From<RpcError> for Failure {
+    fn from(error: RpcError) -> Failure {
+        Failure::Rpc(error, None)
+    }
+}
 
 impl Mcp<'_> {
-    fn message(self, message: Value, form: Form, exchange: &mut Exchange) -> Result<Reply, Failure> {
-        let message = match message {
-            Value::Array(messages) => return self.batch(messages, exchange),
-            message => Message::read(message)?,
+    /// Reads the body and does what it demands.
+    fn reply(self, accepts: Accepts, bytes: &[u8]) -> Result<Reply, Failure> {
+        let message = match json::parse(bytes).map_err(RpcError::Parse)? {
+            Value::Array(messages) => return self.batch(messages),
+            message => Message::read(message).map_err(|(error, id)| Failure::Rpc(error, id))?,
         };
         match message {
             Message::Request(request) => {
                 let id = request.id.clone();
-                self.request(request, form, exchange).map_err(|failure| failure.answering(&id))
+                self.request(request, accepts).map_err(|failure| failure.answering(id))
             }
-            Message::Notification { method, params } => {
-                let headers = Headers::read(self.head)?;
-                let session = match era::claims_modern(params.as_ref()) || headers.modern() {
-                    true => None,
-                    false => headers.legacy(&self.caller, &self.app.seal, self.now)?.session,
-                };
-                // A modern client should close the stream instead; the MCP Inspector leaves it open and says so.
-                let id = params.as_ref().and_then(|params| params.get("requestId"));
-                if let ("notifications/cancelled", Some(id)) = (&*method, id) {
-                    let opener = streams::opener(&self.caller, session, id);
-                    self.app.events.cancel(self.caller.person(), &opener);
-                }
-                Ok(Reply::Nothing) // a notification is never answered, and no other means anything here
-            }
-            Message::Response { id, result } => {
-                let headers = Headers::read(self.head)?;
-                if headers.modern() {
-                    let text = "a client of this revision posts requests and notifications alone";
-                    return Err(RpcError::invalid_request(text).into());
-                }
-                let peer = headers.legacy(&self.caller, &self.app.seal, self.now)?;
-                // An error, or what doesn't fit the question, is no yes; and a refusal is final.
-                let answer = result.as_ref().and_then(questions::read).unwrap_or(Consent::No);
-                let open = match (peer.session, id.as_ref().and_then(Value::as_str)) {
-                    (Some(session), Some(id)) => {
-                        self.app.events.deliver(self.caller.person(), session, id, answer)
-                    }
-                    _ => false,
-                };
-                if open { Ok(Reply::Nothing) } else { Err(RpcError::unknown_question().into()) }
-            }
+            Message::Notification { method, params } => self.notification(&method, params.as_ref()),
+            Message::Response { id, result } => self.response(id.as_ref(), result.as_ref()),
         }
     }
 
-    fn request(self, request: Request, form: Form, exchange: &mut Exchange) -> Result<Reply, Failure> {
+    /// Answers a request. Two kinds of request keep their stream open: a subscription, and a call about which the
+    /// person is asked on the call's own stream. Every other one is prepared, run, and answered by one message.
+    fn request(self, request: Request, accepts: Accepts) -> Result<Reply, Failure> {
         let id = request.id.clone();
-        let headers = Headers::read(self.head)?;
-        let peer = self.peer(&request, &headers)?;
-        match self.prepare(request, &peer, exchange)? {
-            Work::Listen(asked) => subscriptions::open(self, asked, id, form),
-            Work::Call(call) if call.tool.asks() && peer.abilities.elicits && !peer.is_modern() => {
-                calls::ask_on_stream(self, call, id, &peer, form)
+        let headers = Headers::read(self.context.head)?;
+        let client = self.client(&request, &headers)?;
+        match methods::prepare(&self, &client, request)? {
+            Prepared::Listen(requested) => streams::subscribe(self, requested, id, accepts),
+            Prepared::Call(call) if call.asks_on_stream(&client) => {
+                elicitation::ask_on_stream(self, *call, id, &client, accepts)
             }
-            work => {
-                let session = match &work {
-                    Work::Initialize(session) => Some(session.seal(&self.caller, &self.app.seal, self.now)),
+            prepared => {
+                let session = match &prepared {
+                    Prepared::Initialize(session) => {
+                        Some(session.sign(&self.caller, &self.context.app.signer, self.context.now))
+                    }
                     _ => None,
                 };
-                let message = success(id, self.run(work, &peer)?);
+                let message = success(id, prepared.run(&self, &client)?);
                 Ok(Reply::Message { message, session })
             }
         }
     }
 
-    /// A batch, which only 2025-03-26 has. Everything in it is prepared before anything is run, so that a
-    /// refused one leaves nothing half-done; for the same reason one malformed message refuses all (JSON-RPC 2.0 §6
-    /// would answer each, and half a batch of writes would be done).
-    fn batch(&self, messages: Vec<Value>, exchange: &mut Exchange) -> Result<Reply, Failure> {
-        let invalid = |text: &str| Failure::Rpc(RpcError::invalid_request(text));
-        let headers = Headers::read(self.head)?;
-        let claims = |message: &Value| era::claims_modern(message.get("params"));
+    /// Takes a notification. A cancellation is the only one that changes anything here. The server takes every
+    /// other one too, and does nothing: JSON-RPC gives it no way to say that it doesn't know a notification.
+    ///
+    /// No `Mcp-Method` header is demanded, because 2026-07-28 leaves the headers of notifications undefined
+    /// (Streamable HTTP, Sending Messages).
+    fn notification(self, method: &str, params: Option<&Value>) -> Result<Reply, Failure> {
+        let headers = Headers::read(self.context.head)?;
+        let is_stateless = client_info::has_stateless_meta(params) || headers.names_stateless_version();
+        let session = if is_stateless { None } else { self.session_client(&headers)?.session };
+        // In a session this is the only way to cancel: a connection that ends must not count as one (2025-11-25
+        // transports, Sending Messages to the Server). A stateless client closes its stream instead. The MCP
+        // Inspector leaves it open and sends this, so it works for both.
+        let id = params.and_then(|params| params.get("requestId"));
+        if let ("notifications/cancelled", Some(id)) = (method, id) {
+            let request_key = streams::request_key(&self.caller, session, id);
+            self.context.app.events.cancel(self.caller.holder().user_id, &request_key);
+        }
+        Ok(Reply::Nothing)
+    }
+
+    /// Takes the client's response to a request of the server. The server sends one kind of request only,
+    /// `elicitation/create`, so the response holds a person's answer to a question.
+    ///
+    /// It is delivered to a question of the same person and the same session (2025-11-25 elicitation, Security
+    /// Considerations): another client of that person must not be able to say yes to a question that it never showed.
+    fn response(self, id: Option<&Value>, result: Option<&Value>) -> Result<Reply, Failure> {
+        let headers = Headers::read(self.context.head)?;
+        if headers.names_stateless_version() {
+            let text = "in this protocol version a client posts requests and notifications alone";
+            return Err(RpcError::invalid_request(text).into());
+        }
+        let client = self.session_client(&headers)?;
+        // An error, or a result that doesn't fit the question, counts as a no. The answer is final: the first one
+        // decides, so a late yes can't undo it.
+        let answer = result.and_then(elicitation::read_answer).unwrap_or(ConfirmationAnswer::No);
+        let is_open = match (client.session, id.and_then(Value::as_str)) {
+            (Some(session), Some(id)) => {
+                self.context.app.events.deliver(self.caller.holder().user_id, session, id, answer)
+            }
+            _ => false,
+        };
+        if is_open { Ok(Reply::Nothing) } else { Err(RpcError::UnknownResponse.into()) }
+    }
+
+    /// Answers a batch, which only 2025-03-26 has, and there every server must take one (2025-03-26 basic,
+    /// Batching).
+    ///
+    /// Every message is prepared before the first one is run, so that a refused batch leaves nothing half-done. For
+    /// the same reason one malformed message refuses all of them. JSON-RPC 2.0 §6 would have the server answer that
+    /// one with an error and run the others, and then half of a batch of writes would be done.
+    ///
+    /// The requests are run one after the other, in the order of the array. JSON-RPC would allow any order, but a
+    /// model that creates a tag and then attaches it relies on this one.
+    fn batch(&self, messages: Vec<Value>) -> Result<Reply, Failure> {
+        let invalid = |text: &str| Failure::from(RpcError::invalid_request(text));
+        let no_batches = || invalid("this protocol version has no batches");
+        let headers = Headers::read(self.context.head)?;
         if messages.is_empty() || messages.len() > limits::BATCH_MESSAGES_MAX {
             let text = format!("a batch holds 1 to {} messages", limits::BATCH_MESSAGES_MAX);
             return Err(invalid(&text));
         }
-        if headers.modern() || messages.iter().any(claims) {
-            return Err(invalid("this revision has no batches"));
+        let is_stateless = |message: &Value| client_info::has_stateless_meta(message.get("params"));
+        if headers.names_stateless_version() || messages.iter().any(is_stateless) {
+            return Err(no_batches());
         }
-        let peer = match headers.legacy(&self.caller, &self.app.seal, self.now) {
-            Err(error) if error.status() == 404 => return Err(error.into()),
-            Ok(peer) if peer.is_oldest() => peer,
-            _ => return Err(invalid("this revision has no batches")),
+        let client = match self.session_client(&headers) {
+            Ok(client) if client.version.has_batches() => client,
+            // The 404 must come through: it is how a client learns that it has to initialize anew.
+            Err(error @ RpcError::UnknownSession) => return Err(error.into()),
+            _ => return Err(no_batches()),
         };
+        let prepared = self.prepare_batch(messages, &client)?;
+        self.context.log.set_operation("batch");
+        let (mut answers, mut bytes) = (Vec::new(), 0);
+        for (id, prepared) in prepared {
+            // A batch of fifty calls can ask for fifty large pages. So the server stops running calls once the
+            // answers are as large as one response may get; the call that crosses the line is still answered whole.
+            // A call that isn't run says so, and the client can send it again.
+            let result = match prepared {
+                Ok(_) if bytes > limits::BATCH_ANSWER_BYTES_MAX => Err(RpcError::BatchFull),
+                Ok(prepared) => prepared.run(self, &client),
+                Err(error) => Err(error),
+            };
+            let answer = match result {
+                Ok(result) => success(id, result),
+                Err(error) => error.message(Some(&id)),
+            };
+            bytes += serde_json::to_vec(&answer).map_or(0, |bytes| bytes.len());
+            answers.push(answer);
+        }
+        if answers.is_empty() {
+            return Ok(Reply::Nothing); // all of them were notifications (JSON-RPC 2.0 §6)
+        }
+        Ok(Reply::Message { message: Value::Array(answers), session: None })
+    }
+
+    /// Prepares the requests of a batch.
+    ///
+    /// There are two kinds of error. Wrong parameters are the matter of one request, which is answered by an error
+    /// of its own while the others are run. What isn't a message, or lacks a scope, refuses the whole batch. That
+    /// error has no id, because it answers none of the requests.
+    fn prepare_batch(
+        &self,
+        messages: Vec<Value>,
+        client: &ClientInfo,
+    ) -> Result<Vec<PreparedMessage>, Failure> {
+        let invalid = |text: &str| Failure::from(RpcError::invalid_request(text));
         let mut prepared = Vec::new();
         for message in messages {
-            match Message::read(message).map_err(RpcError::unanswering)? {
+            match Message::read(message).map_err(|(error, _)| error)? {
+                // 2025-03-26 lifecycle, Initialization: until it is answered no other request may be sent.
                 Message::Request(request) if request.method == "initialize" => {
                     return Err(invalid("initialize must not be in a batch"));
                 }
                 Message::Request(request) => {
                     let id = request.id.clone();
-                    match self.prepare(request, &peer, exchange) {
+                    match methods::prepare(self, client, request) {
                         Ok(work) => prepared.push((id, Ok(work))),
-                        Err(Failure::Rpc(error)) => prepared.push((id, Err(error))),
+                        Err(Failure::Rpc(error, _)) => prepared.push((id, Err(error))),
                         Err(refused) => return Err(refused),
                     }
                 }
                 Message::Notification { .. } => {}
                 Message::Response { .. } => {
-                    return Err(invalid("this revision has no request of the server's"));
+                    return Err(invalid("in this protocol version the server sends no requests"));
                 }
             }
         }
-        exchange.operation = Some("batch");
-        let (mut answers, mut bytes) = (Vec::new(), 0);
-        for (id, work) in prepared {
-            let full = bytes > limits::BATCH_ANSWER_BYTES_MAX;
-            let work = work.and_then(|work| if full { Err(RpcError::batch_full()) } else { Ok(work) });
-            let answer = match work.and_then(|work| self.run(work, &peer)) {
-                Ok(result) => success(id, result),
-                Err(error) => error.answering(&id).message(),
-            };
-            bytes += serde_json::to_vec(&answer).map_or(0, |octets| octets.len());
-            answers.push(answer);
-        }
-        match answers.is_empty() {
-            true => Ok(Reply::Nothing),
-            false => Ok(Reply::Message { message: Value::Array(answers), session: None }),
-        }
+        Ok(prepared)
     }
 
-    fn peer<'h>(&self, request: &Request, headers: &Headers<'h>) -> Result<Peer<'h>, RpcError> {
-        if headers.is_modern_request(request)? {
-            headers.check_modern(request)?;
-            return Ok(Peer::modern(request));
+    /// Finds out which client sent a request, by the request itself, by the session that it begins, or by its
+    /// headers.
+    fn client<'h>(&self, request: &Request, headers: &Headers<'h>) -> Result<ClientInfo<'h>, RpcError> {
+        if headers.is_stateless_request(request)? {
+            headers.check_stateless(request)?;
+            return Ok(ClientInfo::of_stateless(request));
         }
         if request.method == "initialize" {
             let params = request.params.as_ref().and_then(Value::as_object);
             let wrong = || RpcError::invalid_params("params must be an object");
-            return Session::begin(params.ok_or_else(wrong)?).map(|session| session.peer());
+            return Session::begin(params.ok_or_else(wrong)?).map(|session| session.client());
         }
-        headers.legacy(&self.caller, &self.app.seal, self.now)
+        self.session_client(headers)
     }
 
-    /// The method, its parameters and its scope.
-    fn prepare(&self, request: Request, peer: &Peer, exchange: &mut Exchange) -> Result<Work, Failure> {
-        let Request { method, params, .. } = request;
-        let (modern, method) = (peer.is_modern(), method.as_str());
-        let known = METHODS.iter().find(|(name, eras)| *name == method && eras.include(modern));
-        let Some((operation, _)) = known else {
-            return Err(RpcError::method_not_found(modern).into());
-        };
-        exchange.operation = Some(operation);
-        let mut params = match params {
-            None => Map::new(),
-            Some(Value::Object(params)) => params,
-            Some(_) => return Err(RpcError::invalid_params("params must be an object").into()),
-        };
-        let mut permit = |needs: Scopes, operation: &'static str| {
-            exchange.operation = Some(operation);
-            self.caller.permit(needs, operation, exchange).map_err(Failure::Gate)
-        };
-        Ok(match method {
-            "server/discover" => Work::Discover,
-            "initialize" => Work::Initialize(Session::begin(&params)?),
-            "ping" => Work::Ping,
-            "tools/list" => one_page(&params).map(|()| Work::ListTools)?,
-            "prompts/list" => one_page(&params).map(|()| Work::ListPrompts)?,
-            "resources/templates/list" => one_page(&params).map(|()| Work::ListTemplates)?,
-            "resources/list" => {
-                let cursor = params.contains_key("cursor").then(|| text(&params, "cursor")).transpose()?;
-                if cursor.is_some_and(|cursor| cursor.len() > limits::CURSOR_CHARS_MAX) {
-                    let text = format!("params.cursor has more than {} characters", limits::CURSOR_CHARS_MAX);
-                    return Err(RpcError::invalid_params(text).into());
-                }
-                Work::ListResources { cursor: cursor.map(str::to_owned) }
-            }
-            "resources/read" => {
-                let uri = text(&params, "uri")?;
-                if uri.len() > limits::URI_BYTES_MAX {
-                    let text = format!("params.uri must have at most {} octets", limits::URI_BYTES_MAX);
-                    return Err(RpcError::invalid_params(text).into());
-                }
-                if let Some(view) = views::find(uri).filter(|_| peer.abilities.shows_views) {
-                    // The page is nobody's, but what it is for are the entries.
-                    permit(Scopes::of(&[Scope::EntriesRead]), view.uri)?;
-                    return Ok(Work::ReadView(view));
-                }
-                let unknown = || RpcError::resource_not_found(modern, uri);
-                let resource = resources::parse(uri).ok_or_else(unknown)?;
-                let permit = permit(resources::needs(resource), resources::operation(resource))?;
-                Work::ReadResource { resource, permit, uri: uri.to_owned() }
-            }
-            "prompts/get" => {
-                let (name, arguments) = name_and_arguments(params)?;
-                let prompt = prompts::find(&name)?;
-                Work::GetPrompt { prompt, permit: permit(prompt.needs, prompt.name)?, arguments }
-            }
-            "completion/complete" => Work::Complete(Completion::read(&Value::Object(params))?),
-            "subscriptions/listen" => Work::Listen(Asked::read(&params)?),
-            "tools/call" => {
-                let (responses, state) = match modern {
-                    true => (params.remove("inputResponses"), params.remove("requestState")),
-                    false => (None, None),
-                };
-                let (name, arguments) = name_and_arguments(params)?;
-                let unknown =
-                    || RpcError::invalid_params("Unknown tool: tools/list shows the tools there are");
-                let tool = tools::find(&name).ok_or_else(unknown)?;
-                let permit = permit(tool.needs(), tool.name)?;
-                Work::Call(Call { tool, permit, arguments, responses, state })
-            }
-            _ => return Err(RpcError::method_not_found(modern).into()), // in the table, and forgotten here
-        })
+    fn session_client<'h>(&self, headers: &Headers<'h>) -> Result<ClientInfo<'h>, RpcError> {
+        headers.session_client(&self.caller, &self.context.app.signer, self.context.now)
     }
 
-    fn run(&self, work: Work, peer: &Peer) -> Result<Value, RpcError> {
-        let public = |mut result: Value| {
-            if peer.is_modern() {
-                result["ttlMs"] = limits::PUBLIC_TTL_MS.into();
-                result["cacheScope"] = "public".into();
-            }
-            result
-        };
-        let private = |mut result: Value| {
-            if peer.is_modern() {
-                result["ttlMs"] = 0.into();
-                result["cacheScope"] = "private".into();
-            }
-            result
-        };
-        let result = match work {
-            Work::Ping => json!({}),
-            Work::Initialize(session) => {
-                // Streams of changes are the stateless revision's: here there is nothing to subscribe to.
-                let mut capabilities =
-                    json!({ "tools": {}, "resources": {}, "prompts": {}, "completions": {} });
-                if peer.abilities.shows_views {
-                    capabilities["extensions"] = views::declared();
-                }
-                json!({
-                    "protocolVersion": session.revision.name(),
-                    "capabilities": capabilities,
-                    "serverInfo": results::server_info(!session.revision.is_oldest()),
-                    "instructions": INSTRUCTIONS,
-                })
-            }
-            Work::Discover => public(json!({
-                "supportedVersions": [MODERN],
-                "capabilities": {
-                    "tools": {}, "resources": { "subscribe": true, "listChanged": true }, "prompts": {},
-                    "completions": {}, "extensions": views::declared(),
-                },
-                "instructions": INSTRUCTIONS,
-            })),
-            Work::ListTools if peer.abilities.shows_views => private(json!({ "tools": *TOOLS_WITH_VIEWS })),
-            Work::ListTools => public(json!({ "tools": *TOOLS_DESCRIBED })),
-            Work::ListPrompts => public(json!({ "prompts": *PROMPTS_DESCRIBED })),
-            Work::ListTemplates => public(json!({ "resourceTemplates": resources::templates() })),
-            Work::ListResources { cursor } => {
-                let journal = self.journal_if(Scopes::of(&[Scope::TagsRead]));
-                private(resources::list(journal.as_ref(), cursor.as_deref())?)
-            }
-            Work::ReadResource { resource, permit, uri } => {
-                let contents = resources::contents(&self.app.journal(permit), resource)?;
-                let unknown = || RpcError::resource_not_found(peer.is_modern(), &uri);
-                private(json!({ "contents": [contents.ok_or_else(unknown)?] }))
-            }
-            Work::ReadView(view) => private(json!({ "contents": [view.contents()] })),
-            Work::GetPrompt { prompt, permit, arguments } => {
-                prompt.get(&self.app.journal(permit), arguments)?
-            }
-            Work::Complete(completion) => {
-                let journal = self.journal_if(completion.needs());
-                completion.complete(journal.as_ref())?
-            }
-            Work::Call(call) => calls::run(self, call, peer)?,
-            Work::Listen(_) => return Err(RpcError::method_not_found(false)), // a stream, never in a batch
-        };
-        Ok(results::for_peer(result, peer))
+    /// Has the gate check the scopes of `A` for one operation. The log and the 403 call the operation by this name.
+    /// It is `'static`, so no text of a client can get into a header or a line of the log.
+    fn permit<A: Access>(&self, operation: &'static str) -> Result<Permit<A>, Failure> {
+        let log = self.context.log;
+        log.set_operation(operation);
+        self.caller.permit(operation, log).map_err(Failure::Gate)
     }
 
-    /// The caller's journal, if their token has these scopes; for what is answered without it too.
-    fn journal_if(&self, needs: Scopes) -> Option<Journal<'_>> {
-        self.caller.permit_if(needs).map(|permit| self.app.journal(permit))
-    }
-
-    /// What a stream needs of this request for as long as it is open.
-    fn kept(self) -> OpenRequest {
-        let (app, head, origin) = (Arc::clone(self.app), self.head.clone(), self.origin.to_owned());
-        OpenRequest { app, head, origin, caller: self.caller }
+    /// Opens the caller's journal if their token has the scopes of `A`. It serves answers that are merely shorter
+    /// without them, such as a list or a completion.
+    fn journal_if<A: Access>(&self) -> Option<Journal<'_, A>> {
+        self.caller.permit_if().map(|permit| self.context.app.journal(permit))
     }
 }
-
-/// The name and the arguments of a tool or prompt.
-fn name_and_arguments(mut params: Map<String, Value>) -> Result<(String, Map<String, Value>), RpcError> {
-    let name = text(&params, "name")?.to_owned();
-    match params.remove("arguments") {
-        None => Ok((name, Map::new())),
-        Some(Value::Object(arguments)) => Ok((name, arguments)),
-        Some(_) => Err(RpcError::invalid_params("params.arguments must be an object")),
-    }
-}
-
-fn text<'p>(params: &'p Map<String, Value>, name: &str) -> Result<&'p str, RpcError> {
-    let text = params.get(name).and_then(Value::as_str);
-    text.ok_or_else(|| RpcError::invalid_params(format!("params.{name} must be a string")))
-}
-
-/// A list of one page takes no cursor: none can be ours.
-fn one_page(params: &Map<String, Value>) -> Result<(), RpcError> {
-    match params.contains_key("cursor") {
-        true => Err(RpcError::invalid_params("params.cursor: this list has one page")),
-        false => Ok(()),
-    }
-}
-
-/// The same for everybody, whatever the token's scopes: a tool that is hidden can never ask for its scope.
-static TOOLS_DESCRIBED: LazyLock<Value> = LazyLock::new(|| TOOLS.iter().map(Tool::describe).collect());
-/// The same for a client that shows views. Only that client may keep it, since only its request said so.
-static TOOLS_WITH_VIEWS: LazyLock<Value> =
-    LazyLock::new(|| TOOLS.iter().map(|tool| views::with_view(tool.describe())).collect());
-static PROMPTS_DESCRIBED: LazyLock<Value> = LazyLock::new(|| PROMPTS.iter().map(Prompt::describe).collect());

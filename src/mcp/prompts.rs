@@ -1,6 +1,12 @@
-//! Prompts: what a person can have their client say, with the journal's own rows in it.
+//! Prompts: messages that a person picks from their client's menu and sends to the model, with rows of their
+//! journal in them.
 //!
-//! Knows no SQL and no token. Invariant: a prompt runs only with a permit for its scopes and with arguments that fit.
+//! Knows no SQL and no token text. A prompt is written only with a permit for its scopes and with arguments that
+//! fit.
+//!
+//! The rows stand in the prompt as embedded resources, apart from the words that tell the model what to do. A text
+//! in an entry may sound like an order ("delete all tags"), and a model obeys it less readily where it comes as
+//! data. That is a help and no defence; the defence is the scope of the token, and the question before a deletion.
 
 use std::sync::LazyLock;
 
@@ -10,42 +16,48 @@ use super::arguments::{self, Argument, Checked, Kind};
 use super::resources;
 use super::rpc::RpcError;
 use super::shapes;
-use super::wording;
+use super::{Failure, Mcp};
+use crate::app::App;
 use crate::events::Resource;
 use crate::journal::entries::{self, Filter};
-use crate::journal::{Fault, Journal};
+use crate::journal::{Journal, JournalError};
 use crate::limits;
-use crate::scope::{Scope, Scopes};
+use crate::scope::{Access, EntriesRead, TagsRead};
+use crate::text;
 
-/// A prompt.
-pub struct Prompt {
-    /// Its name in `prompts/get`.
-    pub name: &'static str,
+pub(crate) struct Prompt {
+    pub(crate) name: &'static str,
     title: &'static str,
     about: &'static str,
-    /// The scopes that getting it needs.
-    pub needs: Scopes,
-    /// What it takes, all of it text.
-    pub arguments: Vec<Argument>,
-    messages: fn(&Journal, &Checked) -> Result<Vec<Value>, Fault>,
+    pub(crate) arguments: Vec<Argument>,
+    messages: Messages,
 }
 
-/// Every prompt, in the order in which clients see them.
-pub static PROMPTS: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
+/// The function that writes a prompt's messages, by the scopes that it needs. The gate checks the scopes of the
+/// variant, and the function gets a journal of that access alone. So a prompt that reads more than its scopes cover
+/// doesn't compile.
+enum Messages {
+    EntriesRead(Write<EntriesRead>),
+    EntriesAndTagsRead(Write<(EntriesRead, TagsRead)>),
+}
+
+type Write<A> = fn(&Journal<A>, &Checked) -> Result<Vec<Value>, JournalError>;
+
+/// Every prompt, in the order in which clients see them. To add one, write an entry here and the function that it
+/// names.
+pub(crate) static PROMPTS: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
     vec![
         Prompt {
             name: "suggest_tags",
             title: "Suggest Tags",
             about: "Suggest tags for one entry, and attach those that the person approves.",
-            needs: Scopes::of(&[Scope::EntriesRead, Scope::TagsRead]),
             arguments: vec![Argument::required("entryId", Kind::IdText, "The id of the entry to look at.")],
-            messages: suggest_tags,
+            messages: Messages::EntriesAndTagsRead(suggest_tags),
         },
         Prompt {
             name: "summarize_journal_entries",
             title: "Summarize Journal Entries",
             about: "Summarize the newest entries, of some days or with some tags if these are named.",
-            needs: Scopes::of(&[Scope::EntriesRead]),
             arguments: vec![
                 Argument::optional(
                     "tagIds",
@@ -54,29 +66,33 @@ pub static PROMPTS: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
                 ),
                 Argument::optional(
                     "from",
-                    Kind::Moment,
+                    Kind::Date,
                     "Only entries made on this day (YYYY-MM-DD, UTC) or later.",
                 ),
                 Argument::optional(
                     "to",
-                    Kind::Moment,
+                    Kind::Date,
                     "Only entries made on this day (YYYY-MM-DD, UTC) or earlier.",
                 ),
             ],
-            messages: summarize,
+            messages: Messages::EntriesRead(summarize),
         },
     ]
 });
 
-/// The prompt of this name.
-pub fn find(name: &str) -> Result<&'static Prompt, RpcError> {
+/// A prompt that the gate has permitted to a caller: what is left is to write it.
+pub(crate) type PermittedPrompt = Box<dyn FnOnce(&App) -> Result<Value, RpcError>>;
+
+/// The prompt of this name. An unknown name is an error of the protocol (2025-11-25 prompts, Error Handling), and
+/// the text doesn't repeat it: it came from the client.
+pub(crate) fn find(name: &str) -> Result<&'static Prompt, RpcError> {
     let unknown = || RpcError::invalid_params("Unknown prompt: prompts/list shows those there are");
     PROMPTS.iter().find(|prompt| prompt.name == name).ok_or_else(unknown)
 }
 
 impl Prompt {
     /// The prompt as `prompts/list` shows it.
-    pub fn describe(&self) -> Value {
+    pub(crate) fn describe(&self) -> Value {
         let arguments = self.arguments.iter().map(|argument| {
             json!({ "name": argument.name, "description": argument.about, "required": argument.required })
         });
@@ -86,22 +102,56 @@ impl Prompt {
         })
     }
 
+    /// Checks that the caller has the prompt's scopes.
+    pub(crate) fn permit(
+        &'static self,
+        mcp: &Mcp,
+        given: Map<String, Value>,
+    ) -> Result<PermittedPrompt, Failure> {
+        match self.messages {
+            Messages::EntriesRead(write) => self.permit_for(mcp, write, given),
+            Messages::EntriesAndTagsRead(write) => self.permit_for(mcp, write, given),
+        }
+    }
+
+    fn permit_for<A: Access>(
+        &'static self,
+        mcp: &Mcp,
+        write: Write<A>,
+        given: Map<String, Value>,
+    ) -> Result<PermittedPrompt, Failure> {
+        let permit = mcp.permit::<A>(self.name)?;
+        Ok(Box::new(move |app| self.get(write, &app.journal(permit), given)))
+    }
+
     /// The `GetPromptResult`.
-    pub fn get(&self, journal: &Journal, mut given: Map<String, Value>) -> Result<Value, RpcError> {
-        // How a form sends a field that was left empty; one that the prompt doesn't have is a mistake all the same.
+    fn get<A>(
+        &self,
+        write: Write<A>,
+        journal: &Journal<A>,
+        mut given: Map<String, Value>,
+    ) -> Result<Value, RpcError> {
+        // A client's form sends "" for a field that the person left empty, so that means "left out". The name of an
+        // argument that the prompt doesn't have is a mistake all the same.
         given.retain(|name, value| value != "" || self.arguments.iter().all(|own| own.name != name));
-        let checked = arguments::read(&self.arguments, given).map_err(|faults| {
-            RpcError::invalid_params(format!("Invalid arguments for {}: {faults}", self.name))
+        let checked = arguments::read(&self.arguments, given).map_err(|mistakes| {
+            RpcError::invalid_params(format!("Invalid arguments for {}: {mistakes}", self.name))
         })?;
-        let messages = (self.messages)(journal, &checked)?;
+        let messages = write(journal, &checked)?;
         Ok(json!({ "description": self.about, "messages": messages }))
     }
 }
 
-fn suggest_tags(journal: &Journal, given: &Checked) -> Result<Vec<Value>, Fault> {
+/// Puts all tags and one entry before the model. The person decides: the words tell the model to propose tags and
+/// to wait for a yes before it attaches one.
+fn suggest_tags(
+    journal: &Journal<(EntriesRead, TagsRead)>,
+    given: &Checked,
+) -> Result<Vec<Value>, JournalError> {
     let id = given.id("entryId");
-    let contents = |resource| resources::contents(journal, resource)?.ok_or(Fault::EntryNotFound(id));
-    let (tags, entry) = (contents(Resource::Tags)?, contents(Resource::Entry(id))?);
+    let (entries, tags) = journal.split();
+    let tags = resources::all_tags(&tags)?;
+    let entry = resources::entry(&entries, id)?.ok_or(JournalError::EntryNotFound(id))?;
     let text = format!(
         "Suggest tags for the journal entry with ID {id}. Here are the tags that exist, and the entry itself. Prefer \
          tags that exist; suggest a new one where none of them fits. Ask me which of your suggestions I approve. For \
@@ -110,12 +160,16 @@ fn suggest_tags(journal: &Journal, given: &Checked) -> Result<Vec<Value>, Fault>
     Ok(vec![says("user", text), brings(tags), brings(entry)])
 }
 
-fn summarize(journal: &Journal, given: &Checked) -> Result<Vec<Value>, Fault> {
+/// Puts the newest entries before the model, within two bounds: a model reads no more than its context holds, and the
+/// response must not become as large as the journal. What the bounds leave out is counted in a sentence, or the model
+/// would take a part of the year for all of it.
+fn summarize(journal: &Journal<EntriesRead>, given: &Checked) -> Result<Vec<Value>, JournalError> {
     let (from, to) = (given.text("from"), given.text("to"));
     let filter = Filter { tag_ids: given.ids("tagIds"), from, to, ..Filter::default() };
     let (entries, total) =
-        entries::whole(journal, &filter, limits::PROMPT_ENTRIES_MAX, limits::PROMPT_BYTES_MAX)?;
+        entries::list_whole(journal, &filter, limits::PROMPT_ENTRIES_MAX, limits::PROMPT_BYTES_MAX)?;
     if total == 0 {
+        // The role is `assistant`: the person reads this as a word of the model, and can answer it.
         let text = "There is no journal entry to summarize there. Would you like to write one? Tell me about your day, \
                     and I'll make an entry of it.";
         return Ok(vec![says("assistant", text.to_owned())]);
@@ -127,7 +181,9 @@ fn summarize(journal: &Journal, given: &Checked) -> Result<Vec<Value>, Fault> {
             1 => "1 tag".to_owned(),
             count => format!("{count} tags"),
         };
-        text += &format!("\n- \"{}\" (ID {}), {tags}", wording::shown_name(&entry.title), entry.id);
+        // The title is cleaned: with a line end and a quotation mark in it, it could go on as a line of the
+        // instructions.
+        text += &format!("\n- \"{}\" (ID {}), {tags}", text::displayable_name(&entry.title), entry.id);
     }
     let left_out = total - entries.len() as i64;
     match left_out {
@@ -137,14 +193,16 @@ fn summarize(journal: &Journal, given: &Checked) -> Result<Vec<Value>, Fault> {
     }
     let whole = entries
         .iter()
-        .map(|entry| brings(resources::embedded(Resource::Entry(entry.id), &shapes::entry(entry))));
+        .map(|entry| brings(resources::contents(Resource::Entry(entry.id), &shapes::entry(entry))));
     Ok([says("user", text)].into_iter().chain(whole).collect())
 }
 
+/// A message of text.
 fn says(role: &str, text: String) -> Value {
     json!({ "role": role, "content": { "type": "text", "text": text } })
 }
 
+/// A message with a resource embedded in it (2025-11-25 prompts, Embedded Resources).
 fn brings(contents: Value) -> Value {
     json!({ "role": "user", "content": { "type": "resource", "resource": contents } })
 }

@@ -1,39 +1,48 @@
 //! Resources: which there are, how their URIs read, and what they hold.
 //!
-//! Knows no SQL and no token. Invariant: a URI names one thing in one way, and what isn't there and what belongs to
-//! somebody else are the same to whoever asks.
+//! Knows no SQL and no token text.
+//!
+//! Two rules hold for every URI. It names one thing, and each thing has one URI: a client compares URIs as texts,
+//! and a second spelling would be a second resource to it. And a client can't tell a resource that doesn't exist
+//! from one that belongs to another person: both give the same error, after the same checks.
+//!
+//! A tool shows the same rows. The difference is who decides: a tool is called by the model, while a resource is
+//! chosen by the person or the host (2025-11-25 resources, User Interaction Model).
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::arguments;
 use super::shapes;
-use crate::clock::Timestamp;
+use super::{Failure, Mcp};
+use crate::app::App;
 use crate::events::Resource;
+use crate::ids::{EntryId, TagId};
 use crate::journal::entries::{self, Filter};
-use crate::journal::{Fault, Journal, tags};
+use crate::journal::{Journal, JournalError, tags};
 use crate::limits;
-use crate::scope::{Scope, Scopes};
+use crate::scope::{Access, EntriesRead, TagsRead, UserRead};
 use crate::users;
 
-/// What every resource is.
-pub const MIME_TYPE: &str = "application/json";
-/// The variables of the two templates are ids.
-pub const TEMPLATES: [(&str, Template); 2] =
+/// The type of every resource.
+pub(crate) const MIME_TYPE: &str = "application/json";
+/// The two URI templates (RFC 6570, level 1). Their one variable is an id.
+pub(crate) const TEMPLATES: [(&str, Template); 2] =
     [("epicme://entries/{id}", Template::Entry), ("epicme://tags/{id}", Template::Tag)];
 
 /// A family of resources, each with an id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Template {
-    /// The entries.
+pub(crate) enum Template {
     Entry,
-    /// The tags.
     Tag,
 }
 
-/// The resource that a URI names; `None` when none can have that name. Its parts are separated before their escapes
-/// are decoded, and that once (RFC 3986 §2.4): an escaped slash separates nothing.
-pub fn parse(uri: &str) -> Option<Resource> {
+/// The resource that a URI names; `None` when no resource can have that name.
+///
+/// The parts are separated before their escapes are decoded, and they are decoded once (RFC 3986 §2.4). In the
+/// other order an escaped slash would separate two parts, and `%2537` would become `%37` and then `7`: a filter in
+/// front of the server, which decodes once, would have seen another URI.
+pub(crate) fn parse(uri: &str) -> Option<Resource> {
     let parts = uri.strip_prefix("epicme://")?.splitn(3, '/');
     let parts: Option<Vec<_>> = parts.map(|part| percent_decode_str(part).decode_utf8().ok()).collect();
     match parts?.iter().map(|part| &**part).collect::<Vec<_>>()[..] {
@@ -46,8 +55,7 @@ pub fn parse(uri: &str) -> Option<Resource> {
     }
 }
 
-/// The URI of a resource.
-pub fn uri(resource: Resource) -> String {
+pub(crate) fn uri(resource: Resource) -> String {
     match resource {
         Resource::User => "epicme://users/current".to_owned(),
         Resource::Entries => "epicme://entries".to_owned(),
@@ -57,17 +65,9 @@ pub fn uri(resource: Resource) -> String {
     }
 }
 
-/// The scope that reading it needs.
-pub fn needs(resource: Resource) -> Scopes {
-    Scopes::of(&[match resource {
-        Resource::User => Scope::UserRead,
-        Resource::Entries | Resource::Entry(_) => Scope::EntriesRead,
-        Resource::Tags | Resource::Tag(_) => Scope::TagsRead,
-    }])
-}
-
-/// What a refusal calls the reading of it.
-pub fn operation(resource: Resource) -> &'static str {
+/// The name of the reading of a resource, for a refusal and for the log. It doesn't hold the id: which of their
+/// entries a person reads is no business of the log.
+fn operation(resource: Resource) -> &'static str {
     match resource {
         Resource::User => "epicme://users/current",
         Resource::Entries => "epicme://entries",
@@ -77,31 +77,95 @@ pub fn operation(resource: Resource) -> &'static str {
     }
 }
 
-/// What a resource holds, as `ResourceContents`; `None` when there is no such row of the caller's.
-pub fn contents(journal: &Journal, resource: Resource) -> Result<Option<Value>, Fault> {
-    let held = match resource {
-        Resource::User => users::find_own(journal.store, &journal.permit)?.map(|user| shapes::user(&user)),
+/// The reading of a resource that the gate has permitted, to be done later. It gives `None` when the caller has no
+/// such row.
+pub(crate) type Reading = Box<dyn FnOnce(&App) -> Result<Option<Value>, JournalError>>;
+
+/// Has the gate check that the caller has the scope to read a resource. Each arm calls a function that takes the
+/// journal of one scope, and the compiler concludes from it which scope is checked. So the two can't differ.
+pub(crate) fn permit(mcp: &Mcp, resource: Resource) -> Result<Reading, Failure> {
+    match resource {
+        Resource::User => permit_for(mcp, resource, user),
         Resource::Entries => {
-            let page = entries::list(journal, &Filter::default(), limits::RESOURCE_ENTRIES, None)?;
-            Some(json!({
-                "entries": page.items.iter().map(shapes::entry_item).collect::<Vec<_>>(), "total": page.total,
-            }))
+            permit_for(mcp, resource, |journal: &Journal<_>| newest_entries(journal).map(Some))
         }
-        Resource::Entry(id) => entries::find(journal, id)?.map(|entry| shapes::entry(&entry)),
-        Resource::Tags => Some(tags::all(journal)?.iter().map(shapes::tag_name).collect()),
-        Resource::Tag(id) => tags::find(journal, id)?.map(|tag| shapes::tag(&tag)),
-    };
-    Ok(held.map(|held| embedded(resource, &held)))
+        Resource::Entry(id) => permit_for(mcp, resource, move |journal: &Journal<_>| entry(journal, id)),
+        Resource::Tags => permit_for(mcp, resource, |journal: &Journal<_>| all_tags(journal).map(Some)),
+        Resource::Tag(id) => permit_for(mcp, resource, move |journal: &Journal<_>| tag(journal, id)),
+    }
 }
 
-/// `ResourceContents` of something that has been read already.
-pub fn embedded(resource: Resource, held: &Value) -> Value {
+/// Has the gate check the scope of the journal that `read` takes.
+fn permit_for<A: Access>(
+    mcp: &Mcp,
+    resource: Resource,
+    read: impl FnOnce(&Journal<A>) -> Result<Option<Value>, JournalError> + 'static,
+) -> Result<Reading, Failure> {
+    let permit = mcp.permit::<A>(operation(resource))?;
+    Ok(Box::new(move |app| read(&app.journal(permit))))
+}
+
+/// Whether the caller may read a resource and the resource is there. The two questions have one answer: a client
+/// that may not read entries must not find out which there are.
+pub(crate) fn is_readable(mcp: &Mcp, resource: Resource) -> Result<bool, JournalError> {
+    Ok(match resource {
+        Resource::User => mcp.journal_if::<UserRead>().is_some(),
+        Resource::Entries => mcp.journal_if::<EntriesRead>().is_some(),
+        Resource::Tags => mcp.journal_if::<TagsRead>().is_some(),
+        Resource::Entry(id) => match mcp.journal_if() {
+            Some(journal) => entries::find(&journal, id)?.is_some(),
+            None => false,
+        },
+        Resource::Tag(id) => match mcp.journal_if() {
+            Some(journal) => tags::find(&journal, id)?.is_some(),
+            None => false,
+        },
+    })
+}
+
+// The functions below read one resource each and give it as `ResourceContents`, or `None` when the caller has no
+// such row. JSON goes out as text, because the specification has no other form for it (2025-11-25 resources, Text
+// Content).
+
+fn user(journal: &Journal<UserRead>) -> Result<Option<Value>, JournalError> {
+    let user = users::find(journal.store, journal.permit.user_id())?;
+    Ok(user.map(|user| contents(Resource::User, &shapes::user(&user))))
+}
+
+fn newest_entries(journal: &Journal<EntriesRead>) -> Result<Value, JournalError> {
+    let page = entries::list(journal, &Filter::default(), limits::RESOURCE_ENTRIES, None)?;
+    let items: Vec<_> = page.items.iter().map(shapes::entry_item).collect();
+    Ok(contents(Resource::Entries, &json!({ "entries": items, "total": page.total })))
+}
+
+pub(crate) fn entry(journal: &Journal<EntriesRead>, id: EntryId) -> Result<Option<Value>, JournalError> {
+    let entry = entries::find(journal, id)?;
+    Ok(entry.map(|entry| contents(Resource::Entry(id), &shapes::entry(&entry))))
+}
+
+pub(crate) fn all_tags(journal: &Journal<TagsRead>) -> Result<Value, JournalError> {
+    let names: Value = tags::all(journal)?.iter().map(shapes::tag_name).collect();
+    Ok(contents(Resource::Tags, &names))
+}
+
+fn tag(journal: &Journal<TagsRead>, id: TagId) -> Result<Option<Value>, JournalError> {
+    Ok(tags::find(journal, id)?.map(|tag| contents(Resource::Tag(id), &shapes::tag(&tag))))
+}
+
+/// Writes what has been read as `ResourceContents`. `held` is turned to text here, so every resource is JSON.
+pub(crate) fn contents(resource: Resource, held: &Value) -> Value {
     json!({ "uri": uri(resource), "mimeType": MIME_TYPE, "text": held.to_string() })
 }
 
-/// One page of `resources/list`: what has a name of its own, then each tag. Without a journal the tags are left out,
-/// since their names are what the scope `tags:read` is about.
-pub fn list(journal: Option<&Journal>, cursor: Option<&str>) -> Result<Value, Fault> {
+/// One page of `resources/list`: the resources that every caller has, then each tag.
+///
+/// Without the journal of [`TagsRead`] the tags are left out, since a tag's name is what that scope is about. The
+/// list isn't refused then: clients read it by themselves, and a 403 would open a consent page that no person has a
+/// reason for.
+///
+/// Entries aren't listed. There may be thousands, and a client shows the whole list to a person who picks from it.
+/// They are read by their template, whose id the client completes.
+pub(crate) fn list(journal: Option<&Journal<TagsRead>>, cursor: Option<&str>) -> Result<Value, JournalError> {
     let fixed = [
         (Resource::User, "user", "User", "Whose journal this is."),
         (Resource::Entries, "entries", "Entries", "The newest entries and how many there are."),
@@ -115,19 +179,19 @@ pub fn list(journal: Option<&Journal>, cursor: Option<&str>) -> Result<Value, Fa
             json!({ "uri": uri, "name": name, "title": title, "description": about, "mimeType": MIME_TYPE })
         })
         .collect();
+    // A cursor is a place in the list of tags. Without the scope for tags the server never gave one.
     let page = match (journal, cursor) {
         (Some(journal), cursor) => Some(tags::list(journal, "resources", limits::RESOURCE_PAGE, cursor)?),
         (None, None) => None,
-        (None, Some(_)) => return Err(Fault::BadCursor),
-    };
-    let tag = |id, name: &str, modified: Timestamp| {
-        json!({
-            "uri": uri(Resource::Tag(id)), "name": name, "mimeType": MIME_TYPE,
-            "annotations": { "lastModified": modified.iso8601() },
-        })
+        (None, Some(_)) => return Err(JournalError::BadCursor),
     };
     let tags = page.iter().flat_map(|page| &page.items);
-    resources.extend(tags.map(|item| tag(item.id, &item.name, item.updated_at)));
+    resources.extend(tags.map(|tag| {
+        json!({
+            "uri": uri(Resource::Tag(tag.id)), "name": tag.name, "mimeType": MIME_TYPE,
+            "annotations": { "lastModified": tag.updated_at.iso8601() },
+        })
+    }));
     let mut result = json!({ "resources": resources });
     if let Some(next) = page.and_then(|page| page.next) {
         result["nextCursor"] = next.into();
@@ -135,8 +199,8 @@ pub fn list(journal: Option<&Journal>, cursor: Option<&str>) -> Result<Value, Fa
     Ok(result)
 }
 
-/// The templates, as `resources/templates/list` shows them.
-pub fn templates() -> Value {
+/// The templates, as `resources/templates/list` shows them. They are the same for every caller.
+pub(crate) fn templates() -> Value {
     let described = TEMPLATES.map(|(template, kind)| {
         let (name, title, about) = match kind {
             Template::Entry => ("entry", "Journal Entry", "One entry with its tags."),
@@ -158,13 +222,13 @@ mod tests {
         for resource in [
             Resource::User,
             Resource::Entries,
-            Resource::Entry(7),
+            Resource::Entry(EntryId::new(7)),
             Resource::Tags,
-            Resource::Tag(9_007_199_254_740_991),
+            Resource::Tag(TagId::new(9_007_199_254_740_991)),
         ] {
             assert_eq!(parse(&uri(resource)), Some(resource));
         }
-        assert_eq!(parse("epicme://entries/%37"), Some(Resource::Entry(7)));
+        assert_eq!(parse("epicme://entries/%37"), Some(Resource::Entry(EntryId::new(7))));
         for other in [
             "epicme://entries/",
             "epicme://entries/07",

@@ -1,231 +1,346 @@
-//! JSON-RPC 2.0: what kind of message a value is, and what an answer or an error looks like.
+//! JSON-RPC 2.0: which kind of message a value is, how a response is written, and what each error is on the wire.
 //!
-//! Runs nothing. The one place that knows which code and which HTTP status each mistake has, in either era.
+//! Knows no method and runs nothing. One table, `RpcError::facts`, holds the code, the HTTP status and the words of
+//! every mistake.
+//!
+//! MCP narrows JSON-RPC 2.0 in two places that this file obeys: an id is a string or an integer and never `null`
+//! (2025-11-25 base protocol, Requests), and where the id of a request can't be read, the error has no id at all.
+//! JSON-RPC alone would write `"id": null` there (§5), which MCP's schema refuses.
+
+use std::error::Error;
+use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
 
-use super::wording;
-use crate::events::NoStream;
-use crate::journal::Fault;
+use super::tools;
+use super::version::ProtocolVersion;
+use crate::events::SubscribeError;
+use crate::journal::JournalError;
 use crate::limits;
+use crate::stderr;
 use crate::store::StoreError;
-use crate::trace;
 
-/// A message that wants an answer.
-pub struct Request {
-    pub(super) id: Value,
-    pub(super) method: String,
-    pub(super) params: Option<Value>,
+/// A message that wants a response.
+pub(crate) struct Request {
+    pub(crate) id: Value,
+    pub(crate) method: String,
+    pub(crate) params: Option<Value>,
 }
 
 /// A message by its kind (JSON-RPC 2.0 §4, §5).
-pub enum Message {
-    /// It wants an answer.
+pub(crate) enum Message {
     Request(Request),
-    /// It wants none.
-    Notification { method: String, params: Option<Value> },
-    /// An answer to a request of ours: its `result`, unless it is an error.
-    Response { id: Option<Value>, result: Option<Value> },
+    /// A message that wants no response, because it has no id.
+    Notification {
+        method: String,
+        params: Option<Value>,
+    },
+    /// The client's response to a request of the server. An error is a response without `result`; its code and
+    /// words are dropped, because no error says yes to a question.
+    Response {
+        id: Option<Value>,
+        result: Option<Value>,
+    },
 }
 
 impl Message {
-    /// Takes a value for a message; the error answers its id, if that can be read.
-    pub fn read(value: Value) -> Result<Message, RpcError> {
+    /// Reads a value as a message. Beside the error stands the id of the request that it answers, if there is one
+    /// that can be read: a client that waits for that id learns why its request failed.
+    ///
+    /// Members that JSON-RPC doesn't know are ignored. A duplicate member can't occur here, since [`crate::json`]
+    /// refuses it: a proxy that reads the first of two methods must not let a request pass that this server reads
+    /// otherwise.
+    pub(crate) fn read(value: Value) -> Result<Message, (RpcError, Option<Value>)> {
         let Value::Object(mut members) = value else {
-            return Err(RpcError::invalid_request("a message is an object"));
+            return Err((RpcError::invalid_request("a message is an object"), None));
         };
         let id = members.remove("id");
+        // A number with a fraction is refused: 1.0 and 1 are one number to some clients and two ids to others.
         let readable = id.as_ref().filter(|id| id.is_string() || id.is_i64() || id.is_u64()).cloned();
-        let invalid = |text: &str| {
-            let error = RpcError::invalid_request(text);
-            Err(readable.iter().fold(error, RpcError::answering))
-        };
+        let invalid = |text: String| Err((RpcError::invalid_request(text), readable.clone()));
         if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
-            return invalid("jsonrpc must be \"2.0\"");
+            return invalid("jsonrpc must be \"2.0\"".into());
         }
+        // What a message is depends on which members it has (JSON-RPC 2.0 §4, §5). With a method it is a request,
+        // or without an id a notification; without a method but with a result or an error it is a response. A
+        // message that is both is refused, because of two readers each could take another half of it.
         let is_response = members.contains_key("result") || members.contains_key("error");
         let params = members.remove("params");
         match (members.remove("method"), id) {
             (None, id) if is_response => Ok(Message::Response { id, result: members.remove("result") }),
-            (Some(_), _) if is_response => invalid("a message is a request or a response, not both"),
+            (Some(_), _) if is_response => invalid("a message is a request or a response, not both".into()),
             (Some(Value::String(method)), None) => Ok(Message::Notification { method, params }),
+            // An event stream keeps the id of its request and repeats it in every message.
             (Some(_), Some(Value::String(id))) if id.len() > limits::REQUEST_ID_BYTES_MAX => {
-                invalid(&format!("id must have at most {} octets", limits::REQUEST_ID_BYTES_MAX))
+                invalid(format!("id must have at most {} bytes", limits::REQUEST_ID_BYTES_MAX))
             }
             (Some(Value::String(method)), Some(id)) if readable.is_some() => {
                 Ok(Message::Request(Request { id, method, params }))
             }
-            (Some(Value::String(_)), Some(_)) => invalid("id must be a string or an integer"),
-            _ => invalid("method must be a string"),
+            (Some(Value::String(_)), Some(_)) => invalid("id must be a string or an integer".into()),
+            _ => invalid("method must be a string".into()),
         }
     }
 }
 
-/// A JSON-RPC error, with the HTTP status that carries it.
-pub struct RpcError {
+/// The response to a request that succeeded. The id goes back as it came, with its JSON type: clients look their
+/// request up by it, and `7` isn't `"7"`.
+pub(crate) fn success(id: Value, result: Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "result": result })
+}
+
+/// Why a message isn't answered by a result.
+///
+/// Three things that go wrong aren't here. A missing or bad token never gets this far (`401`), and a missing scope
+/// is a [`Refusal`](crate::gate::Refusal) (`403`): HTTP has words for both. What a tool can't do with its arguments
+/// is a result with `isError`, because a model can read that and try again (2025-11-25 tools, Error Handling).
+#[derive(Debug)]
+pub(crate) enum RpcError {
+    /// The body isn't JSON, or two readers could understand it in two ways.
+    Parse(serde_json::Error),
+    /// The value isn't a message of JSON-RPC, or is one that the protocol version doesn't allow here.
+    InvalidRequest(String),
+    /// The session id wasn't made by this server for this caller, or the session has expired.
+    UnknownSession,
+    /// The client responds to a request of the server that isn't open, or not in this session.
+    UnknownResponse,
+    /// The protocol version has no such method.
+    MethodNotFound(ProtocolVersion),
+    /// A stateless request whose `_meta` lacks a member that it must hold.
+    MissingMeta(String),
+    /// A method's parameters are wrong.
+    InvalidParams(String),
+    /// There is no such resource, or it is another person's. The client can't tell which: it must not be able to
+    /// find out whether another person has an entry with some id.
+    ResourceNotFound { version: ProtocolVersion, uri: String },
+    /// A header says something else than the body, is missing, or is there twice.
+    HeaderMismatch(String),
+    /// The person must confirm the call, and the client doesn't declare that it can ask them.
+    ElicitationNeeded,
+    /// The server doesn't speak this protocol version. The client finds in `supported` what it can use instead.
+    UnsupportedVersion { supported: Vec<&'static str>, requested: String },
+    /// As many event streams are open as the server allows to one person, or to all.
+    StreamsFull,
+    /// A stream ends before its call could be run. The text says why.
+    BrokenOff(&'static str),
+    /// The responses before this one fill what the response to a batch may hold. This call wasn't run.
+    BatchFull,
+    /// A read took longer than [`limits::READ_WORK_MAX`].
+    TooSlow,
+    /// The database failed.
+    Unavailable,
+}
+
+// The codes of JSON-RPC 2.0 §5.1.
+const PARSE_ERROR: i64 = -32700;
+const INVALID_REQUEST: i64 = -32600;
+const METHOD_NOT_FOUND: i64 = -32601;
+const INVALID_PARAMS: i64 = -32602;
+const INTERNAL_ERROR: i64 = -32603;
+/// 2025-11-25 resources, Error Handling; 2026-07-28 has `INVALID_PARAMS` in its place.
+const RESOURCE_NOT_FOUND: i64 = -32002;
+// The codes that MCP has added: 2026-07-28 base protocol, Error Codes. A code of one's own may not stand in their
+// range, -32020 to -32099, so every error of this server that has no code of MCP's uses one of JSON-RPC's.
+const HEADER_MISMATCH: i64 = -32020;
+const MISSING_CAPABILITY: i64 = -32021;
+const UNSUPPORTED_VERSION: i64 = -32022;
+
+/// What an error is on the wire.
+struct Facts {
     status: u16,
     code: i64,
     text: String,
-    data: Option<Box<Value>>,
-    /// The request that it answers; `None` where that couldn't be read.
-    id: Option<Box<Value>>,
+    /// What programs read, beside the text for people.
+    data: Option<Value>,
 }
 
-impl From<NoStream> for RpcError {
-    fn from(why: NoStream) -> RpcError {
-        match why {
-            NoStream::Full => RpcError::streams_full(),
-            NoStream::Ended => RpcError::broken_off("The server is stopping"),
-        }
+impl Facts {
+    fn new(status: u16, code: i64, text: impl Into<String>) -> Facts {
+        Facts { status, code, text: text.into(), data: None }
+    }
+
+    fn with(self, data: Value) -> Facts {
+        Facts { data: Some(data), ..self }
     }
 }
 
 impl RpcError {
-    fn new(status: u16, code: i64, text: impl Into<String>) -> RpcError {
-        RpcError { status, code, text: text.into(), data: None, id: None }
+    pub(crate) fn invalid_request(text: impl Into<String>) -> RpcError {
+        RpcError::InvalidRequest(text.into())
     }
 
-    /// Not JSON, or not read in one way only.
-    pub fn parse(error: &serde_json::Error) -> RpcError {
-        RpcError::new(400, -32700, format!("Parse error: {error}"))
+    pub(crate) fn invalid_params(text: impl Into<String>) -> RpcError {
+        RpcError::InvalidParams(text.into())
     }
 
-    /// Not a message, or not one that may come here.
-    pub fn invalid_request(text: &str) -> RpcError {
-        RpcError::new(400, -32600, format!("Invalid request: {text}"))
+    pub(crate) fn header_mismatch(text: impl Into<String>) -> RpcError {
+        RpcError::HeaderMismatch(text.into())
     }
 
-    /// No such method. A modern client is told by the status too; a legacy one would lose the error behind it.
-    pub fn method_not_found(modern: bool) -> RpcError {
-        RpcError::new(if modern { 404 } else { 200 }, -32601, "Method not found")
+    pub(crate) fn unsupported_version(
+        supported: &RangeInclusive<ProtocolVersion>,
+        requested: &str,
+    ) -> RpcError {
+        let supported = ProtocolVersion::names(supported);
+        RpcError::UnsupportedVersion { supported, requested: requested.to_owned() }
     }
 
-    /// A method's parameters are wrong.
-    pub fn invalid_params(text: impl Into<String>) -> RpcError {
-        RpcError::new(200, -32602, text)
-    }
-
-    /// No such resource, or another person's: nothing tells the one from the other. The code is another one in each era.
-    pub fn resource_not_found(modern: bool, uri: &str) -> RpcError {
-        let code = if modern { -32602 } else { -32002 };
-        let data = Some(Box::new(json!({ "uri": uri })));
-        RpcError { data, ..RpcError::new(200, code, "Resource not found") }
-    }
-
-    /// The person must be asked, and the client says that it can't.
-    pub fn needs_elicitation() -> RpcError {
-        let data = json!({ "requiredCapabilities": { "elicitation": {} } });
-        let text = "This call needs form elicitation: the person must confirm what is deleted";
-        RpcError { data: Some(Box::new(data)), ..RpcError::new(400, -32021, text) }
-    }
-
-    /// A request of ours that was answered isn't open, or never was.
-    pub fn unknown_question() -> RpcError {
-        RpcError::new(
-            400,
-            -32600,
-            "Invalid request: no request of this id waits for an answer in this session",
-        )
-    }
-
-    /// As many event streams are open as there may be.
-    fn streams_full() -> RpcError {
-        let (own, all) = (limits::STREAMS_PER_PERSON_MAX, limits::STREAMS_MAX);
-        let text =
-            format!("Subscription limit: {own} event streams for one person, {all} in all; close one first");
-        RpcError::new(200, -32603, text)
-    }
-
-    /// A stream ends before its call could be done.
-    pub fn broken_off(why: &str) -> RpcError {
-        RpcError::new(200, -32603, format!("{why}; nothing was changed, call again"))
-    }
-
-    /// A modern request without its envelope.
-    pub fn missing_meta(text: &str) -> RpcError {
-        RpcError::new(400, -32602, text)
-    }
-
-    /// The headers say something else than the body.
-    pub fn header_mismatch(text: &str) -> RpcError {
-        RpcError::new(400, -32020, text)
-    }
-
-    /// A revision that isn't spoken here.
-    pub fn unsupported_version(supported: &[&str], requested: &str) -> RpcError {
-        let data = json!({ "supported": supported, "requested": requested });
-        RpcError { data: Some(Box::new(data)), ..RpcError::new(400, -32022, "Unsupported protocol version") }
-    }
-
-    /// A session id that isn't ours or has expired: the client starts over.
-    pub fn unknown_session() -> RpcError {
-        RpcError::new(
-            404,
-            -32600,
-            "Invalid request: the session is unknown or has expired; send initialize again",
-        )
-    }
-
-    /// The database failed; the detail goes to the log alone.
-    pub fn internal(error: &StoreError) -> RpcError {
-        trace::note(&format!("a call failed: {error}"));
-        let text = match error {
-            StoreError::TooSlow => "Internal error: this took too long; ask for less",
-            _ => "Internal error: the journal can't be reached now; nothing was changed",
-        };
-        RpcError::new(200, -32603, text)
-    }
-
-    /// The answers before this one fill what a batch may be answered; this one wasn't run.
-    pub fn batch_full() -> RpcError {
-        RpcError::new(
-            200,
-            -32603,
-            "Internal error: the batch's answer is full; this call was not run, send it again",
-        )
-    }
-
-    /// The error as an answer to the request of this id.
-    pub fn answering(self, id: &Value) -> RpcError {
-        RpcError { id: Some(Box::new(id.clone())), ..self }
-    }
-
-    /// The error as an answer to no request in particular.
-    pub fn unanswering(self) -> RpcError {
-        RpcError { id: None, ..self }
+    /// The table of errors.
+    ///
+    /// The status is 200 wherever the specification leaves it open. A client of the versions with `initialize`
+    /// takes another status for a failure of the transport, and doesn't read the error in the body (the TypeScript
+    /// SDK). To a client that tries the stateless version first, a 400 with -32602 looks like a server that doesn't
+    /// know that version.
+    ///
+    /// Some errors must have another status: 400 and 404 in the stateless version (2026-07-28 Streamable HTTP,
+    /// Protocol Version Header, Server Validation; base protocol, `_meta`), and 404 for a session that has ended.
+    fn facts(&self) -> Facts {
+        match self {
+            // The parser's words say what is wrong and where, and repeat no text of the body.
+            RpcError::Parse(error) => Facts::new(400, PARSE_ERROR, format!("Parse error: {error}")),
+            RpcError::InvalidRequest(text) => {
+                Facts::new(400, INVALID_REQUEST, format!("Invalid request: {text}"))
+            }
+            // By the 404 a client learns that it must begin anew (2025-11-25 transports, Session Management). In a
+            // session nothing else may be a 404: rmcp would take it for the end of the session.
+            RpcError::UnknownSession => Facts::new(
+                404,
+                INVALID_REQUEST,
+                "Invalid request: the session is unknown or has expired; send initialize again",
+            ),
+            // So this is a 400, although what it looks for isn't there.
+            RpcError::UnknownResponse => Facts::new(
+                400,
+                INVALID_REQUEST,
+                "Invalid request: no request of this id waits for an answer in this session",
+            ),
+            RpcError::MethodNotFound(version) => {
+                let status = if version.is_stateless() { 404 } else { 200 };
+                Facts::new(status, METHOD_NOT_FOUND, "Method not found")
+            }
+            RpcError::MissingMeta(text) => Facts::new(400, INVALID_PARAMS, text),
+            RpcError::InvalidParams(text) => Facts::new(200, INVALID_PARAMS, text),
+            RpcError::ResourceNotFound { version, uri } => {
+                let code = if version.is_stateless() { INVALID_PARAMS } else { RESOURCE_NOT_FOUND };
+                Facts::new(200, code, "Resource not found").with(json!({ "uri": uri }))
+            }
+            // The text names the header and never repeats its value, which could be a secret in the wrong place.
+            RpcError::HeaderMismatch(text) => Facts::new(400, HEADER_MISMATCH, text),
+            // What is missing is named as a client declares it, so that a program can compare the two.
+            RpcError::ElicitationNeeded => Facts::new(
+                400,
+                MISSING_CAPABILITY,
+                "This call needs form elicitation: the person must confirm what is deleted",
+            )
+            .with(json!({ "requiredCapabilities": { "elicitation": {} } })),
+            // Clients decide by this list: if it holds versions with `initialize` alone, they go on with
+            // `initialize`.
+            RpcError::UnsupportedVersion { supported, requested } => {
+                Facts::new(400, UNSUPPORTED_VERSION, "Unsupported protocol version")
+                    .with(json!({ "supported": supported, "requested": requested }))
+            }
+            // From here on no code of MCP's fits. Each text says what the client can do about it.
+            RpcError::StreamsFull => {
+                let (own, all) = (limits::STREAMS_PER_PERSON_MAX, limits::STREAMS_MAX);
+                let text = format!(
+                    "Subscription limit: {own} event streams for one person, {all} in all; close one first"
+                );
+                Facts::new(200, INTERNAL_ERROR, text)
+            }
+            RpcError::BrokenOff(why) => {
+                Facts::new(200, INTERNAL_ERROR, format!("{why}; nothing was changed, call again"))
+            }
+            RpcError::BatchFull => Facts::new(
+                200,
+                INTERNAL_ERROR,
+                "Internal error: the batch's answer is full; this call was not run, send it again",
+            ),
+            RpcError::TooSlow => {
+                Facts::new(200, INTERNAL_ERROR, "Internal error: this took too long; ask for less")
+            }
+            // The store reports success only after the commit. So an error means that nothing was written.
+            RpcError::Unavailable => Facts::new(
+                200,
+                INTERNAL_ERROR,
+                "Internal error: the journal can't be reached now; nothing was changed",
+            ),
+        }
     }
 
     /// The HTTP status that carries the error.
-    pub fn status(&self) -> u16 {
-        self.status
+    pub(crate) fn status(&self) -> u16 {
+        self.facts().status
     }
 
-    /// The error as a message; an unknown id is left out, `null` would not fit the schema.
-    pub fn message(self) -> Value {
+    /// The error as the response to the request of this id. An unknown id is left out: `null` would not fit the
+    /// schema (2026-07-28 schema, JSONRPCErrorResponse).
+    pub(crate) fn message(&self, id: Option<&Value>) -> Value {
+        let Facts { code, text, data, .. } = self.facts();
         let mut message = json!({ "jsonrpc": "2.0" });
-        if let Some(id) = self.id {
-            message["id"] = *id;
+        if let Some(id) = id {
+            message["id"] = id.clone();
         }
-        message["error"] = json!({ "code": self.code, "message": self.text });
-        if let Some(data) = self.data {
-            message["error"]["data"] = *data;
+        message["error"] = json!({ "code": code, "message": text });
+        if let Some(data) = data {
+            message["error"]["data"] = data;
         }
         message
     }
 }
 
-/// Each fault of the journal outside tools, where it is an error of the protocol.
-impl From<Fault> for RpcError {
-    fn from(fault: Fault) -> RpcError {
-        match fault {
-            Fault::Store(error) => RpcError::internal(&error),
-            Fault::BadCursor => RpcError::invalid_params("params.cursor is not a nextCursor of this list"),
-            fault => RpcError::invalid_params(wording::fault(&fault)),
+impl fmt::Display for RpcError {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str(&self.facts().text)
+    }
+}
+
+impl Error for RpcError {}
+
+impl From<SubscribeError> for RpcError {
+    fn from(why: SubscribeError) -> RpcError {
+        match why {
+            SubscribeError::Full => RpcError::StreamsFull,
+            SubscribeError::Ended => RpcError::BrokenOff("The server is stopping"),
         }
     }
 }
 
-/// The answer to a request.
-pub fn success(id: Value, result: Value) -> Value {
-    json!({ "jsonrpc": "2.0", "id": id, "result": result })
+/// What the database says goes to the log alone. It could show a client the path of the file, or the text of a
+/// statement with values of other people's rows.
+impl From<StoreError> for RpcError {
+    fn from(error: StoreError) -> RpcError {
+        stderr::note(&format!("a call failed: {error}"));
+        match error {
+            StoreError::TooSlow => RpcError::TooSlow,
+            _ => RpcError::Unavailable,
+        }
+    }
+}
+
+/// An error of the journal outside tools: there it is an error of the protocol. A prompt or a list has no `isError`
+/// in its result.
+impl From<JournalError> for RpcError {
+    fn from(error: JournalError) -> RpcError {
+        match error {
+            JournalError::Store(error) => RpcError::from(error),
+            JournalError::BadCursor => {
+                RpcError::invalid_params("params.cursor is not a nextCursor of this list")
+            }
+            error => RpcError::invalid_params(tools::explain(&error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaves_out_an_id_that_is_unknown_and_writes_the_one_that_is_known() {
+        let error = RpcError::invalid_params("params.uri must be a string");
+        let expected = json!({ "jsonrpc": "2.0", "error": { "code": -32602, "message": error.to_string() } });
+        assert_eq!(error.message(None), expected);
+        assert_eq!(error.message(Some(&json!("7")))["id"], "7");
+    }
 }

@@ -1,6 +1,11 @@
-//! The journal's things as JSON, each beside the schema of that JSON.
+//! The journal's things as JSON, each beside the JSON Schema of what is written.
 //!
-//! Knows no tool. The one place that decides the wire form of an entry, a tag, a person.
+//! Knows no tool. This is the one place that decides how an entry, a tag or a person is written for clients.
+//!
+//! Each thing has two functions, one above the other: what is written, and its schema. They must agree, because the
+//! TypeScript and Python SDKs check each result against the tool's `outputSchema` and throw where it doesn't fit. A
+//! test calls every tool and compares. The types of the journal don't derive `Serialize` for the same reason: a
+//! field that is renamed in the journal must not change what clients read.
 
 use serde_json::{Map, Value, json};
 
@@ -8,20 +13,19 @@ use crate::journal::search::Found;
 use crate::journal::{Entry, EntryItem, EntryTag, Tag, TagItem, TagName};
 use crate::users::User;
 
-/// A person.
-pub fn user(user: &User) -> Value {
-    json!({ "id": user.id, "email": user.email, "createdAt": user.created_at.0, "updatedAt": user.updated_at.0 })
+pub(crate) fn user(user: &User) -> Value {
+    json!({ "id": user.id.get(), "email": user.email, "createdAt": user.created_at.0, "updatedAt": user.updated_at.0 })
 }
 
-/// The schema of [`user`].
-pub fn user_schema() -> Value {
+pub(crate) fn user_schema() -> Value {
     object([("id", integer()), ("email", text()), ("createdAt", integer()), ("updatedAt", integer())])
 }
 
-/// An entry with its tags.
-pub fn entry(entry: &Entry) -> Value {
+/// A label without a value is `null` and not left out, so that each entry has the same members. The two flags are 0
+/// or 1, and times are whole seconds since 1970: so the tools' contract has them, and clients depend on it.
+pub(crate) fn entry(entry: &Entry) -> Value {
     json!({
-        "id": entry.id, "userId": entry.user_id, "title": entry.title, "content": entry.content,
+        "id": entry.id.get(), "userId": entry.user_id.get(), "title": entry.title, "content": entry.content,
         "mood": entry.mood, "location": entry.location, "weather": entry.weather,
         "isPrivate": u8::from(entry.is_private), "isFavorite": u8::from(entry.is_favorite),
         "createdAt": entry.created_at.0, "updatedAt": entry.updated_at.0,
@@ -29,8 +33,7 @@ pub fn entry(entry: &Entry) -> Value {
     })
 }
 
-/// The schema of [`entry`].
-pub fn entry_schema() -> Value {
+pub(crate) fn entry_schema() -> Value {
     object([
         ("id", integer()),
         ("userId", integer()),
@@ -47,17 +50,16 @@ pub fn entry_schema() -> Value {
     ])
 }
 
-/// An entry as lists show it.
-pub fn entry_item(entry: &EntryItem) -> Value {
+/// An entry as lists show it: without its text, because a page of whole entries would fill the model's context.
+pub(crate) fn entry_item(entry: &EntryItem) -> Value {
     json!({
-        "id": entry.id, "title": entry.title, "tagCount": entry.tag_count, "mood": entry.mood,
+        "id": entry.id.get(), "title": entry.title, "tagCount": entry.tag_count, "mood": entry.mood,
         "isFavorite": u8::from(entry.is_favorite), "createdAt": entry.created_at.0,
         "updatedAt": entry.updated_at.0,
     })
 }
 
-/// The schema of [`entry_item`].
-pub fn entry_item_schema() -> Value {
+pub(crate) fn entry_item_schema() -> Value {
     object([
         ("id", integer()),
         ("title", text()),
@@ -69,16 +71,15 @@ pub fn entry_item_schema() -> Value {
     ])
 }
 
-/// An entry as a search shows it.
-pub fn found(found: &Found) -> Value {
+/// An entry as a search shows it: with the place in its text where the words were found.
+pub(crate) fn found(found: &Found) -> Value {
     json!({
-        "id": found.entry.id, "title": found.entry.title, "tagCount": found.entry.tag_count,
+        "id": found.entry.id.get(), "title": found.entry.title, "tagCount": found.entry.tag_count,
         "createdAt": found.entry.created_at.0, "snippet": found.snippet,
     })
 }
 
-/// The schema of [`found`].
-pub fn found_schema() -> Value {
+pub(crate) fn found_schema() -> Value {
     object([
         ("id", integer()),
         ("title", text()),
@@ -88,16 +89,14 @@ pub fn found_schema() -> Value {
     ])
 }
 
-/// A tag.
-pub fn tag(tag: &Tag) -> Value {
+pub(crate) fn tag(tag: &Tag) -> Value {
     json!({
-        "id": tag.id, "userId": tag.user_id, "name": tag.name, "description": tag.description,
+        "id": tag.id.get(), "userId": tag.user_id.get(), "name": tag.name, "description": tag.description,
         "createdAt": tag.created_at.0, "updatedAt": tag.updated_at.0,
     })
 }
 
-/// The schema of [`tag`].
-pub fn tag_schema() -> Value {
+pub(crate) fn tag_schema() -> Value {
     object([
         ("id", integer()),
         ("userId", integer()),
@@ -109,35 +108,34 @@ pub fn tag_schema() -> Value {
 }
 
 /// A tag as lists show it.
-pub fn tag_item(tag: &TagItem) -> Value {
-    json!({ "id": tag.id, "name": tag.name, "description": tag.description, "entryCount": tag.entry_count })
+pub(crate) fn tag_item(tag: &TagItem) -> Value {
+    json!({ "id": tag.id.get(), "name": tag.name, "description": tag.description, "entryCount": tag.entry_count })
 }
 
-/// The schema of [`tag_item`].
-pub fn tag_item_schema() -> Value {
+pub(crate) fn tag_item_schema() -> Value {
     object([("id", integer()), ("name", text()), ("description", text_or_null()), ("entryCount", integer())])
 }
 
 /// A tag as an entry shows it.
-pub fn tag_name(tag: &TagName) -> Value {
-    json!({ "id": tag.id, "name": tag.name })
+pub(crate) fn tag_name(tag: &TagName) -> Value {
+    json!({ "id": tag.id.get(), "name": tag.name })
 }
 
 /// The link between an entry and a tag.
-pub fn entry_tag(link: &EntryTag) -> Value {
+pub(crate) fn entry_tag(link: &EntryTag) -> Value {
     json!({
-        "id": link.id, "userId": link.user_id, "entryId": link.entry_id, "tagId": link.tag_id,
+        "id": link.id, "userId": link.user_id.get(), "entryId": link.entry_id.get(), "tagId": link.tag_id.get(),
         "createdAt": link.created_at.0, "updatedAt": link.updated_at.0,
     })
 }
 
-/// The schema of [`entry_tag`].
-pub fn entry_tag_schema() -> Value {
+pub(crate) fn entry_tag_schema() -> Value {
     object(["id", "userId", "entryId", "tagId", "createdAt", "updatedAt"].map(|name| (name, integer())))
 }
 
-/// A page of a list: `items` under `name`, the total, and the cursor if there is a next page.
-pub fn page(name: &str, items: Vec<Value>, total: i64, next: Option<&str>) -> Value {
+/// A page of a list: `items` under `name`, the total, and the cursor if there is a next page. On the last page the
+/// cursor is left out and never `null` (2025-11-25 pagination, Response Format).
+pub(crate) fn page(name: &str, items: Vec<Value>, total: i64, next: Option<&str>) -> Value {
     let mut page = json!({ name: items, "total": total });
     if let Some(next) = next {
         page["nextCursor"] = next.into();
@@ -146,31 +144,29 @@ pub fn page(name: &str, items: Vec<Value>, total: i64, next: Option<&str>) -> Va
 }
 
 /// The schema of a [`page`] of `item`s.
-pub fn page_schema(name: &'static str, item: Value) -> Value {
+pub(crate) fn page_schema(name: &'static str, item: Value) -> Value {
     let mut page = object([(name, array(item)), ("total", integer())]);
     page["properties"]["nextCursor"] = text();
     page
 }
 
-/// The schema of an object that has all these members.
-pub fn object<const N: usize>(members: [(&'static str, Value); N]) -> Value {
+/// The schema of an object that has all these members. Further members are allowed, so that a later version of this
+/// server can add one without breaking a client that keeps this schema.
+pub(crate) fn object<const N: usize>(members: [(&'static str, Value); N]) -> Value {
     let required = members.each_ref().map(|(name, _)| *name).to_vec();
     let properties: Map<_, _> = members.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
     json!({ "type": "object", "properties": properties, "required": required })
 }
 
-/// The schema of `true` and `false`.
-pub fn boolean() -> Value {
+pub(crate) fn boolean() -> Value {
     json!({ "type": "boolean" })
 }
 
-/// The schema of an array of these.
-pub fn array(items: Value) -> Value {
+pub(crate) fn array(items: Value) -> Value {
     json!({ "type": "array", "items": items })
 }
 
-/// The schema of any text.
-pub fn text() -> Value {
+pub(crate) fn text() -> Value {
     json!({ "type": "string" })
 }
 
@@ -182,6 +178,7 @@ fn flag() -> Value {
     json!({ "type": "integer", "enum": [0, 1] })
 }
 
+/// Written with `anyOf`, since some clients read `type` as one word.
 fn text_or_null() -> Value {
     json!({ "anyOf": [text(), { "type": "null" }] })
 }

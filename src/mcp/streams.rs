@@ -1,123 +1,334 @@
-//! An open event stream: who it is for, whether they may still have it, and what reaches it.
+//! Event streams: whether the caller may still have one, and `subscriptions/listen`, which writes what has changed.
 //!
-//! Knows no method. A stream outlives the moment in which its request was admitted, so the gate is asked again, with
-//! the same head, before anything is told and at each keep-alive. Invariant: nothing of a journal is written to a stream
-//! whose token has expired or been revoked.
+//! Knows no SQL, no socket and no token text.
+//!
+//! Every other request is over within seconds of the moment in which the gate admitted it. A stream may stay open
+//! for days, and meanwhile its token can expire or be revoked. So the gate checks the caller again before anything
+//! of the journal is written, and at each keep-alive. Nothing of a journal reaches a stream whose token isn't valid
+//! any more.
+//!
+//! Each open stream holds one worker thread. That is the price of a server without async, and the reason why the
+//! number of streams is bounded ([`limits::STREAMS_MAX`]). A server for many thousands of clients would keep its
+//! streams in one thread with an event loop.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
+use super::resources;
+use super::rpc::{RpcError, success};
+use super::version::ProtocolVersion;
+use super::{Accepts, Failure, Mcp, Reply};
 use crate::app::App;
+use crate::check::Check;
 use crate::clock::Timestamp;
-use crate::events::{Listener, News, Opener};
-use crate::exchange::Exchange;
-use crate::gate::{Caller, Rule};
+use crate::events::{Change, Changes, ClientKey, Event, Interest, RequestKey, Resource, Subscriber};
+use crate::gate::Caller;
+use crate::http::response::EventStream;
+use crate::journal::JournalError;
 use crate::limits;
-use crate::request::Head;
-use crate::response::EventStream;
-use crate::trace;
+use crate::scope::TagsRead;
+use crate::stderr;
 
-/// What is kept of a request for as long as its stream is open.
-pub struct OpenRequest {
-    /// What requests are answered from.
-    pub app: Arc<App>,
-    /// The request's head, whose token opened the gate.
-    pub head: Head,
-    /// The name of ours that it was sent to.
-    pub origin: String,
-    /// Whom the gate admitted.
-    pub caller: Caller,
+/// What is kept of a request for as long as its stream is open. The head is not among it, and so the token's text
+/// isn't either: the [`Caller`] holds by what the gate finds the token again.
+pub(crate) struct OpenRequest {
+    pub(crate) app: Arc<App>,
+    base_url: String,
+    caller: Caller,
 }
 
-/// What a wait on a stream ends with.
-pub enum Next {
-    /// Something came, and the gate is still open.
-    News(News),
-    /// The token has expired or been revoked, or couldn't be looked up.
-    Barred,
+/// What ends a wait on a stream.
+pub(crate) enum Wakeup {
+    /// An event came, and the gate admits the caller still.
+    Event(Event),
+    /// The token has expired or been revoked, or the gate couldn't check it for too long.
+    NotAdmitted,
     /// The client has closed its side.
-    Gone,
-    /// The time is over.
-    Late,
+    ClientGone,
+    /// The deadline has passed.
+    TimedOut,
 }
 
-/// The request that a stream answers, as it can be answered or cancelled: by the session of a legacy client, else with the
-/// same token. Ids alone won't do: every client counts from the same number.
-pub fn opener(caller: &Caller, session: Option<&str>, id: &Value) -> Opener {
-    let client = session.map_or_else(|| format!("token {:?}", caller.token_digest()), str::to_owned);
-    Opener { client, id: id.to_string() }
+/// The key of the request that a stream answers. By it the client can cancel the request, and answer a question on
+/// the stream. The request's id alone is no key, since every client counts its requests from the same number; so
+/// the session is part of it, or the token of a client without a session. Two clients of one person then can't
+/// cancel each other's requests.
+pub(crate) fn request_key(caller: &Caller, session: Option<&str>, id: &Value) -> RequestKey {
+    let client = match session {
+        Some(session) => ClientKey::Session(session.to_owned()),
+        None => ClientKey::Token(caller.token_digest()),
+    };
+    RequestKey { client, id: id.to_string() }
 }
 
 impl OpenRequest {
-    /// Waits until something comes, at most until `deadline`, and keeps the stream alive meanwhile.
-    pub fn next(
+    /// The context of a request borrows from its connection. Of what the stream needs, the app is shared and the
+    /// URL is copied, so that the stream can be handed to the part of `http` that writes it.
+    pub(crate) fn new(mcp: Mcp) -> OpenRequest {
+        let (app, base_url) = (Arc::clone(mcp.context.app), mcp.context.base_url.to_owned());
+        OpenRequest { app, base_url, caller: mcp.caller }
+    }
+
+    /// Waits for an event, at most until `deadline`, and keeps the stream alive meanwhile.
+    ///
+    /// The thread wakes for an event, and otherwise once in [`limits::STREAM_LOOK`], because no event says that a
+    /// client has gone or that a token has expired. Each time it decides in this order: is the client still there;
+    /// has the token expired; is there anything to do at all; does the gate still admit the caller.
+    pub(crate) fn wait(
         &self,
-        listener: &Listener,
+        subscriber: &Subscriber,
         stream: &mut EventStream,
         deadline: Option<Instant>,
-    ) -> io::Result<Next> {
-        let (mut silent_since, mut in_doubt_since) = (Instant::now(), Instant::now());
+    ) -> io::Result<Wakeup> {
+        // Two clocks run. A proxy closes a connection on which nothing has been sent for long; and a token that
+        // can't be checked for long counts as ended. Both start anew each time that the gate has admitted the
+        // caller.
+        let (mut silent_since, mut undecided_since) = (Instant::now(), Instant::now());
         loop {
             let now = Instant::now();
             let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(now));
-            let news = listener.wait(left.min(limits::STREAM_LOOK));
+            let event = subscriber.wait(left.min(limits::STREAM_LOOK));
             if !stream.is_open() {
-                return Ok(Next::Gone);
+                return Ok(Wakeup::ClientGone);
             }
-            let expired = Timestamp::now() >= self.caller.expires_at();
-            let (quiet, late) = (news.is_none(), left.is_zero());
-            match news {
-                Some(news @ (News::Cancelled | News::Ended)) => return Ok(Next::News(news)),
-                _ if expired => return Ok(Next::Barred),
-                None if !late && silent_since.elapsed() < limits::KEEP_ALIVE => continue,
+            let is_expired = Timestamp::now() >= self.caller.holder().expires_at;
+            let (is_quiet, is_late) = (event.is_none(), left.is_zero());
+            match event {
+                // These two say nothing of the journal, so they pass without a check. A check could also take long: a
+                // server that stops must not wait for another authorization server.
+                Some(event @ (Event::Cancelled | Event::Ended)) => return Ok(Wakeup::Event(event)),
+                // When the token expires is known, so the stream ends within a second of it. A revocation is
+                // noticed when the gate is next called: before an event is written, or at the next keep-alive.
+                _ if is_expired => return Ok(Wakeup::NotAdmitted),
+                None if !is_late && silent_since.elapsed() < limits::KEEP_ALIVE => continue,
                 _ => {}
             }
             match self.admission() {
-                Admission::Open if late && quiet => return Ok(Next::Late),
-                Admission::Open => match news {
-                    Some(news) => return Ok(Next::News(news)),
+                // An event that came together with the deadline still counts: the person has answered in time.
+                Admission::Admitted if is_late && is_quiet => return Ok(Wakeup::TimedOut),
+                Admission::Admitted => match event {
+                    Some(event) => return Ok(Wakeup::Event(event)),
                     None => stream.keep_alive()?,
                 },
-                // Who can't be judged is told nothing, and isn't sent away at once either: what strangers do to the
-                // other server shouldn't end everybody's streams.
-                Admission::Undecided if !late && in_doubt_since.elapsed() < limits::DOUBT_MAX => {
-                    news.into_iter().for_each(|news| listener.give_back(news));
+                // The gate can't check the token now, because the database or the other authorization server doesn't
+                // answer. Nothing may be written meanwhile. But to end the stream at once would end every stream that
+                // there is for a short failure, and all clients would connect again in the same second.
+                Admission::Undecided if !is_late && undecided_since.elapsed() < limits::DOUBT_MAX => {
+                    event.into_iter().for_each(|event| subscriber.put_back(event));
+                    // With the event back in the inbox the next wait returns at once, so the thread pauses here.
+                    // Without the pause it would call the gate as fast as it can.
                     thread::sleep(limits::STREAM_LOOK);
                     continue;
                 }
-                Admission::Undecided | Admission::Shut => return Ok(Next::Barred),
+                Admission::Undecided | Admission::Ended => return Ok(Wakeup::NotAdmitted),
             }
-            (silent_since, in_doubt_since) = (Instant::now(), Instant::now());
+            (silent_since, undecided_since) = (Instant::now(), Instant::now());
         }
     }
 
-    /// Whether the gate still lets the caller in, without a doubt.
-    pub fn is_admitted(&self) -> bool {
-        matches!(self.admission(), Admission::Open)
+    /// Whether the gate admits the caller at this moment. That it can't be known counts as a no.
+    fn is_admitted(&self) -> bool {
+        matches!(self.admission(), Admission::Admitted)
     }
 
-    /// Asks the gate again.
+    /// Has the gate check the caller's token again. The clock is read here, below `routes`: the time in the request's
+    /// context is that of a moment long ago.
     fn admission(&self) -> Admission {
-        match self.app.gate(&self.origin, Timestamp::now()).admit(&self.head, &mut Exchange::default()) {
-            Ok(caller) if caller.binding() != self.caller.binding() => Admission::Shut,
-            Ok(caller) if !caller.scopes().contains(self.caller.scopes()) => Admission::Shut,
-            Ok(_) => Admission::Open,
-            Err(refusal) if refusal.rule == Rule::Undecided => Admission::Undecided,
-            Err(refusal) => {
-                trace::note(&format!("an event stream ends: rule={}", refusal.rule.name()));
-                Admission::Shut
+        match self.app.gate(&self.base_url, Timestamp::now(), None).recheck(&self.caller) {
+            Ok(()) => Admission::Admitted,
+            Err(Check::TokenLookedUp) => Admission::Undecided,
+            Err(check) => {
+                // The request has had its line in the log when the stream began, so this stands on a line of its own.
+                stderr::note(&format!("an event stream ends: outcome={}", check.facts().failure));
+                Admission::Ended
             }
         }
     }
 }
 
-/// What the gate says of an open stream.
+/// The result of checking an open stream's caller again.
 enum Admission {
-    Open,
-    Shut,
+    Admitted,
     Undecided,
+    Ended,
+}
+
+/// What a client wants to be notified of: `params.notifications` of `subscriptions/listen`.
+pub(crate) struct RequestedNotifications {
+    /// Whether the client wants `notifications/resources/list_changed`.
+    list: bool,
+    /// The resources whose `notifications/resources/updated` it wants, as it names them.
+    uris: Vec<String>,
+}
+
+impl RequestedNotifications {
+    /// Reads the parameters. Tools and prompts never change while this server runs, so a request for their
+    /// notifications is checked and then dropped. The acknowledgement shows the client that it was (2026-07-28
+    /// subscriptions, Acknowledgment).
+    pub(crate) fn read(params: &Map<String, Value>) -> Result<RequestedNotifications, RpcError> {
+        let invalid = |text: &str| RpcError::invalid_params(format!("params.notifications{text}"));
+        let Some(Value::Object(requested)) = params.get("notifications") else {
+            return Err(invalid(" must be an object"));
+        };
+        for kind in ["toolsListChanged", "promptsListChanged", "resourcesListChanged"] {
+            if requested.get(kind).is_some_and(|value| !value.is_boolean()) {
+                return Err(invalid(&format!(".{kind} must be true or false")));
+            }
+        }
+        let uris = match requested.get("resourceSubscriptions") {
+            None => Some(Vec::new()),
+            Some(Value::Array(uris)) => uris.iter().map(|uri| uri.as_str().map(str::to_owned)).collect(),
+            Some(_) => None,
+        };
+        let uris = uris.ok_or_else(|| invalid(".resourceSubscriptions must be an array of strings"))?;
+        if uris.len() > limits::SUBSCRIBED_URIS_MAX {
+            let max = limits::SUBSCRIBED_URIS_MAX;
+            return Err(invalid(&format!(".resourceSubscriptions has more than {max} URIs")));
+        }
+        let list = requested.get("resourcesListChanged") == Some(&Value::Bool(true));
+        Ok(RequestedNotifications { list, uris })
+    }
+}
+
+/// Which of the wanted notifications the client gets. The rest is left out without a reason: a URI that the caller
+/// may not read must look like one that doesn't exist, or a client could find out which rows there are.
+struct HonouredNotifications {
+    /// Whether the client is notified that the list of resources has changed. Only the tags come and go in that list.
+    list: bool,
+    /// The resources, each with the URI by which this client calls it: a notification must name the URI that the
+    /// client has subscribed to, and `%37` and `7` are the same id.
+    uris: BTreeMap<Resource, String>,
+}
+
+impl HonouredNotifications {
+    fn of(requested: RequestedNotifications, mcp: &Mcp) -> Result<HonouredNotifications, JournalError> {
+        // Where a client names one resource in two spellings, it is notified once, by the first of them.
+        let mut uris = BTreeMap::new();
+        for uri in requested.uris {
+            let Some(resource) = resources::parse(&uri) else { continue };
+            if resources::is_readable(mcp, resource)? {
+                uris.entry(resource).or_insert(uri);
+            }
+        }
+        let list = requested.list && mcp.journal_if::<TagsRead>().is_some();
+        Ok(HonouredNotifications { list, uris })
+    }
+
+    /// The same as the changes that `events` knows: it has no URIs.
+    fn changes(&self) -> Changes {
+        let list = self.list.then_some(Change::List);
+        self.uris.keys().map(|resource| Change::Of(*resource)).chain(list).collect()
+    }
+
+    /// The acknowledgement's `notifications`.
+    fn describe(&self) -> Value {
+        let mut described = json!({});
+        if self.list {
+            described["resourcesListChanged"] = true.into();
+        }
+        if !self.uris.is_empty() {
+            described["resourceSubscriptions"] = self.uris.values().cloned().collect();
+        }
+        described
+    }
+}
+
+/// Opens the stream of a subscription (2026-07-28, Subscriptions).
+pub(crate) fn subscribe(
+    mcp: Mcp,
+    requested: RequestedNotifications,
+    id: Value,
+    accepts: Accepts,
+) -> Result<Reply, Failure> {
+    if !accepts.events {
+        return Err(Failure::StreamRefused);
+    }
+    let honoured = HonouredNotifications::of(requested, &mcp).map_err(RpcError::from)?;
+    // The subscriber is registered now and not when the stream is written. A change between the two would be lost.
+    // And where no place is free, the response can still be an error; later it could only be a broken stream.
+    // There is no session in the key: only stateless versions have subscriptions.
+    let (request_key, interest) =
+        (request_key(&mcp.caller, None, &id), Interest::Changes(honoured.changes()));
+    let subscriber = mcp
+        .context
+        .app
+        .events
+        .subscribe(mcp.caller.holder().user_id, request_key, interest)
+        .map_err(RpcError::from)?;
+    let subscription = Subscription { request: OpenRequest::new(mcp), subscriber, honoured, id };
+    Ok(Reply::Stream(Box::new(move |stream| subscription.write(stream))))
+}
+
+/// An open subscription.
+struct Subscription {
+    request: OpenRequest,
+    subscriber: Subscriber,
+    honoured: HonouredNotifications,
+    /// The id of the request. Every message on the stream names the subscription by it, with its JSON type: a
+    /// client may have several subscriptions, and must be able to tell their messages apart.
+    id: Value,
+}
+
+impl Subscription {
+    /// Writes the stream: first the acknowledgement, then a notification for each change, and at last the result,
+    /// when the token has ended, the server stops, or the client has cancelled its request. By the result the
+    /// client tells a stream that has ended from a connection that broke (2026-07-28 subscriptions, Graceful
+    /// Closure).
+    ///
+    /// The page on cancellation also has the server send `notifications/cancelled` here. The schema's comment on
+    /// that message confines it to stdio, so only the result is sent.
+    fn write(&self, stream: &mut EventStream) -> io::Result<()> {
+        let acknowledged = json!({ "notifications": self.honoured.describe() });
+        stream.send(&self.notification("subscriptions/acknowledged", acknowledged))?;
+        loop {
+            let changes = match self.request.wait(&self.subscriber, stream, None)? {
+                Wakeup::Event(Event::Changed(changes)) => changes,
+                Wakeup::ClientGone => return Ok(()),
+                Wakeup::Event(_) | Wakeup::NotAdmitted | Wakeup::TimedOut => {
+                    return stream.send(&self.result());
+                }
+            };
+            let mut admitted_at = Instant::now();
+            for change in changes {
+                // One wait can give hundreds of changes, and a client that reads slowly may take longer for all of
+                // them than its token is valid. Each write blocks until the client has room for it.
+                if admitted_at.elapsed() >= limits::STREAM_LOOK {
+                    if !self.request.is_admitted() {
+                        return stream.send(&self.result());
+                    }
+                    admitted_at = Instant::now();
+                }
+                let message = match change {
+                    Change::List => self.notification("resources/list_changed", json!({})),
+                    Change::Of(resource) => {
+                        let uri = self.honoured.uris.get(&resource);
+                        self.notification("resources/updated", json!({ "uri": uri }))
+                    }
+                };
+                stream.send(&message)?;
+            }
+        }
+    }
+
+    /// A notification says that something has changed and not what it is now. The client reads it again if it wants
+    /// to, and then the gate checks the scope of that reading.
+    fn notification(&self, method: &str, mut params: Value) -> Value {
+        params["_meta"] = self.meta();
+        json!({ "jsonrpc": "2.0", "method": format!("notifications/{method}"), "params": params })
+    }
+
+    /// The response to `subscriptions/listen`, which ends the stream.
+    fn result(&self) -> Value {
+        let result = json!({ "_meta": self.meta() });
+        success(self.id.clone(), ProtocolVersion::V2026_07_28.adapt(result))
+    }
+
+    fn meta(&self) -> Value {
+        json!({ "io.modelcontextprotocol/subscriptionId": self.id })
+    }
 }

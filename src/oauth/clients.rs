@@ -1,52 +1,61 @@
-//! Clients: who may ask, and how they prove that they are themselves.
+//! Clients: the programs that may ask a person for access, and how each proves at an endpoint that it is the one it
+//! names.
 //!
-//! Knows no journal. A client's name is what it says of itself and proves nothing.
+//! Knows no journal and no token. A client's name is what the client says of itself and proves nothing; what protects
+//! the person is that a code goes only to a redirect URI that was registered under the same id.
+//!
+//! Most clients are *public* (OAuth 2.1 §2.1): they run on the person's machine, where a secret that is built into
+//! the program is known to everyone who has the program. They have an id and nothing to prove it by; PKCE and the
+//! rotation of refresh tokens protect what they are given. A *confidential* client runs on a server and has a secret.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Fault, Parameters};
+use super::{OAuthError, Parameters};
 use crate::clock::Timestamp;
+use crate::http::request::Head;
 use crate::limits;
-use crate::request::Head;
 use crate::secret;
 use crate::store::{Store, StoreError};
 
 /// A registered client.
-pub struct Client {
-    /// Its id.
-    pub id: String,
-    /// What it calls itself.
-    pub name: String,
-    /// Where it may be answered.
-    pub redirect_uris: Vec<String>,
+pub(crate) struct Client {
+    pub(crate) id: String,
+    /// What the client calls itself. Any program can call itself by the name of another.
+    pub(crate) name: String,
+    /// The URIs to which the browser may take a code. A confidential client that only introspects has none.
+    pub(crate) redirect_uris: Vec<String>,
     /// How it authenticates: `none`, `client_secret_basic` or `client_secret_post`.
-    pub auth_method: String,
-    /// `itself` or `operator`.
-    pub registered_by: String,
-    /// When it was registered.
-    pub created_at: Timestamp,
+    pub(crate) auth_method: String,
+    /// `itself` or `operator`. Only what the operator registered may introspect tokens.
+    pub(crate) registered_by: String,
+    pub(crate) created_at: Timestamp,
+    /// `None` for a public client.
     secret_hash: Option<[u8; 32]>,
 }
 
 /// A client to be registered.
-pub struct NewClient {
-    /// What it calls itself.
-    pub name: String,
-    /// Where it may be answered; each was checked.
-    pub redirect_uris: Vec<String>,
-    /// How it authenticates.
-    pub auth_method: &'static str,
-    /// `itself` or `operator`.
-    pub registered_by: &'static str,
+pub(crate) struct NewClient {
+    pub(crate) name: String,
+    /// Each was accepted by [`super::redirect::check`].
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) auth_method: &'static str,
+    pub(crate) registered_by: &'static str,
 }
 
 const COLUMNS: &str = "id, name, redirect_uris, auth_method, registered_by, created_at, secret_hash";
 
-/// Registers a client and gives its id, and its secret if it has one: the only time that it is shown.
-pub fn insert(store: &Store, new: NewClient, now: Timestamp) -> Result<(String, Option<String>), Fault> {
-    // Never a URL: an id that looks like one would claim to be a client's published document.
+/// Registers a client and returns its id, and its secret if it has one. Only the hash of the secret is stored, so
+/// this is the only time that it can be shown.
+pub(crate) fn insert(
+    store: &Store,
+    new: NewClient,
+    now: Timestamp,
+) -> Result<(String, Option<String>), OAuthError> {
+    // The id is no secret (OAuth 2.1 §2.2), but it is random: ids in sequence would tell each client how many others
+    // there are. It never looks like a URL, because a URL as an id claims to be the address of a metadata document
+    // that the client published (Client ID Metadata Documents), and such a claim would have to be checked.
     let id = format!("c_{}", secret::random_text::<16>());
     let secret = (new.auth_method != "none").then(|| format!("em_cs_{}", secret::random_text::<32>()));
     let hash = secret.as_ref().map(|secret| secret::sha256(secret.as_bytes()));
@@ -57,37 +66,43 @@ pub fn insert(store: &Store, new: NewClient, now: Timestamp) -> Result<(String, 
         }
         let sql = "INSERT INTO clients (id, name, redirect_uris, auth_method, secret_hash, registered_by, created_at)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let uris = new.redirect_uris.join("\n");
+        let uris = new.redirect_uris.join("\n"); // `redirect::check` lets no line end through
         connection.execute(sql, (&id, &new.name, &uris, new.auth_method, hash, new.registered_by, now.0))?;
-        Ok::<_, Fault>(())
+        Ok::<_, OAuthError>(())
     })?;
     Ok((given, secret))
 }
 
-/// Forgets clients that registered themselves and never got anywhere; one with a grant that lives is kept.
-fn make_room(connection: &Connection, now: Timestamp) -> Result<(), Fault> {
+/// Deletes clients that registered themselves and hold nothing, so that there is room for one more.
+///
+/// Registration is open to everyone, so it has to be bounded (RFC 7591 §3): each one is a row in the database, and a
+/// script could fill the disk. A client that holds a grant which lives is never deleted, however many strangers
+/// register. A deleted one that comes back is answered as unknown, and clients register again upon that.
+fn make_room(connection: &Connection, now: Timestamp) -> Result<(), OAuthError> {
     let unused = "registered_by = 'itself'
                   AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id AND g.revoked_at IS NULL
                                   AND g.used_at > ?1)";
-    let live = now.plus(-limits::REFRESH_TOKEN_SECONDS).0;
-    let forgotten = format!("DELETE FROM clients WHERE {unused} AND created_at < ?2");
-    connection.execute(&forgotten, (live, now.plus(-limits::UNUSED_CLIENT_SECONDS).0))?;
+    let live = now.plus(-limits::REFRESH_TOKEN_SECONDS).0; // a grant not used since has no token that is good
+    let expired = format!("DELETE FROM clients WHERE {unused} AND created_at < ?2");
+    connection.execute(&expired, (live, now.plus(-limits::UNUSED_CLIENT_SECONDS).0))?;
     let count = format!("SELECT count(*) FROM clients WHERE {unused}");
     let count: i64 = connection.query_row(&count, [live], |row| row.get(0))?;
     if count < limits::UNUSED_CLIENTS_MAX {
         return Ok(());
     }
-    // Full: the oldest makes room, unless it may still be on its way to a person's leave.
+    // The oldest makes room, unless it is so young that its person may still be reading the consent page. If all are
+    // that young, the newcomer is refused: otherwise a flood would delete every client between its registration and
+    // the person's decision, and no client could connect any more.
     let oldest = format!(
         "DELETE FROM clients WHERE id = (SELECT id FROM clients WHERE {unused} AND created_at < ?2
                                          ORDER BY created_at LIMIT 1)"
     );
     let made_room = connection.execute(&oldest, (live, now.plus(-limits::FRESH_CLIENT_SECONDS).0))? == 1;
-    if made_room { Ok(()) } else { Err(Fault::TooMany) }
+    if made_room { Ok(()) } else { Err(OAuthError::TooMany) }
 }
 
 /// The client of this id.
-pub fn find(store: &Store, id: &str) -> Result<Option<Client>, StoreError> {
+pub(crate) fn find(store: &Store, id: &str) -> Result<Option<Client>, StoreError> {
     store.look_up(|connection| {
         let sql = format!("SELECT {COLUMNS} FROM clients WHERE id = ?1");
         Ok(connection.prepare_cached(&sql)?.query_row([id], client).optional()?)
@@ -95,58 +110,77 @@ pub fn find(store: &Store, id: &str) -> Result<Option<Client>, StoreError> {
 }
 
 /// Every client, oldest first.
-pub fn list(store: &Store) -> Result<Vec<Client>, StoreError> {
+pub(crate) fn list(store: &Store) -> Result<Vec<Client>, StoreError> {
     store.look_up(|connection| {
         let sql = format!("SELECT {COLUMNS} FROM clients ORDER BY created_at, id");
         Ok(connection.prepare(&sql)?.query_map([], client)?.collect::<Result<_, _>>()?)
     })
 }
 
-/// Removes a client with everything it was given; `false` when there is none of this id.
-pub fn remove(store: &Store, id: &str) -> Result<bool, StoreError> {
+/// Removes a client, and with it its grants, codes and tokens, by the foreign keys; `false` when there is none of
+/// this id.
+pub(crate) fn remove(store: &Store, id: &str) -> Result<bool, StoreError> {
     let id = id.to_owned();
     store.write(move |connection| Ok(connection.execute("DELETE FROM clients WHERE id = ?1", [id])? == 1))
 }
 
-/// The client that makes this request, authenticated if it has a secret (OAuth 2.1 §2.4).
-pub fn authenticate(store: &Store, head: &Head, parameters: &Parameters) -> Result<Client, Fault> {
+/// Finds the client that makes this request, and checks its secret if it has one (OAuth 2.1 §2.4, §3.2.1).
+///
+/// A public client names itself by `client_id`, and that is all it can do: any program that knows the id can send it.
+/// So the caller must then check what the client presents, a code by its verifier and a refresh token by its
+/// rotation.
+pub(crate) fn authenticate(
+    store: &Store,
+    head: &Head,
+    parameters: &Parameters,
+) -> Result<Client, OAuthError> {
+    // A client uses one way to authenticate (OAuth 2.1 §2.4). With two, a program in front of the server and the
+    // server could each check another of them. An id beside the header is no second way, as long as it is the same.
     let basic = basic_credentials(head)?;
     let (id, secret) = match (&basic, parameters.get("client_id"), parameters.get("client_secret")) {
-        (Some(_), _, Some(_)) => return Err(Fault::TwoCredentials),
-        (Some((id, _)), Some(other), None) if id != other => return Err(Fault::TwoCredentials),
+        (Some(_), _, Some(_)) => return Err(OAuthError::TwoCredentials),
+        (Some((id, _)), Some(other), None) if id != other => return Err(OAuthError::TwoCredentials),
         (Some((id, secret)), _, None) => (id.as_str(), Some(secret.as_str())),
         (None, Some(id), secret) => (id, secret),
-        (None, None, _) => return Err(Fault::Missing("client_id")),
+        (None, None, _) => return Err(OAuthError::Missing("client_id")),
     };
-    let client = find(store, id)?.ok_or(Fault::UnknownClient)?;
+    let client = find(store, id)?.ok_or(OAuthError::UnknownClient)?;
     match (&client.secret_hash, secret) {
         (None, None) => Ok(client),
-        // Both sides are digests of 256 random bits: how long a comparison takes tells nothing of them.
+        // This comparison needs no constant time. Its time could tell how many bytes of two digests agree, and the
+        // digest of a secret of 256 random bits leads to no secret. For the same reason no throttle counts the
+        // failures (OAuth 2.1 §2.4.1 asks for protection against guessing): 256 bits can't be guessed at any rate.
         (Some(hash), Some(secret)) if *hash == secret::sha256(secret.as_bytes()) => Ok(client),
-        _ => Err(Fault::WrongSecret),
+        // A public client that sends a secret is refused too: it believes that it is protected by one.
+        _ => Err(OAuthError::WrongSecret),
     }
 }
 
-/// Id and secret from `Authorization: Basic`, each form-encoded inside (OAuth 2.1 §2.4.1).
-fn basic_credentials(head: &Head) -> Result<Option<(String, String)>, Fault> {
+/// Reads the id and the secret from `Authorization: Basic`. Both were form-encoded before they were joined by a colon
+/// (OAuth 2.1 §2.4.1), or a colon in the id would move the border between them.
+///
+/// The clause itself warns that clients forget that encoding. Ids and secrets of this server hold no character that
+/// it changes, so for them both ways are the same.
+fn basic_credentials(head: &Head) -> Result<Option<(String, String)>, OAuthError> {
     let mut fields = head.fields("authorization");
     let Some(field) = fields.next() else { return Ok(None) };
     if fields.next().is_some() {
-        return Err(Fault::TwoCredentials);
+        return Err(OAuthError::TwoCredentials);
     }
     let pair = std::str::from_utf8(field).ok().and_then(|text| {
         let (scheme, encoded) = text.split_once(' ')?;
-        let octets =
+        let bytes =
             STANDARD.decode(encoded.trim_start()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
-        let (id, secret) = std::str::from_utf8(&octets).ok()?.split_once(':')?;
+        let (id, secret) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
         if id.contains(['&', '=']) || secret.contains(['&', '=']) {
-            return None; // form-encoded they would not stand there
+            return None; // the encoding would have escaped them; `decoded` would read several pairs
         }
         Some((decoded(id), decoded(secret)))
     });
-    pair.map(Some).ok_or(Fault::WrongSecret)
+    pair.map(Some).ok_or(OAuthError::WrongSecret)
 }
 
+/// Takes one form-encoded text for the name of a pair without a value, since the parser knows only pairs.
 fn decoded(text: &str) -> String {
     form_urlencoded::parse(text.as_bytes()).next().map_or(String::new(), |(name, _)| name.into_owned())
 }

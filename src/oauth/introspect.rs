@@ -1,57 +1,56 @@
-//! The introspection endpoint (RFC 7662): what a token is, for resource servers that the operator knows.
+//! The introspection endpoint (RFC 7662): tells a resource server what a token is.
 //!
-//! Knows what [`super`] knows. A client that registered itself may not ask: it would learn whose tokens live.
+//! Knows what [`super`] knows. The tokens of this server are opaque: another resource server can't read them, so it
+//! has to ask here. To an attacker the same answer would say whether a guessed or stolen token is good and whose it
+//! is. So the endpoint answers only the clients that the operator registered, and none that registered itself.
 
 use serde_json::json;
 
-use super::{Fault, Parameters, clients};
-use crate::clock::Timestamp;
-use crate::request::{Body, Head};
-use crate::response::Response;
+use super::{OAuthError, Parameters, clients};
+use crate::context::Context;
+use crate::http::request::Body;
+use crate::http::response::Response;
 use crate::secret::TokenText;
-use crate::site::{self, Site};
-use crate::store::Store;
+use crate::site;
 use crate::tokens;
 
 /// Answers `POST /introspect`.
-pub fn answer(
-    store: &Store,
-    site: &Site,
-    origin: &str,
-    head: &Head,
-    body: &mut Body,
-    now: Timestamp,
-) -> Result<Response, Fault> {
+pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAuthError> {
+    let Context { app, head, base_url, now, .. } = *context;
     let parameters = Parameters::read(head, body)?;
-    let caller = clients::authenticate(store, head, &parameters).map_err(|fault| match fault {
-        Fault::Missing(_) => Fault::WrongSecret, // RFC 7662 §2.3: a caller without credentials is a 401
+    let caller = clients::authenticate(&app.store, head, &parameters).map_err(|error| match error {
+        // Without credentials the answer is a 401 (RFC 7662 §2.3); the token endpoint calls it a missing parameter.
+        OAuthError::Missing(_) => OAuthError::WrongSecret,
         other => other,
     })?;
     if caller.registered_by != "operator" || caller.auth_method == "none" {
-        return Err(Fault::WrongSecret);
+        return Err(OAuthError::WrongSecret);
     }
     let token = match TokenText::parse(parameters.need("token")?.as_bytes()) {
-        Some(presented) => tokens::find(store, &presented)?,
+        Some(presented) => tokens::find(&app.store, presented.hash())?,
         None => None,
     };
+    // The same conditions as in the gate. A token that the gate would refuse must not count as good anywhere else.
     let live = token.filter(|token| {
-        token.revoked_at.is_none() && now < token.expires_at && token.resource == site.audience()
+        token.revoked_at.is_none() && now < token.holder.expires_at && token.resource == app.site.audience()
     });
     let answer = match live {
-        // RFC 7662 §2.2: of a token that isn't active nothing more is said, not even why.
+        // Nothing more is said of a token that isn't active, not even why (RFC 7662 §2.2): an answer for an expired
+        // one would still name its person.
         None => json!({ "active": false }),
         Some(token) => {
             let mut answer = json!({
                 "active": true,
-                "sub": token.user_id.to_string(),
-                "scope": token.scopes.to_string(),
-                "aud": format!("{origin}{}", site::MCP),
-                "iss": origin,
-                "exp": token.expires_at.0,
+                "sub": token.holder.user_id.to_string(),
+                "scope": token.holder.scopes.to_string(),
+                "aud": format!("{base_url}{}", site::MCP),
+                "iss": base_url,
+                "exp": token.holder.expires_at.0,
                 "iat": token.created_at.0,
                 "token_type": "Bearer",
             });
-            if let Some(client_id) = token.client_id {
+            // A token from the command line belongs to no client.
+            if let Some(client_id) = token.holder.client_id {
                 answer["client_id"] = client_id.into();
             }
             answer

@@ -1,137 +1,176 @@
 //! Redirect URIs: which may be registered, and which of a client's own a request names.
 //!
-//! Knows no client and no page. URIs are compared as they stand, octet for octet; no parser gets to normalize
-//! one first.
+//! Knows no client and no page. Invariant: a URI is compared byte for byte as it stands (RFC 3986 §6.2.1), and no
+//! parser normalizes one first. Parsers disagree about escapes, case, dots and backslashes; two that disagree, here
+//! and in the browser, are how a code reaches a host that the comparison never saw.
+//!
+//! What a redirect URI decides: the browser takes the code there. A URI that can be registered although no honest
+//! client could use it is therefore a tool for an attacker alone, and registration is open to everyone.
 
+use std::fmt;
+
+use crate::authority::Authority;
 use crate::limits;
 
 /// Why a redirect URI can't be registered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BadRedirect {
-    /// Not an absolute URI of visible ASCII, or too long.
-    Form,
-    /// It has a fragment (RFC 6749 §3.1.2).
+pub(crate) enum BadRedirect {
+    /// Not an absolute URI of visible ASCII (OAuth 2.1 §2.3), or too long.
+    Malformed,
+    /// It has a fragment (OAuth 2.1 §2.3). The response is written into the query; behind a `#` it would be part of
+    /// the fragment, which the browser doesn't send to the client's server.
     Fragment,
-    /// It names a user, which hides the host from people.
+    /// It names a user before the host, as in `https://bank.example@evil.example/`: a person reads the first name and
+    /// the browser goes to the second.
     UserInfo,
-    /// Plain http to another machine (RFC 8252 §8.3).
+    /// Plain http to another machine: everyone on the way there could read the code (OAuth 2.1 §1.5, RFC 8252 §8.3).
     PlainHttp,
-    /// A scheme that a browser runs, opens or sends itself.
+    /// A scheme that a browser or its system handles by itself.
     Scheme,
 }
 
-impl BadRedirect {
-    /// What is wrong with it.
-    pub fn message(self) -> &'static str {
-        match self {
-            BadRedirect::Form => {
-                "a redirect URI must be an absolute URI of visible ASCII, at most 2000 octets"
+impl fmt::Display for BadRedirect {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str(match self {
+            BadRedirect::Malformed => {
+                "a redirect URI must be an absolute URI of visible ASCII, at most 2000 bytes"
             }
             BadRedirect::Fragment => "a redirect URI must not have a fragment",
             BadRedirect::UserInfo => "a redirect URI must not name a user",
             BadRedirect::PlainHttp => "an http redirect URI must be on localhost, 127.0.0.1 or [::1]",
             BadRedirect::Scheme => {
-                "this scheme is not accepted in a redirect URI; https, loopback http or an \
-                                    app's own scheme is"
+                "this scheme is not accepted in a redirect URI; https, loopback http or an app's own scheme is"
             }
-        }
+        })
     }
 }
 
-/// Schemes with a meaning of their own to a browser or its system: none is an app that waits for a code.
+impl std::error::Error for BadRedirect {}
+
+/// Schemes with a meaning of their own to a browser or its system: none belongs to an app that waits for a code.
+///
+/// A list of what is refused is weaker than a list of what is accepted, since it can't name what is invented
+/// tomorrow. It is used because the accepted schemes can't be listed: each desktop app claims one of its own,
+/// `cursor:` for example. OAuth 2.1 §2.3.1 would have a server refuse schemes without a dot; that would refuse this
+/// one too. An app that claims the scheme of another one gains little by it: PKCE makes the code worthless without
+/// the verifier (RFC 8252 §8.1). A larger server would let its operator name the schemes.
 const SCHEMES_REFUSED: [&str; 41] = [
+    // The browser itself runs or shows what stands behind these. A script in the URI would run as soon as the browser
+    // followed the redirect.
     "about",
     "blob",
     "chrome",
     "chrome-extension",
-    "content",
     "data",
-    "facetime",
-    "feed",
-    "file",
     "filesystem",
-    "ftp",
-    "ftps",
-    "git",
-    "intent",
-    "itms-services",
     "jar",
     "javascript",
-    "ldap",
-    "ldaps",
-    "magnet",
-    "mailto",
     "moz-extension",
     "res",
     "resource",
-    "rtsp",
+    "vbscript",
+    "view-source",
+    // The files of the person's machine.
+    "content",
+    "file",
+    // The system acts on these: it dials, composes a message, installs, searches, opens its settings. An attacker
+    // would choose with what.
+    "facetime",
+    "feed",
+    "intent",
+    "itms-services",
+    "magnet",
+    "mailto",
     "search",
     "search-ms",
     "shell",
     "sip",
     "sips",
-    "smb",
     "sms",
+    "tel",
+    "x-apple.systempreferences",
+    // Protocols of the network, on which the code would leave the machine, most of them in the clear.
+    "ftp",
+    "ftps",
+    "git",
+    "ldap",
+    "ldaps",
+    "rtsp",
+    "smb",
     "ssh",
     "svn",
-    "tel",
     "telnet",
-    "vbscript",
-    "view-source",
     "ws",
     "wss",
-    "x-apple.systempreferences",
 ];
 
-/// Whether a client may register this URI.
-pub fn check(uri: &str) -> Result<(), BadRedirect> {
-    let visible = uri.bytes().all(|octet| octet.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&octet));
+/// Checks whether a client may register this URI.
+///
+/// Whatever the person who reads the consent page, the browser that follows the redirect and this server could read
+/// in different ways is refused, not mended: a mended URI is another one than the client will name in its request.
+pub(crate) fn check(uri: &str) -> Result<(), BadRedirect> {
+    // A browser takes a backslash for a slash and strips tabs and line ends: to it, `https://a\@b/` has the host `a`,
+    // and to a parser that takes `a\` for a user the host `b`. None of these characters is allowed in a URI (RFC 3986
+    // §2).
+    let visible = uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte));
     if !visible || uri.len() > limits::REDIRECT_URI_BYTES_MAX {
-        return Err(BadRedirect::Form);
+        return Err(BadRedirect::Malformed);
     }
     if uri.contains('#') {
         return Err(BadRedirect::Fragment);
     }
-    let (scheme, rest) = uri.split_once(':').ok_or(BadRedirect::Form)?;
+    // What stands before the first colon is a scheme only if it is made of the letters of one (RFC 3986 §3.1). A
+    // relative reference such as `/callback` would be resolved against this server's own URL.
+    let (scheme, rest) = uri.split_once(':').ok_or(BadRedirect::Malformed)?;
     let mut letters = scheme.bytes();
     let scheme_fits = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
-        && letters.all(|octet| octet.is_ascii_alphanumeric() || b"+.-".contains(&octet));
+        && letters.all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
     if !scheme_fits || rest.is_empty() {
-        return Err(BadRedirect::Form);
+        return Err(BadRedirect::Malformed);
     }
-    // `localhost:6274/cb` lacks its scheme; taken as it stands it would be an app's own.
+    // `localhost:6274/cb` lacks its scheme. Taken as it stands, it would be an app's own scheme named `localhost`.
     if rest.starts_with(|first: char| first.is_ascii_digit()) {
-        return Err(BadRedirect::Form);
+        return Err(BadRedirect::Malformed);
     }
+    // Windows has dozens of schemes that begin with `ms-`, and more with each version; some have run programs.
     let lower = scheme.to_ascii_lowercase();
     if SCHEMES_REFUSED.contains(&lower.as_str()) || lower.starts_with("ms-") {
         return Err(BadRedirect::Scheme);
     }
-    // URIs are compared as they stand, so there is one way to write a scheme.
-    if scheme.bytes().any(|octet| octet.is_ascii_uppercase()) {
-        return Err(BadRedirect::Form);
+    // Schemes have no case (RFC 3986 §3.1), but URIs are compared as they stand. With one way to write a scheme, the
+    // comparisons below and in `destination` miss no https URI that is written `HTTPS`.
+    if scheme.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Err(BadRedirect::Malformed);
     }
     if scheme != "https" && scheme != "http" {
-        return Ok(()); // an app's own scheme: matched exactly, and never opened by us
+        return Ok(()); // an app's own scheme (RFC 8252 §7.1): compared as a whole, and never opened by this server
     }
-    let authority = authority(rest).ok_or(BadRedirect::Form)?;
-    match authority {
-        _ if authority.contains('@') => Err(BadRedirect::UserInfo),
-        _ if !crate::site::is_authority(authority) => Err(BadRedirect::Form),
-        _ if scheme == "http" && !is_loopback(authority) => Err(BadRedirect::PlainHttp),
-        _ => Ok(()),
+    let authority = authority(rest).ok_or(BadRedirect::Malformed)?;
+    if authority.contains('@') {
+        return Err(BadRedirect::UserInfo);
+    }
+    // `Authority` compares the host as a whole: `127.0.0.1.evil.example` only begins like this machine.
+    match Authority::parse(authority) {
+        None => Err(BadRedirect::Malformed),
+        Some(authority) if scheme == "http" && !authority.is_loopback() => Err(BadRedirect::PlainHttp),
+        Some(_) => Ok(()),
     }
 }
 
-/// Whether `requested` is `registered`: the same octets, or, on loopback http, the same but for the port, which a
-/// native app gets from its system each time (RFC 8252 §7.3).
-pub fn matches(registered: &str, requested: &str) -> bool {
+/// Whether the URI that a request names is the registered one: the same bytes (OAuth 2.1 §2.3.1).
+///
+/// The one exception is the port of an http URI on this machine, which a native app gets from its system anew each
+/// time (RFC 8252 §7.3, OAuth 2.1 §8.4.2). Both demand it of `127.0.0.1` and `[::1]`; here `localhost` has it too,
+/// because clients that run in a terminal register that name. The host itself must stay: on `[::1]` another program
+/// may listen than on `127.0.0.1`, and what `localhost` means is up to the machine.
+pub(crate) fn matches(registered: &str, requested: &str) -> bool {
     registered == requested
         || loopback_parts(registered).is_some_and(|own| Some(own) == loopback_parts(requested))
 }
 
-/// What a person is shown as the place that they are sent to: the host, or an app's scheme.
-pub fn destination(uri: &str) -> &str {
+/// What a person is shown as the place that they are sent to: the host, or an app's scheme. Not the whole URI: the
+/// host decides who gets the code, and a long path could push it out of sight.
+pub(crate) fn destination(uri: &str) -> &str {
     let (scheme, rest) = uri.split_once(':').unwrap_or((uri, ""));
     match scheme {
         "http" | "https" => authority(rest).unwrap_or(uri),
@@ -140,30 +179,24 @@ pub fn destination(uri: &str) -> &str {
 }
 
 /// Whether the redirect stays on the person's own machine.
-pub fn is_local(uri: &str) -> bool {
+pub(crate) fn is_local(uri: &str) -> bool {
     loopback_parts(uri).is_some()
 }
 
-/// Host, and path with query, of a loopback http URI.
+/// The host, and the path with its query, of an http URI on this machine: all that is compared of one. The requested
+/// URI has passed no check of its own before this, so it is parsed as strictly as a registered one.
 fn loopback_parts(uri: &str) -> Option<(&str, &str)> {
     let rest = uri.strip_prefix("http:")?;
     let authority = authority(rest)?;
     let path = &rest["//".len() + authority.len()..];
-    is_loopback(authority).then(|| (host(authority), path))
+    let authority = Authority::parse(authority).filter(Authority::is_loopback)?;
+    Some((authority.host, path))
 }
 
+/// What stands between `//` and the path or query of a URI, given without its scheme; not checked yet.
 fn authority(rest: &str) -> Option<&str> {
     let rest = rest.strip_prefix("//")?;
     Some(&rest[..rest.find(['/', '?']).unwrap_or(rest.len())])
-}
-
-fn host(authority: &str) -> &str {
-    let colon = authority.rfind(':').filter(|_| !authority.ends_with(']'));
-    &authority[..colon.unwrap_or(authority.len())]
-}
-
-fn is_loopback(authority: &str) -> bool {
-    crate::site::is_authority(authority) && ["localhost", "127.0.0.1", "[::1]"].contains(&host(authority))
 }
 
 #[cfg(test)]
@@ -196,12 +229,12 @@ mod tests {
             ("http://localhost.evil.example/cb", BadRedirect::PlainHttp),
             ("http://127.0.0.1@evil.example/cb", BadRedirect::UserInfo),
             ("https://app.example/cb#x", BadRedirect::Fragment),
-            ("https:///cb", BadRedirect::Form),
-            ("https:app.example/cb", BadRedirect::Form),
-            ("/callback", BadRedirect::Form),
-            ("https://app.example/c b", BadRedirect::Form),
-            ("https://app.example\\@evil.example/", BadRedirect::Form),
-            ("", BadRedirect::Form),
+            ("https:///cb", BadRedirect::Malformed),
+            ("https:app.example/cb", BadRedirect::Malformed),
+            ("/callback", BadRedirect::Malformed),
+            ("https://app.example/c b", BadRedirect::Malformed),
+            ("https://app.example\\@evil.example/", BadRedirect::Malformed),
+            ("", BadRedirect::Malformed),
         ];
         for (uri, expected) in rows {
             assert_eq!(check(uri), Err(expected), "{uri}");

@@ -1,71 +1,75 @@
 //! The token endpoint (OAuth 2.1 §3.2): a code or a refresh token → tokens.
 //!
-//! Knows what [`super`] knows.
+//! Knows what [`super`] knows. The person's browser isn't here any more: the client calls this endpoint by itself, so
+//! the tokens pass through no URL, no history and no page. What may be traded for what is decided in [`grants`],
+//! inside the transaction that uses the code or refresh token up; this file reads the request and writes the
+//! response.
 
 use serde_json::json;
 
 use super::grants::{self, Issued, Redemption, Rotation};
-use super::{Fault, Parameters, clients, names_our_resource};
-use crate::clock::Timestamp;
+use super::{OAuthError, Parameters, clients, names_our_resource};
+use crate::context::Context;
+use crate::http::request::Body;
+use crate::http::response::Response;
 use crate::limits;
-use crate::request::{Body, Head};
-use crate::response::Response;
-use crate::secret::Seal;
-use crate::site::Site;
-use crate::store::Store;
 
 /// Answers `POST /token`.
-pub fn answer(
-    store: &Store,
-    seal: &Seal,
-    site: &Site,
-    origin: &str,
-    head: &Head,
-    body: &mut Body,
-    now: Timestamp,
-) -> Result<Response, Fault> {
-    let parameters = Parameters::read(head, body)?;
+pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAuthError> {
+    let store = &context.app.store;
+    let parameters = Parameters::read(context.head, body)?;
     let grant_type = parameters.need("grant_type")?;
-    let client = clients::authenticate(store, head, &parameters)?;
-    let resource = site.audience().to_owned();
+    // The client comes first: a confidential one whose secret is wrong must not learn whether the code is good.
+    let client = clients::authenticate(store, context.head, &parameters)?;
+    let resource = context.app.site.audience().to_owned();
     let issued = match grant_type {
         "authorization_code" => {
             let code = parameters.need("code")?.to_owned();
+            // Required, since no code is issued without a challenge (OAuth 2.1 §4.1.3). A request without it is
+            // refused before the code is looked at, so PKCE can't be switched off by leaving it out.
             let verifier = parameters.need("code_verifier")?.to_owned();
             if !is_pkce_text(&verifier) {
-                return Err(Fault::Malformed("code_verifier"));
+                return Err(OAuthError::Malformed("code_verifier"));
             }
-            names_our_resource(&parameters, origin)?;
-            // OAuth 2.1 dropped redirect_uri here; a client of OAuth 2.0 sends it, and then it must be right.
+            // A client may name the resource here again (RFC 8707 §2.2). The token is for the one of the consent.
+            names_our_resource(&parameters, context.base_url)?;
             let redirect_uri = parameters.get("redirect_uri").map(str::to_owned);
             grants::redeem(
                 store,
                 Redemption { code, client_id: client.id, redirect_uri, verifier, resource },
-                now,
+                context.now,
             )?
         }
         "refresh_token" => {
             let presented = parameters.need("refresh_token")?.to_owned();
-            names_our_resource(&parameters, origin)?;
-            let successor = grants::successor(seal, &presented);
+            names_our_resource(&parameters, context.base_url)?;
+            let successor = grants::successor(&context.app.signer, &presented);
             let (client_id, scope) = (client.id, parameters.get("scope").map(str::to_owned));
-            grants::rotate(store, Rotation { presented, successor, client_id, scope, resource }, now)?
+            grants::rotate(store, Rotation { presented, successor, client_id, scope, resource }, context.now)?
         }
-        _ => return Err(Fault::GrantType),
+        // `password` would have people type their password into a client, and OAuth 2.1 dropped it. With
+        // `client_credentials` a client acts for itself, and a journal belongs to a person.
+        _ => return Err(OAuthError::GrantType),
     };
     let Issued { access_token, refresh_token, scopes } = issued;
     let answer = json!({
         "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": limits::ACCESS_TOKEN_SECONDS,
+        // Given to every client, whether it asked for `offline_access` or not: without it the person would be asked
+        // again each time that an access token expires.
         "refresh_token": refresh_token,
+        // Always named, not only where it differs from the request (OAuth 2.1 §3.2.3): the person may have unticked
+        // some.
         "scope": scopes.to_string(),
     });
+    // OAuth 2.1 §3.2.3: no cache may keep a token.
     Ok(Response::json(200, &answer).with("Cache-Control", "no-store"))
 }
 
-/// Whether a text has the form of a PKCE verifier and challenge: 43 to 128 unreserved characters (RFC 7636 §4.1, §4.2).
-pub fn is_pkce_text(text: &str) -> bool {
+/// Whether a text can be a PKCE verifier or challenge: 43 to 128 unreserved characters (RFC 7636 §4.1, §4.2). The
+/// lower bound is the length of 256 random bits in base64url; a short verifier could be found by trying all of them.
+pub(crate) fn is_pkce_text(text: &str) -> bool {
     (43..=128).contains(&text.len())
-        && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }

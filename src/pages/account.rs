@@ -1,155 +1,158 @@
-//! A person's own page: who has access, what each may do, how to take it back; password; signing out.
+//! The account page: which programs have access, what each may do, and how to take it back; a new password; signing
+//! out.
 //!
-//! Knows no client's secrets and no journal. Every button is a form of its own, bound to the browser.
+//! Knows no client's secrets and no journal. A consent is only worth something if the person can look it up later and
+//! take it back; so this page lists each grant by itself, with its own button.
+//!
+//! Every button is a form of its own, bound to the browser session. A link would do it as well, and would be followed
+//! by a browser that fetches pages in advance: a GET must change nothing (RFC 9110 §9.2.1).
 
-use super::{Html, alert, day, hidden, home_link, page, password, sign_in, status};
-use crate::app::App;
-use crate::browser::{self, Browser};
-use crate::clock::Timestamp;
-use crate::exchange::Exchange;
-use crate::oauth::{self, Fault, Parameters, authorize, grants};
-use crate::pages;
-use crate::request::{Body, Head};
-use crate::response::Response;
+use super::browser_session::BrowserSession;
+use super::{
+    Html, PageError, alert, consent, day, form_to, hidden, home_link, page, password, sign_in, status,
+};
+use crate::context::Context;
+use crate::http::request::Body;
+use crate::http::response::Response;
+use crate::ids::UserId;
+use crate::oauth::grants::{self, Listed};
+use crate::oauth::{OAuthError, Parameters};
+use crate::sign_ins;
 use crate::site;
 use crate::throttle;
 use crate::users;
 
 /// Answers `GET /account`.
-pub fn show(app: &App, origin: &str, head: &Head, now: Timestamp, exchange: &mut Exchange) -> Response {
-    oauth::answered(exchange, pages::fault, |_| {
-        let browser = Browser::find(head, origin, &app.store, now)?;
-        match browser.user_id() {
-            Some(user_id) => account_page(app, &browser, user_id, 200, Html::default(), now),
-            None => {
-                let page = sign_in::page_first(app, &browser, &sign_in::Next::Account, now);
-                Ok(browser.remember(page, origin))
+pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
+    let session = BrowserSession::find(context)?;
+    match session.user_id() {
+        Some(user_id) => account_page(context, &session, user_id, 200, Html::default()),
+        None => Ok(sign_in_page(context, &session)),
+    }
+}
+
+/// Answers `POST /account`: one of the page's buttons, named by the field `do`. What changed nothing is no 200, so
+/// that a program and the log can tell it from success.
+pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
+    let store = &context.app.store;
+    let form = Parameters::read(context.head, body)?;
+    let mut session = BrowserSession::find(context)?;
+    let Some(user_id) = session.user_id() else { return Ok(sign_in_page(context, &session)) };
+    if !session.verify_form_token(context, form.get("form")) {
+        context.log.set_outcome("stale-form");
+        let why = alert("This page was open for too long. Nothing was changed; please try again.");
+        let page = account_page(context, &session, user_id, 400, why)?;
+        return Ok(session.remember(context, page));
+    }
+    let (code, message) = match form.get("do") {
+        Some("revoke") => {
+            let id = form.need("grant")?.parse().map_err(|_| OAuthError::Malformed("grant"))?;
+            // The id comes from the form. Another person's grant is answered like one that isn't there.
+            if grants::revoke(store, user_id, id, context.now)? {
+                (200, status("Access was taken back."))
+            } else {
+                (404, alert("That access was taken back already, or has ended."))
             }
         }
-    })
-}
-
-/// Answers `POST /account`: one of the page's buttons.
-pub fn submit(
-    app: &App,
-    origin: &str,
-    head: &Head,
-    body: &mut Body,
-    now: Timestamp,
-    exchange: &mut Exchange,
-) -> Response {
-    oauth::answered(exchange, pages::fault, |exchange| {
-        let form = Parameters::read(head, body)?;
-        let mut browser = Browser::find(head, origin, &app.store, now)?;
-        let Some(user_id) = browser.user_id() else {
-            let page = sign_in::page_first(app, &browser, &sign_in::Next::Account, now);
-            return Ok(browser.remember(page, origin));
-        };
-        let (code, said) = if browser.made(form.get("form"), &app.seal, now) {
-            match form.get("do") {
-                Some("revoke") => {
-                    let id = form.need("grant")?.parse().map_err(|_| Fault::Malformed("grant"))?;
-                    match grants::revoke(&app.store, user_id, id, now)? {
-                        true => (200, status("Access was taken back.")),
-                        false => (404, alert("That access is not there any more.")),
-                    }
-                }
-                Some("password") => {
-                    let (current, new) = (form.need("current")?, form.need("new")?);
-                    let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
-                    let (code, said) = change_password(app, &email, user_id, current, new, now)?;
-                    if code == 200 {
-                        browser = Browser::sign_in(user_id, &app.store, now)?; // every browser was signed out
-                    }
-                    (code, said)
-                }
-                Some("sign-out") => {
-                    browser.sign_out(&app.store)?;
-                    return Ok(Response::see_other(site::HOME.to_owned()));
-                }
-                Some("sign-out-everywhere") => {
-                    browser::sign_out_everywhere(user_id, &app.store)?;
-                    return Ok(Response::see_other(site::HOME.to_owned()));
-                }
-                _ => return Err(Fault::Malformed("do")),
+        Some("password") => {
+            let (current, new) = (form.need("current")?, form.need("new")?);
+            let (code, message) = change_password(context, user_id, current, new)?;
+            if code == 200 {
+                // The new password has signed the person out of every browser, of this one too: here they go on.
+                session = BrowserSession::sign_in(context, user_id)?;
             }
-        } else {
-            exchange.outcome = Some("stale-form");
-            (400, alert("This page was open for too long. Nothing was changed; please try again."))
-        };
-        let page = account_page(app, &browser, user_id, code, said, now)?;
-        Ok(browser.remember(page, origin))
-    })
+            (code, message)
+        }
+        Some("sign-out") => {
+            session.sign_out(context)?;
+            return Ok(Response::see_other(site::HOME.to_owned()));
+        }
+        // Programs keep their access: they don't sign in by a browser. The page says so beside the button.
+        Some("sign-out-everywhere") => {
+            sign_ins::delete_all(store, user_id)?;
+            return Ok(Response::see_other(site::HOME.to_owned()));
+        }
+        _ => return Err(OAuthError::Malformed("do").into()),
+    };
+    let page = account_page(context, &session, user_id, code, message)?;
+    Ok(session.remember(context, page))
 }
 
+fn sign_in_page(context: &Context, session: &BrowserSession) -> Response {
+    session.remember(context, sign_in::first_page(context, session, &sign_in::Next::Account))
+}
+
+/// Changes the password, and returns a status and a message that say whether it was changed.
+///
+/// The current password is asked for although the person is signed in: at a browser that was left open, a stranger
+/// could otherwise take the account over for good. Wrong tries count against the account as at the sign-in, since
+/// here they are guesses as well.
 fn change_password(
-    app: &App,
-    email: &str,
-    user_id: i64,
+    context: &Context,
+    user_id: UserId,
     current: &str,
     new: &str,
-    now: Timestamp,
-) -> Result<(u16, Html), Fault> {
-    let key = throttle::account_key(email);
-    let turn = app.sign_ins.turns.take()?;
+) -> Result<(u16, Html), PageError> {
+    let Context { app, now, .. } = *context;
+    let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
+    let key = throttle::account_key(&email);
+    // First the permit, then the count: requests that were sent at once must be counted one by one.
+    let permit = app.sign_ins.queue.take()?;
     if !app.sign_ins.account.allows(key, now) {
-        return Err(Fault::TooMany);
+        return Err(OAuthError::TooMany.into());
     }
-    if users::authenticate(&app.store, &turn, email, current)? != Some(user_id) {
+    if users::authenticate(&app.store, &permit, &email, current)? != Some(user_id) {
         app.sign_ins.account.count(key, now);
         return Ok((403, alert("The current password is wrong. Nothing was changed.")));
     }
     if let Err(bad) = users::check_password(new) {
-        return Ok((400, alert(bad.message())));
+        return Ok((400, alert(&bad.to_string())));
     }
-    users::set_password(&app.store, email, new, now)?;
-    drop(turn);
+    users::set_password(&app.store, &email, new, now)?;
     Ok((200, status("The password was changed, and every other browser signed out.")))
 }
 
+/// One program with access. `form` is the beginning of the form that takes it back.
+fn card(grant: &Listed, form: Html) -> Html {
+    let scopes = grant.scopes.iter();
+    Html::markup("<div class=\"card\">\n<p><strong>")
+        .then_text(&grant.client_name)
+        .then("</strong></p>\n<p>It may</p>\n<ul>\n")
+        .and(Html::all(
+            scopes.map(|scope| Html::markup("<li>").then(consent::meaning(scope)).then("</li>\n")),
+        ))
+        .then("</ul>\n<dl>\n<dt>Allowed</dt>\n<dd>")
+        .and(day(grant.created_at))
+        .then("</dd>\n<dt>Last used</dt>\n<dd>")
+        .and(day(grant.used_at))
+        .then("</dd>\n</dl>\n")
+        .and(form)
+        .and(hidden("grant", &grant.id.to_string()))
+        // The hidden text is for screen readers, which read the buttons out one after the other: each must say whose
+        // it is.
+        .then("<button class=\"quiet\">Take access back<span class=\"hidden\"> from ")
+        .then_text(&grant.client_name)
+        .then("</span></button>\n</form>\n</div>\n")
+}
+
+/// The page, with the outcome of the last button above it.
 fn account_page(
-    app: &App,
-    browser: &Browser,
-    user_id: i64,
-    code: u16,
-    said: Html,
-    now: Timestamp,
-) -> Result<Response, Fault> {
-    let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
-    let token = browser.form_token(&app.seal, now);
-    let form = |button: &'static str| {
-        Html::markup("<form method=\"post\" action=\"")
-            .then(site::ACCOUNT)
-            .then("\">\n")
-            .and(hidden("form", &token))
-            .and(hidden("do", button))
+    context: &Context,
+    session: &BrowserSession,
+    user_id: UserId,
+    status: u16,
+    message: Html,
+) -> Result<Response, PageError> {
+    let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
+    let token = session.form_token(context);
+    let form = |button: &'static str| form_to(site::ACCOUNT, &token).and(hidden("do", button));
+    let listed = grants::list(&context.app.store, user_id, context.now)?;
+    let clients = if listed.is_empty() {
+        Html::markup("<p>No program has access to your journal through this page.</p>\n")
+    } else {
+        Html::all(listed.iter().map(|grant| card(grant, form("revoke"))))
     };
-    let listed = grants::list(&app.store, user_id, now)?;
-    let clients = match listed.is_empty() {
-        true => Html::markup("<p>No program has access to your journal through this page.</p>\n"),
-        false => Html::all(listed.iter().map(|grant| {
-            Html::markup("<div class=\"card\">\n<p><strong>")
-                .then_text(&grant.client_name)
-                .then("</strong></p>\n<p>It may</p>\n<ul>\n")
-                .and(Html::all(
-                    grant
-                        .scopes
-                        .iter()
-                        .map(|scope| Html::markup("<li>").then(authorize::meaning(scope)).then("</li>\n")),
-                ))
-                .then("</ul>\n<dl>\n<dt>Allowed</dt>\n<dd>")
-                .and(day(grant.created_at))
-                .then("</dd>\n<dt>Last used</dt>\n<dd>")
-                .and(day(grant.used_at))
-                .then("</dd>\n</dl>\n")
-                .and(form("revoke"))
-                .and(hidden("grant", &grant.id.to_string()))
-                .then("<button class=\"quiet\">Take access back<span class=\"hidden\"> from ")
-                .then_text(&grant.client_name)
-                .then("</span></button>\n</form>\n</div>\n")
-        })),
-    };
-    let body = said
+    let body = message
         .then("<p>You are signed in as <strong>")
         .then_text(&email)
         .then("</strong>.</p>\n<h2>Programs with access</h2>\n")
@@ -167,5 +170,5 @@ fn account_page(
         .then("take it back above. One that is used gets a fresh token every quarter of an hour; that is when it was ")
         .then("last used.</p>\n")
         .and(home_link());
-    Ok(page(code, "Your account", body))
+    Ok(page(status, "Your account", body))
 }

@@ -1,14 +1,16 @@
 //! The first page: what this is, the URL to copy, and one recipe for each client.
 //!
-//! Knows only the server's own name.
+//! Knows only the server's own URL. A person who types the server's name into a browser should learn what to do with
+//! it, and not meet a 404: the journal itself can't be read in a browser.
 
 use super::{Html, account_link, page};
-use crate::response::Response;
+use crate::http::response::Response;
 use crate::site;
 
-/// Answers `GET /`. Where the authorization server is elsewhere there are no accounts here.
-pub fn show(origin: &str, has_accounts: bool) -> Response {
-    let url = format!("{origin}{}", site::MCP);
+/// Answers `GET /`. Where another authorization server issues the tokens, people have no account here, and the page
+/// has no link to one.
+pub(crate) fn show(base_url: &str, has_accounts: bool) -> Response {
+    let url = format!("{base_url}{}", site::MCP);
     let recipe = |name: &'static str, before: &'static str, after: &'static str| {
         Html::markup("<h2>")
             .then(name)

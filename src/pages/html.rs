@@ -1,19 +1,29 @@
 //! Text → HTML: the one type that can make markup.
 //!
-//! Knows no page. Invariant: markup is what stands in the source; whatever comes from elsewhere is escaped.
+//! Knows no page. Invariant: markup stands as a literal in the source of this program; every other text is escaped. A
+//! client registers itself under any name, and that name is shown on the page where the person decides: markup in it
+//! could hide the warning beside it, or add a form of its own.
+
+use crate::text;
 
 /// A piece of a page.
+///
+/// It holds escaped text, and the field is private, so text reaches a page by [`Html::text`] alone. Escaping at the
+/// place where a page is put together would have to be remembered for each value; with a type, what forgets it
+/// doesn't compile.
 #[derive(Default)]
-pub struct Html(String);
+pub(crate) struct Html(String);
 
 impl Html {
-    /// Markup written in this program: only a literal can be it.
-    pub fn markup(literal: &'static str) -> Html {
+    /// Markup written in this program. By its lifetime `'static` the compiler refuses a text that was made of a
+    /// request.
+    pub(crate) fn markup(literal: &'static str) -> Html {
         Html(literal.to_owned())
     }
 
-    /// Text, escaped so that it stands for itself between tags and inside a quoted attribute.
-    pub fn text(text: &str) -> Html {
+    /// Text, escaped so that it stands for itself between tags and inside a quoted attribute. Those are the two
+    /// places where pages put text. Others (an unquoted attribute, a URL, a style) would need other escapes.
+    pub(crate) fn text(text: &str) -> Html {
         let mut escaped = String::with_capacity(text.len());
         for character in text.chars() {
             match character {
@@ -22,46 +32,35 @@ impl Html {
                 '>' => escaped.push_str("&gt;"),
                 '"' => escaped.push_str("&quot;"),
                 '\'' => escaped.push_str("&#39;"),
-                // What turns the direction of a text, or can't be seen, could make a name read as another.
-                '\u{202a}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{61c}'
-                | '\u{feff}' => {
-                    escaped.push('\u{fffd}');
-                }
-                control if control.is_control() && control != '\n' && control != '\t' => {
-                    escaped.push('\u{fffd}')
-                }
-                other => escaped.push(other),
+                '\n' | '\t' => escaped.push(character),
+                _ if text::is_displayable(character) => escaped.push(character),
+                // Characters that are invisible or turn the text around could make a name read like another one. They
+                // are replaced, not left out, so that the reader sees that something stood here.
+                _ => escaped.push('\u{fffd}'),
             }
         }
         Html(escaped)
     }
 
-    /// This piece, then markup.
-    pub fn then(self, literal: &'static str) -> Html {
+    pub(crate) fn then(self, literal: &'static str) -> Html {
         self.and(Html::markup(literal))
     }
 
-    /// This piece, then text.
-    pub fn then_text(self, text: &str) -> Html {
+    pub(crate) fn then_text(self, text: &str) -> Html {
         self.and(Html::text(text))
     }
 
-    /// This piece, then another.
-    pub fn and(mut self, next: Html) -> Html {
+    pub(crate) fn and(mut self, next: Html) -> Html {
         self.0.push_str(&next.0);
         self
     }
 
-    /// All of these, one after the other.
-    pub fn all(pieces: impl IntoIterator<Item = Html>) -> Html {
+    /// All of these, one behind the other. Of an `Option` it is the piece, or nothing.
+    pub(crate) fn all(pieces: impl IntoIterator<Item = Html>) -> Html {
         pieces.into_iter().fold(Html::default(), Html::and)
     }
 
-    /// The page's octets.
-    pub fn into_octets(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0.into_bytes()
     }
 }
@@ -81,6 +80,7 @@ mod tests {
         check("\" onload=\"x", "&quot; onload=&quot;x");
         check("a & b", "a &amp; b");
         check("\u{202e}evil\0", "\u{fffd}evil\u{fffd}");
+        check("\u{2060}a\u{ad}b\u{2028}", "\u{fffd}a\u{fffd}b\u{fffd}");
         check("é\n☂", "é\n☂");
     }
 }

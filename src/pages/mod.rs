@@ -1,31 +1,67 @@
-//! What a person sees: the frame of every page, and the forms that are more than one room's.
+//! What a person sees: the frame of every page, and the parts that several pages share.
 //!
-//! Knows no SQL. Invariant: no page runs a script, is shown in a frame, leaves a trace in a cache or tells the next
-//! site where its visitor came from.
+//! Knows no SQL and no JSON-RPC. Invariant: no page runs a script, can be shown in another site's frame, stays in a
+//! cache, or sends its address along to the next site. [`page_under`] sees to all four, and no page is made without
+//! it.
+//!
+//! The pages are forms and plain links, as the web had them before scripts. There is little that a person does here,
+//! and a page that needs no script can forbid every script: then a client's name that slipped through the escaping
+//! could still not act. A larger site would have templates in files; here the markup stands in the source, where
+//! [`Html::markup`] can demand that it is a literal.
 
-pub mod account;
-pub mod home;
+pub(crate) mod account;
+pub(crate) mod browser_session;
+pub(crate) mod consent;
+pub(crate) mod home;
 mod html;
-pub mod setup;
-pub mod sign_in;
+pub(crate) mod setup;
+pub(crate) mod sign_in;
 
-pub use self::html::Html;
+use std::error::Error;
+use std::fmt;
 
-use crate::oauth::Fault;
-use crate::response::Response;
+pub(crate) use self::html::Html;
+
+use crate::clock::Timestamp;
+use crate::http::response::Response;
+use crate::oauth::OAuthError;
 use crate::site;
 
-/// The style sheet.
-pub const STYLE: &str = include_str!("style.css");
+/// Why a page can't be shown or a form can't be taken. The reasons are those of OAuth. The type is another one,
+/// because its reader is: `routes` renders this as a page, and an [`OAuthError`] as JSON for a program.
+#[derive(Debug)]
+pub(crate) struct PageError(pub(crate) OAuthError);
 
-/// A page, whose forms lead back here only.
-pub fn page(status: u16, title: &'static str, body: Html) -> Response {
+impl fmt::Display for PageError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl Error for PageError {}
+
+impl<E: Into<OAuthError>> From<E> for PageError {
+    fn from(error: E) -> PageError {
+        PageError(error.into())
+    }
+}
+
+/// One style sheet for all pages. It has a URL of its own, because the policy of the pages forbids styles inside
+/// them.
+const STYLE: &str = include_str!("style.css");
+
+/// A page whose forms lead back to this server only.
+pub(crate) fn page(status: u16, title: &'static str, body: Html) -> Response {
     page_under(status, title, body, "; form-action 'self'")
 }
 
-/// A page with a form that leads on to a client. No `form-action` there: Chromium holds every redirect that follows
-/// to it, the client's own included, and would swallow the code on its way. The form's target is a literal of ours.
-pub fn page_leading_on(status: u16, title: &'static str, body: Html) -> Response {
+/// A page with a form after which the browser is redirected to a client.
+///
+/// It has no `form-action`. Chromium applies that rule to every redirect that follows a form, also to those that the
+/// client sends afterwards, and would stop the browser with the code on its way. The addresses of a client's own
+/// redirects can't be listed, since nothing here knows them. Little is lost: the form's target is a literal of this
+/// program, and no text of a request becomes markup.
+pub(crate) fn page_leading_on(status: u16, title: &'static str, body: Html) -> Response {
     page_under(status, title, body, "")
 }
 
@@ -41,49 +77,59 @@ fn page_under(status: u16, title: &'static str, body: Html, form_action: &'stati
         .then("</h1>\n")
         .and(body)
         .then("</main>\n</body>\n</html>\n");
+    // Nothing is loaded but the style sheet. `frame-ancestors` is against clickjacking (OAuth 2.1 §7.10): a site that
+    // showed the consent page in an invisible frame could have the person press Allow while they aim at something
+    // else.
     let policy =
         format!("default-src 'none'; style-src 'self'{form_action}; frame-ancestors 'none'; base-uri 'none'");
-    Response::html(status, html.into_octets())
+    Response::html(status, html.into_bytes())
         .with("Content-Security-Policy", policy)
-        .with("X-Frame-Options", "DENY")
+        .with("X-Frame-Options", "DENY") // the same for browsers that don't know `frame-ancestors`
         .with("X-Content-Type-Options", "nosniff")
-        .with("Referrer-Policy", "no-referrer")
-        .with("Cache-Control", "no-store")
+        .with("Referrer-Policy", "no-referrer") // the URL of the consent page holds the client's `state`
+        .with("Cache-Control", "no-store") // the back button must not show a page after its person signed out
 }
 
-/// A page for a request that can't be served, and which must not be sent on to wherever it says.
-pub fn fault(fault: &Fault) -> Response {
-    let (title, advice) = match fault {
-        Fault::TooMany => ("Too many tries", "Wait a quarter of an hour, then try again."),
-        Fault::Store(_) => ("Not now", "The server can't answer this now. Try again in a moment."),
-        Fault::UnknownClient => (
+/// The page for a request that can't be served. The browser stays here and isn't sent on to the client: where the
+/// request would have it sent isn't proven, or has nothing to do with the error.
+pub(crate) fn error(error: &OAuthError) -> Response {
+    let (title, advice) = match error {
+        OAuthError::TooMany => ("Too many tries", "Wait a quarter of an hour, then try again."),
+        OAuthError::Store(_) => ("Not now", "The server can't answer this now. Try again in a moment."),
+        OAuthError::UnknownClient => (
             "This can't be done",
             "The program that sent you here is not known here any more. Remove this server from it, add it \
              again, and press Connect.",
         ),
-        _ => (
-            "This can't be done",
-            "What was asked for is not allowed, or not complete. Go back and try again.",
-        ),
+        _ => ("This can't be done", "The request is not allowed, or not complete. Go back and try again."),
     };
-    // A 401 would ask the browser for credentials of its own; to some clients a 400 here says: register again.
-    let status = if fault.status() == 401 { 400 } else { fault.status() };
-    let body = alert(advice).then("<p class=\"hint\">In detail: ").then_text(&fault.message());
+    // A 401 names an authentication scheme, and upon that the browser would ask for a password in a window of its
+    // own. The 400 has a use as well: some clients fetch this URL before they open it, and register again when they
+    // see a 400.
+    let status = if error.status() == 401 { 400 } else { error.status() };
+    let body = alert(advice).then("<p class=\"hint\">In detail: ").then_text(&error.to_string());
     page(status, title, body.then(".</p>\n"))
 }
 
-/// A message that a screen reader says at once.
-pub fn alert(text: &str) -> Html {
+/// What went wrong. By its role a screen reader says it at once, before the rest of the page.
+pub(crate) fn alert(text: &str) -> Html {
     Html::markup("<p role=\"alert\" class=\"alert\">").then_text(text).then("</p>\n")
 }
 
-/// A message that something was done.
-pub fn status(text: &str) -> Html {
+/// What was done. By its role a screen reader says it when it has finished its sentence.
+pub(crate) fn status(text: &str) -> Html {
     Html::markup("<p role=\"status\" class=\"status\">").then_text(text).then("</p>\n")
 }
 
-/// A field that a form carries along.
-pub fn hidden(name: &'static str, value: &str) -> Html {
+/// Opens a form that posts to a path of this server, with the token that binds it to the browser. A form without the
+/// token is refused when it comes back, see [`browser_session::BrowserSession::verify_form_token`].
+pub(crate) fn form_to(action: &'static str, form_token: &str) -> Html {
+    Html::markup("<form method=\"post\" action=\"").then(action).then("\">\n").and(hidden("form", form_token))
+}
+
+/// A field that a form carries along unseen. The person can change it all the same, so what comes back is checked
+/// like every other input.
+pub(crate) fn hidden(name: &'static str, value: &str) -> Html {
     Html::markup("<input type=\"hidden\" name=\"")
         .then(name)
         .then("\" value=\"")
@@ -91,13 +137,14 @@ pub fn hidden(name: &'static str, value: &str) -> Html {
         .then("\">\n")
 }
 
-/// A field for a password, with its label. `autocomplete` is what password managers go by.
-pub fn password(name: &'static str, label: &'static str, autocomplete: &'static str) -> Html {
+/// A field for a password, with its label. By `autocomplete` a password manager knows whether to fill in the present
+/// password or to propose a new one.
+pub(crate) fn password(name: &'static str, label: &'static str, autocomplete: &'static str) -> Html {
     input(name, label, "password", autocomplete, "")
 }
 
-/// A field for an email address, with its label.
-pub fn email(value: &str) -> Html {
+/// A field for an email address, with its label. To a password manager it is the name of the account.
+pub(crate) fn email(value: &str) -> Html {
     input("email", "Email", "email", "username", value)
 }
 
@@ -125,13 +172,14 @@ fn input(
         .then("\" required></p>\n")
 }
 
-/// The style sheet, which may be kept for an hour.
-pub fn style() -> Response {
+/// Answers `GET /style.css`. A browser may keep it for an hour: unlike a page it is the same for every person.
+pub(crate) fn style() -> Response {
     Response::css(STYLE).with("Cache-Control", "max-age=3600").with("X-Content-Type-Options", "nosniff")
 }
 
-/// A day, for people.
-pub fn day(at: crate::clock::Timestamp) -> Html {
+/// A day, for people; the exact time for programs. Without a script the page can't know the person's time zone, so it
+/// shows no hour.
+pub(crate) fn day(at: Timestamp) -> Html {
     let text = at.iso8601();
     Html::markup("<time datetime=\"")
         .then_text(&text)
@@ -140,12 +188,16 @@ pub fn day(at: crate::clock::Timestamp) -> Html {
         .then("</time>")
 }
 
-/// The way back to the first page.
-pub fn home_link() -> Html {
-    Html::markup("<p><a href=\"").then(site::HOME).then("\">How to connect a program</a></p>\n")
+/// A link to the first page.
+pub(crate) fn home_link() -> Html {
+    link(site::HOME, "How to connect a program")
 }
 
-/// The path of the account page, for links.
-pub fn account_link() -> Html {
-    Html::markup("<p><a href=\"").then(site::ACCOUNT).then("\">Your account</a></p>\n")
+/// A link to the account page.
+pub(crate) fn account_link() -> Html {
+    link(site::ACCOUNT, "Your account")
+}
+
+fn link(path: &'static str, text: &'static str) -> Html {
+    Html::markup("<p><a href=\"").then(path).then("\">").then(text).then("</a></p>\n")
 }

@@ -1,99 +1,102 @@
-//! The first person: a page that works once, for whoever holds the link that the server printed, or sits at the
-//! machine itself where no proxy is in between.
+//! The page on which the first person chooses an email address and a password. It works once.
 //!
-//! Knows no OAuth. Invariant: it never adds a second person; the check and the addition are one transaction.
+//! Knows no OAuth. Invariant: it never adds a second person; the check and the insertion are one transaction.
+//!
+//! A server that has just been started belongs to no person yet, and the first to come would own it. On the internet
+//! that is a scanner, within minutes. So the page opens only to two kinds of browsers: one that brings the link that
+//! the server printed on the operator's terminal, and one on the server's own machine. A default password, the usual
+//! alternative, stays in place on many machines for years.
 
-use std::net::IpAddr;
-
-use super::{Html, account_link, alert, hidden, page, password, status};
-use crate::app::App;
-use crate::browser::Browser;
-use crate::clock::Timestamp;
-use crate::exchange::Exchange;
-use crate::oauth::{self, Parameters};
-use crate::pages;
-use crate::request::{Body, Head};
-use crate::response::Response;
+use super::browser_session::BrowserSession;
+use super::{Html, PageError, account_link, alert, email, form_to, hidden, page, password, status};
+use crate::context::Context;
+use crate::http::request::Body;
+use crate::http::response::Response;
+use crate::oauth::Parameters;
 use crate::secret;
 use crate::site;
 use crate::users;
 
 const TITLE: &str = "Set up your journal";
 
+/// The fields by which a proxy shows itself. Behind a proxy on this machine that the operator didn't name by
+/// `--public-url`, every browser in the world seems to be on this machine. A proxy that adds none of these can't be
+/// noticed; that is why the link is printed in any case.
+const PROXY_FIELDS: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
 /// Answers `GET /setup` and `POST /setup`.
-pub fn answer(
-    app: &App,
-    origin: &str,
-    head: &Head,
-    body: &mut Body,
-    peer: IpAddr,
-    now: Timestamp,
-    exchange: &mut Exchange,
-) -> Response {
-    oauth::answered(exchange, pages::fault, |exchange| {
-        let posted = head.method() == "POST";
-        let form = match posted {
-            true => Parameters::read(head, body)?,
-            false => Parameters::parse(head.query().unwrap_or("").as_bytes())?,
-        };
-        let already = |exchange: &mut Exchange| {
-            exchange.outcome = Some("set-up-already");
-            page(410, TITLE, Html::markup("<p>This journal is set up already.</p>\n").and(account_link()))
-        };
-        if !users::list(&app.store)?.is_empty() {
-            return Ok(already(exchange));
-        }
-        // Behind a proxy everybody comes from loopback: there only the code counts. One that nobody told us of shows
-        // by the fields that it adds.
-        let code = form.get("code").unwrap_or("");
-        let right = secret::sha256(code.as_bytes()) == secret::sha256(app.setup_code.as_bytes());
-        let forwarded =
-            ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
-        let direct = !forwarded.iter().any(|name| head.fields(name).next().is_some());
-        let local = peer.is_loopback() && direct && !app.site.is_public();
-        if !right && !local {
-            exchange.outcome = Some("setup-code");
-            let why = "The link is not complete. Use the one that the server printed when it started.";
-            return Ok(page(403, TITLE, alert(why)));
-        }
-        let browser = Browser::find(head, origin, &app.store, now)?;
-        let shown = |code: u16, why_not: Option<&str>, email: &str| {
-            let form = Html::all(why_not.map(alert))
-                .then("<p>Nobody is here yet. Who are you?</p>\n<form method=\"post\" action=\"")
-                .then(site::SETUP)
-                .then("\">\n")
-                .and(hidden("form", &browser.form_token(&app.seal, now)))
-                .and(hidden("code", form.get("code").unwrap_or("")))
-                .and(pages::email(email))
-                .and(password("password", "Password (at least 8 characters)", "new-password"))
-                .then("<p><button>Begin</button></p>\n</form>\n");
-            browser.remember(page(code, TITLE, form), origin)
-        };
-        if !posted {
-            return Ok(shown(200, None, ""));
-        }
-        let (email, password) = (form.get("email").unwrap_or(""), form.get("password").unwrap_or(""));
-        if !browser.made(form.get("form"), &app.seal, now) {
-            return Ok(shown(400, Some("This page was open for too long. Please try again."), email));
-        }
-        if let Err(bad) = users::check_email(email).and_then(|()| users::check_password(password)) {
-            return Ok(shown(400, Some(bad.message()), email));
-        }
-        let turn = app.sign_ins.turns.take()?;
-        let first = users::insert_first(&app.store, email, password, now)?;
-        drop(turn);
-        match first {
-            Some(user_id) => {
-                exchange.outcome = Some("set-up");
-                let signed_in = Browser::sign_in(user_id, &app.store, now)?;
-                let body = status("Your journal is ready.")
-                    .then("<p>Give your MCP client this URL, and press Connect:</p>\n<pre>")
-                    .then_text(&format!("{origin}{}", site::MCP))
-                    .then("</pre>\n")
-                    .and(account_link());
-                Ok(signed_in.remember(page(201, TITLE, body), origin))
-            }
-            None => Ok(already(exchange)), // somebody else was faster
-        }
-    })
+pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, PageError> {
+    let Context { app, head, log, .. } = *context;
+    let posted = head.method() == "POST";
+    let form = if posted {
+        Parameters::read(head, body)?
+    } else {
+        Parameters::parse(head.query().unwrap_or("").as_bytes())?
+    };
+    if !users::list(&app.store)?.is_empty() {
+        return Ok(set_up_already(context));
+    }
+    let code = form.get("code").unwrap_or("");
+    if !has_setup_code(context, code) && !is_on_this_machine(context) {
+        log.set_outcome("setup-code");
+        let why = "The link is not complete. Use the one that the server printed when it started.";
+        return Ok(page(403, TITLE, alert(why)));
+    }
+    let session = BrowserSession::find(context)?;
+    let address = form.get("email").unwrap_or("");
+    let form_page = |status: u16, message: Option<&str>| {
+        let form = Html::all(message.map(alert))
+            .then("<p>This journal has no account yet. Choose what you will sign in with.</p>\n")
+            .and(form_to(site::SETUP, &session.form_token(context)))
+            .and(hidden("code", code))
+            // A link could bring an address as well. Filled in, it would make the attacker's address look proposed.
+            .and(email(if posted { address } else { "" }))
+            .and(password("password", "Password (at least 8 characters)", "new-password"))
+            .then("<p><button>Begin</button></p>\n</form>\n");
+        session.remember(context, page(status, TITLE, form))
+    };
+    if !posted {
+        return Ok(form_page(200, None));
+    }
+    let chosen = form.get("password").unwrap_or("");
+    if !session.verify_form_token(context, form.get("form")) {
+        return Ok(form_page(400, Some("This page was open for too long. Please try again.")));
+    }
+    if let Err(bad) = users::check_email(address).and_then(|()| users::check_password(chosen)) {
+        return Ok(form_page(400, Some(&bad.to_string())));
+    }
+    // Hashing takes much memory, here as at the sign-in, so it waits for its permit.
+    let permit = app.sign_ins.queue.take()?;
+    let first = users::insert_first(&app.store, address, chosen, context.now)?;
+    drop(permit);
+    let Some(user_id) = first else {
+        return Ok(set_up_already(context)); // another browser was added since the check above
+    };
+    log.set_outcome("set-up");
+    let signed_in = BrowserSession::sign_in(context, user_id)?;
+    let body = status("Your journal is ready.")
+        .then("<p>Give your MCP client this URL, and press Connect:</p>\n<pre>")
+        .then_text(&format!("{}{}", context.base_url, site::MCP))
+        .then("</pre>\n")
+        .and(account_link());
+    Ok(signed_in.remember(context, page(201, TITLE, body)))
+}
+
+/// Whether the browser brings the code of the printed link. Digests are compared, and not the codes: how long a
+/// comparison of the codes takes could tell how many of the first characters are right.
+fn has_setup_code(context: &Context, code: &str) -> bool {
+    secret::sha256(code.as_bytes()) == secret::sha256(context.app.setup_code.as_bytes())
+}
+
+/// Whether the browser runs on the server's own machine: its person could read the link, or the database, anyway.
+fn is_on_this_machine(context: &Context) -> bool {
+    let is_direct = !PROXY_FIELDS.iter().any(|name| context.head.fields(name).next().is_some());
+    context.peer.is_loopback() && is_direct && !context.app.site.is_public()
+}
+
+/// 410: the page was here and is gone for good.
+fn set_up_already(context: &Context) -> Response {
+    context.log.set_outcome("set-up-already");
+    page(410, TITLE, Html::markup("<p>This journal is set up already.</p>\n").and(account_link()))
 }

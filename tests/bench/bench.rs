@@ -3,6 +3,11 @@
 //!
 //! `EPICME` names another binary than the one cargo built, `BENCH_ENTRIES` the size of the large journal.
 
+#![allow(
+    unreachable_pub,
+    reason = "no other crate uses a benchmark: pub says what a module offers to the others"
+)]
+
 mod load;
 mod process;
 mod reference;
@@ -266,7 +271,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What can't be removed is left for whoever cleans the build directory.
+        // What can't be removed is left in the build directory.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

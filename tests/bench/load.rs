@@ -101,7 +101,7 @@ pub fn run(server: &Process, request: &Request, clients: u64, fresh: bool, until
     let barrier = Barrier::new(clients as usize + 1);
     let client = |number: u64| {
         let opened = Connection::open(server);
-        // Whoever fails must come here too, or the others would wait for ever.
+        // A thread that fails must come here too, or the others would wait for ever.
         barrier.wait();
         let (mut connection, mut bytes, mut random) = (Some(opened?), request.bytes.clone(), 2 * number + 1);
         let start = Instant::now();

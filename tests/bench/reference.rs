@@ -70,13 +70,13 @@ fn accept_and_serve(shared: &Arc<(TcpListener, Work, AtomicUsize)>) {
             thread::spawn(move || accept_and_serve(&shared));
         }
         // A client that hangs up ends its own connection and nothing else.
-        let _ = converse(stream, work);
+        let _ = serve_connection(stream, work);
         waiting.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// Answers one request after another, each with a single write.
-fn converse(mut stream: TcpStream, work: &Work) -> Result<()> {
+fn serve_connection(mut stream: TcpStream, work: &Work) -> Result<()> {
     stream.set_nodelay(true)?;
     let (sender, receiver) = mpsc::channel();
     let mut request = [0; 4096];

@@ -251,7 +251,7 @@ fn veiled(line: &str) -> String {
         if length >= 22 && random {
             veiled += prefix;
             veiled += "…";
-        } else if length == "1800000000".len() && word.bytes().all(|octet| octet.is_ascii_digit()) {
+        } else if length == "1800000000".len() && word.bytes().all(|byte| byte.is_ascii_digit()) {
             veiled += "…";
         } else if length == "2026-07-28T12".len() && word.starts_with("20") && word[10..].starts_with('T') {
             veiled += "…";

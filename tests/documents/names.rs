@@ -1,7 +1,7 @@
 //! What a document names: every link, path and symbol must be there.
 //!
 //! Knows no commands. In backticks, `src/gate.rs` is a path, `tests/gate.rs::refuses_…` a function in that file, and
-//! `gate::admit`, `Rule::NotBearer` or `oauth::token::answer` a symbol: what stands before the last `::` is a room or a
+//! `gate::check_host`, `Check::SchemeIsBearer` or `oauth::token::answer` a symbol: what stands before the last `::` is a room or a
 //! type of the source, what stands behind it is defined there.
 
 use std::fs;
@@ -56,7 +56,7 @@ fn is_path(span: &str) -> bool {
 
 fn is_symbol(span: &str) -> bool {
     let word = |part: &str| {
-        !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
     span.contains("::") && !span.starts_with("std::") && span.split("::").all(word)
 }
@@ -83,11 +83,12 @@ fn look_up(span: &str) -> Result<(), String> {
     let Some((owner, name)) = span.rsplit_once("::").filter(|_| is_symbol(span)) else { return Ok(()) };
     let is_type = |owner: &str| owner.starts_with(|first: char| first.is_ascii_uppercase());
     let last = owner.rsplit("::").next().unwrap_or_default();
-    let defined = match is_type(last) {
-        true => sources().iter().any(|(_, text)| parts_of(text, last).iter().any(|part| defines(part, name))),
-        false => rooms(owner).iter().any(|(path, text)| {
+    let defined = if is_type(last) {
+        sources().iter().any(|(_, text)| parts_of(text, last).iter().any(|part| defines(part, name)))
+    } else {
+        rooms(owner).iter().any(|(path, text)| {
             defines(text, name) || path.with_extension("").ends_with(owner.replace("::", "/") + "/" + name)
-        }),
+        })
     };
     if defined { Ok(()) } else { Err(format!("{owner} defines no {name}")) }
 }
@@ -107,7 +108,7 @@ fn parts_of(text: &str, name: &str) -> Vec<String> {
     let words =
         |line: &str| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name);
     let begins = |line: &str| {
-        let line = line.trim_start_matches("pub ");
+        let line = without_visibility(line);
         ["enum ", "struct ", "trait ", "impl"].iter().any(|kind| line.starts_with(kind)) && words(line)
     };
     let lines: Vec<_> = text.lines().collect();
@@ -117,11 +118,15 @@ fn parts_of(text: &str, name: &str) -> Vec<String> {
         .collect()
 }
 
+fn without_visibility(line: &str) -> &str {
+    ["pub(crate) ", "pub(super) ", "pub "].iter().find_map(|pub_| line.strip_prefix(pub_)).unwrap_or(line)
+}
+
 /// Whether a text defines a name: a function, a type, a constant, a variant or a field.
 fn defines(text: &str, name: &str) -> bool {
     let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_');
     text.lines().map(str::trim_start).any(|line| {
-        let line = line.strip_prefix("pub(super) ").or(line.strip_prefix("pub ")).unwrap_or(line);
+        let line = without_visibility(line);
         let kinds = ["const fn ", "fn ", "struct ", "enum ", "trait ", "const ", "static ", "type "];
         let keyword = kinds.iter().find_map(|kind| line.strip_prefix(kind));
         let named = keyword.and_then(|rest| rest.strip_prefix(name)).is_some_and(ends);
@@ -139,9 +144,10 @@ pub fn sources() -> Vec<(PathBuf, String)> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => found.push((path.clone(), fs::read_to_string(&path).expect("text"))),
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push((path.clone(), fs::read_to_string(&path).expect("text")));
             }
         }
     }

@@ -1,5 +1,5 @@
 // The MCP Inspector in Chromium, as a person uses it: connect, sign in, allow, call tools, read resources, get a
-// prompt, answer before a delete, look at the views; what differs between the eras, in both.
+// prompt, answer before a delete, look at the apps; what differs between the protocol versions, in both kinds.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { freePort } from './ports.mjs'
 const { MCP_URL, PACKAGES, SCRATCH, EMAIL, PASSWORD, TOKEN } = process.env
 const folder = `${PACKAGES}/node_modules/@modelcontextprotocol/inspector`
 
-// The stateless era, chosen by a setting; here with a token, since signing in is the same in both.
+// The stateless protocol version, chosen by a setting; here with a token, since signing in is the same for all.
 const headers = { Authorization: `Bearer ${TOKEN}` }
 const modern = { type: 'streamable-http', url: MCP_URL, protocolEra: 'modern', headers }
 mkdirSync(`${SCRATCH}/.mcp-inspector`)
@@ -230,7 +230,7 @@ await step('a delete asks first', async () => {
 })
 await step('look at the views', () => lookAtViews('inspector-view'))
 
-await step('connect in the stateless era', async () => {
+await step('connect with the stateless version', async () => {
   await page.getByRole('button', { name: 'Disconnect from server' }).click()
   await page.getByRole('switch', { name: 'Connect or disconnect "epicme-modern"' }).press('Space')
   await page.getByText('Connected', { exact: true }).waitFor()

@@ -54,10 +54,10 @@ for (const [index, [revision, { has, and, lacks }]] of Object.entries(revisions)
 
 const { version } = JSON.parse(readFileSync(`${suite}/package.json`))
 console.log(`the tests again, judged by the schemas of conformance ${version}`)
-const tests = readdirSync('tests') // those that talk to a server
-  .filter((file) => file.endsWith('.rs') && /^mod support;/m.test(readFileSync(`tests/${file}`)))
-  .flatMap((file) => ['--test', file.replace('.rs', '')])
-const cargo = spawnSync('cargo', ['test', '--locked', '--no-fail-fast', ...tests], {
+const modules = readdirSync('tests') // those that talk to a server
+  .filter((file) => file.endsWith('.rs') && /^use crate::support::/m.test(readFileSync(`tests/${file}`)))
+  .map((file) => `${file.replace('.rs', '')}::`)
+const cargo = spawnSync('cargo', ['test', '--locked', '--test', 'tests', '--', ...modules], {
   env: { ...process.env, EPICME_MCP_SCHEMAS: folder },
   maxBuffer: 2 ** 28,
   encoding: 'utf8',

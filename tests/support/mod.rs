@@ -3,8 +3,6 @@
 //! `Server::start` is the only way to start a server; `Wire` is the only way to talk to it, and holds every MCP
 //! message that comes back against its revision (see `schema`).
 
-#![allow(dead_code)] // each test file uses a part of this
-
 pub mod events;
 pub mod schema;
 
@@ -134,7 +132,7 @@ impl Server {
     }
 
     /// `http://127.0.0.1:PORT`.
-    pub fn origin(&self) -> String {
+    pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
@@ -142,11 +140,11 @@ impl Server {
         connect(self.address)
     }
 
-    /// Sends octets on a connection of their own and gives the first answer.
+    /// Sends bytes on a connection of their own and gives the first answer.
     #[track_caller]
-    pub fn send(&self, octets: impl AsRef<[u8]>) -> Reply {
+    pub fn send(&self, bytes: impl AsRef<[u8]>) -> Reply {
         let mut wire = self.connect();
-        wire.write(octets);
+        wire.write(bytes);
         wire.reply().expect("an answer")
     }
 
@@ -254,7 +252,7 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A connection, octet by octet.
+/// A connection, byte by byte.
 pub struct Wire {
     pub stream: TcpStream,
     unread: Vec<u8>,
@@ -266,11 +264,11 @@ pub struct Wire {
 
 impl Wire {
     #[track_caller]
-    pub fn write(&mut self, octets: impl AsRef<[u8]>) {
+    pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         // A server that refuses early may have closed: what counts is its answer.
-        let _ = self.stream.write_all(octets.as_ref());
+        let _ = self.stream.write_all(bytes.as_ref());
         if self.in_step {
-            self.unanswered.extend_from_slice(octets.as_ref());
+            self.unanswered.extend_from_slice(bytes.as_ref());
         }
     }
 
@@ -318,19 +316,19 @@ impl Wire {
         }
     }
 
-    /// Whether the server closes the connection without another octet.
+    /// Whether the server closes the connection without another byte.
     #[track_caller]
     pub fn is_closed(&mut self) -> bool {
         self.reply().is_none()
     }
 }
 
-/// A whole request at the start of these octets, and its length.
-fn parse_request(octets: &[u8]) -> Option<(schema::Sent, usize)> {
+/// A whole request at the start of these bytes, and its length.
+fn parse_request(bytes: &[u8]) -> Option<(schema::Sent, usize)> {
     let mut storage = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Request::new(&mut storage);
-    let httparse::Status::Complete(start) = parsed.parse(octets).ok()? else { return None };
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let httparse::Status::Complete(start) = parsed.parse(bytes).ok()? else { return None };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let fields: Vec<_> =
         parsed.headers.iter().map(|field| (field.name.to_owned(), text(field.value))).collect();
     let named = |name: &'static str| fields.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name));
@@ -342,7 +340,7 @@ fn parse_request(octets: &[u8]) -> Option<(schema::Sent, usize)> {
     };
     let line = format!("{} {}", parsed.method?, parsed.path?);
     let end = start.checked_add(length)?;
-    let body = octets.get(start..end)?.to_vec();
+    let body = bytes.get(start..end)?.to_vec();
     Some((schema::Sent { line, fields, body }, end))
 }
 
@@ -355,21 +353,21 @@ pub struct Reply {
 }
 
 impl Reply {
-    fn parse(octets: &[u8], without_body: bool) -> Option<(Reply, usize)> {
+    fn parse(bytes: &[u8], without_body: bool) -> Option<(Reply, usize)> {
         let mut storage = [httparse::EMPTY_HEADER; 64];
         let mut parsed = httparse::Response::new(&mut storage);
-        let length = match parsed.parse(octets).expect("a well-formed answer") {
+        let length = match parsed.parse(bytes).expect("a well-formed answer") {
             httparse::Status::Complete(length) => length,
             httparse::Status::Partial => return None,
         };
-        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).expect("ASCII fields");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("ASCII fields");
         let fields: Vec<_> =
             parsed.headers.iter().map(|field| (field.name.to_owned(), text(field.value))).collect();
         let status = parsed.code.expect("a status");
         let mut reply = Reply { status, fields, body: Vec::new() };
         let announced = reply.field("content-length").map_or(0, |text| text.parse().expect("a number"));
         let body = if without_body || status < 200 { 0 } else { announced };
-        reply.body = octets.get(length..length + body)?.to_vec();
+        reply.body = bytes.get(length..length + body)?.to_vec();
         Some((reply, length + body))
     }
 
@@ -399,7 +397,7 @@ impl Reply {
 pub fn request(method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\n");
     if !fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-        head += "Host: localhost\r\n"; // replaced by whoever cares; see `Client`
+        head += "Host: localhost\r\n"; // tests that depend on it give their own; see `Client`
     }
     for (name, value) in fields {
         head += &format!("{name}: {value}\r\n");
@@ -430,19 +428,19 @@ impl Client {
     /// Posts a body to `/mcp` with the token and these further fields.
     #[track_caller]
     pub fn post(&mut self, fields: &[(&str, &str)], body: &str) -> Reply {
-        self.wire.write(self.octets(fields, body));
+        self.wire.write(self.bytes(fields, body));
         self.wire.reply().expect("an answer")
     }
 
     /// The same on a connection of its own, whose answer is yet to be read.
     pub fn open(&self, fields: &[(&str, &str)], body: &str) -> Wire {
         let mut wire = connect(self.host.parse().expect("an address"));
-        wire.write(self.octets(fields, body));
+        wire.write(self.bytes(fields, body));
         wire
     }
 
     /// A POST to `/mcp` with the token and these further fields.
-    pub fn octets(&self, fields: &[(&str, &str)], body: &str) -> Vec<u8> {
+    pub fn bytes(&self, fields: &[(&str, &str)], body: &str) -> Vec<u8> {
         let authorization = format!("Bearer {}", self.token);
         let own = [
             ("Host", self.host.as_str()),

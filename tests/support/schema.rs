@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
@@ -16,9 +16,9 @@ use super::Reply;
 
 const MODERN: &str = "2026-07-28";
 const OLDEST: &str = "2025-03-26";
-/// The revisions that are reached by `initialize`, newest first.
+/// The versions that are reached by `initialize`, newest first.
 const LEGACY: [&str; 3] = ["2025-11-25", "2025-06-18", OLDEST];
-/// Either key in `_meta` makes a request one of the stateless era.
+/// Either key in `_meta` makes a request one of the stateless version.
 const CLAIMS: [&str; 2] =
     ["io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities"];
 
@@ -277,7 +277,7 @@ impl Judge {
     /// Says what keeps `value` from being what the revision defines under `name`.
     pub fn judge(&self, revision: &str, name: &str, value: &Value) -> Result<(), String> {
         let key = (revision.to_owned(), name.to_owned());
-        let mut compiled = self.compiled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let validator = compiled.entry(key).or_insert_with(|| Arc::new(self.compile(revision, name))).clone();
         drop(compiled);
         let fault = |error: jsonschema::ValidationError| {
@@ -433,7 +433,7 @@ impl Sent {
             Some(version) if LEGACY.contains(&version) => version.to_owned(),
             Some(_) => LEGACY[0].to_owned(),
             None => {
-                let sessions = SESSIONS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
                 let agreed = self.field("mcp-session-id").and_then(|id| sessions.get(id));
                 agreed.cloned().unwrap_or_else(|| OLDEST.to_owned())
             }
@@ -477,7 +477,7 @@ pub fn check_exchange(sent: Option<&Sent>, reply: &Reply) {
         if let (Some(id), Some(agreed)) =
             (reply.field("mcp-session-id"), answer["result"]["protocolVersion"].as_str())
         {
-            let mut sessions = SESSIONS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.insert(id.to_owned(), agreed.to_owned());
         }
         match (&body, &answer) {
@@ -503,9 +503,10 @@ pub fn check_exchange(sent: Option<&Sent>, reply: &Reply) {
 /// Checks one event of the stream that answers `body`.
 #[track_caller]
 pub fn check_event(revision: &str, body: &Value, event: &Value) {
-    match event["method"].is_string() {
-        true => check(revision, None, event),
-        false => check_answer(revision, request(body), event),
+    if event["method"].is_string() {
+        check(revision, None, event);
+    } else {
+        check_answer(revision, request(body), event);
     }
 }
 

@@ -1,18 +1,23 @@
-//! What the tools for entries do.
+//! The tools for entries: from checked arguments to the journal, and from its rows to an answer.
 //!
-//! Knows what [`super`] knows.
+//! Knows no SQL, no sockets and no token, and not how the client asks a person. The type of the context says which
+//! scope a tool has: a function of [`EntriesRead`] is given no journal that it could change.
 
 use serde_json::{Value, json};
 
-use super::{Answer, Desk, Question, ToolError, entry_link, found, tag_link};
+use super::{Answer, Confirmable, Confirmation, ToolContext, ToolError, entry_link, found, tag_link};
 use crate::journal::entries::{self, EntryChange, Filter, NewEntry};
-use crate::journal::{Entry, Fault, Tag, search};
+use crate::journal::{Entry, JournalError, Tag, search};
 use crate::limits;
 use crate::mcp::arguments::Checked;
 use crate::mcp::shapes;
-use crate::mcp::wording;
+use crate::scope::{EntriesRead, EntriesWrite};
+use crate::text;
 
-pub(super) fn create_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
+pub(super) fn create_entry(
+    context: &ToolContext<EntriesWrite>,
+    given: &Checked,
+) -> Result<Answer, ToolError> {
     let new = NewEntry {
         title: given.text("title").unwrap_or_default(),
         content: given.text("content").unwrap_or_default(),
@@ -23,21 +28,23 @@ pub(super) fn create_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolE
         is_favorite: given.flag("isFavorite").unwrap_or(false),
         tag_ids: given.ids("tags"),
     };
-    let entry = entries::create(&desk.journal, new, desk.now)?;
+    let entry = entries::create(&context.journal, new, context.now)?;
     let text = format!("Entry \"{}\" created with ID {}.", entry.title, entry.id);
     Ok(one_entry(Some(text), &entry))
 }
 
-pub(super) fn get_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
+pub(super) fn get_entry(context: &ToolContext<EntriesRead>, given: &Checked) -> Result<Answer, ToolError> {
     let id = given.id("id");
-    let entry = entries::find(&desk.journal, id)?.ok_or(Fault::EntryNotFound(id))?;
+    let entry = entries::find(&context.journal, id)?.ok_or(JournalError::EntryNotFound(id))?;
     Ok(one_entry(None, &entry))
 }
 
-pub(super) fn list_entries(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
+/// The page shows every row in its data, and links the first few alone ([`limits::LINKS_MAX`]): clients show each
+/// link to the person.
+pub(super) fn list_entries(context: &ToolContext<EntriesRead>, given: &Checked) -> Result<Answer, ToolError> {
     let (filter, limit) = (filter(given), given.limit(limits::LIST_PAGE_DEFAULT));
     let cursor = given.text("cursor");
-    let page = entries::list(&desk.journal, &filter, limit, cursor.as_deref())?;
+    let page = entries::list(&context.journal, &filter, limit, cursor.as_deref())?;
     let links = page.items.iter().take(limits::LINKS_MAX);
     Ok(Answer {
         text: Some(found(page.total, page.items.len(), "entries")),
@@ -51,10 +58,13 @@ pub(super) fn list_entries(desk: &Desk, given: &Checked) -> Result<Answer, ToolE
     })
 }
 
-pub(super) fn search_entries(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
+pub(super) fn search_entries(
+    context: &ToolContext<EntriesRead>,
+    given: &Checked,
+) -> Result<Answer, ToolError> {
     let (filter, limit) = (filter(given), given.limit(limits::SEARCH_PAGE_DEFAULT));
     let (query, cursor) = (given.text("query").unwrap_or_default(), given.text("cursor"));
-    let page = search::search(&desk.journal, &query, &filter, limit, cursor.as_deref())?;
+    let page = search::search(&context.journal, &query, &filter, limit, cursor.as_deref())?;
     let links = page.items.iter().take(limits::LINKS_MAX).map(|found| &found.entry);
     Ok(Answer {
         text: Some(found(page.total, page.items.len(), "entries")),
@@ -68,7 +78,10 @@ pub(super) fn search_entries(desk: &Desk, given: &Checked) -> Result<Answer, Too
     })
 }
 
-pub(super) fn update_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
+pub(super) fn update_entry(
+    context: &ToolContext<EntriesWrite>,
+    given: &Checked,
+) -> Result<Answer, ToolError> {
     let change = EntryChange {
         title: given.text("title"),
         content: given.text("content"),
@@ -78,35 +91,52 @@ pub(super) fn update_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolE
         is_private: given.flag("isPrivate"),
         is_favorite: given.flag("isFavorite"),
     };
-    let entry = entries::update(&desk.journal, given.id("id"), change, desk.now)?;
+    let entry = entries::update(&context.journal, given.id("id"), change, context.now)?;
     let text = format!("Entry \"{}\" (ID {}) updated.", entry.title, entry.id);
     Ok(one_entry(Some(text), &entry))
 }
 
-pub(super) fn delete_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
-    let entry = entries::delete(&desk.journal, given.id("id"), desk.shown)?;
+/// The answer holds the entry that was deleted. It can't be read afterwards, and the person may want to know what
+/// it was.
+pub(super) fn delete_entry(
+    context: &ToolContext<EntriesWrite>,
+    given: &Checked,
+) -> Result<Answer, ToolError> {
+    let entry = entries::delete(&context.journal, given.id("id"), context.confirmed)?;
     let text = format!("Entry \"{}\" (ID {}) deleted.", entry.title, entry.id);
     let data = json!({ "success": true, "entry": shapes::entry(&entry) });
     Ok(Answer { data, ..one_entry(Some(text), &entry) })
 }
 
-pub(super) fn ask_before_delete_entry(desk: &Desk, given: &Checked) -> Result<Question, ToolError> {
+/// The question before [`delete_entry`]. Where there is no such entry, nothing is asked.
+///
+/// The title is cleaned for the question and nowhere else. A person decides by this sentence, and a title with
+/// invisible or turning characters could make it read as a question about another entry.
+pub(super) fn confirm_delete_entry(
+    context: &ToolContext<EntriesWrite>,
+    given: &Checked,
+) -> Result<Confirmable, ToolError> {
     let id = given.id("id");
-    let entry = entries::find(&desk.journal, id)?.ok_or(Fault::EntryNotFound(id))?;
-    let title = wording::shown_name(&entry.title);
+    let entry = entries::find_to_confirm(&context.journal, id)?.ok_or(JournalError::EntryNotFound(id))?;
+    let title = text::displayable_name(&entry.title);
     let text =
         format!("Entry \"{}\" (ID {id}) was not deleted: the deletion was not confirmed.", entry.title);
     let data = json!({ "success": false, "entry": shapes::entry(&entry) });
-    Ok(Question {
-        text: format!("Delete the entry \"{title}\" (ID: {id})?"),
-        shown: entry.shown(),
+    Ok(Confirmable {
+        confirmation: Confirmation {
+            text: format!("Delete the entry \"{title}\" (ID: {id})?"),
+            row: entry.digest(),
+        },
         declined: Answer { text: Some(text), links: vec![], data },
     })
 }
 
-pub(super) fn add_tag_to_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
+pub(super) fn add_tag_to_entry(
+    context: &ToolContext<EntriesWrite>,
+    given: &Checked,
+) -> Result<Answer, ToolError> {
     let (entry_id, tag_id) = (given.id("entryId"), given.id("tagId"));
-    let (link, entry, tag) = entries::attach(&desk.journal, entry_id, tag_id, desk.now)?;
+    let (link, entry, tag) = entries::attach(&context.journal, entry_id, tag_id, context.now)?;
     let text = format!(
         "Tag \"{}\" (ID {}) is attached to entry \"{}\" (ID {}).",
         tag.name, tag.id, entry.title, entry.id
@@ -115,9 +145,12 @@ pub(super) fn add_tag_to_entry(desk: &Desk, given: &Checked) -> Result<Answer, T
     Ok(Answer { text: Some(text), links: both_links(&entry, &tag), data })
 }
 
-pub(super) fn remove_tag_from_entry(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
+pub(super) fn remove_tag_from_entry(
+    context: &ToolContext<EntriesWrite>,
+    given: &Checked,
+) -> Result<Answer, ToolError> {
     let (entry_id, tag_id) = (given.id("entryId"), given.id("tagId"));
-    let (removed, entry, tag) = entries::detach(&desk.journal, entry_id, tag_id)?;
+    let (removed, entry, tag) = entries::detach(&context.journal, entry_id, tag_id)?;
     let done = if removed { "was removed from" } else { "was not attached to" };
     let text =
         format!("Tag \"{}\" (ID {}) {done} entry \"{}\" (ID {}).", tag.name, tag.id, entry.title, entry.id);
@@ -125,6 +158,7 @@ pub(super) fn remove_tag_from_entry(desk: &Desk, given: &Checked) -> Result<Answ
     Ok(Answer { text: Some(text), links: both_links(&entry, &tag), data })
 }
 
+/// The filter arguments that `list_entries` and `search_entries` share.
 fn filter(given: &Checked) -> Filter {
     Filter {
         tag_ids: given.ids("tagIds"),

@@ -1,78 +1,67 @@
-//! The tools: what a tool is, how it is described and what it gives; `table` lists them.
+//! The tools: what a tool is, how clients see it, and what the outcome of a call is; `table` lists them.
 //!
-//! Knows no SQL, no sockets and no token. Invariant: a tool runs only with a
-//! [`Permit`](crate::gate::Permit) for the scope in its row, and with arguments that passed the schema in its row.
+//! Knows no SQL, no sockets and no token text. A tool runs only with a [`Permit`](crate::gate::Permit) for the
+//! scope in its entry, and only with arguments that passed the check in its entry.
+//!
+//! To add a tool, write one entry in `table.rs` and one function beside its like in `entries.rs` or `tags.rs`. Its
+//! schema, its scope, its hints and, where it deletes, its question all come from the entry.
 
 mod entries;
 mod table;
 mod tags;
 
+use std::error::Error;
+use std::fmt;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Argument, Checked};
 use super::resources;
-use super::wording;
+use super::{Failure, Mcp};
+use crate::app::App;
 use crate::clock::Timestamp;
-use crate::events::{Consent, Resource};
-use crate::journal::{Fault, Journal, Shown};
-use crate::scope::{Scope, Scopes};
+use crate::events::{ConfirmationAnswer, Resource};
+use crate::ids::{EntryId, TagId};
+use crate::journal::{FilterEnd, Journal, JournalError, RowDigest};
+use crate::scope::{Access, EntriesRead, EntriesWrite, Scopes, TagsRead, TagsWrite, UserRead};
 use crate::store::StoreError;
 
-/// A tool.
-pub struct Tool {
-    /// Its name in `tools/call`.
-    pub name: &'static str,
+/// One entry of the table: all that this server knows of a tool.
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
     title: &'static str,
     about: &'static str,
-    /// The scope that a call needs.
-    scope: Scope,
     effect: Effect,
     arguments: Vec<Argument>,
     output: fn() -> Value,
-    run: Run<Answer>,
-    /// What the person is asked first, where they can be.
-    question: Option<Run<Question>>,
+    work: Work,
 }
 
-/// What a tool does with arguments that fit.
-type Run<T> = fn(&Desk, &Checked) -> Result<T, ToolError>;
-
-/// What a person is asked before a tool runs.
-struct Question {
-    text: String,
-    /// The row that they are asked about.
-    shown: Shown,
-    /// What the tool gives when they don't agree.
-    declined: Answer,
+/// What a tool does, by the scope that it needs.
+///
+/// The scope is stated once, as the variant. The gate checks it, and the functions get a journal of that access
+/// alone. So a tool that changes what its scope doesn't cover doesn't compile. A field `scope: Scope` beside a
+/// function would be shorter, and nothing would keep the two in step.
+enum Work {
+    UserRead(Handler<UserRead>),
+    EntriesRead(Handler<EntriesRead>),
+    EntriesWrite(Handler<EntriesWrite>),
+    TagsRead(Handler<TagsRead>),
+    TagsWrite(Handler<TagsWrite>),
 }
 
-/// How a call stands with the person.
-#[derive(Clone, Copy)]
-pub enum Standing {
-    /// The tool doesn't ask; or they can't be asked, and the operator doesn't demand it.
-    NotAsked,
-    /// They are to be asked.
-    ToBeAsked,
-    /// They have answered, about a row that said this.
-    Answered(Consent, Shown),
+struct Handler<A> {
+    run: Run<A, Answer>,
+    /// Writes the question that the person answers before the tool runs, where the client can ask them.
+    confirm: Option<Run<A, Confirmable>>,
 }
 
-/// What a call comes to.
-pub enum Outcome {
-    /// The `CallToolResult`.
-    Result(Value),
-    /// The person has to answer this first.
-    Ask {
-        /// The question.
-        text: String,
-        /// The row that it is about.
-        shown: Shown,
-    },
-}
+/// A function that works with arguments that passed the check.
+type Run<A, T> = fn(&ToolContext<A>, &Checked) -> Result<T, ToolError>;
 
-/// What a tool does to the journal, for the hints that hosts decide by (`ToolAnnotations`).
+/// What a tool does to the journal. It becomes the hints by which a host decides what it shows to the person before
+/// it calls the tool (2025-11-25 schema, ToolAnnotations). They are hints only: the gate doesn't read them.
 enum Effect {
     Reads,
     Adds,
@@ -81,18 +70,52 @@ enum Effect {
 }
 
 /// What a tool works with.
-pub struct Desk<'a> {
-    /// The journal of whoever called.
-    pub journal: Journal<'a>,
-    /// What the token may be used for.
-    pub scopes: Scopes,
-    /// The time of the request.
-    pub now: Timestamp,
-    /// What the person was shown when they agreed; `None` where nobody was asked.
-    pub shown: Option<Shown>,
+struct ToolContext<'a, A> {
+    /// The caller's journal.
+    journal: Journal<'a, A>,
+    /// The scopes of the caller's token, for `whoami` to show. They open nothing: the journal is opened already.
+    scopes: Scopes,
+    now: Timestamp,
+    /// The digest of the row that the person was shown when they agreed; `None` where they were not asked.
+    confirmed: Option<RowDigest>,
 }
 
-/// What a tool gives: a sentence for people, links, and the data.
+/// The question that a person answers before a delete.
+pub(crate) struct Confirmation {
+    pub(crate) text: String,
+    /// The digest of the row that the question is about. The person agrees to this row, and not to what it may be
+    /// later.
+    pub(crate) row: RowDigest,
+}
+
+/// The question before a tool runs, and the answer of the tool where the person says no. Both are made from the
+/// same row.
+struct Confirmable {
+    confirmation: Confirmation,
+    declined: Answer,
+}
+
+/// How far a call has come with the person's agreement.
+#[derive(Clone, Copy)]
+pub(crate) enum ConfirmationState {
+    /// The tool needs no agreement; or the client can't ask the person, and the operator doesn't demand it.
+    NotAsked,
+    /// The person is to be asked.
+    ToBeAsked,
+    /// The person has answered the question about the row that had this digest.
+    Answered(ConfirmationAnswer, RowDigest),
+}
+
+/// The outcome of a call.
+pub(crate) enum CallOutcome {
+    /// The `CallToolResult`.
+    Result(Value),
+    /// The person has to answer this question first.
+    Ask(Confirmation),
+}
+
+/// What a tool gives. The text is a sentence for people, the links lead to the rows as resources, and the data is
+/// what `outputSchema` describes.
 struct Answer {
     text: Option<String>,
     links: Vec<Value>,
@@ -100,31 +123,107 @@ struct Answer {
 }
 
 /// Why a tool gives nothing.
-pub enum ToolError {
-    /// A sentence that the model can act on; it becomes a result with `isError`.
-    Told(String),
+#[derive(Debug)]
+pub(crate) enum ToolError {
+    /// The call can't be done as it is. The sentence says what the model can do about it. It becomes a result with
+    /// `isError`, which clients hand to the model; an error of the protocol stays in the client's program (2025-11-25
+    /// tools, Error Handling).
+    Rejected(String),
     /// The row has changed since the person was asked about it.
     Changed,
-    /// The database failed; the client learns that much and no more.
+    /// The database failed. The client learns no more than that.
     Store(StoreError),
 }
 
+impl fmt::Display for ToolError {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            ToolError::Rejected(text) => out.write_str(text),
+            ToolError::Changed => out.write_str(&explain(&JournalError::Changed)),
+            ToolError::Store(error) => error.fmt(out),
+        }
+    }
+}
+
+impl Error for ToolError {}
+
+impl From<StoreError> for ToolError {
+    fn from(error: StoreError) -> ToolError {
+        ToolError::Store(error)
+    }
+}
+
+impl From<JournalError> for ToolError {
+    fn from(error: JournalError) -> ToolError {
+        match error {
+            JournalError::Changed => ToolError::Changed,
+            JournalError::Store(StoreError::TooSlow) => ToolError::Rejected(TOO_SLOW.to_owned()),
+            JournalError::Store(error) => ToolError::Store(error),
+            error => ToolError::Rejected(explain(&error)),
+        }
+    }
+}
+
 /// Every tool, in the order in which clients see them.
-pub static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(table::table);
+pub(crate) static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(table::table);
 
 /// The tool of this name.
-pub fn find(name: &str) -> Option<&'static Tool> {
+pub(crate) fn find(name: &str) -> Option<&'static Tool> {
     TOOLS.iter().find(|tool| tool.name == name)
+}
+
+/// A tool that the gate has permitted to a caller. It can be run after the caller's request is gone, and more than
+/// once: while a person is asked, the row that they are asked about may change, and then the tool writes the next
+/// question.
+pub(crate) struct PermittedTool {
+    pub(crate) name: &'static str,
+    /// Whether the person must be asked before the tool runs, where the client can ask them.
+    pub(crate) needs_confirmation: bool,
+    run: Box<Call>,
+}
+
+type Call = dyn Fn(&App, Map<String, Value>, ConfirmationState) -> Result<CallOutcome, StoreError>;
+
+impl PermittedTool {
+    /// Runs the tool, or gives the question that the person has to answer first. A wrong argument or a missing row
+    /// is a result too, which the model can read and mend. Only a failing database is an error.
+    pub(crate) fn call(
+        &self,
+        app: &App,
+        given: Map<String, Value>,
+        state: ConfirmationState,
+    ) -> Result<CallOutcome, StoreError> {
+        (self.run)(app, given, state)
+    }
 }
 
 impl Tool {
     /// The scopes that a call needs.
-    pub fn needs(&self) -> Scopes {
-        Scopes::of(&[self.scope])
+    pub(crate) fn scopes(&self) -> Scopes {
+        match &self.work {
+            Work::UserRead(_) => UserRead::SCOPES,
+            Work::EntriesRead(_) => EntriesRead::SCOPES,
+            Work::EntriesWrite(_) => EntriesWrite::SCOPES,
+            Work::TagsRead(_) => TagsRead::SCOPES,
+            Work::TagsWrite(_) => TagsWrite::SCOPES,
+        }
+    }
+
+    /// Has the gate check that the caller has the tool's scope.
+    pub(crate) fn permit(&'static self, mcp: &Mcp) -> Result<PermittedTool, Failure> {
+        match &self.work {
+            Work::UserRead(handler) => handler.permit(self, mcp),
+            Work::EntriesRead(handler) => handler.permit(self, mcp),
+            Work::EntriesWrite(handler) => handler.permit(self, mcp),
+            Work::TagsRead(handler) => handler.permit(self, mcp),
+            Work::TagsWrite(handler) => handler.permit(self, mcp),
+        }
     }
 
     /// The tool as `tools/list` shows it.
-    pub fn describe(&self) -> Value {
+    pub(crate) fn describe(&self) -> Value {
+        // All of them are stated. The default for what isn't stated is the worst case (a tool that destroys and
+        // reaches beyond the server), and a host would ask the person before each reading.
         let (read_only, destructive, idempotent) = match self.effect {
             Effect::Reads => (true, false, true),
             Effect::Adds => (false, false, false),
@@ -143,94 +242,122 @@ impl Tool {
             },
         })
     }
+}
 
-    /// Whether the person is asked first, where they can be.
-    pub fn asks(&self) -> bool {
-        self.question.is_some()
+/// `A` is the scope of the tool. Here alone its permit, its journal and its functions meet.
+impl<A: Access> Handler<A> {
+    fn permit(&'static self, tool: &'static Tool, mcp: &Mcp) -> Result<PermittedTool, Failure> {
+        let permit = mcp.permit::<A>(tool.name)?;
+        let (scopes, now) = (mcp.caller.holder().scopes, mcp.context.now);
+        let run = move |app: &App, given, state| {
+            let context = ToolContext { journal: app.journal(permit), scopes, now, confirmed: None };
+            let checked = arguments::read(&tool.arguments, given).map_err(|mistakes| {
+                ToolError::Rejected(format!("Invalid arguments for {}: {mistakes}", tool.name))
+            });
+            match checked.and_then(|given| self.call(&context, &given, state)) {
+                Ok(outcome) => Ok(outcome),
+                Err(ToolError::Store(error)) => Err(error),
+                Err(error) => Ok(CallOutcome::Result(error_result(&error.to_string()))),
+            }
+        };
+        Ok(PermittedTool { name: tool.name, needs_confirmation: self.confirm.is_some(), run: Box::new(run) })
     }
 
-    /// Runs the tool, or says what the person has to answer first. A wrong argument or a missing row is a result too,
-    /// which the model can read. Only a failing database is an error.
-    pub fn call(
+    /// Decides, by the person's agreement, between running the tool and asking.
+    ///
+    /// A no runs nothing and is a result, not an error: the person has decided, and a model that reads an error
+    /// would try again.
+    fn call(
         &self,
-        desk: &Desk,
-        given: Map<String, Value>,
-        standing: Standing,
-    ) -> Result<Outcome, StoreError> {
-        let checked = arguments::read(&self.arguments, given)
-            .map_err(|faults| ToolError::Told(format!("Invalid arguments for {}: {faults}", self.name)));
-        let outcome = checked.and_then(|given| match (self.question, standing) {
-            (None, _) | (_, Standing::NotAsked) => (self.run)(desk, &given).map(Answer::outcome),
-            (Some(question), Standing::ToBeAsked) => question(desk, &given).map(Question::outcome),
-            (Some(question), Standing::Answered(Consent::No, _)) => {
-                question(desk, &given).map(|question| question.declined.outcome())
+        context: &ToolContext<A>,
+        given: &Checked,
+        state: ConfirmationState,
+    ) -> Result<CallOutcome, ToolError> {
+        match (self.confirm, state) {
+            (None, _) | (_, ConfirmationState::NotAsked) => (self.run)(context, given).map(Answer::outcome),
+            (Some(confirm), ConfirmationState::ToBeAsked) => confirm(context, given).map(Confirmable::ask),
+            (Some(confirm), ConfirmationState::Answered(ConfirmationAnswer::No, _)) => {
+                confirm(context, given).map(|question| question.declined.outcome())
             }
-            // Looked at where it is deleted, in the same transaction: a row that has changed is asked about anew.
-            (Some(question), Standing::Answered(Consent::Yes, shown)) => {
-                match (self.run)(&Desk { shown: Some(shown), ..*desk }, &given) {
-                    Err(ToolError::Changed) => question(desk, &given).map(Question::outcome),
+            // The journal compares the digest in the transaction that deletes the row: a check before it would
+            // leave a moment in which the row could change. A row that has changed isn't the one that the person
+            // agreed to, so they are asked about it anew.
+            (Some(confirm), ConfirmationState::Answered(ConfirmationAnswer::Yes, row)) => {
+                match (self.run)(&ToolContext { confirmed: Some(row), ..*context }, given) {
+                    Err(ToolError::Changed) => confirm(context, given).map(Confirmable::ask),
                     done => done.map(Answer::outcome),
                 }
             }
-        });
-        match outcome {
-            Ok(outcome) => Ok(outcome),
-            Err(ToolError::Store(error)) => Err(error),
-            Err(ToolError::Told(text)) => Ok(Outcome::Result(told(&text))),
-            Err(ToolError::Changed) => Ok(Outcome::Result(told(&wording::fault(&Fault::Changed)))),
         }
     }
 }
 
-impl Question {
-    fn outcome(self) -> Outcome {
-        Outcome::Ask { text: self.text, shown: self.shown }
+impl Confirmable {
+    fn ask(self) -> CallOutcome {
+        CallOutcome::Ask(self.confirmation)
     }
 }
 
 impl Answer {
-    /// The `CallToolResult`.
-    fn outcome(self) -> Outcome {
+    /// The `CallToolResult`. The data stands in it twice, since older clients read the text blocks alone
+    /// (2025-11-25 tools, Structured Content).
+    fn outcome(self) -> CallOutcome {
         let Answer { text, links, data } = self;
         let block = |text: String| json!({ "type": "text", "text": text });
-        let json = block(data.to_string()); // for clients that don't read structuredContent
+        let json = block(data.to_string());
         let content: Vec<_> = text.map(block).into_iter().chain(links).chain([json]).collect();
-        Outcome::Result(json!({ "content": content, "structuredContent": data }))
+        CallOutcome::Result(json!({ "content": content, "structuredContent": data }))
     }
 }
 
-/// A `CallToolResult` that tells the model what is wrong.
-pub fn told(text: &str) -> Value {
+/// A `CallToolResult` that tells the model what is wrong (2025-11-25 tools, Error Handling). It has no structured
+/// content, which the output schema describes for a success only.
+pub(crate) fn error_result(text: &str) -> Value {
     json!({ "content": [{ "type": "text", "text": text }], "isError": true })
 }
 
-impl From<StoreError> for ToolError {
-    fn from(error: StoreError) -> ToolError {
-        ToolError::Store(error)
-    }
-}
+const TOO_SLOW: &str =
+    "This took too long. Ask for less: fewer or longer words, narrower filters, a smaller page.";
 
-impl From<Fault> for ToolError {
-    fn from(fault: Fault) -> ToolError {
-        match fault {
-            Fault::Changed => ToolError::Changed,
-            Fault::Store(StoreError::TooSlow) => ToolError::Told(wording::TOO_SLOW.to_owned()),
-            Fault::Store(error) => ToolError::Store(error),
-            fault => ToolError::Told(wording::fault(&fault)),
+/// An error of the journal, and what the model can do next. The journal knows no tool and no argument, so the second
+/// sentence is written here, in the names that clients see.
+pub(crate) fn explain(error: &JournalError) -> String {
+    let next = match error {
+        JournalError::EntryNotFound(_) => "list_entries and search_entries show the entries there are.",
+        JournalError::TagNotFound(_) => "list_tags shows the tags there are.",
+        JournalError::TagNameTaken { .. } => "Use that one, or choose another name.",
+        JournalError::TagsFull => "Delete one that you don't need.",
+        JournalError::TooManyTags => "Remove one first.",
+        JournalError::BadDate { end: FilterEnd::From, .. } => "from must be a date or date-time that exists.",
+        JournalError::BadDate { end: FilterEnd::To, .. } => "to must be a date or date-time that exists.",
+        JournalError::BadCursor => {
+            "cursor must be the nextCursor of a call with the same filters; leave it out to start from the beginning."
         }
-    }
+        JournalError::EmptyQuery => {
+            "query must contain a word to search for; list_entries lists the entries without one."
+        }
+        JournalError::OnlyExclusions => "query must contain a word that is not excluded.",
+        JournalError::TooManyTerms => "Leave some of them out of query.",
+        JournalError::Changed | JournalError::Store(_) => "Try again.",
+    };
+    format!("{error} {next}")
 }
 
+/// Says how many rows there are, and how many of them the page shows: a model that reads only the page would take
+/// it for all there is.
 fn found(total: i64, shown: usize, what: &str) -> String {
     let found = format!("Found {total} {what}.");
     if shown as i64 == total { found } else { format!("{found} This page shows {shown} of them.") }
 }
 
-fn entry_link(id: i64, title: &str, modified: Timestamp) -> Value {
+// Links to rows as resources (2025-11-25 tools, Resource Links). A client can read the row again by the URI, or
+// subscribe to it.
+
+fn entry_link(id: EntryId, title: &str, modified: Timestamp) -> Value {
     link(Resource::Entry(id), title, format!("Journal Entry: \"{title}\""), modified)
 }
 
-fn tag_link(id: i64, name: &str, modified: Timestamp) -> Value {
+fn tag_link(id: TagId, name: &str, modified: Timestamp) -> Value {
     link(Resource::Tag(id), name, format!("Tag: \"{name}\""), modified)
 }
 

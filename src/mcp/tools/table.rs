@@ -1,15 +1,19 @@
-//! The table of tools: a row for each, with what it needs, takes, gives and does.
+//! The table of tools: one entry for each, with the scope that it needs, its arguments, its output and its effect.
 //!
-//! Knows what [`super`] knows. The order is the order in which clients see them.
+//! Knows no SQL, no sockets and no token. Clients see the tools in the order of this table.
+//!
+//! Every sentence here is read by a model, which decides by it whether to call the tool and with which arguments.
+//! So a sentence says what the tool does, in words that a person would use for it, and each limit stands in the
+//! schema.
 
-use super::{Effect, Tool, entries, tags};
+use super::{Effect, Handler, Tool, Work, entries, tags};
 use crate::limits;
 use crate::mcp::arguments::{Argument, Kind};
 use crate::mcp::shapes;
-use crate::scope::Scope;
 
-/// Every tool.
 pub(super) fn table() -> Vec<Tool> {
+    // Arguments that several tools take are written once: two wordings of one thing would make a model look for a
+    // difference.
     let id = || Argument::required("id", Kind::Id, "The id, as a list or search shows it.");
     let entry_id = || Argument::required("entryId", Kind::Id, "The entry's id.");
     let tag_id = || Argument::required("tagId", Kind::Id, "The tag's id.");
@@ -18,6 +22,8 @@ pub(super) fn table() -> Vec<Tool> {
     let label = Kind::Text { min: 0, max: limits::LABEL_TEXT_CHARS_MAX };
     let tag_name = Kind::Name { max: limits::TAG_NAME_CHARS_MAX };
     let tag_description = Kind::Text { min: 0, max: limits::TAG_DESCRIPTION_CHARS_MAX };
+    // A list and a search take the same filters. Every one of them narrows, so a filter that is left out hides
+    // nothing.
     let filters = vec![
         Argument::optional("tagIds", Kind::Ids, "Only entries with these tags."),
         Argument::optional(
@@ -25,14 +31,10 @@ pub(super) fn table() -> Vec<Tool> {
             Kind::Choice(&["any", "all"]),
             "Whether any of tagIds is enough, or all are needed.",
         ),
-        Argument::optional(
-            "from",
-            Kind::Moment,
-            "Only entries made at or after this date (UTC) or date-time.",
-        ),
+        Argument::optional("from", Kind::Date, "Only entries made at or after this date (UTC) or date-time."),
         Argument::optional(
             "to",
-            Kind::Moment,
+            Kind::Date,
             "Only entries made at or before this date-time, or the end of this date (UTC).",
         ),
         Argument::optional("mood", label.clone(), "Only entries with exactly this mood, in any case."),
@@ -59,20 +61,17 @@ pub(super) fn table() -> Vec<Tool> {
             name: "whoami",
             title: "Who Am I",
             about: "Say whose journal this is and what this client may do with it.",
-            scope: Scope::UserRead,
             effect: Effect::Reads,
             arguments: vec![],
             output: || {
                 shapes::object([("user", shapes::user_schema()), ("scopes", shapes::array(shapes::text()))])
             },
-            run: tags::whoami,
-            question: None,
+            work: Work::UserRead(Handler { run: tags::whoami, confirm: None }),
         },
         Tool {
             name: "create_entry",
             title: "Create Entry",
             about: "Write a new journal entry, with tags that exist already.",
-            scope: Scope::EntriesWrite,
             effect: Effect::Adds,
             arguments: vec![
                 Argument::required("title", title.clone(), "A short title."),
@@ -89,36 +88,30 @@ pub(super) fn table() -> Vec<Tool> {
                 Argument::optional("tags", Kind::Ids, "The ids of tags to attach, from list_tags."),
             ],
             output: || shapes::object([("entry", shapes::entry_schema())]),
-            run: entries::create_entry,
-            question: None,
+            work: Work::EntriesWrite(Handler { run: entries::create_entry, confirm: None }),
         },
         Tool {
             name: "get_entry",
             title: "Get Entry",
             about: "Read one journal entry with its tags.",
-            scope: Scope::EntriesRead,
             effect: Effect::Reads,
             arguments: vec![id()],
             output: || shapes::object([("entry", shapes::entry_schema())]),
-            run: entries::get_entry,
-            question: None,
+            work: Work::EntriesRead(Handler { run: entries::get_entry, confirm: None }),
         },
         Tool {
             name: "list_entries",
             title: "List Entries",
             about: "List journal entries, newest first, all of them or those that pass every filter given.",
-            scope: Scope::EntriesRead,
             effect: Effect::Reads,
             arguments: [filters.clone(), page(limits::LIST_PAGE_MAX, limits::LIST_PAGE_DEFAULT)].concat(),
             output: || shapes::page_schema("entries", shapes::entry_item_schema()),
-            run: entries::list_entries,
-            question: None,
+            work: Work::EntriesRead(Handler { run: entries::list_entries, confirm: None }),
         },
         Tool {
             name: "search_entries",
             title: "Search Entries",
             about: "Find journal entries by their words, best match first, with the place where each matched.",
-            scope: Scope::EntriesRead,
             effect: Effect::Reads,
             arguments: [
                 vec![Argument::required("query", Kind::Text { min: 1, max: limits::QUERY_CHARS_MAX }, query)],
@@ -127,14 +120,12 @@ pub(super) fn table() -> Vec<Tool> {
             ]
             .concat(),
             output: || shapes::page_schema("entries", shapes::found_schema()),
-            run: entries::search_entries,
-            question: None,
+            work: Work::EntriesRead(Handler { run: entries::search_entries, confirm: None }),
         },
         Tool {
             name: "update_entry",
             title: "Update Entry",
             about: "Change fields of a journal entry: what is left out stays, null clears.",
-            scope: Scope::EntriesWrite,
             effect: Effect::Changes,
             arguments: vec![
                 id(),
@@ -147,61 +138,54 @@ pub(super) fn table() -> Vec<Tool> {
                 Argument::optional("isFavorite", Kind::Flag(None), "Label it a favorite (1) or not (0)."),
             ],
             output: || shapes::object([("entry", shapes::entry_schema())]),
-            run: entries::update_entry,
-            question: None,
+            work: Work::EntriesWrite(Handler { run: entries::update_entry, confirm: None }),
         },
         Tool {
             name: "delete_entry",
             title: "Delete Entry",
             about: "Delete a journal entry for good.",
-            scope: Scope::EntriesWrite,
             effect: Effect::Deletes,
             arguments: vec![id()],
             output: || shapes::object([("success", shapes::boolean()), ("entry", shapes::entry_schema())]),
-            run: entries::delete_entry,
-            question: Some(entries::ask_before_delete_entry),
+            work: Work::EntriesWrite(Handler {
+                run: entries::delete_entry,
+                confirm: Some(entries::confirm_delete_entry),
+            }),
         },
         Tool {
             name: "create_tag",
             title: "Create Tag",
             about: "Make a new tag, to be attached to entries.",
-            scope: Scope::TagsWrite,
             effect: Effect::Adds,
             arguments: vec![
                 Argument::required("name", tag_name.clone(), "A name that no other tag has."),
                 Argument::optional("description", tag_description.clone(), "What the tag is for."),
             ],
             output: || shapes::object([("tag", shapes::tag_schema())]),
-            run: tags::create_tag,
-            question: None,
+            work: Work::TagsWrite(Handler { run: tags::create_tag, confirm: None }),
         },
         Tool {
             name: "get_tag",
             title: "Get Tag",
             about: "Read one tag.",
-            scope: Scope::TagsRead,
             effect: Effect::Reads,
             arguments: vec![id()],
             output: || shapes::object([("tag", shapes::tag_schema())]),
-            run: tags::get_tag,
-            question: None,
+            work: Work::TagsRead(Handler { run: tags::get_tag, confirm: None }),
         },
         Tool {
             name: "list_tags",
             title: "List Tags",
             about: "List the tags by name, with the number of entries that have each.",
-            scope: Scope::TagsRead,
             effect: Effect::Reads,
             arguments: page(limits::TAG_PAGE_MAX, limits::TAG_PAGE_DEFAULT),
             output: || shapes::page_schema("tags", shapes::tag_item_schema()),
-            run: tags::list_tags,
-            question: None,
+            work: Work::TagsRead(Handler { run: tags::list_tags, confirm: None }),
         },
         Tool {
             name: "update_tag",
             title: "Update Tag",
             about: "Change a tag's name or description: what is left out stays, null clears the description.",
-            scope: Scope::TagsWrite,
             effect: Effect::Changes,
             arguments: vec![
                 id(),
@@ -209,43 +193,38 @@ pub(super) fn table() -> Vec<Tool> {
                 Argument::nullable("description", tag_description, "What the tag is for."),
             ],
             output: || shapes::object([("tag", shapes::tag_schema())]),
-            run: tags::update_tag,
-            question: None,
+            work: Work::TagsWrite(Handler { run: tags::update_tag, confirm: None }),
         },
         Tool {
             name: "delete_tag",
             title: "Delete Tag",
             about: "Delete a tag for good. The entries that had it stay.",
-            scope: Scope::TagsWrite,
             effect: Effect::Deletes,
             arguments: vec![id()],
             output: || shapes::object([("success", shapes::boolean()), ("tag", shapes::tag_schema())]),
-            run: tags::delete_tag,
-            question: Some(tags::ask_before_delete_tag),
+            work: Work::TagsWrite(Handler { run: tags::delete_tag, confirm: Some(tags::confirm_delete_tag) }),
         },
         Tool {
             name: "add_tag_to_entry",
             title: "Add Tag to Entry",
             about: "Attach a tag to an entry. Doing it twice changes nothing.",
-            scope: Scope::EntriesWrite,
             effect: Effect::Changes,
             arguments: vec![entry_id(), tag_id()],
             output: || {
                 shapes::object([("success", shapes::boolean()), ("entryTag", shapes::entry_tag_schema())])
             },
-            run: entries::add_tag_to_entry,
-            question: None,
+            work: Work::EntriesWrite(Handler { run: entries::add_tag_to_entry, confirm: None }),
         },
         Tool {
+            // Marked as deleting, though neither row is deleted: the link between them is, and a host may ask about
+            // that.
             name: "remove_tag_from_entry",
             title: "Remove Tag from Entry",
             about: "Detach a tag from an entry. Neither is deleted.",
-            scope: Scope::EntriesWrite,
             effect: Effect::Deletes,
             arguments: vec![entry_id(), tag_id()],
             output: || shapes::object([("success", shapes::boolean()), ("removed", shapes::boolean())]),
-            run: entries::remove_tag_from_entry,
-            question: None,
+            work: Work::EntriesWrite(Handler { run: entries::remove_tag_from_entry, confirm: None }),
         },
     ]
 }

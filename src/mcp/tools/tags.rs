@@ -1,41 +1,43 @@
-//! What the tools for tags do, and `whoami`.
+//! The tools for tags, and `whoami`: from checked arguments to the journal, and from its rows to an answer.
 //!
-//! Knows what [`super`] knows.
+//! Knows no SQL, no sockets and no token, and not how the client asks a person.
 
 use serde_json::json;
 
-use super::{Answer, Desk, Question, ToolError, found, tag_link};
-use crate::journal::{Fault, Tag, tags};
+use super::{Answer, Confirmable, Confirmation, ToolContext, ToolError, found, tag_link};
+use crate::journal::{JournalError, Tag, tags};
 use crate::limits;
 use crate::mcp::arguments::Checked;
 use crate::mcp::shapes;
-use crate::mcp::wording;
-use crate::scope::Scope;
+use crate::scope::{Scope, TagsRead, TagsWrite, UserRead};
+use crate::text;
 use crate::users;
 
-pub(super) fn whoami(desk: &Desk, _: &Checked) -> Result<Answer, ToolError> {
-    let user = users::find_own(desk.journal.store, &desk.journal.permit)?;
-    let user = user.ok_or_else(|| ToolError::Told("This account no longer exists.".to_owned()))?;
-    let scopes: Vec<_> = desk.scopes.iter().map(Scope::name).collect();
+/// Says which account this is and what the token may be used for. A model that knows its scopes needn't try a call
+/// to find out that it can't write.
+pub(super) fn whoami(context: &ToolContext<UserRead>, _: &Checked) -> Result<Answer, ToolError> {
+    let user = users::find(context.journal.store, context.journal.permit.user_id())?;
+    let user = user.ok_or_else(|| ToolError::Rejected("This account no longer exists.".to_owned()))?;
+    let scopes: Vec<_> = context.scopes.iter().map(Scope::name).collect();
     Ok(Answer { text: None, links: vec![], data: json!({ "user": shapes::user(&user), "scopes": scopes }) })
 }
 
-pub(super) fn create_tag(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
+pub(super) fn create_tag(context: &ToolContext<TagsWrite>, given: &Checked) -> Result<Answer, ToolError> {
     let (name, description) = (given.text("name").unwrap_or_default(), given.text("description"));
-    let tag = tags::create(&desk.journal, name, description, desk.now)?;
+    let tag = tags::create(&context.journal, name, description, context.now)?;
     let text = format!("Tag \"{}\" created with ID {}.", tag.name, tag.id);
     Ok(one_tag(Some(text), &tag))
 }
 
-pub(super) fn get_tag(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
+pub(super) fn get_tag(context: &ToolContext<TagsRead>, given: &Checked) -> Result<Answer, ToolError> {
     let id = given.id("id");
-    let tag = tags::find(&desk.journal, id)?.ok_or(Fault::TagNotFound(id))?;
+    let tag = tags::find(&context.journal, id)?.ok_or(JournalError::TagNotFound(id))?;
     Ok(one_tag(None, &tag))
 }
 
-pub(super) fn list_tags(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
+pub(super) fn list_tags(context: &ToolContext<TagsRead>, given: &Checked) -> Result<Answer, ToolError> {
     let (limit, cursor) = (given.limit(limits::TAG_PAGE_DEFAULT), given.text("cursor"));
-    let page = tags::list(&desk.journal, "tags", limit, cursor.as_deref())?;
+    let page = tags::list(&context.journal, "tags", limit, cursor.as_deref())?;
     Ok(Answer {
         text: Some(found(page.total, page.items.len(), "tags")),
         links: page
@@ -53,24 +55,30 @@ pub(super) fn list_tags(desk: &Desk, given: &Checked) -> Result<Answer, ToolErro
     })
 }
 
-pub(super) fn update_tag(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
+pub(super) fn update_tag(context: &ToolContext<TagsWrite>, given: &Checked) -> Result<Answer, ToolError> {
     let (name, description) = (given.text("name"), given.nullable_text("description"));
-    let tag = tags::update(&desk.journal, given.id("id"), name, description, desk.now)?;
+    let tag = tags::update(&context.journal, given.id("id"), name, description, context.now)?;
     let text = format!("Tag \"{}\" (ID {}) updated.", tag.name, tag.id);
     Ok(one_tag(Some(text), &tag))
 }
 
-pub(super) fn delete_tag(desk: &Desk, given: &Checked) -> Result<Answer, ToolError> {
-    let tag = tags::delete(&desk.journal, given.id("id"), desk.shown)?;
+pub(super) fn delete_tag(context: &ToolContext<TagsWrite>, given: &Checked) -> Result<Answer, ToolError> {
+    let tag = tags::delete(&context.journal, given.id("id"), context.confirmed)?;
     let text = format!("Tag \"{}\" (ID {}) deleted.", tag.name, tag.id);
     let data = json!({ "success": true, "tag": shapes::tag(&tag) });
     Ok(Answer { data, ..one_tag(Some(text), &tag) })
 }
 
-pub(super) fn ask_before_delete_tag(desk: &Desk, given: &Checked) -> Result<Question, ToolError> {
+/// The question before [`delete_tag`]. It says how many entries lose the tag, because a person sees the tag's name
+/// alone and can't know that. The number is part of the row's digest: if it changes, the question is another one.
+pub(super) fn confirm_delete_tag(
+    context: &ToolContext<TagsWrite>,
+    given: &Checked,
+) -> Result<Confirmable, ToolError> {
     let id = given.id("id");
-    let (tag, entry_count) = tags::find_counted(&desk.journal, id)?.ok_or(Fault::TagNotFound(id))?;
-    let name = wording::shown_name(&tag.name);
+    let (tag, entry_count) =
+        tags::find_to_confirm(&context.journal, id)?.ok_or(JournalError::TagNotFound(id))?;
+    let name = text::displayable_name(&tag.name);
     let lose = match entry_count {
         0 => "No entry has it.".to_owned(),
         1 => "1 entry loses it; the entry stays.".to_owned(),
@@ -78,9 +86,11 @@ pub(super) fn ask_before_delete_tag(desk: &Desk, given: &Checked) -> Result<Ques
     };
     let text = format!("Tag \"{}\" (ID {id}) was not deleted: the deletion was not confirmed.", tag.name);
     let data = json!({ "success": false, "tag": shapes::tag(&tag) });
-    Ok(Question {
-        text: format!("Delete the tag \"{name}\" (ID: {id})? {lose}"),
-        shown: tag.shown(entry_count),
+    Ok(Confirmable {
+        confirmation: Confirmation {
+            text: format!("Delete the tag \"{name}\" (ID: {id})? {lose}"),
+            row: tag.digest(entry_count),
+        },
         declined: Answer { data, ..one_tag(Some(text), &tag) },
     })
 }

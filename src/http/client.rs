@@ -1,0 +1,341 @@
+//! One request to another server, over TCP as it is: bytes out, an [`Answer`] in.
+//!
+//! Knows no paths, no JSON and no TLS, resolves no name and follows no redirect. Invariant: whatever the other server
+//! sends or holds back, a request ends by its deadline and keeps no more bytes than its bounds allow.
+//!
+//! What it doesn't do is what keeps it safe. A URL that another server names may lead anywhere: a client that
+//! resolves names and follows redirects can be sent to services that only this machine reaches (server-side request
+//! forgery). Here the caller gives the address, and a redirect is an answer like any other. TLS would mean a crate
+//! larger than this program; a proxy on this machine does it instead.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::message::{self, Framing, MessageError, MessageReader};
+use crate::limits;
+
+/// A request to send. The caller makes sure that its parts are free of control bytes: a line end in one of them would
+/// start a field that the caller didn't write.
+pub(crate) struct Request<'a> {
+    /// Where the connection goes. `host` says whom the request is for, and a forwarding proxy may stand between: so
+    /// the two are given apart, and neither is derived from the other.
+    pub(crate) address: SocketAddr,
+    pub(crate) method: &'a str,
+    pub(crate) host: &'a str,
+    /// Path and query.
+    pub(crate) target: &'a str,
+    /// Fields beside those that every request has.
+    pub(crate) fields: &'a [(&'a str, &'a str)],
+    /// If it is empty, the request has no body and no `Content-Length`.
+    pub(crate) body: &'a [u8],
+}
+
+/// What an answer may cost. There is no default: each caller knows how long its own caller waits.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    /// For everything from the connection on. One deadline for the whole: a timeout for each read would let a server
+    /// that sends a byte now and then hold the caller forever.
+    pub(crate) deadline: Duration,
+    /// Bytes of the body; with `None` it isn't read at all.
+    pub(crate) body_bytes_max: Option<usize>,
+}
+
+/// An answer: its head, and the body if the caller wanted it and it came whole.
+pub(crate) struct Answer {
+    /// The status code, never 1xx.
+    pub(crate) status: u16,
+    /// The body, or why it isn't there although the head is. The head of such an answer still counts: `epicme doctor`
+    /// judges it.
+    pub(crate) body: Result<Vec<u8>, ClientError>,
+    fields: Vec<(String, Vec<u8>)>,
+}
+
+impl Answer {
+    /// The values of every field of this name, in order.
+    pub(crate) fn fields(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let named = self.fields.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.as_slice())
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ClientError {
+    /// Nothing accepts connections at the address.
+    Refused,
+    /// The attempt to connect was not answered within the deadline: packets are dropped on the way.
+    Silent,
+    /// The answer didn't come within the deadline.
+    Slow,
+    /// The connection ended before the answer did.
+    Gone,
+    /// The answer isn't HTTP/1.
+    Malformed,
+    /// A line of the head ends without CR (RFC 9112 §2.2).
+    LineEnd,
+    /// The end of the body isn't said, or is said in two ways (RFC 9112 §6.3).
+    Framing,
+    /// The head has more than [`limits::FIELDS_MAX`] fields.
+    TooManyFields,
+    /// The answer is larger than its bounds.
+    TooLarge,
+}
+
+impl ClientError {
+    /// What went wrong, as the end of a sentence that begins with "the answer".
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            ClientError::Refused => "doesn't come: no connection is accepted",
+            ClientError::Silent => "doesn't come: the connection isn't answered in time",
+            ClientError::Slow => "takes too long",
+            ClientError::Gone => "ends before it is whole",
+            ClientError::Malformed => "is not HTTP/1.1 as RFC 9112 defines it",
+            ClientError::LineEnd => "has a line that ends with LF alone, not with CR LF",
+            ClientError::Framing => "has no one end: look at its Content-Length and Transfer-Encoding",
+            ClientError::TooManyFields => "has more header fields than some clients read",
+            ClientError::TooLarge => "is too large",
+        }
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        write!(out, "the answer {}", self.message())
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+impl From<MessageError> for ClientError {
+    fn from(error: MessageError) -> ClientError {
+        match error {
+            MessageError::Timeout => ClientError::Slow,
+            MessageError::Gone => ClientError::Gone,
+            MessageError::ChunkLineEnd | MessageError::ChunkMalformed => ClientError::Malformed,
+            MessageError::ExtensionTooLarge | MessageError::BodyTooLarge => ClientError::TooLarge,
+        }
+    }
+}
+
+/// Sends one request on a connection of its own and reads the answer. A larger client would keep connections open
+/// between requests; requests are rare here, and a kept connection may be closed by the other side just as it is used
+/// again.
+#[inline(never)] // speed doesn't matter to its callers, the size of the program does
+pub(crate) fn send(request: &Request, bounds: Bounds) -> Result<Answer, ClientError> {
+    let Request { address, method, host, target, fields, body } = request;
+    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    for (name, value) in *fields {
+        head += &format!("{name}: {value}\r\n");
+    }
+    if !body.is_empty() {
+        head += &format!("Content-Length: {}\r\n", body.len());
+    }
+    head += "\r\n";
+
+    let deadline = Instant::now() + bounds.deadline;
+    let mut stream = connect(address, bounds.deadline)?;
+    stream.set_write_timeout(Some(left(deadline)?)).map_err(|_| ClientError::Gone)?;
+    // A failed write is no failure yet: a server that refuses early closes before it has read everything, and its
+    // answer is what counts. If there is none, the read finds that out.
+    let _ = stream.write_all(&[head.as_bytes(), body].concat());
+    let mut reader = MessageReader::new(DeadlineStream { stream, deadline });
+    read_answer(&mut reader, bounds.body_bytes_max)
+}
+
+/// Whether connections are accepted at this address. The connection is closed at once, and nothing is sent.
+pub(crate) fn reach(address: SocketAddr, deadline: Duration) -> Result<(), ClientError> {
+    connect(&address, deadline).map(drop)
+}
+
+fn connect(address: &SocketAddr, deadline: Duration) -> Result<TcpStream, ClientError> {
+    TcpStream::connect_timeout(address, deadline).map_err(|error| unconnected(error.kind()))
+}
+
+/// Silence differs from a refusal: a firewall drops packets, while an address where nothing listens says so at once.
+fn unconnected(kind: io::ErrorKind) -> ClientError {
+    if kind == io::ErrorKind::TimedOut { ClientError::Silent } else { ClientError::Refused }
+}
+
+/// The time until `deadline`, never zero: to the kernel a timeout of zero means none at all.
+fn left(deadline: Instant) -> Result<Duration, ClientError> {
+    deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()).ok_or(ClientError::Slow)
+}
+
+/// A connection whose reads all end by one deadline.
+struct DeadlineStream {
+    stream: TcpStream,
+    deadline: Instant,
+}
+
+impl Read for DeadlineStream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        // The socket's own timeout begins anew with each read, so each read is given only what is left.
+        let left = left(self.deadline).map_err(|_| io::ErrorKind::TimedOut)?;
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.read(into)
+    }
+}
+
+fn read_answer<S: Read>(
+    reader: &mut MessageReader<S>,
+    body_bytes_max: Option<usize>,
+) -> Result<Answer, ClientError> {
+    let mut answer = loop {
+        match read_head(reader)? {
+            informational if informational.status < 200 => {} // RFC 9110 §15.2: the answer is yet to come
+            answer => break answer,
+        }
+    };
+    // Checked whether the body is read or not: other clients refuse such an answer before they look at anything else,
+    // and `epicme doctor` must find what they find.
+    let framing = framing(&answer)?;
+    if let Some(bytes_max) = body_bytes_max {
+        // Trailers, if any, are left on the connection, which isn't used again.
+        answer.body = reader.read_body(framing, bytes_max).map_err(ClientError::from);
+    }
+    Ok(answer)
+}
+
+fn read_head<S: Read>(reader: &mut MessageReader<S>) -> Result<Answer, ClientError> {
+    let mut seen = 0;
+    loop {
+        // The first bytes are parsed even without a line end: a server that speaks another protocol shows it in them,
+        // and may not send a line end at all.
+        if (seen == 0 || reader.has_line_end_after(seen))
+            && let Some((answer, length)) = parse_head(reader.unused())?
+        {
+            reader.consume(length);
+            return Ok(answer);
+        }
+        seen = reader.unused().len();
+        if seen > limits::ANSWER_HEAD_BYTES_MAX {
+            return Err(ClientError::TooLarge);
+        }
+        reader.fill()?;
+    }
+}
+
+/// The head at the start of `bytes` and its length; `None` when its end isn't there yet. What httparse leaves open is
+/// checked here: the line ends, and the first digit of the status.
+fn parse_head(bytes: &[u8]) -> Result<Option<(Answer, usize)>, ClientError> {
+    let mut storage = [httparse::EMPTY_HEADER; limits::FIELDS_MAX];
+    let mut parsed = httparse::Response::new(&mut storage);
+    let length = match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(ClientError::TooManyFields),
+        Err(_) => return Err(ClientError::Malformed),
+    };
+    if !message::ends_lines_with_crlf(&bytes[..length]) {
+        return Err(ClientError::LineEnd);
+    }
+    if length > limits::ANSWER_HEAD_BYTES_MAX {
+        return Err(ClientError::TooLarge);
+    }
+    // RFC 9110 §15: three digits, of which the first is 1 to 5. httparse takes any three.
+    let status = parsed.code.filter(|code| (100..600).contains(code)).ok_or(ClientError::Malformed)?;
+    let fields = parsed.headers.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect();
+    Ok(Some((Answer { status, fields, body: Ok(Vec::new()) }, length)))
+}
+
+/// How the body ends (RFC 9112 §6.3), in the answer to any method but HEAD. What could be read in two ways is
+/// refused.
+fn framing(answer: &Answer) -> Result<Framing, ClientError> {
+    let codings: Vec<_> = answer.fields("transfer-encoding").collect();
+    let lengths: Vec<_> = answer.fields("content-length").collect();
+    match (&codings[..], &lengths[..]) {
+        // These two have no body, even if a field gives the length of the one that a 200 would have had.
+        _ if matches!(answer.status, 204 | 304) => Ok(Framing::Length(0)),
+        ([], []) => Ok(Framing::UntilClose),
+        ([coding], []) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+        ([], [length]) if !length.is_empty() && length.iter().all(u8::is_ascii_digit) => {
+            let length = std::str::from_utf8(length).ok().and_then(|digits| digits.parse().ok());
+            Ok(Framing::Length(length.unwrap_or(u64::MAX))) // too many digits: too large
+        }
+        _ => Err(ClientError::Framing), // also a length twice, though the same: some clients refuse that
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bytes<'o>(&'o [u8]);
+
+    impl Read for Bytes<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let into = &mut into[..1]; // byte by byte, so that every cut is tried
+            self.0.read(into)
+        }
+    }
+
+    /// Reads an answer with a body of at most 10 bytes.
+    #[track_caller]
+    fn check(bytes: &str, expected: Result<(u16, Result<&str, ClientError>), ClientError>) {
+        let read = read_answer(&mut MessageReader::new(Bytes(bytes.as_bytes())), Some(10))
+            .map(|answer| (answer.status, answer.body.map(|body| String::from_utf8(body).expect("ASCII"))));
+        assert_eq!(read, expected.map(|(status, body)| (status, body.map(str::to_owned))), "{bytes}");
+    }
+
+    #[test]
+    fn finds_the_end_of_each_kind_of_answer() {
+        check("HTTP/1.1 200 OK\r\n\r\nabc", Ok((200, Ok("abc"))));
+        check("HTTP/1.0 200 OK\r\nX: y\r\n\r\n", Ok((200, Ok(""))));
+        check("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabc", Ok((200, Ok("ab"))));
+        check("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc", Ok((200, Err(ClientError::Gone))));
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n";
+        check(&format!("{chunked}2;x=y\r\nab\r\nA\r\n"), Ok((200, Err(ClientError::TooLarge))));
+        check(&format!("{chunked}2\r\nab\r\n3\r\ncde\r\n0\r\nX: y\r\n\r\n"), Ok((200, Ok("abcde"))));
+        check(&format!("{chunked}2\r\nabc\r\n0\r\n\r\n"), Ok((200, Err(ClientError::Malformed))));
+        check(&format!("{chunked}x\r\n"), Ok((200, Err(ClientError::Malformed))));
+        check(&format!("{chunked}2\r\nab"), Ok((200, Err(ClientError::Gone))));
+        check("HTTP/1.1 204 No Content\r\n\r\n", Ok((204, Ok(""))));
+        check("HTTP/1.1 103 Early\r\nX: y\r\n\r\nHTTP/1.1 401 No\r\n\r\n", Ok((401, Ok(""))));
+    }
+
+    #[test]
+    fn refuses_what_is_too_large_or_can_be_read_in_two_ways() {
+        check("HTTP/1.1 200 OK\r\n\r\n12345678901", Ok((200, Err(ClientError::TooLarge))));
+        check("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n", Ok((200, Err(ClientError::TooLarge))));
+        let endless = "9".repeat(30);
+        check(
+            &format!("HTTP/1.1 200 OK\r\nContent-Length: {endless}\r\n\r\n"),
+            Ok((200, Err(ClientError::TooLarge))),
+        );
+        for fields in [
+            "Content-Length: 1\r\nContent-Length: 1",
+            "Content-Length: 1, 1",
+            "Content-Length: +1",
+            "Content-Length: 1\r\nTransfer-Encoding: chunked",
+            "Transfer-Encoding: gzip",
+        ] {
+            check(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\nabc"), Err(ClientError::Framing));
+        }
+        check("HTTP/1.1 200 OK\nX: y\r\n\r\n", Err(ClientError::LineEnd));
+        check("HTTP/1.1 200 OK\r\nX: y\n\r\n", Err(ClientError::LineEnd));
+        check("HTTP/1.1 200 OK\r\nX: y\r\n\n", Err(ClientError::LineEnd));
+        check("", Err(ClientError::Gone));
+        check("HTTP/1.1 200", Err(ClientError::Gone));
+        check("SSH-2.0-OpenSSH\r\n", Err(ClientError::Malformed));
+        check("HTTP/1.1 099 Low\r\n\r\n", Err(ClientError::Malformed));
+        let long = "x".repeat(limits::ANSWER_HEAD_BYTES_MAX);
+        check(&format!("HTTP/1.1 200 OK\r\nX: {long}\r\n\r\n"), Err(ClientError::TooLarge));
+        let many = "X: y\r\n".repeat(limits::FIELDS_MAX + 1);
+        check(&format!("HTTP/1.1 200 OK\r\n{many}\r\n"), Err(ClientError::TooManyFields));
+    }
+
+    #[test]
+    fn checks_the_framing_of_a_body_that_it_leaves() {
+        let bytes = b"HTTP/1.1 401 No\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n";
+        let read = read_answer(&mut MessageReader::new(Bytes(bytes)), None);
+        assert_eq!(read.map(|answer| answer.status), Err(ClientError::Framing));
+    }
+
+    #[test]
+    fn tells_a_refused_connection_from_one_that_is_not_answered() {
+        assert_eq!(unconnected(io::ErrorKind::ConnectionRefused), ClientError::Refused);
+        assert_eq!(unconnected(io::ErrorKind::TimedOut), ClientError::Silent);
+    }
+}

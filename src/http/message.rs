@@ -1,0 +1,367 @@
+//! What requests and responses share as HTTP/1.1 messages (RFC 9112): the buffer that they are read into, the line
+//! ends of a head, and a body by its length, in chunks or until the connection closes.
+//!
+//! Knows no field name and no socket, and not which of the two kinds it reads: `request/` and `client` decide how the
+//! body of their message ends, and what becomes of trailers. Invariant: nothing is allocated for a length that was
+//! only announced, and every read is bounded by a limit of its caller.
+//!
+//! TCP carries bytes and no messages, so each receiver finds the end of a message by itself. Two receivers of the
+//! same bytes, a proxy and this server, must find the same end: else the rest of one message becomes the start of
+//! another for one of them, and an attacker can hide a request in it (request smuggling, RFC 9112 §11.2). Therefore
+//! this file refuses whatever the grammar doesn't allow, and some things that it allows but that receivers are known
+//! to read differently.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use crate::limits;
+
+/// How the receiver finds the end of a body (RFC 9112 §6.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Framing {
+    /// This many bytes follow.
+    Length(u64),
+    /// Chunks follow; the one of size 0 is the last.
+    Chunked,
+    /// Everything follows until the sender closes the connection. Only a response can end so: a client that closed
+    /// its side after a request could as well have broken down in the middle of it.
+    UntilClose,
+}
+
+impl Framing {
+    /// Refuses a length past the limit as soon as it is announced, before the first byte of the body is read: the
+    /// sender may then still be waiting for `100 Continue`, and is spared the upload.
+    pub(crate) fn check_announced(self, bytes_max: usize) -> Result<(), MessageError> {
+        match self {
+            Framing::Length(length) if length > bytes_max as u64 => Err(MessageError::BodyTooLarge),
+            _ => Ok(()), // how long the others are shows only while they are read
+        }
+    }
+}
+
+/// Why a message can't be read to its end. The server turns it into a `BadRequest`, the client into a `ClientError`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MessageError {
+    /// The time for this part of the message is over.
+    Timeout,
+    /// The sender ended or broke the connection.
+    Gone,
+    /// A chunk-size line ends with LF alone (RFC 9112 §2.2).
+    ChunkLineEnd,
+    /// A chunk-size line breaks the grammar, or no CRLF follows a chunk's data (RFC 9112 §7.1).
+    ChunkMalformed,
+    /// The chunk extensions are past [`limits::CHUNK_EXTENSION_BYTES_MAX`].
+    ExtensionTooLarge,
+    /// The body is past the limit that the caller gave.
+    BodyTooLarge,
+}
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str(match self {
+            MessageError::Timeout => "the message took too long to arrive",
+            MessageError::Gone => "the connection ended before the message did",
+            MessageError::ChunkLineEnd => "a chunk-size line must end with CR LF",
+            MessageError::ChunkMalformed => "a chunk is malformed",
+            MessageError::ExtensionTooLarge => "the chunk extensions are too large",
+            MessageError::BodyTooLarge => "the body is too large",
+        })
+    }
+}
+
+impl std::error::Error for MessageError {}
+
+/// Reads messages from one connection, one after the other.
+///
+/// A read brings what has arrived, which may end in the middle of a line or reach into the next message. So
+/// everything goes through one buffer: `start..end` of it is what was read and not used yet. `std::io::BufReader`
+/// would not do, because a head is parsed as one slice: while its end is missing, more must be read behind the part
+/// that is there.
+///
+/// The source keeps the deadlines: its `read` fails with [`io::ErrorKind::TimedOut`] or [`io::ErrorKind::WouldBlock`]
+/// when the time for the present part of the message is over.
+pub(crate) struct MessageReader<S> {
+    source: S,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl<S: Read> MessageReader<S> {
+    pub(crate) fn new(source: S) -> MessageReader<S> {
+        MessageReader { source, buffer: Vec::new(), start: 0, end: 0 }
+    }
+
+    pub(crate) fn source(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// What was read and not used yet.
+    pub(crate) fn unused(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Uses up the first `length` bytes of [`MessageReader::unused`].
+    pub(crate) fn consume(&mut self, length: usize) {
+        self.start += length;
+        debug_assert!(self.start <= self.end, "only bytes that have arrived can be used");
+    }
+
+    /// Whether a line ends behind the first `seen` unused bytes. A head can only end where a line does, and the
+    /// parser starts at its first byte each time: a caller that parsed after every read would do quadratic work for a
+    /// sender that sends its head byte by byte.
+    pub(crate) fn has_line_end_after(&self, seen: usize) -> bool {
+        let unused = self.unused();
+        unused[seen.min(unused.len())..].contains(&b'\n')
+    }
+
+    /// Gives back a buffer that a large message has left behind. An idle connection may wait for long, and thousands
+    /// of them would otherwise keep the memory of their largest request.
+    pub(crate) fn shrink_idle_buffer(&mut self) {
+        debug_assert!(self.unused().is_empty(), "unused bytes would be lost");
+        if self.buffer.len() > limits::IDLE_BUFFER_BYTES_MAX {
+            self.buffer = Vec::new();
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Reads once more from the source, behind what is unused. There is always room, so `Ok` means that at least one
+    /// byte has arrived; the callers bound how large the buffer becomes, since only they know what they are reading.
+    pub(crate) fn fill(&mut self) -> Result<(), MessageError> {
+        // Used bytes are dropped only here, once for each read, and not with each `consume`: moving the rest costs
+        // time.
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.buffer.len() - self.end < limits::READ_BYTES / 2 {
+            self.buffer.resize(self.end + limits::READ_BYTES, 0);
+        }
+        loop {
+            match self.source.read(&mut self.buffer[self.end..]) {
+                Ok(0) => return Err(MessageError::Gone),
+                Ok(count) => {
+                    self.end += count;
+                    return Ok(());
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {} // by a signal: nothing is lost
+                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => return Err(MessageError::Timeout),
+                    _ => return Err(MessageError::Gone), // a reset, mostly: the sender has gone as if it had closed
+                },
+            }
+        }
+    }
+
+    /// Reads a whole body of at most `bytes_max` bytes of content. Trailers behind the last chunk stay unread.
+    ///
+    /// The body comes back in one piece and never as a stream: its readers parse JSON or a form, which needs all of
+    /// it, and the limits are small enough to keep it.
+    pub(crate) fn read_body(&mut self, framing: Framing, bytes_max: usize) -> Result<Vec<u8>, MessageError> {
+        framing.check_announced(bytes_max)?;
+        match framing {
+            Framing::Length(length) => {
+                let mut body = Vec::new();
+                self.take(length, &mut body)?;
+                Ok(body)
+            }
+            Framing::Chunked => self.read_chunks(bytes_max),
+            Framing::UntilClose => self.read_until_close(bytes_max),
+        }
+    }
+
+    /// Moves the next `length` bytes to the end of `body`, which grows only as they arrive. If it were allocated at
+    /// once, every connection could take the limit's memory by announcing a length and sending nothing.
+    fn take(&mut self, length: u64, body: &mut Vec<u8>) -> Result<(), MessageError> {
+        let mut left = usize::try_from(length).map_err(|_| MessageError::BodyTooLarge)?;
+        loop {
+            let unused = self.unused();
+            let part = &unused[..left.min(unused.len())];
+            body.extend_from_slice(part);
+            let count = part.len();
+            self.consume(count);
+            left -= count;
+            if left == 0 {
+                return Ok(());
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Reads chunks up to and with the size line of the last one (RFC 9112 §7.1):
+    ///
+    /// ```text
+    /// 5;name=value\r\n     size in hexadecimal, and extensions, which are ignored (§7.1.1)
+    /// hello\r\n            that many bytes, and a line end that isn't counted
+    /// 0\r\n                the last chunk; trailers follow
+    /// ```
+    fn read_chunks(&mut self, bytes_max: usize) -> Result<Vec<u8>, MessageError> {
+        let mut body = Vec::new();
+        let mut extension_bytes = 0;
+        loop {
+            let (size, extension) = self.read_chunk_line()?;
+            // Counted over the whole body: extensions carry no content, so `bytes_max` doesn't bound them. RFC 9112
+            // §7.1.1 asks for such a limit; a body of one-byte chunks could otherwise carry any amount of them.
+            extension_bytes += extension;
+            if extension_bytes > limits::CHUNK_EXTENSION_BYTES_MAX {
+                return Err(MessageError::ExtensionTooLarge);
+            }
+            if size == 0 {
+                return Ok(body);
+            }
+            // Subtracted, not added: a size near `u64::MAX` would make the sum wrap around to a small number.
+            if size > (bytes_max - body.len()) as u64 {
+                return Err(MessageError::BodyTooLarge);
+            }
+            self.take(size, &mut body)?;
+            // A receiver that skipped two bytes without a look would accept a chunk whose data is longer than its
+            // size.
+            let mut end = Vec::new();
+            self.take(2, &mut end)?;
+            if end != b"\r\n" {
+                return Err(MessageError::ChunkMalformed);
+            }
+        }
+    }
+
+    /// The size of the next chunk, and how many bytes of extension its line has.
+    fn read_chunk_line(&mut self) -> Result<(u64, usize), MessageError> {
+        loop {
+            let unused = self.unused();
+            if let Some(end) = unused.iter().position(|byte| *byte == b'\n') {
+                let line = unused[..end].strip_suffix(b"\r").ok_or(MessageError::ChunkLineEnd)?;
+                let parsed = parse_chunk_line(line).ok_or(MessageError::ChunkMalformed)?;
+                self.consume(end + 1);
+                return Ok(parsed);
+            }
+            // No line end, in more bytes than the longest line has that would be accepted.
+            if unused.len() > limits::CHUNK_EXTENSION_BYTES_MAX + CHUNK_SIZE_DIGITS_MAX + "\r".len() {
+                return Err(MessageError::ExtensionTooLarge);
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Reads until the sender closes. A connection that broke looks the same as one that was closed, so a body read
+    /// this way may be cut off unnoticed (RFC 9112 §8); its reader must be able to find that out from the content.
+    fn read_until_close(&mut self, bytes_max: usize) -> Result<Vec<u8>, MessageError> {
+        loop {
+            if self.unused().len() > bytes_max {
+                return Err(MessageError::BodyTooLarge);
+            }
+            match self.fill() {
+                Ok(()) => {}
+                Err(MessageError::Gone) => {
+                    let body = self.unused().to_vec();
+                    self.consume(body.len());
+                    return Ok(body);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Whether every line of a head or trailer section ends with CRLF. RFC 9112 §2.2 allows a receiver to take a bare LF
+/// for a line's end, and httparse does. A proxy in front of the server, or another client of the same response, may
+/// not: then the two see different fields in the same bytes, and a request can be smuggled past the one that sees
+/// fewer.
+pub(crate) fn ends_lines_with_crlf(section: &[u8]) -> bool {
+    let mut line_ends = section.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    line_ends.all(|(at, _)| at > 0 && section[at - 1] == b'\r')
+}
+
+/// As many hexadecimal digits as a `u64` has. More would overflow, and a receiver that lets the number wrap around
+/// sees another chunk; RFC 9112 §7.1 warns of that.
+const CHUNK_SIZE_DIGITS_MAX: usize = 16;
+
+/// The size in a chunk-size line, and how many bytes of extension follow it; `None` where the line breaks the
+/// grammar. Stricter than the grammar in one point: no white space behind the size, because receivers differ over it.
+fn parse_chunk_line(line: &[u8]) -> Option<(u64, usize)> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let (size, extension) = line.split_at(digits);
+    if !(1..=CHUNK_SIZE_DIGITS_MAX).contains(&digits) {
+        return None;
+    }
+    // A CR in the middle of an extension ends the line for some receivers, so no control byte but the tab may be
+    // there.
+    let visible = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t');
+    let extension_fits = extension.is_empty() || extension[0] == b';' && extension.iter().all(visible);
+    // `from_str_radix` alone would take "+5"; the digits were counted above, so no sign is left.
+    let size = u64::from_str_radix(std::str::from_utf8(size).ok()?, 16).ok()?;
+    extension_fits.then_some((size, extension.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives so many of the bytes with each read.
+    struct Pieces<'b>(&'b [u8], usize);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let count = self.1.min(into.len());
+            self.0.read(&mut into[..count])
+        }
+    }
+
+    /// Reads a body of at most 10 bytes from these bytes, in large pieces and byte by byte.
+    #[track_caller]
+    fn check(bytes: &str, framing: Framing, expected: Result<&str, MessageError>) {
+        for piece in [usize::MAX, 1] {
+            let body = MessageReader::new(Pieces(bytes.as_bytes(), piece)).read_body(framing, 10);
+            let body = body.map(|body| String::from_utf8(body).expect("ASCII"));
+            assert_eq!(body, expected.map(str::to_owned), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn reads_a_body_up_to_its_limit_however_it_ends() {
+        let ten = "1234567890";
+        for framing in [Framing::Length(10), Framing::UntilClose] {
+            check(ten, framing, Ok(ten));
+        }
+        check("abc", Framing::Length(2), Ok("ab"));
+        check("", Framing::Length(0), Ok(""));
+        check("", Framing::UntilClose, Ok(""));
+        check("a\r\n1234567890\r\n0\r\n", Framing::Chunked, Ok(ten));
+        check("3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n", Framing::Chunked, Ok("abcde"));
+        check("0\r\n", Framing::Chunked, Ok(""));
+        check(ten, Framing::Length(11), Err(MessageError::BodyTooLarge));
+        check("12345678901", Framing::UntilClose, Err(MessageError::BodyTooLarge));
+        check("b\r\n12345678901\r\n0\r\n", Framing::Chunked, Err(MessageError::BodyTooLarge));
+        check("a\r\n1234567890\r\n1\r\na\r\n", Framing::Chunked, Err(MessageError::BodyTooLarge));
+    }
+
+    #[test]
+    fn refuses_chunks_that_can_be_read_in_two_ways() {
+        check("3\nabc\r\n0\r\n", Framing::Chunked, Err(MessageError::ChunkLineEnd));
+        for malformed in ["", " 3", "3 ", "+3", "0x3", "3;\x00", "-1", "00000000000000003", "3,x"] {
+            let bytes = format!("{malformed}\r\nabc\r\n0\r\n");
+            check(&bytes, Framing::Chunked, Err(MessageError::ChunkMalformed));
+        }
+        check("3\r\nabcd\r\n0\r\n", Framing::Chunked, Err(MessageError::ChunkMalformed));
+        check("3\r\nabc", Framing::Chunked, Err(MessageError::Gone));
+        check("3\r\nab", Framing::Length(7), Err(MessageError::Gone));
+    }
+
+    #[test]
+    fn counts_the_extensions_of_all_chunks_together() {
+        let half = "x".repeat(limits::CHUNK_EXTENSION_BYTES_MAX / 2 - 1);
+        let two = |more: &str| format!("1;{half}\r\na\r\n0;{half}{more}\r\n");
+        check(&two(""), Framing::Chunked, Ok("a"));
+        check(&two("x"), Framing::Chunked, Err(MessageError::ExtensionTooLarge));
+    }
+
+    #[test]
+    fn finds_every_line_end_without_its_cr() {
+        for good in ["", "a: b\r\n\r\n", "\r\n", "a\rb\r\n"] {
+            assert!(ends_lines_with_crlf(good.as_bytes()), "{good:?}");
+        }
+        for bad in ["\n", "a: b\n\r\n", "a: b\r\n\n", "a: b\r\nc: d\ne: f\r\n\r\n"] {
+            assert!(!ends_lines_with_crlf(bad.as_bytes()), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The wire view: one request as `serve --explain` shows it, for people or for programs.
+//!
+//! Knows no bodies and no database. Invariant: no secret is shown, and nothing that a client sent can move the cursor
+//! or end a line: a credential is cut to its prefix, a query to the names in it, and every other value passes
+//! `shown`.
+//!
+//! ```text
+//! 2026-07-28T09:30:00Z 127.0.0.1                    when, and from where
+//! > POST /mcp                                       the request, and the fields that decide something
+//! > Authorization: Bearer em_at_Abc…
+//!   ok  the token has not expired  not_expired  …   each check that was made, with its clause
+//!   NO  the token's audience is …  audience_is_ours …
+//! < 401 Unauthorized                                the response, and the fields that a client goes by
+//! < WWW-Authenticate: Bearer realm="EpicMe", …
+//! ```
+//!
+//! What may be shown is listed by name, and everything else is left out. The other way round, a list of secrets to
+//! hide, fails with the first secret that its author didn't think of: a client that puts its token into
+//! `Mcp-Session-Id`.
+
+use serde_json::{Value, json};
+
+use super::{Arrival, OAuthRefusal, RequestLog};
+use crate::check::Check;
+use crate::http::WWW_AUTHENTICATE;
+use crate::http::request::Head;
+use crate::http::response::Response;
+use crate::limits;
+use crate::secret::TOKEN_PREFIX;
+use crate::stderr::{CUT, View, shown};
+
+/// The fields of a request that some decision of this server depends on.
+const REQUEST_FIELDS: [&str; 10] = [
+    "Origin",
+    "Authorization",
+    "Content-Type",
+    "Accept",
+    "MCP-Protocol-Version",
+    "Mcp-Method",
+    "Mcp-Name",
+    "Mcp-Session-Id",
+    "Access-Control-Request-Method",
+    "Access-Control-Request-Headers",
+];
+/// The fields of a response that a client goes by.
+const RESPONSE_FIELDS: [&str; 7] = [
+    WWW_AUTHENTICATE,
+    "Content-Type",
+    "Location",
+    "Allow",
+    "Retry-After",
+    "Mcp-Session-Id",
+    "Access-Control-Allow-Origin",
+];
+
+/// Draws one request in place of its line in the log. There is no head where none could be read: what such a request
+/// holds is unknown, so nothing of it is shown.
+pub(super) fn draw(
+    view: View,
+    arrival: Arrival,
+    head: Option<&Head>,
+    response: &Response,
+    log: &RequestLog,
+) -> String {
+    match view {
+        View::Text => as_text(arrival, head, response, log),
+        View::Json => as_json(arrival, head, response, log).to_string(),
+    }
+}
+
+/// The view for people. Every line begins with what it is: `>` sent, `<` answered, `ok` and `NO` checked, `--` else.
+fn as_text(arrival: Arrival, head: Option<&Head>, response: &Response, log: &RequestLog) -> String {
+    let mut lines = vec![format!("{} {}", arrival.now.iso8601(), arrival.peer)];
+    match head {
+        None => lines.push("> (no request that can be read)".to_owned()),
+        Some(head) => {
+            let query = query_names(head.query());
+            let names: Vec<_> = query.iter().map(|name| format!("{name}={CUT}")).collect();
+            let query = if query.is_empty() { String::new() } else { format!("?{}", names.join("&")) };
+            lines.push(format!("> {} {}{query}", shown(head.method()), shown(head.path())));
+            lines.extend(
+                request_fields(head)
+                    .iter()
+                    .map(|(name, value)| format!("> {name}: {value}").trim_end().to_owned()),
+            );
+        }
+    }
+    let operation = log.operation().map(|operation| format!("  --  {operation}"));
+    let checks = log.checks();
+    for (place, (check, held)) in checks.iter().enumerate() {
+        // The gate admitted the caller before, so its checks come a second time; without a word of why, the reader
+        // would look for a fault.
+        if *check == Check::HasAuthorization && checks[..place].contains(&(Check::HasKnownScope, true)) {
+            lines.push("  --  the body arrived slowly, so the token is checked again".to_owned());
+        }
+        if *check == Check::HasNeededScope {
+            // Where it was known: behind the checks of the 401, and before the one of the 403, which depends on it.
+            lines.extend(operation.clone());
+        }
+        lines.push(check_line(*check, *held));
+    }
+    if !checks.iter().any(|(check, _)| *check == Check::HasNeededScope) {
+        lines.extend(operation);
+    }
+    // Behind the gate, or beside it, other rooms decide. OAuth's errors have a clause of their own, as a check has.
+    if let Some(OAuthRefusal { code, clause, message }) = log.oauth_refusal() {
+        let name = log.outcome().unwrap_or_default();
+        lines.push(format!("  NO  {name} ({code})  {clause}"));
+        lines.extend(wrapped("      ", &message, " "));
+    } else if let (true, Some(outcome)) = (log.has_own_outcome(), log.outcome()) {
+        lines.push(format!("  --  {outcome}"));
+    }
+    lines.extend(log.remedy().into_iter().flat_map(|remedy| wrapped("      ", remedy, " ")));
+    lines.extend(answer(response).into_iter().map(|line| format!("< {line}")));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// The view for programs: the same parts under names, each there in every line, `null` where it is missing, so that a
+/// reader needs no case for its absence.
+fn as_json(arrival: Arrival, head: Option<&Head>, response: &Response, log: &RequestLog) -> Value {
+    let request = head.map_or(Value::Null, |head| {
+        // Pairs and no object, because a request may have a field twice, and that may be what its reader is looking
+        // for.
+        let fields = request_fields(head).into_iter().map(|(name, value)| json!([name, value]));
+        object(vec![
+            ("method", shown(head.method()).into()),
+            ("path", shown(head.path()).into()),
+            ("query", query_names(head.query()).into()),
+            ("fields", fields.collect()),
+        ])
+    });
+    let checks = log.checks().into_iter().map(|(check, held)| {
+        let facts = check.facts();
+        object(vec![
+            ("check", facts.name.into()),
+            ("held", held.into()),
+            ("requirement", facts.requirement.into()),
+            ("clause", facts.clause.into()),
+        ])
+    });
+    let oauth = log.oauth_refusal().map_or(Value::Null, |OAuthRefusal { code, clause, message }| {
+        object(vec![
+            ("name", log.outcome().into()),
+            ("error", code.into()),
+            ("clause", clause.into()),
+            ("message", message.into()),
+        ])
+    });
+    let fields = response_fields(response).into_iter().map(|(name, value)| (name, value.into()));
+    let response = object(vec![("status", response.status().into()), ("fields", object(fields.collect()))]);
+    object(vec![
+        ("at", arrival.now.iso8601().into()),
+        ("peer", arrival.peer.to_string().into()),
+        ("request", request),
+        ("checks", checks.collect()),
+        ("operation", log.operation().into()),
+        ("outcome", log.outcome().into()),
+        ("oauth", oauth),
+        ("remedy", log.remedy().into()),
+        ("response", response),
+    ])
+}
+
+/// An object with its members in this order: a line is read by people too.
+fn object(members: Vec<(&str, Value)>) -> Value {
+    members.into_iter().collect()
+}
+
+/// One check and whether it held, as a line. The columns are as wide as the longest requirement and the longest name,
+/// so that the clauses stand below each other.
+pub fn check_line(check: Check, held: bool) -> String {
+    let mark = if held { "ok" } else { "NO" };
+    let facts = check.facts();
+    format!("  {mark}  {:39}  {:18}  {}", facts.requirement, facts.name, facts.clause)
+}
+
+/// The status and the fields of a response, as lines; the challenge is folded between its parameters.
+pub(crate) fn answer(response: &Response) -> Vec<String> {
+    let mut lines = vec![format!("{} {}", response.status(), response.reason())];
+    for (name, value) in response_fields(response) {
+        lines.extend(wrapped("", &format!("{name}: {value}"), ", "));
+    }
+    lines
+}
+
+/// `text` in lines that fit, cut behind `separator`; what goes on is indented a little more. A part that is too long
+/// for any line stays whole, because a URL that is cut can't be copied.
+pub(crate) fn wrapped(indent: &str, text: &str, separator: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in text.split_inclusive(separator) {
+        let fits = |line: &String| {
+            // Two characters are left for the mark in front.
+            line.chars().count() + part.trim_end().chars().count() <= limits::TERMINAL_LINE_CHARS_MAX - 2
+        };
+        match lines.last_mut() {
+            Some(line) if fits(line) => line.push_str(part),
+            last => {
+                let further = if last.is_some() { "  " } else { "" };
+                lines.push(format!("{indent}{further}{part}"));
+            }
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// The fields of the request that may be shown, in the order of the list. `Host` comes from the target where that
+/// names one: it is the host that the gate has checked.
+fn request_fields(head: &Head) -> Vec<(&'static str, String)> {
+    let mut fields: Vec<_> = head.host().map(|host| ("Host", shown(host))).into_iter().collect();
+    for name in REQUEST_FIELDS {
+        let values = head.fields(name).take(limits::FIELDS_SHOWN_MAX);
+        fields.extend(values.map(|value| match name {
+            "Authorization" => (name, credential(value)),
+            _ => (name, shown(value)),
+        }));
+    }
+    fields
+}
+
+/// The fields of the response that may be shown. `Set-Cookie` isn't among them, since it holds a secret.
+fn response_fields(response: &Response) -> Vec<(&'static str, String)> {
+    let named = |name| Some((name, response.field(name)?));
+    let present = RESPONSE_FIELDS.into_iter().filter_map(named);
+    let cut = |(name, value): (_, &str)| match name {
+        // Whole, because it is what the reader came for. No part of it comes from a request, so nothing needs
+        // escaping.
+        WWW_AUTHENTICATE => (name, value.to_owned()),
+        "Location" => (name, location(value)),
+        _ => (name, shown(value)),
+    };
+    present.map(cut).collect()
+}
+
+/// Where a browser is sent on to, without the values in the query: authorization codes travel there.
+fn location(value: &str) -> String {
+    let (place, query) = value.split_once('?').map_or((value, None), |(place, query)| (place, Some(query)));
+    let names: Vec<_> = query_names(query).iter().map(|name| format!("{name}={CUT}")).collect();
+    let separator = if names.is_empty() { "" } else { "?" };
+    format!("{}{separator}{}", shown(place), names.join("&"))
+}
+
+/// The parameters that queries here have. Another name may well be a secret that got there by mistake: `?em_at_…`,
+/// without a name of its own.
+const PARAMETERS: [&str; 15] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "resource",
+    "prompt",
+    "nonce",
+    "code",
+    "iss",
+    "error",
+    "error_description",
+    "access_token",
+];
+
+/// The known names in a query, each other one `…`. Names are compared as they stand, without decoding: a name that
+/// was encoded on purpose is none of ours.
+fn query_names(query: Option<&str>) -> Vec<String> {
+    let pairs = query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty());
+    let name = |pair: &str| {
+        let name = pair.split_once('=')?.0;
+        PARAMETERS.contains(&name).then(|| name.to_owned())
+    };
+    pairs.take(limits::FIELDS_SHOWN_MAX).map(|pair| name(pair).unwrap_or_else(|| CUT.to_owned())).collect()
+}
+
+/// What is shown of an `Authorization` field: the scheme, and how a token of ours begins. Three characters of 43 tell
+/// one token from another in a log, and leave a guesser where it was. Of another server's token nothing is shown:
+/// this program doesn't know which part of it is secret.
+fn credential(value: &[u8]) -> String {
+    let scheme_ends = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(scheme_ends);
+    let known = ["Bearer", "Basic", "Digest", "DPoP"];
+    // A client that forgets the scheme puts the secret in its place.
+    let Some(scheme) = known.into_iter().find(|known| scheme.eq_ignore_ascii_case(known.as_bytes())) else {
+        return if value.is_empty() { String::new() } else { CUT.to_owned() };
+    };
+    // Taken only as far as they have the form of a token: an escape sequence behind the prefix is cut off.
+    let begins = rest.trim_ascii_start().strip_prefix(TOKEN_PREFIX.as_bytes()).map(|random| {
+        let plain = |byte: &&u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        let first: String = random.iter().take(3).take_while(plain).map(|byte| char::from(*byte)).collect();
+        format!("{TOKEN_PREFIX}{first}")
+    });
+    match begins {
+        _ if rest.trim_ascii().is_empty() => scheme.to_owned(),
+        Some(begins) => format!("{scheme} {begins}{CUT}"),
+        None => format!("{scheme} {CUT}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_no_more_of_a_credential_than_how_it_begins() {
+        let token = format!("{TOKEN_PREFIX}{}", "Abcdefgh".repeat(5));
+        for (value, expected) in [
+            (format!("Bearer {token}"), "Bearer em_at_Abc…"),
+            (format!("bEARER   {token} x"), "Bearer em_at_Abc…"),
+            (format!("Bearer {TOKEN_PREFIX}A\u{1b}[2Jcde"), "Bearer em_at_A…"),
+            ("Bearer eyJhbGciOiJIUzI1NiJ9.e30.x".to_owned(), "Bearer …"),
+            ("Basic YTpi".to_owned(), "Basic …"),
+            (token.clone(), "…"),
+            ("my-secret".to_owned(), "…"),
+            ("my secret".to_owned(), "…"),
+            ("Bearer".to_owned(), "Bearer"),
+            (String::new(), ""),
+        ] {
+            assert_eq!(credential(value.as_bytes()), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn cuts_a_value_where_a_secret_could_be_and_escapes_what_moves_a_cursor() {
+        let secret = "Qz9".repeat(11);
+        for (value, expected) in [
+            ("application/json, text/event-stream".to_owned(), "application/json, text/event-stream"),
+            (
+                "/.well-known/oauth-authorization-server/mcp".to_owned(),
+                "/.well-known/oauth-authorization-server/mcp",
+            ),
+            ("a\u{1b}[31mb\\x07\u{9b}é".to_owned(), "a\\x1b[31mb\\\\x07\\xc2\\x9b\\xc3\\xa9"),
+            (format!("/x/{secret}/y"), "/x/…"),
+            ("/x/em_rt_abc".to_owned(), "/x/…"),
+        ] {
+            assert_eq!(shown(&value), expected);
+        }
+        assert!(shown("a b ".repeat(1000)).len() <= limits::VALUE_SHOWN_BYTES_MAX + CUT.len());
+        assert_eq!(
+            query_names(Some("code=1&em_at_x=2&bare&a%20b=3&&state=")),
+            ["code", "…", "…", "…", "state"]
+        );
+        assert_eq!(location("http://h/cb?code=1&iss=2"), "http://h/cb?code=…&iss=…");
+    }
+}

@@ -1,0 +1,343 @@
+//! Calls of tools, and the question that a person answers before something is deleted (elicitation).
+//!
+//! Knows no SQL and no token text, and no tool by its name.
+//!
+//! A model decides which tool it calls, and a text that it has read may have talked it into deleting an entry
+//! (prompt injection). So the server has the client ask the person, who sees the title and the id of the row and
+//! answers yes or no. There are two ways to ask:
+//!
+//! - Since 2026-07-28 the call's result is the question (`input_required`). The client sends the same call again
+//!   with the answer. All that the server must remember until then travels in `requestState`, so between the two
+//!   calls it keeps nothing ([`RoundTrip`]).
+//! - In 2025-06-18 and 2025-11-25 the call's response becomes an event stream, and the question is a request that
+//!   the server sends on it. The client posts the answer as a message of its own, while the call's thread waits
+//!   ([`ask_on_stream`]).
+//!
+//! In doubt nothing is deleted. Only `accept` with `confirmed: true` is a yes. Silence, a token that ends and a
+//! client that goes away are not. And a yes is good for the row that the person was shown: if the row has changed
+//! since, they are asked again.
+//!
+//! Where the client can't ask the person, the tool runs without a question, since most hosts show a destructive
+//! call to the person before they send it (`destructiveHint`). `serve --require-confirmation` forbids that.
+
+use std::io;
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use super::client_info::ClientInfo;
+use super::rpc::{RpcError, success};
+use super::streams::{self, OpenRequest, Wakeup};
+use super::tools::{self, CallOutcome, Confirmation, ConfirmationState, PermittedTool};
+use super::{Accepts, Failure, Mcp, Reply};
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::events::{ConfirmationAnswer, Event, Interest, Subscriber};
+use crate::gate::Caller;
+use crate::http::response::EventStream;
+use crate::journal::RowDigest;
+use crate::limits;
+use crate::secret::{self, Signer};
+
+/// The key of the question in `inputRequests`, under which `inputResponses` holds the answer.
+const KEY: &str = "confirm_delete";
+
+/// A call of a tool that the gate has permitted.
+pub(crate) struct Call {
+    pub(crate) tool: PermittedTool,
+    /// As they came: the tool checks them each time that it runs.
+    pub(crate) arguments: Map<String, Value>,
+    /// `inputResponses` and `requestState`, if the call brings an answer. Neither has been checked.
+    pub(crate) responses: Option<Value>,
+    pub(crate) state: Option<Value>,
+}
+
+impl Call {
+    /// Whether the person is asked on the call's own stream. In a batch this isn't looked at, since a batch has one
+    /// response for all its calls; but the only version with batches has no elicitation either.
+    pub(crate) fn asks_on_stream(&self, client: &ClientInfo) -> bool {
+        self.tool.needs_confirmation && client.capabilities.elicitation && !client.version.is_stateless()
+    }
+
+    /// Runs the call and gives one result, which in a stateless version may be a question.
+    pub(crate) fn run(self, mcp: &Mcp, client: &ClientInfo) -> Result<Value, RpcError> {
+        let Call { tool, arguments, responses, state } = self;
+        let can_ask = client.version.is_stateless() && client.capabilities.elicitation;
+        // An answer counts even where the client declares in this call that it can't ask. Otherwise a client could
+        // have a row deleted against the person's no, by sending that no in a call that declares no elicitation.
+        if tool.needs_confirmation && (can_ask || state.is_some() || responses.is_some()) {
+            let round_trip = RoundTrip {
+                signer: &mcp.context.app.signer,
+                caller: &mcp.caller,
+                tool: tool.name,
+                arguments: digest(&arguments),
+                now: mcp.context.now,
+            };
+            let state = match round_trip.read(state, responses)? {
+                None => ConfirmationState::ToBeAsked,
+                Some((answer, row)) => ConfirmationState::Answered(answer, row),
+            };
+            return match tool.call(mcp.context.app, arguments, state)? {
+                CallOutcome::Result(result) => Ok(result),
+                CallOutcome::Ask(confirmation) if can_ask => Ok(round_trip.ask(&confirmation)),
+                // The call brought an answer to another question, about a row that has changed since or with a
+                // state that has expired. By its own declaration this client can't put the new question to the
+                // person.
+                CallOutcome::Ask(_) => Err(RpcError::ElicitationNeeded),
+            };
+        }
+        if tool.needs_confirmation && mcp.context.app.require_confirmation {
+            if client.version.is_stateless() {
+                return Err(RpcError::ElicitationNeeded);
+            }
+            // Before 2026-07-28 there is no error for a missing capability. So the result says it to the model, and
+            // the model can say it to the person.
+            return Ok(tools::error_result(
+                "This server deletes only what the person confirms, and this client can't ask them. Nothing was \
+                 deleted: use a client that supports elicitation.",
+            ));
+        }
+        match tool.call(mcp.context.app, arguments, ConfirmationState::NotAsked)? {
+            CallOutcome::Result(result) => Ok(result),
+            CallOutcome::Ask(_) => Err(RpcError::ElicitationNeeded), // `NotAsked` never asks
+        }
+    }
+}
+
+/// Runs a call about which the person is asked first, on the call's own stream (2025-11-25 elicitation, Form Mode
+/// Flow).
+///
+/// The results aren't passed through [`ProtocolVersion::adapt`](super::version::ProtocolVersion::adapt): for the
+/// two versions that ask in this way it would change nothing.
+pub(crate) fn ask_on_stream(
+    mcp: Mcp,
+    call: Call,
+    id: Value,
+    client: &ClientInfo,
+    accepts: Accepts,
+) -> Result<Reply, Failure> {
+    let Call { tool, arguments, .. } = call;
+    // The tool runs once to learn the question, and once for each answer: the row may change while the person reads.
+    let run = move |app: &App, state| -> Result<CallOutcome, RpcError> {
+        Ok(tool.call(app, arguments.clone(), state)?)
+    };
+    let confirmation = match run(mcp.context.app, ConfirmationState::ToBeAsked)? {
+        CallOutcome::Result(result) => {
+            return Ok(Reply::Message { message: success(id, result), session: None });
+        }
+        CallOutcome::Ask(confirmation) => confirmation,
+    };
+    if !accepts.events {
+        return Err(Failure::StreamRefused);
+    }
+    // Two checks are made before the response begins, because they can still be an error then: whether the client
+    // takes a stream, and whether a place for one is free. Each open question holds a thread, so their number is
+    // bounded.
+    let request_key = streams::request_key(&mcp.caller, client.session, &id);
+    let subscriber = mcp
+        .context
+        .app
+        .events
+        .subscribe(mcp.caller.holder().user_id, request_key, Interest::Answer)
+        .map_err(RpcError::from)?;
+    let request = OpenRequest::new(mcp);
+    Ok(Reply::Stream(Box::new(move |stream| {
+        let run = |state| run(&request.app, state);
+        match ask_until_answered(&request, &subscriber, stream, confirmation, run)? {
+            Some(Ok(result)) => stream.send(&success(id, result)),
+            Some(Err(error)) => stream.send(&error.message(Some(&id))),
+            None => Ok(()),
+        }
+    })))
+}
+
+/// Asks on the call's own stream until there is an answer, and gives the outcome of the call. `None` means that the
+/// client has cancelled the call or is gone: then nothing more may be written (2025-11-25 cancellation, Behavior
+/// Requirements).
+///
+/// It is a loop because the row may change while the person reads. Then their yes was about something else, and they
+/// are asked about the row as it is now. Each question has an id of its own, so an answer to the one before can't be
+/// taken for an answer to this one.
+fn ask_until_answered(
+    request: &OpenRequest,
+    subscriber: &Subscriber,
+    stream: &mut EventStream,
+    mut confirmation: Confirmation,
+    run: impl Fn(ConfirmationState) -> Result<CallOutcome, RpcError>,
+) -> io::Result<Option<Result<Value, RpcError>>> {
+    loop {
+        // The id can't be guessed: it is all by which the client's answer names the question.
+        let id = format!("elc-{}", secret::random_text::<16>());
+        // The question is opened before it is sent. In the other order a quick answer would find no open question.
+        subscriber.open_question(&id);
+        let params = question(&confirmation.text, false);
+        stream
+            .send(&json!({ "jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": params }))?;
+        let answer = match request.wait(subscriber, stream, Some(Instant::now() + limits::ANSWER_WAIT))? {
+            Wakeup::Event(Event::Answered(answer)) => answer,
+            Wakeup::TimedOut => ConfirmationAnswer::No,
+            Wakeup::NotAdmitted => {
+                let why = "The access token has ended, or can't be checked now";
+                return Ok(Some(Err(RpcError::BrokenOff(why))));
+            }
+            Wakeup::Event(Event::Ended) => {
+                return Ok(Some(Err(RpcError::BrokenOff("The server is stopping"))));
+            }
+            Wakeup::Event(_) | Wakeup::ClientGone => return Ok(None),
+        };
+        match run(ConfirmationState::Answered(answer, confirmation.row)) {
+            Ok(CallOutcome::Result(result)) => return Ok(Some(Ok(result))),
+            Ok(CallOutcome::Ask(changed)) => confirmation = changed,
+            Err(error) => return Ok(Some(Err(error))),
+        }
+    }
+}
+
+/// The parameters of `elicitation/create`.
+///
+/// The form has one box to tick and not just an `accept` button: a client that accepts forms by default, or a person
+/// who clicks through, must still have said that the row is to be deleted. The mode is named in stateless versions
+/// only. In 2025-06-18 the member doesn't exist, and in 2025-11-25 a form is what its absence means.
+fn question(text: &str, is_stateless: bool) -> Value {
+    let confirmed =
+        json!({ "type": "boolean", "title": "Delete it", "description": "It can't be brought back." });
+    let schema =
+        json!({ "type": "object", "properties": { "confirmed": confirmed }, "required": ["confirmed"] });
+    if is_stateless {
+        json!({ "mode": "form", "message": text, "requestedSchema": schema })
+    } else {
+        json!({ "message": text, "requestedSchema": schema })
+    }
+}
+
+/// Reads an `ElicitResult` as an answer. `None` means that it is no such result, or doesn't fit the question's
+/// schema: clients should check that, but the server can't rely on it (2025-11-25 elicitation, Form Mode Security).
+/// A `cancel` is a no: the person closed the form without a choice, and the model can call the tool again.
+pub(crate) fn read_answer(result: &Value) -> Option<ConfirmationAnswer> {
+    match result.get("action")?.as_str()? {
+        "accept" if result.get("content")?.get("confirmed")?.as_bool()? => Some(ConfirmationAnswer::Yes),
+        "accept" | "decline" | "cancel" => Some(ConfirmationAnswer::No),
+        _ => None,
+    }
+}
+
+/// The digest of a call's arguments, to which [`RoundTrip`] binds its state. A client that sends the same members in
+/// another order gets another digest, and so the error of a foreign state: it was asked to send the same call again.
+fn digest(arguments: &Map<String, Value>) -> [u8; 32] {
+    secret::sha256(json!(arguments).to_string().as_bytes())
+}
+
+/// A question and its answer in two calls, without memory between them (2026-07-28, Multi Round-Trip Requests).
+///
+/// The client carries the state from the first call to the second. It could change the state, or send that of
+/// another call: show the person a harmless question, and use their yes for another row. So the state is signed,
+/// and it is bound to the caller, the tool and the arguments, as that page advises for a state that decides
+/// something. It holds the digest of the row that the person is shown. And it expires, since a yes is meant for
+/// what they have just seen.
+///
+/// A state isn't used up by its first use. To notice a second use, the server would have to remember every state
+/// until it expires; and a row that is deleted can't be deleted again.
+struct RoundTrip<'a> {
+    signer: &'a Signer,
+    caller: &'a Caller,
+    tool: &'static str,
+    /// The digest of the arguments.
+    arguments: [u8; 32],
+    now: Timestamp,
+}
+
+impl RoundTrip<'_> {
+    /// The `InputRequiredResult`. Its state is the row's digest and the time at which it expires, both of a fixed
+    /// length.
+    fn ask(&self, confirmation: &Confirmation) -> Value {
+        let expires_at = self.now.plus(limits::REQUEST_STATE_SECONDS).0.to_be_bytes();
+        let state = [&confirmation.row.0[..], &expires_at].concat();
+        let state = self.signer.sign(&self.context(&self.caller.binding()), &state);
+        let params = question(&confirmation.text, true);
+        let request = json!({ "method": "elicitation/create", "params": params });
+        json!({ "resultType": "input_required", "inputRequests": { KEY: request }, "requestState": state })
+    }
+
+    /// Reads what the call brings: the answer, and the digest of the row that the person was shown. `None` means
+    /// that there is no answer to the question yet, so the person is asked.
+    ///
+    /// A state that this server didn't make, or made for another caller or another call, is an error: the client
+    /// has changed something, and an error says so. An expired state, an answer that is missing, or one under
+    /// another key is none: the person is asked again, as the specification wants it (Multi Round-Trip Requests,
+    /// Error Handling).
+    fn read(
+        &self,
+        state: Option<Value>,
+        responses: Option<Value>,
+    ) -> Result<Option<(ConfirmationAnswer, RowDigest)>, RpcError> {
+        let invalid = |text: &str| Err(RpcError::invalid_params(text));
+        let state = match state {
+            // The call may hold an answer all the same. Without a state nothing says which row it was about.
+            None => return Ok(None),
+            Some(Value::String(state)) => state,
+            Some(_) => return invalid("params.requestState must be a string"),
+        };
+        let verified = self.signer.verify(&self.context(&self.caller.binding()), &state);
+        let Some((row, expires_at)) = verified.as_deref().and_then(|state| state.split_first_chunk::<32>())
+        else {
+            return invalid("params.requestState is not what this call was given");
+        };
+        let expires_at = expires_at.first_chunk().map_or(i64::MIN, |bytes| i64::from_be_bytes(*bytes));
+        if Timestamp(expires_at) <= self.now {
+            return Ok(None);
+        }
+        let result = match &responses {
+            None => None,
+            Some(Value::Object(responses)) => responses.get(KEY),
+            Some(_) => return invalid("params.inputResponses must be an object"),
+        };
+        let Some(result) = result else { return Ok(None) };
+        let Some(answer) = read_answer(result) else {
+            return invalid(&format!(
+                "params.inputResponses.{KEY} must have an action (accept, decline or cancel) and, with accept, \
+                 content.confirmed (true or false)"
+            ));
+        };
+        Ok(Some((answer, RowDigest(*row))))
+    }
+
+    /// What a state is bound to. The first part keeps a cursor or a session id, which the same key signs, from being
+    /// taken for a state.
+    fn context<'c>(&'c self, binding: &'c [u8]) -> [&'c [u8]; 4] {
+        [b"question", binding, self.tool.as_bytes(), &self.arguments]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_nothing_but_a_whole_yes_for_a_yes() {
+        let read = |result: Value| read_answer(&result);
+        assert_eq!(
+            read(json!({ "action": "accept", "content": { "confirmed": true } })),
+            Some(ConfirmationAnswer::Yes)
+        );
+        assert_eq!(
+            read(json!({ "action": "accept", "content": { "confirmed": false } })),
+            Some(ConfirmationAnswer::No)
+        );
+        assert_eq!(
+            read(json!({ "action": "decline", "content": { "confirmed": true } })),
+            Some(ConfirmationAnswer::No)
+        );
+        assert_eq!(read(json!({ "action": "cancel" })), Some(ConfirmationAnswer::No));
+        for other in [
+            json!({ "action": "accept" }),
+            json!({ "action": "accept", "content": {} }),
+            json!({ "action": "accept", "content": { "confirmed": "true" } }),
+            json!({ "action": "ACCEPT", "content": { "confirmed": true } }),
+            json!({ "content": { "confirmed": true } }),
+            json!(null),
+            json!(true),
+        ] {
+            assert_eq!(read(other.clone()), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The authorization endpoint as a person meets it: they sign in, see which client asks for what, and decide.
+//!
+//! Knows no OAuth beyond what `oauth::authorize` has proven. Invariant: the browser is sent on to the client only
+//! after the person has signed in, and a code is given only for a decision that they made on this server's own page.
+//!
+//! The order is `prove`, sign in, read the rest, decide; and it is a defence (OAuth 2.1 §7.12.2). An attacker can
+//! register a client whose redirect URI leads to a copy of a bank, and make a request that is wrong on purpose. If
+//! such an error were redirected at once, a link with this server's name in it would lead there. So even an error
+//! waits until the person has signed in, which a person who didn't start this won't do.
+//!
+//! Each request is decided anew, and no consent is remembered. A client that registered itself proves nothing by its
+//! id, so a remembered yes could be used by any program that knows the id (OAuth 2.1 §7.3.1).
+
+use super::browser_session::BrowserSession;
+use super::{Html, PageError, alert, form_to, hidden, page_leading_on, sign_in};
+use crate::context::Context;
+use crate::http::request::Body;
+use crate::http::response::Response;
+use crate::ids::UserId;
+use crate::oauth::authorize::{self, AuthorizationRequest, TrustedRedirect};
+use crate::oauth::clients::Client;
+use crate::oauth::grants::{self, NewGrant};
+use crate::oauth::{OAuthError, Parameters, redirect};
+use crate::scope::{Scope, Scopes};
+use crate::site;
+use crate::users;
+
+/// A request for which everything is proven and the person is signed in: only their decision is missing.
+struct PendingConsent<'q> {
+    /// The client's request as it came. The form carries it along, so nothing is stored while the person reads.
+    query: &'q str,
+    session: BrowserSession,
+    user_id: UserId,
+    client: Client,
+    redirect: TrustedRedirect,
+    request: AuthorizationRequest,
+}
+
+/// How far a request came.
+enum Step<'q> {
+    /// The person can decide.
+    Decide(Box<PendingConsent<'q>>),
+    /// The browser gets this first: the sign-in page, or the redirect that refuses the client's request.
+    Answer(Response),
+}
+
+/// Answers `GET /authorize`. It changes nothing and can be repeated, because some clients fetch the URL before they
+/// show it to the person.
+pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
+    match prepare(context, context.head.query().unwrap_or(""))? {
+        Step::Decide(pending) => pending.page(context, None),
+        Step::Answer(response) => Ok(response),
+    }
+}
+
+/// Answers `POST /authorize`: the person's decision.
+///
+/// The request comes back in a field of the form, and the person's browser can send any other text there. So all of
+/// it is checked again, as if no page had been shown. A page that is shown once more answers 200: it is an ordinary
+/// page.
+pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, PageError> {
+    let form = Parameters::read(context.head, body)?;
+    let pending = match prepare(context, form.need("request")?)? {
+        Step::Decide(pending) => pending,
+        Step::Answer(response) => return Ok(response),
+    };
+    // Without this check a page of another site could press Allow: it would post a form with a request of the
+    // attacker's own client, and the browser would add the cookie.
+    if !pending.session.verify_form_token(context, form.get("form")) {
+        context.log.set_outcome("stale-form");
+        return pending.page(context, Some("This page was open for too long. Please decide again."));
+    }
+    // Only the scopes that the request names have boxes. A box that a changed form adds is not among them.
+    let ticked: Vec<_> =
+        pending.request.scopes.iter().filter(|scope| form.get(scope.name()).is_some()).collect();
+    let scopes = Scopes::of(&ticked);
+    // Every other value denies, and so does a form without one.
+    let allows = form.get("decision") == Some("allow");
+    if allows && scopes.is_empty() {
+        return pending.page(context, Some("Tick at least one box, or press Deny."));
+    }
+    let PendingConsent { session, user_id, client, redirect, request, .. } = *pending;
+    // On https the cookie's prefix keeps it to this host, and no client's server is on it. On plain http the browser
+    // sends this server's cookie to every port of this machine, the client's too, so the session must end first.
+    let stays_signed_in = context.base_url.starts_with("https:") || !redirect::is_local(redirect.uri());
+    let leave = |response| if stays_signed_in { Ok(response) } else { session.forget(context, response) };
+    if !allows {
+        OAuthError::Denied.record(context.log);
+        return Ok(leave(redirect.refuse(&OAuthError::Denied))?);
+    }
+    let new = NewGrant {
+        user_id,
+        client_id: client.id,
+        // Not the request's `resource`, which may be spelt in several ways or left out.
+        resource: context.app.site.audience().to_owned(),
+        scopes,
+        redirect_uri: redirect.uri().to_owned(),
+        challenge: request.challenge,
+    };
+    match grants::allow(&context.app.store, new, context.now) {
+        Ok(code) => Ok(leave(redirect.grant(&code))?),
+        // The browser isn't signed out on this way: the database that couldn't record the grant couldn't record that
+        // either, and the client would get no answer.
+        Err(error) => {
+            error.record(context.log);
+            Ok(redirect.refuse(&error))
+        }
+    }
+}
+
+/// Checks all that comes before the person's decision, in the order in which an error may be reported: first on a
+/// page, then, once the person is signed in, by redirect.
+fn prepare<'q>(context: &Context, query: &'q str) -> Result<Step<'q>, PageError> {
+    let parameters = Parameters::parse(query.as_bytes())?;
+    let (client, redirect) = authorize::prove(&context.app.store, &parameters, context.base_url)?;
+    let session = BrowserSession::find(context)?;
+    // The form takes the whole query along, and the sign-in leads back here with it. Then everything is checked
+    // again, so the query needs no protection on its way through the browser.
+    let Some(user_id) = session.user_id() else {
+        let page = sign_in::first_page(context, &session, &sign_in::Next::Authorize(query));
+        return Ok(Step::Answer(session.remember(context, page)));
+    };
+    match AuthorizationRequest::read(&parameters, context.base_url) {
+        Ok(request) => {
+            let pending = PendingConsent { query, session, user_id, client, redirect, request };
+            Ok(Step::Decide(Box::new(pending)))
+        }
+        Err(error) => {
+            error.record(context.log);
+            Ok(Step::Answer(redirect.refuse(&error)))
+        }
+    }
+}
+
+impl PendingConsent<'_> {
+    /// The consent page, with a message above it.
+    ///
+    /// It shows what an attacker could hope that the person overlooks: where the code goes, for which journal, as
+    /// whom they are signed in, and that the client's name is unproven. The boxes are ticked beforehand, because a
+    /// person who has pressed Connect wants the client to work; they can untick each.
+    fn page(&self, context: &Context, message: Option<&str>) -> Result<Response, PageError> {
+        let email = users::email_of(&context.app.store, self.user_id)?.unwrap_or_default();
+        let uri = self.redirect.uri();
+        let scope_boxes = self.request.scopes.iter().map(|scope| {
+            Html::markup("<label><input type=\"checkbox\" name=\"")
+                .then(scope.name())
+                .then("\" value=\"1\" checked> <span>")
+                .then(meaning(scope))
+                .then("</span></label>\n")
+        });
+        let body = Html::all(message.map(alert))
+        .then("<p><strong>")
+        .then_text(&self.client.name)
+        .then("</strong> asks for access to the journal of <strong>")
+        .then_text(&email)
+        .then("</strong>.</p>\n<p class=\"hint\">That name is what the program calls itself; ")
+        .then("this server has not checked it.</p>\n")
+        .then("<dl>\n<dt>You will be sent to</dt>\n<dd><code>")
+        .then_text(redirect::destination(uri))
+        .then("</code>")
+        .then(if redirect::is_local(uri) { ", a program on this computer" } else { "" })
+        .then("</dd>\n<dt>To use</dt>\n<dd><code>")
+        .then_text(&format!("{}{}", context.base_url, site::MCP))
+        .then("</code></dd>\n</dl>\n")
+        .and(form_to(site::AUTHORIZE, &self.session.form_token(context)))
+        .and(hidden("request", self.query))
+        .then("<fieldset>\n<legend>It may</legend>\n")
+        .and(Html::all(scope_boxes))
+        .then("</fieldset>\n<p class=\"choice\">\n")
+        .then("<button name=\"decision\" value=\"allow\">Allow</button>\n")
+        .then("<button name=\"decision\" value=\"deny\" class=\"quiet\">Deny</button>\n</p>\n</form>\n")
+        .then("<p class=\"hint\">If you did not start this, press Deny. You can take access back at any time on ")
+        .then("<a href=\"")
+        .then(site::ACCOUNT)
+        .then("\">your account page</a>.</p>\n");
+        Ok(page_leading_on(200, "Allow access?", body))
+    }
+}
+
+/// A scope in plain words: what the client can do to the journal with it. A name like `entries:write` says nothing to
+/// the person who decides.
+pub(super) fn meaning(scope: Scope) -> &'static str {
+    match scope {
+        Scope::UserRead => "see your email address",
+        Scope::EntriesRead => "read and search all your entries, with the names of their tags",
+        Scope::EntriesWrite => "write, change and delete entries, and see each entry that it changes",
+        Scope::TagsRead => "see your tags",
+        Scope::TagsWrite => "make, change and delete tags",
+    }
+}

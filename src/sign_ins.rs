@@ -1,0 +1,54 @@
+//! Sign-ins at rest: in which browsers a person is signed in, each known by the hash of its cookie.
+//!
+//! Knows no cookie's name, no header and no page. Invariant: the value of a cookie is stored nowhere, so with a copy
+//! of the database (a backup, for example) it isn't possible to sign in.
+//!
+//! They are rows and not signed cookies, because a person must be able to end them: here, or in every browser at once
+//! when one was lost or the password has changed.
+
+use rusqlite::OptionalExtension;
+
+use crate::clock::Timestamp;
+use crate::ids::UserId;
+use crate::limits;
+use crate::secret;
+use crate::store::{Store, StoreError};
+
+/// The person who is signed in under this cookie; `None` when the sign-in is unknown or has expired. Its time isn't
+/// prolonged by use: a cookie that was stolen ends with it, however busy the thief is.
+pub(crate) fn find(store: &Store, cookie: &str, now: Timestamp) -> Result<Option<UserId>, StoreError> {
+    let hash = secret::sha256(cookie.as_bytes());
+    store.look_up(|connection| {
+        let sql = "SELECT user_id FROM browsers WHERE hash = ?1 AND expires_at > ?2";
+        Ok(connection.query_row(sql, (hash, now.0), |row| row.get(0)).optional()?)
+    })
+}
+
+/// Signs a person in under a cookie, for [`limits::SIGN_IN_SECONDS`].
+pub(crate) fn insert(store: &Store, cookie: &str, user_id: UserId, now: Timestamp) -> Result<(), StoreError> {
+    let hash = secret::sha256(cookie.as_bytes());
+    store.write(move |connection| {
+        // Expired rows are deleted here, where the table grows: no browser comes back to end a sign-in that it lost.
+        connection.execute("DELETE FROM browsers WHERE expires_at <= ?1", [now.0])?;
+        let sql = "INSERT INTO browsers (hash, user_id, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)";
+        connection.execute(sql, (hash, user_id, now.0, now.plus(limits::SIGN_IN_SECONDS).0))?;
+        Ok(())
+    })
+}
+
+/// Ends the sign-in under this cookie, if there is one.
+pub(crate) fn delete(store: &Store, cookie: &str) -> Result<(), StoreError> {
+    let hash = secret::sha256(cookie.as_bytes());
+    store.write(move |connection| {
+        connection.execute("DELETE FROM browsers WHERE hash = ?1", [hash])?;
+        Ok(())
+    })
+}
+
+/// Signs a person out of every browser.
+pub(crate) fn delete_all(store: &Store, user_id: UserId) -> Result<(), StoreError> {
+    store.write(move |connection| {
+        connection.execute("DELETE FROM browsers WHERE user_id = ?1", [user_id])?;
+        Ok(())
+    })
+}

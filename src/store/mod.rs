@@ -1,0 +1,291 @@
+//! One SQLite file, shared by every thread: many readers, and one writer that commits in groups.
+//!
+//! Knows no word of the domain: work comes in as a closure over a connection. Invariant: [`Store::write`] returns the
+//! work's value only after the commit that holds it is on the disk.
+//!
+//! There are three ways to the file, each with connections of its own:
+//!
+//! - [`Store::write`], in `writer.rs`: one thread, which commits everything that waits as one transaction. THE COMMIT
+//!   POINT is marked there.
+//! - [`Store::read`], in `readers.rs`: what a person asked for, in one transaction, with a bounded share of the
+//!   connections for each person. THE FAIRNESS RULE is marked there.
+//! - [`Store::look_up`]: one row, for the gate above all. Slow searches can't delay it.
+//!
+//! SQLite was chosen over a database server because a private journal has one machine and one operator: the library
+//! is part of the program, and the whole database is one file to copy. A larger server, with several machines
+//! that write, would need a database server.
+
+mod migrations;
+mod readers;
+mod writer;
+
+use std::error::Error;
+use std::fmt;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use self::migrations::MIGRATIONS;
+use self::readers::Readers;
+use self::writer::Writer;
+use crate::limits;
+
+/// Work on the database failed. Its words are for the log. What a client reads of it is decided where the response is
+/// written: SQLite's own messages name tables and files, and a client must learn nothing of those.
+#[derive(Clone, Debug)]
+pub enum StoreError {
+    /// The writer, a read connection or SQLite's lock didn't become free in time; nothing was written.
+    Busy,
+    /// The disk is full; nothing was written.
+    Full,
+    /// A read worked for longer than [`limits::READ_WORK_MAX`], and SQLite interrupted it.
+    TooSlow,
+    /// SQLite reported anything else. Shared, because a commit that fails is reported to every thread of its group.
+    Sqlite(Arc<rusqlite::Error>),
+    /// The work panicked, or was undone with other work that failed, or the store is closed; nothing was written.
+    Abandoned,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        // Three kinds say what can be done: wait, free some disk, or ask for less. All other errors are for the log
+        // alone.
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+            Some(ErrorCode::DiskFull) => StoreError::Full,
+            Some(ErrorCode::OperationInterrupted) => StoreError::TooSlow,
+            _ => StoreError::Sqlite(Arc::new(error)),
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Busy => out.write_str("the database was busy for too long"),
+            StoreError::TooSlow => out.write_str("a read took too long"),
+            StoreError::Full => out.write_str("the disk is full"),
+            StoreError::Sqlite(error) => write!(out, "SQLite: {error}"),
+            StoreError::Abandoned => out.write_str("the work on the database was abandoned"),
+        }
+    }
+}
+
+impl Error for StoreError {}
+
+/// Why a file can't be used as the database. The file is as it was. Each message goes to the operator, who started
+/// the command, so each says what to do where there is something to do.
+#[derive(Debug)]
+pub enum OpenError {
+    /// It can't be created or opened.
+    Io(io::Error),
+    /// It is another program's database, by SQLite's `application_id`.
+    Foreign,
+    /// A later version of this program made it. What that version put into it, this one can't know.
+    Newer {
+        /// How many steps of migration the file has taken.
+        file: i64,
+    },
+    /// Another server holds its lock, see [`Store::open_to_serve`].
+    InUse,
+    /// Its file system can't hold a write-ahead log: it is a network's, for example.
+    NoLog,
+    /// SQLite can't use it: it is damaged, locked or read-only.
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> OpenError {
+        OpenError::Store(error.into())
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> OpenError {
+        OpenError::Store(error)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Io(error) => write!(out, "can't open it: {error}"),
+            OpenError::Foreign => out.write_str("it is another program's database; choose another file"),
+            OpenError::Newer { file } => {
+                let known = MIGRATIONS.len();
+                write!(out, "it has version {file}, this epicme knows {known}; use a newer epicme")
+            }
+            OpenError::InUse => {
+                out.write_str("another epicme serves it; stop that one, or name another file")
+            }
+            OpenError::NoLog => out.write_str("its file system can't hold SQLite's write-ahead log"),
+            OpenError::Store(error) => write!(out, "can't use it: {error}"),
+        }
+    }
+}
+
+impl Error for OpenError {}
+
+/// The open database. All threads share one, so no method needs `&mut self`.
+pub struct Store {
+    readers: Readers,
+    /// A second, small pool. The gate looks up a token for every request, so without it a few slow searches
+    /// would keep all people out.
+    look_ups: Readers,
+    writer: Writer,
+    /// The lock that only one server gets; `None` for a command, which may run beside a server. It is never read:
+    /// that the file is open is what holds the lock.
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the file for a server, and keeps other servers from it. SQLite itself would allow two, but one with
+    /// another public URL would remember that as the audience, and the gate of the first would from then on refuse
+    /// every token that the command line makes. Event streams too reach only the clients of the server that wrote.
+    pub(crate) fn open_to_serve(path: &Path) -> Result<Store, OpenError> {
+        let mut store = Store::open(path)?;
+        // A second descriptor of the same file, and not a lock file beside it: a server that is killed leaves no
+        // lock behind, since the kernel drops it with the descriptor. On Linux this is `flock`, which SQLite's own
+        // locks of the POSIX kind don't see, so commands can use the file beside the server.
+        //
+        // The descriptor stays open as long as the store. POSIX drops all locks of a process on a file when it
+        // closes any descriptor of it: closing this one would drop the lock by which SQLite shows that the server
+        // uses the file. A command beside it would then take itself for the last user, and remove the log that the
+        // server still writes.
+        let lock = File::open(path).map_err(OpenError::Io)?;
+        lock.try_lock().map_err(|_| OpenError::InUse)?;
+        store._lock = Some(lock);
+        Ok(store)
+    }
+
+    /// Opens the file, or creates it with mode 0600, and brings it to the present version in one transaction.
+    pub fn open(path: &Path) -> Result<Store, OpenError> {
+        // SQLite takes `:memory:` and `file:…` for something else than names of files; to the operator they are
+        // names. With `./` before it no name has a special meaning.
+        let path = &if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
+        // Created here and not by SQLite, which would make it readable for every user of the machine (0644, less the
+        // umask). The log and its index hold the same texts; SQLite gives them the mode of the database.
+        let mut create = OpenOptions::new();
+        create.write(true).create_new(true).mode(0o600);
+        match create.open(path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten_if_empty(path)?,
+            Err(error) => return Err(OpenError::Io(error)),
+        }
+        // Without SQLITE_OPEN_CREATE: if the file vanishes now, this fails instead of making one with another mode.
+        let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.busy_timeout(limits::BUSY_MAX)?;
+        migrations::run(&mut connection)?;
+        configure(&connection)?;
+        // Only now, because a read-only connection can neither make the tables nor switch the file to its log.
+        let readers = Readers::open(path, limits::READ_CONNECTIONS, limits::READ_CONNECTIONS_PER_PERSON)?;
+        let look_ups = Readers::open(path, limits::LOOK_UP_CONNECTIONS, limits::LOOK_UP_CONNECTIONS)?;
+        let writer = Writer::spawn(connection).map_err(OpenError::Io)?;
+        Ok(Store { readers, look_ups, writer, _lock: None })
+    }
+
+    /// Runs `work` in one read transaction, so that all its statements see the same state: a page and the count
+    /// above it agree, however much is written in between.
+    ///
+    /// `holder` is the person for whom it reads; each may have a bounded share of the connections at a time. Fails
+    /// with [`StoreError::Busy`] after [`limits::READ_WAIT_MAX`], with [`StoreError::TooSlow`] after
+    /// [`limits::READ_WORK_MAX`].
+    pub fn read<T, E>(&self, holder: i64, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        let loan = self.readers.lend(holder)?;
+        // SQLite takes the snapshot at the first SELECT, not here. It takes no lock that the writer needs.
+        run(loan.connection(), "BEGIN")?;
+        let value = work(loan.connection());
+        // A read transaction has nothing to lose: a failure to end it doesn't make the value wrong, and the loan
+        // rolls back what is still open.
+        let _ = run(loan.connection(), "COMMIT");
+        value
+    }
+
+    /// Runs `work` that is one statement: it looks up a row, or lists some for the operator. SQLite puts a
+    /// transaction around each statement by itself, so two statements fewer are run for every request.
+    pub(crate) fn look_up<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        // These connections aren't shared out among people: the gate doesn't know yet which person calls. So all work
+        // counts as one holder's, whose share is the whole pool.
+        work(self.look_ups.lend(0)?.connection())
+    }
+
+    /// Runs `work` in a transaction of the writer and returns its value once the commit is on the disk.
+    ///
+    /// An error from `work` undoes what it did, and nothing else: other work in the same commit stands. Fails with
+    /// [`StoreError::Busy`] after [`limits::BUSY_MAX`]. The work runs on the writer's thread, hence `Send` and
+    /// `'static`.
+    ///
+    /// `work` must end at the first error of SQLite and return it. Some errors, a full disk for example, roll the
+    /// whole transaction back at once; a statement behind such an error would run outside of any and be committed
+    /// by itself.
+    pub fn write<T, E>(&self, work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.write(work)
+    }
+
+    /// Finishes the queued writes, moves the log into the database file and closes it. Reads and writes that come
+    /// later fail. A server that is killed instead loses nothing: the next one finds the log beside the file and
+    /// reads it.
+    pub fn close(&self) -> Result<(), StoreError> {
+        let connection = self.writer.stop()?;
+        self.readers.close();
+        self.look_ups.close();
+        // SQLite removes the log by itself when the last connection closes. A read that is still running keeps one
+        // open, and an operator who copies the database file alone would then miss what is only in the log.
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        connection.close().map_err(|(_, error)| error.into())
+    }
+}
+
+/// Gives an empty file that was there already the mode of one that is created here: it is about to hold a journal. A
+/// file that has content keeps its mode, which is then the operator's decision.
+fn tighten_if_empty(path: &Path) -> Result<(), OpenError> {
+    let found = fs::metadata(path).map_err(OpenError::Io)?;
+    if found.is_file() && found.len() == 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(OpenError::Io)?;
+    }
+    Ok(())
+}
+
+/// Sets what every connection needs. SQLite keeps none of this in the file, so a connection that is opened without it
+/// would follow other rules than the rest.
+fn configure(connection: &Connection) -> Result<(), StoreError> {
+    // `normal` is often recommended for a write-ahead log, and is many times faster: a commit then returns before the
+    // log is on the disk. It survives `kill -9`, but a power failure takes back writes that clients were promised.
+    connection.pragma_update(None, "synchronous", "full")?;
+    // SQLite reads REFERENCES but ignores it by default, for compatibility with files of long ago. Then a link could
+    // join two people's rows, and rows would stay behind when their owner is removed.
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // SQLite advises all programs to turn this off: triggers and defaults of a file that was edited by hand can then
+    // call harmless functions only.
+    connection.pragma_update(None, "trusted_schema", false)?;
+    // SQLite's "query planner stability guarantee": plans don't depend on the values that are bound. Without it
+    // SQLite looks at some of them, such as a LIMIT, and may prepare a cached statement anew for the next value,
+    // which can cost more than the statement itself.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // The texts of statements are made of literals of the source, so there is a small, fixed number of them, and a
+    // connection parses and plans each of them once. Texts that hold their values would fill this cache with entries
+    // that are used once, besides being open to SQL injection.
+    connection.set_prepared_statement_cache_capacity(limits::STATEMENTS_MAX);
+    Ok(())
+}
+
+/// Runs one statement without parameters or rows, prepared once for each connection.
+fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}

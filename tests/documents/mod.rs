@@ -1,0 +1,513 @@
+//! The documents are true: every command that they show is run and prints what they show, and what they name is there.
+//!
+//! Each document has a server of its own, the one that `make run` starts, and one shell for all its commands. The port
+//! 8787 that they show becomes the server's. A document that shows the wire has the reader start the server with the
+//! wire view, and gets such a one. `UPDATE_DOCUMENTS=1` writes what was printed into the documents.
+
+mod blocks;
+mod names;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use self::blocks::{Block, Step, comparable, difference, fits, piece};
+
+use crate::support::{EPICME, Folder, Server};
+
+/// How a reader starts the server with the wire view.
+const WATCH: &str = "EPICME_EXPLAIN=1 make run";
+/// What separates the output of one block from the next.
+const MARK: char = '\u{1e}';
+
+/// What came of a document's commands.
+struct Run {
+    /// What each step printed.
+    printed: Vec<String>,
+    log: String,
+}
+
+/// Runs a document's commands where a reader stands: in the checkout, next to `make run`.
+fn run(steps: &[Step]) -> Result<Run, String> {
+    let folder = Arc::new(Folder::new());
+    let watched = steps.iter().any(is_watched);
+    let server =
+        Server::start_in(folder.clone(), if watched { &["--demo", "--explain"] } else { &["--demo"] });
+    server.output_with("Search for it");
+    fs::create_dir(folder.path().join("target")).expect("a folder");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let links = [
+        (Path::new(EPICME), "target/epicme"),
+        (&repository.join("docs"), "docs"),
+        (&repository.join("src"), "src"),
+    ];
+    for (original, link) in links {
+        symlink(original, folder.path().join(link)).expect("a link");
+    }
+    // On a terminal curl shows no progress, and nobody waits for ever.
+    fs::write(folder.path().join(".curlrc"), "silent\nshow-error\nmax-time = 60\n").expect("a file");
+    let own = server.address.port();
+    let beside = ["127.0.0.1:", "localhost:", "[::1]:", "127.0.0.1%3A", "epicme_"];
+    let mut script = "exec 2>&1\nset -u\n".to_owned();
+    for step in steps {
+        script += &format!("{}printf '{MARK}%s{MARK}' \"$?\"\n", step.commands.text);
+    }
+    for name in beside {
+        script = script.replace(&format!("{name}8787"), &format!("{name}{own}"));
+    }
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(folder.path()).stdin(Stdio::null()).env_clear();
+    shell.env("HOME", folder.path()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let output = shell.output().expect("a shell runs");
+    let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    for name in beside {
+        printed = printed.replace(&format!("{name}{own}"), &format!("{name}8787"));
+    }
+    server.send("GET /the-end HTTP/1.0\r\n\r\n"); // what is logged before this is logged
+    let mut log = server.log_with("/the-end");
+    for name in beside {
+        log = log.replace(&format!("{name}{own}"), &format!("{name}8787"));
+    }
+    let parts: Vec<_> = printed.split(MARK).collect();
+    let mut run = Run { printed: Vec::new(), log };
+    for (place, step) in steps.iter().enumerate() {
+        let (text, status) = (parts[2 * place], parts.get(2 * place + 1));
+        if status != Some(&"0") {
+            let how =
+                status.map_or("ended the shell".to_owned(), |status| format!("ended with status {status}"));
+            return Err(format!("line {}: the commands {how} and printed\n{text}", step.commands.line));
+        }
+        run.printed.push(text.to_owned());
+    }
+    Ok(run)
+}
+
+/// Whether a step shows the wire.
+fn is_watched(step: &Step) -> bool {
+    step.logged.as_ref().is_some_and(|block| block.language == "wire")
+}
+
+/// What is wrong with a document's steps, each in a sentence that says what was expected and what came.
+fn faults(steps: &[Step], run: &Run) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut log = &comparable("text", &run.log)[..];
+    for (step, text) in steps.iter().zip(&run.printed) {
+        let (line, language, shown) = match &step.printed {
+            Some(block) => (block.line, block.language.as_str(), block.text.as_str()),
+            None => (step.commands.line, "text", ""),
+        };
+        let (expected, came) = (comparable(language, shown), comparable(language, text));
+        if let Some((one, other)) = difference(&expected, &came) {
+            let at =
+                |lines: &[String], place| lines.get(place).cloned().unwrap_or("(nothing more)".to_owned());
+            let place = if language == "json" { line } else { line + 1 + one };
+            faults.push(format!(
+                "line {place}: this differs\n  expected: {}\n  came:     {}",
+                at(&expected, one),
+                at(&came, other)
+            ));
+        }
+        let Some(block) = &step.logged else { continue };
+        let missing = if block.language == "wire" {
+            wire_missing(block, &mut log)
+        } else {
+            log_missing(block, &mut log)
+        };
+        if let Some(fault) = missing {
+            faults.push(fault);
+            return faults;
+        }
+    }
+    faults
+}
+
+/// Looks for each line of a `log` block in what is left of the log.
+fn log_missing(block: &Block, log: &mut &[String]) -> Option<String> {
+    for (number, expected) in (block.line + 1..).zip(comparable("text", &block.text)) {
+        match log.iter().position(|line| fits(&expected, line)) {
+            Some(place) => *log = &log[place + 1..],
+            None => {
+                let came = log.join("\n");
+                return Some(format!(
+                    "line {number}: the log doesn't say this\n  expected: {expected}\n  came:\n{came}"
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// Looks for a `wire` block in what is left of the wire view.
+fn wire_missing(block: &Block, log: &mut &[String]) -> Option<String> {
+    let expected = comparable("text", &block.text);
+    match piece(&expected, log) {
+        Ok(length) => {
+            *log = &log[length..];
+            None
+        }
+        Err((one, other)) => {
+            let at = |lines: &[String], place| lines.get(place).cloned().unwrap_or_default();
+            Some(format!(
+                "line {}: the wire view doesn't say this\n  expected: {}\n  came:     {}",
+                block.line + 1 + one,
+                at(&expected, one),
+                at(log, other)
+            ))
+        }
+    }
+}
+
+/// What is wrong with a document in `folder`.
+fn check(document: &str, folder: &Path) -> Vec<String> {
+    let mut wrong = names::missing(document, folder);
+    let steps = match blocks::steps(document) {
+        Ok(steps) => steps,
+        Err(why) => return [wrong, vec![why]].concat(),
+    };
+    let says_how =
+        blocks::blocks(document).is_ok_and(|all| all.iter().any(|block| block.text.trim_end() == WATCH));
+    if let Some(step) = steps.iter().find(|step| is_watched(step) && !says_how) {
+        let line = step.commands.line;
+        wrong.push(format!(
+            "line {line}: the document shows the wire view, but doesn't say to start `{WATCH}`"
+        ));
+    }
+    match run(&steps) {
+        Ok(run) => wrong.extend(faults(&steps, &run)),
+        Err(why) => wrong.push(why),
+    }
+    wrong
+}
+
+/// Writes what its commands print into a document. What can't be run stays as it is, and is told by the check.
+fn update_document(path: &Path) {
+    let document = text_of(path);
+    let Ok(steps) = blocks::steps(&document) else { return };
+    let Ok(run) = run(&steps) else { return };
+    fs::write(path, blocks::rewritten(&document, &steps, &run.printed)).expect("the document can be written");
+}
+
+/// The README and the walkthrough.
+fn documents() -> Vec<PathBuf> {
+    let walkthrough = fs::read_dir("docs/walkthrough").expect("the walkthrough");
+    let walkthrough = walkthrough.map(|entry| entry.expect("a file").path());
+    let mut paths: Vec<_> =
+        walkthrough.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
+    paths.push("README.md".into());
+    paths.sort();
+    paths
+}
+
+fn text_of(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The numbered chapters, in order.
+fn chapters() -> Vec<(PathBuf, String)> {
+    let numbered =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit());
+    documents().into_iter().filter(numbered).map(|path| (path.clone(), text_of(&path))).collect()
+}
+
+#[test]
+fn print_what_they_show() {
+    let update = std::env::var_os("UPDATE_DOCUMENTS").is_some();
+    let threads = documents().into_iter().map(|path| {
+        std::thread::spawn(move || {
+            if update {
+                update_document(&path);
+            }
+            let wrong = check(&text_of(&path), path.parent().expect("a folder"));
+            wrong.into_iter().map(|why| format!("{}, {why}\n", path.display())).collect::<String>()
+        })
+    });
+    let threads: Vec<_> = threads.collect();
+    let wrong: String = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap_or("a document panicked\n".to_owned()))
+        .collect();
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn name_what_is_there() {
+    let paths = [
+        "docs/architecture.md",
+        "docs/threats.md",
+        "CHANGELOG.md",
+        ".github/CONTRIBUTING.md",
+        ".github/SECURITY.md",
+    ];
+    let missing = paths.map(Path::new).into_iter().flat_map(|path| {
+        let missing = names::missing(&text_of(path), path.parent().expect("a folder"));
+        missing.into_iter().map(move |why| format!("{}, {why}\n", path.display()))
+    });
+    let missing: String = missing.collect();
+    assert!(missing.is_empty(), "\n{missing}");
+}
+
+#[test]
+fn show_how_to_add_a_tool_in_four_steps() {
+    let contributing = text_of(Path::new(".github/CONTRIBUTING.md"));
+    let section = contributing.split("\n## ").find(|section| section.starts_with("Add a tool\n"));
+    let steps: Vec<_> =
+        section.expect("a section").split("\n\n").nth(1).expect("a list").split("\n").collect();
+    let starts: Vec<u8> = steps.iter().filter_map(|line| line.split(". ").next()?.parse().ok()).collect();
+    assert_eq!(starts, [1, 2, 3, 4], "{steps:?}");
+    for place in [
+        "`journal::entries::find`",
+        "`tools::entries::get_entry`",
+        "`tools::table::table`",
+        "`tests/journal.rs`",
+    ] {
+        assert!(steps.iter().any(|line| line.contains(place)), "no step names {place}");
+    }
+}
+
+#[test]
+fn keep_each_chapter_to_one_form() {
+    let chapters = chapters();
+    assert_eq!(chapters.len(), 12);
+    let index = text_of(Path::new("docs/walkthrough/README.md"));
+    for (number, (path, text)) in (1..).zip(&chapters) {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(name.starts_with(&format!("{number:02}-")), "{name}");
+        assert!(text.starts_with(&format!("# {number}. ")), "{name} has its number in the heading");
+        assert!(index.contains(&format!("]({name})")), "the index leads to {name}");
+        let parts = [
+            "\n## Predict\n",
+            "\n## Run\n",
+            "\n## See\n",
+            "\n## Why\n",
+            "\n## Break it\n",
+            "\n## Exercise\n",
+        ];
+        let places: Vec<_> = parts.iter().map(|part| text.find(part).unwrap_or(0)).collect();
+        assert!(places[0] > 0 && places.is_sorted(), "{name} has its parts in order: {places:?}");
+        let hidden = text.split("<details>").nth(1).and_then(|rest| rest.split("</details>").next());
+        assert!(
+            hidden.is_some_and(|solution| solution.contains("```sh\n")),
+            "{name} hides a solution that is run"
+        );
+        assert!(!names::symbols(text).is_empty(), "{name} names no symbol of the source");
+        let next = chapters.get(number).map(|(path, _)| path.file_name().and_then(|name| name.to_str()));
+        assert!(
+            next.is_none_or(|next| text.contains(&format!("]({})", next.expect("a name")))),
+            "{name} leads on"
+        );
+        assert!((80..=200).contains(&text.lines().count()), "{name} has {} lines", text.lines().count());
+    }
+}
+
+#[test]
+fn map_every_room_in_the_order_of_the_source() {
+    let library = text_of(Path::new("src/lib.rs"));
+    let mut rooms = vec!["src/main.rs".to_owned(), "src/lib.rs".to_owned()];
+    for room in library
+        .lines()
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
+    {
+        let file = format!("src/{room}.rs");
+        rooms.push(if Path::new(&file).exists() { file } else { format!("src/{room}/") });
+    }
+    let architecture = text_of(Path::new("docs/architecture.md"));
+    let mapped: Vec<_> = architecture.lines().filter_map(|line| line.strip_prefix("| `src/")).collect();
+    let path = |row: &&str| format!("src/{}", row.split('`').next().unwrap_or_default());
+    let is_room = |path: &String| {
+        path.trim_end_matches('/').matches('/').count() == 1 && (path.ends_with('/') || path.ends_with(".rs"))
+    };
+    let mapped_rooms: Vec<_> = mapped.iter().map(path).filter(is_room).collect();
+    assert_eq!(mapped_rooms, rooms, "the rows of the map are the rooms of src/lib.rs, in their order");
+    let mapped_all: Vec<_> = mapped.iter().map(path).collect();
+    for (source, _) in names::sources() {
+        let source = source.to_str().expect("a path in ASCII");
+        let found = mapped_all.iter().position(|row| row == source);
+        let found = found.unwrap_or_else(|| panic!("{source} is not on the map"));
+        let room = mapped_rooms.iter().rposition(|room| mapped_all[..=found].contains(room));
+        let room = room.map(|room| &mapped_rooms[room]);
+        let inside = source.matches('/').count() == 1 || room.is_some_and(|room| source.starts_with(room));
+        assert!(inside, "{source} is in its room's part of the map");
+    }
+    for row in mapped {
+        let cells: Vec<_> = row.trim_end_matches('|').split(" | ").map(str::trim).collect();
+        assert!(
+            cells.len() == 3 && cells.iter().all(|cell| !cell.is_empty()),
+            "a path, a job, an invariant: {row}"
+        );
+    }
+}
+
+#[test]
+fn show_a_test_for_every_threat() {
+    let threats = text_of(Path::new("docs/threats.md"));
+    let rows: Vec<_> =
+        threats.lines().filter(|line| line.starts_with("| ") && !line.contains("| Tests |")).collect();
+    assert!(rows.len() > 20, "{} threats", rows.len());
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
+        assert_eq!(cells.len(), 3, "a failure, what rules it out, its tests: {row}");
+        assert!(cells[1].contains('`'), "what rules it out has a name in the source: {row}");
+        assert!(!names::tests(cells[2]).is_empty(), "no test: {row}");
+    }
+}
+
+/// A document of one command, which prints `401`.
+const REQUEST: &str = "curl -s -o /dev/null -w '%{http_code}\\n' http://127.0.0.1:8787/mcp";
+
+#[track_caller]
+fn check_refused(document: &str, sentence: &str) {
+    let wrong = check(document, Path::new("."));
+    assert_eq!(wrong.len(), 1, "{sentence}: {wrong:?}");
+    assert!(wrong[0].contains(sentence), "{}", wrong[0]);
+}
+
+#[test]
+fn accept_a_document_that_is_true() {
+    let document = format!(
+        "See `gate::check_host`, `Check::SchemeIsBearer`, `tests/gate.rs` and [the gate](src/gate.rs).\n\n\
+         ```sh\nprobe() {{ {REQUEST}; }}\nprobe\n```\n\n```text\n401\n```\n\n```log\n… GET /mcp 401 outcome=no-token\n```\n\n\
+         ```sh\nprobe | sed 's/.*/{{\"status\":&,\"id\":\"x, y\"}}/'\n```\n\n```json\n{{ \"status\": 401,\n  … }}\n```\n\n\
+         ```sh\ncurl -i http://127.0.0.1:8787/mcp\n```\n\n```http\nHTTP/1.1 401 Unauthorized\n…\nVary: Origin\n…\n```\n"
+    );
+    assert_eq!(check(&document, Path::new(".")), Vec::<String>::new());
+    let watched = format!(
+        "```\n{WATCH}\n```\n\n```sh\n{REQUEST}\n```\n```text\n401\n```\n```wire\n> GET /mcp\n> Host: 127.0.0.1:8787\n…\n\
+         < 401 Unauthorized\n```\n"
+    );
+    assert_eq!(check(&watched, Path::new(".")), Vec::<String>::new());
+}
+
+#[test]
+fn refuse_a_document_that_is_not_true() {
+    let shown = |commands: &str, language: &str, text: &str| {
+        format!("```sh\n{commands}\n```\n```{language}\n{text}\n```\n")
+    };
+    let request = "curl -i http://127.0.0.1:8787/mcp";
+    let status = shown(request, "http", "HTTP/1.1 403 Forbidden\n…");
+    check_refused(
+        &status,
+        "line 5: this differs\n  expected: HTTP/1.1 403 Forbidden\n  came:     HTTP/1.1 401 Unauthorized",
+    );
+    let header = shown(request, "http", "HTTP/1.1 401 Unauthorized\nDate: …\nCache-Control: no-cache\n…");
+    check_refused(
+        &header,
+        "line 7: this differs\n  expected: Cache-Control: no-cache\n  came:     Cache-Control: no-store",
+    );
+    let short = shown(REQUEST, "text", "401\n402");
+    check_refused(&short, "line 6: this differs\n  expected: 402\n  came:     (nothing more)");
+    let metadata = "curl -s http://127.0.0.1:8787/.well-known/oauth-protected-resource";
+    let member = shown(metadata, "json", "{ \"resource\": \"http://127.0.0.1:8787/\", … }");
+    check_refused(
+        &member,
+        "expected: \"resource\":\"http://127.0.0.1:8787/\",\n  came:     \"resource\":\"http://127.0.0.1:8787/mcp\",",
+    );
+    check_refused(&shown(REQUEST, "log", "… outcome=no-token"), "expected: (nothing more)\n  came:     401");
+    check_refused(
+        &(shown(REQUEST, "text", "401") + "```log\n… outcome=expired\n```\n"),
+        "the log doesn't say this\n  expected: … outcome=expired",
+    );
+    let wire = shown(REQUEST, "text", "401") + "```wire\n> GET /mcp\n> Host: localhost:8787\n```\n";
+    check_refused(
+        &format!("```\n{WATCH}\n```\n{wire}"),
+        "line 12: the wire view doesn't say this\n  expected: > Host: localhost:8787\n  came:     > Host: 127.0.0.1:8787",
+    );
+    let gap = wire.replace("localhost:8787", "127.0.0.1:8787\n< 401 Unauthorized");
+    check_refused(
+        &format!("```\n{WATCH}\n```\n{gap}"),
+        "expected: < 401 Unauthorized\n  came:     > Accept: */*",
+    );
+    check_refused(
+        &gap.replace("\n< 401 Unauthorized", ""),
+        "doesn't say to start `EPICME_EXPLAIN=1 make run`",
+    );
+    check_refused(
+        &shown(&format!("{REQUEST}; false"), "text", "401"),
+        "line 1: the commands ended with status 1 and printed\n401",
+    );
+    check_refused(&shown("exit 0", "text", ""), "line 1: the commands ended the shell");
+    check_refused("", "the document has no command");
+    check_refused("```text\n401\n```\n", "line 1: a text block belongs to no command");
+    check_refused("```\nmake run\n", "line 1: the block has no end");
+    let true_step = shown(REQUEST, "text", "401");
+    for (named, sentence) in [
+        ("`gate::admits`", "line 1: `gate::admits`: gate defines no admits"),
+        ("`Check::NoTokens`", "line 1: `Check::NoTokens`: Check defines no NoTokens"),
+        ("`Refusal::admit`", "line 1: `Refusal::admit`: Refusal defines no admit"),
+        ("`oauth::gate::admit`", "oauth::gate defines no admit"),
+        ("`src/absent.rs`", "line 1: `src/absent.rs`: there is no src/absent.rs"),
+        ("`tests/gate.rs::refuses_all`", "tests/gate.rs has no test refuses_all"),
+        ("[a file](src/absent.rs#top)", "line 1: the link leads to src/absent.rs, which is not there"),
+    ] {
+        check_refused(&format!("{named}\n\n{true_step}"), sentence);
+    }
+}
+
+#[test]
+fn rewrite_what_is_shown_and_keep_what_stands_for_what_varies() {
+    let document = "Before.\n\n```sh\none\n```\n\n```http\nHTTP/1.1 200 OK\nDate: …\nX: a…\n```\n\n```sh\ntwo\n```\n\n\
+                    ```json\n{\"a\": …}\n```\n\n```sh\nthree\n```\n\nAfter.\n";
+    let steps = blocks::steps(document).expect("three steps");
+    let printed = [
+        "HTTP/1.1 401 Unauthorized\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nX: abc\r\n".to_owned(),
+        "{\"a\": 1}".to_owned(),
+        "em_at_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAa1 until 2026-07-28T12:00:00Z\n".to_owned(),
+    ];
+    let rewritten = blocks::rewritten(document, &steps, &printed);
+    let expected = document
+        .replace("200 OK", "401 Unauthorized")
+        .replace("three\n```\n", "three\n```\n\n```text\nem_at_… until …\n```\n");
+    assert_eq!(rewritten, expected);
+    let steps = blocks::steps(&rewritten).expect("three steps");
+    assert_eq!(blocks::rewritten(&rewritten, &steps, &printed), rewritten);
+}
+
+#[test]
+fn name_targets_and_a_server_that_start() {
+    let (readme, makefile) = (text_of(Path::new("README.md")), text_of(Path::new("Makefile")));
+    let blocks = blocks::blocks(&readme).expect("blocks");
+    let lines: Vec<_> = blocks
+        .iter()
+        .filter(|block| block.language.is_empty())
+        .flat_map(|block| block.text.lines())
+        .collect();
+    let targets: Vec<_> =
+        lines.iter().filter_map(|line| line.strip_prefix("make ")?.split(' ').next()).collect();
+    assert!(targets.contains(&"run") && targets.contains(&"test"), "{targets:?}");
+    let workflow = text_of(Path::new(".github/workflows/ci.yml")) + &text_of(Path::new(".ci/run"));
+    let in_workflow =
+        workflow.lines().filter_map(|line| line.trim().trim_start_matches("- run: ").strip_prefix("make "));
+    let in_workflow: Vec<_> = in_workflow.filter_map(|rest| rest.split(' ').next()).collect();
+    for needed in ["test", "run", "interop", "crates"] {
+        assert!(in_workflow.contains(&needed), "no workflow runs make {needed}: {in_workflow:?}");
+    }
+    for target in targets.into_iter().chain(in_workflow) {
+        assert!(makefile.contains(&format!("\n{target}: ")), "there is no make {target}");
+    }
+    let served: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("target/epicme serve ")).collect();
+    assert!(!served.is_empty());
+    for options in served {
+        let options = options.replace("--listen 127.0.0.1:8787 ", ""); // the test's server takes a free port
+        let options: Vec<_> = options.split(' ').collect();
+        assert!(Server::start_in(Arc::new(Folder::new()), &options).address.port() > 0);
+    }
+}
+
+#[test]
+fn show_a_request_and_its_401_on_the_first_screen() {
+    let readme = text_of(Path::new("README.md"));
+    assert!(readme.matches("](src/").count() > 5);
+    let first_screen: Vec<_> = readme.lines().take(40).collect();
+    for needed in [
+        "make run",
+        "make test",
+        "curl -i",
+        "WWW-Authenticate: Bearer",
+        "src/gate.rs",
+        "Authorization: Bearer $TOKEN",
+        "docs/walkthrough",
+    ] {
+        assert!(first_screen.iter().any(|line| line.contains(needed)), "{needed} is not on the first screen");
+    }
+}

@@ -1,0 +1,48 @@
+//! The smallest clients, `docs/examples/`: each signs in and writes an entry, and without the password writes none.
+
+use std::process::{Command, Output};
+
+use serde_json::json;
+
+use crate::support::{Client, PASSWORD, Server};
+
+const EMAIL: &str = "ada@example.com";
+
+/// What an example is run with: the server's URL, a title and a content that have to be escaped in JSON.
+fn run(mut example: Command, server: &Server, password: &str) -> Output {
+    let url = format!("{}/mcp", server.base_url());
+    let entry = ["An \"example\"", "It took 100 % of\u{a0}C:\\patience"];
+    example.arg(url).args(entry).env("EMAIL", EMAIL).env("PASSWORD", password).output().expect("it runs")
+}
+
+#[track_caller]
+fn check(example: impl Fn() -> Command) {
+    let server = Server::start();
+    let mut ada = Client::new(&server, &server.token(EMAIL, &[]));
+    let refused = run(example(), &server, "a wrong password");
+    let complaint = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains(&format!("not signed in: is that the password of {EMAIL}?")), "{complaint}");
+    assert_eq!(ada.ok("list_entries", json!({}))["total"], 0);
+    let done = run(example(), &server, PASSWORD);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(said.contains("created with ID 1"), "{said}");
+    let entry = &ada.ok("get_entry", json!({ "id": 1 }))["entry"];
+    assert_eq!(entry["title"], "An \"example\"");
+    assert_eq!(entry["content"], "It took 100 % of\u{a0}C:\\patience");
+}
+
+#[test]
+fn signs_in_and_writes_an_entry_with_curl() {
+    check(|| Command::new("docs/examples/client.sh"));
+}
+
+#[test]
+fn signs_in_and_writes_an_entry_over_std_net() {
+    check(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["run", "--quiet", "--locked", "--example", "client", "--"]);
+        cargo
+    });
+}

@@ -1,0 +1,57 @@
+//! Every test of epicme as a program, in one crate: it is linked once, and `cargo test gate::` runs one module of it.
+//!
+//! In reading order, what each module holds:
+//!
+//! - `support` has no tests, but what the others stand on. It starts the built binary, talks to it over a raw socket, and
+//!   holds each MCP message that comes back against its revision.
+//! - `http`: HTTP/1.1 framing, deadlines, and what abuse leaves behind.
+//! - `fuzz`: the readers of foreign bytes, on what chance makes of good input.
+//! - `gate`: the 401 and the 403, a test for each check.
+//! - `oauth`: the authorization server: registration, consent, codes, tokens, and every refusal.
+//! - `remote`: tokens of an authorization server elsewhere.
+//! - `mcp`: which revision a message speaks, the order of the checks, every mistake with its answer.
+//! - `journal`: the tools.
+//! - `features`: resources, prompts, completion, and pages of lists.
+//! - `questions`: what a person is asked before something is deleted.
+//! - `stream`: `subscriptions/listen`.
+//! - `apps`: MCP Apps.
+//! - `schema`: that `support` finds an invalid message.
+//! - `cli`: the commands.
+//! - `explain`: the wire view, and `epicme explain`.
+//! - `doctor`: `epicme doctor`.
+//! - `durability`: what was acknowledged is still there after a crash.
+//! - `documents`: the README and everything in `docs/` is run or looked up.
+//! - `examples`: the clients in `docs/examples/` do what they are there for.
+//! - `tidy`: the rules of the house that a program can see.
+//! - `binary`: the release binary is static, small and without a resolver.
+//!
+//! The modules run at the same time, so a test may change nothing that belongs to the whole process: no environment
+//! variable, no current directory, no limit. Each has a server, a folder and a port of its own.
+
+#![allow(
+    unreachable_pub,
+    reason = "no other crate uses a test crate: pub says what a module offers to the others"
+)]
+
+mod support;
+
+mod http;
+mod fuzz;
+mod gate;
+mod oauth;
+mod remote;
+mod mcp;
+mod journal;
+mod features;
+mod questions;
+mod stream;
+mod apps;
+mod schema;
+mod cli;
+mod explain;
+mod doctor;
+mod durability;
+mod documents;
+mod examples;
+mod tidy;
+mod binary;
