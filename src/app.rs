@@ -1,10 +1,9 @@
 //! What all requests share, for as long as the server runs.
 //!
-//! Knows no request. Invariant: what must outlast the server is in the store; the rest is settings, and counts that
-//! may be forgotten with a restart.
+//! Holds nothing of a single request but the list of open event streams. Invariant: what must outlast the server is
+//! in the store; the other parts are settings, or are lost at a restart without harm.
 //!
-//! It is one value that is handed down, and no global: a test can start several servers in one process, and a reader
-//! sees in a signature what a function depends on.
+//! The `App` is a value that functions pass on, and not a global: a signature shows which functions use it.
 
 use std::sync::Arc;
 
@@ -22,25 +21,24 @@ use crate::site::Site;
 use crate::store::Store;
 use crate::throttle::Throttle;
 
-/// What all requests share. Every part can be used by many threads at once, each behind a lock of its own.
+/// The state that all requests share. Many threads may use it at once; each part that changes has its own lock.
 pub(crate) struct App {
     /// The names and URLs of this server.
     pub(crate) site: Site,
     pub(crate) store: Store,
     /// Signs cursors, session ids and form tokens, which clients keep for the server.
     pub(crate) signer: Signer,
-    /// The open event streams. An `Arc` of its own, since each subscriber keeps one in order to leave the list by
-    /// itself.
+    /// The open event streams. Each subscriber keeps a clone of this `Arc`, by which it removes itself from the list.
     pub(crate) events: Arc<Events>,
-    /// Whether a delete is refused where the client can't show the person a question about it.
+    /// Whether a delete is refused if the client can't show the person a question about it.
     pub(crate) require_confirmation: bool,
     pub(crate) sign_ins: SignIns,
     /// Registrations of clients, counted by address: anyone may register, so something must bound it.
     pub(crate) registrations: Throttle,
-    /// The other authorization server; `None` where this server issues the tokens itself.
+    /// The other authorization server; `None` if this server issues the tokens itself.
     pub(crate) introspector: Option<Introspector>,
-    /// The secret in the link by which the first person is added. It is made anew at each start and stands in no
-    /// file: only a person who sees the server's output has it.
+    /// The secret in the link by which the first person is added. Each start makes a new one, and the server writes
+    /// it only to its output, so that a stranger can't add the first person.
     pub(crate) setup_code: String,
 }
 
@@ -55,7 +53,7 @@ pub(crate) struct SignIns {
 }
 
 impl App {
-    /// The gate, as it stands at this time for a request to one of the server's URLs. An open stream has no log.
+    /// Returns the gate for a request that addressed `base_url`, at this time. An open stream has no log.
     pub(crate) fn gate<'a>(
         &'a self,
         base_url: &'a str,
@@ -66,12 +64,12 @@ impl App {
         Gate { base_url, site, store, introspector: introspector.as_ref(), now, log }
     }
 
-    /// The journal that a permit opens: the one place where a journal is made, and it takes a permit.
+    /// Returns the journal of the permit's person. It is made in this function alone, and only from a permit.
     pub(crate) fn journal<A: Access>(&self, permit: Permit<A>) -> Journal<'_, A> {
         Journal { store: &self.store, signer: &self.signer, events: &self.events, permit }
     }
 
-    /// An app that has seen no request yet.
+    /// Builds the state at the server's start.
     pub(crate) fn new(
         site: Site,
         store: Store,

@@ -1,12 +1,12 @@
-//! `host:port`, as it stands in a `Host` field, in a URL and in an option: the one place that takes it apart.
+//! Splits `host:port`, as it is written in a `Host` field, in a URL and in an option. No other file does.
 //!
-//! Knows no scheme and no default port, and resolves no name. Two rooms that split such a text differently would
-//! disagree about which host is meant, and one of them checks what the other one connects to or sends a code to.
-//! Well-known attacks are made of that: `http://good.example@evil.example/` is two hosts to two careless readers.
+//! Knows no scheme and no default port, and resolves no name. If two rooms split such a text differently, one could
+//! check a host while the other connects to another host, or sends a code there. Known attacks use that: one program
+//! reads the host of `http://good.example@evil.example/` as `good.example`, another as `evil.example`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Hosts that mean this machine, as they stand in a `Host` field.
+/// Hosts that mean this machine, as they are written in a `Host` field.
 pub(crate) const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
 /// A host, and a port if there is one (RFC 3986 §3.2), both as they were written.
@@ -15,8 +15,8 @@ pub(crate) struct Authority<'t> {
     /// A name or an IPv4 address, or an IPv6 address with its brackets. Letters have the case in which they were
     /// written.
     pub(crate) host: &'t str,
-    /// Digits whose value fits a port. They stay text: `h:443` and `h:0443` are different texts, and redirect URIs
-    /// are compared byte for byte (OAuth 2.1 §2.3.1), so the two must not become equal here.
+    /// Digits whose value fits a port. They stay text, because redirect URIs are compared byte for byte (OAuth 2.1
+    /// §2.3.1): `h:443` and `h:0443` must not become equal.
     pub(crate) port: Option<&'t str>,
 }
 
@@ -24,8 +24,8 @@ impl<'t> Authority<'t> {
     /// Reads `host[:port]`, where the host is of ASCII letters, digits, `.`, `-` and `_`, or a bracketed IPv6
     /// address.
     ///
-    /// Stricter than RFC 3986, which allows a user before the host, escapes within it, and a colon without a port:
-    /// each has been used to make one program see another host than the next. No host is out of reach without them.
+    /// This is stricter than RFC 3986, which allows a user before the host, escapes within the host, and a colon
+    /// without a port. Attackers have used each to make two programs see two hosts. No address needs them.
     pub(crate) fn parse(text: &'t str) -> Option<Authority<'t>> {
         let (host, port) = match text.rfind(':') {
             // The last colon of `[::1]` is a part of the address.
@@ -43,20 +43,21 @@ impl<'t> Authority<'t> {
         (host_fits && port.is_none_or(is_port)).then_some(Authority { host, port })
     }
 
-    /// The port as a number. It was checked when it was read, so `None` means that there is none.
+    /// Returns the port as a number. Its digits were checked by `parse`, so `None` means that there is no port.
     pub(crate) fn port_number(&self) -> Option<u16> {
         self.port.and_then(|port| port.parse().ok())
     }
 
-    /// Whether the host is one of the three by which a client calls its own machine. Compared as it was written:
-    /// where case doesn't matter, the caller gives lower case. `localhost` counts although it is a name, because
-    /// browsers and systems resolve it to this machine alone (RFC 6761 §6.3).
+    /// Returns whether the host is one of the three usual names of the client's own machine. Case matters: a caller
+    /// that wants to ignore it gives lower case. `localhost` is included although it is a name, because RFC 6761 §6.3
+    /// has systems resolve it to their own machine.
     pub(crate) fn is_loopback(&self) -> bool {
         LOOPBACK_HOSTS.contains(&self.host)
     }
 
-    /// The host's addresses, if they are certain to be on this machine: both families for `localhost`, as a client's
-    /// system would try them, and any loopback address that is written out.
+    /// Returns the host's addresses if they are certain to be on this machine: both families for `localhost` in lower
+    /// case, as a client's system would try them, and a loopback address that is written out. Empty for every other
+    /// host.
     pub(crate) fn loopback_addresses(&self) -> Vec<IpAddr> {
         match self.host.trim_start_matches('[').trim_end_matches(']') {
             "localhost" => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
@@ -65,14 +66,14 @@ impl<'t> Authority<'t> {
     }
 }
 
-/// Reads `ADDRESS:PORT`, an address to listen on or to connect to. No name is resolved, because the answer could be
-/// an address of another machine; `localhost` is the one name whose address is known without asking.
+/// Parses `ADDRESS:PORT`, an address to listen on or to connect to. Names aren't resolved, because a name may lead to
+/// another machine; only `localhost` is known.
 pub(crate) fn socket_address(text: &str) -> Option<SocketAddr> {
     match Authority::parse(text) {
         Some(authority) if authority.host == "localhost" => {
             Some(SocketAddr::from((Ipv4Addr::LOCALHOST, authority.port_number()?)))
         }
-        // std's own reader: it also knows the interface in `[fe80::1%2]:80`, which no URL can hold.
+        // std's parser also accepts the interface in `[fe80::1%2]:80`, which no URL can have.
         _ => text.parse().ok(),
     }
 }

@@ -1,15 +1,15 @@
 //! The list of checks that a request passes on its way to the journal: what each is called, what must hold, the
 //! clause that asks for it, what the client gets when it doesn't hold, and what a person can do about that.
 //!
-//! Knows no request and makes no decision: `gate.rs` makes the checks. The list stands apart from it because the log,
-//! the wire view and `epicme explain` print the same names.
+//! Knows no request and makes no decision: `gate.rs` makes the checks. The list has its own file because the log, the
+//! wire view and `epicme explain` print the same names.
 
-/// One check, named for what must hold. The gate makes the checks in this order, and the first that fails decides the
-/// response.
+/// One check, named for what must hold. They are made in this order, and the first that fails decides the response.
+/// (`routes` makes [`Check::IsPreflight`], which decides only if it holds; the gate makes the others.)
 ///
-/// First come checks of what the head alone says, then of what only the database or the other server can say, last of
-/// what the token allows. So a request that can't succeed costs as little as possible, and the log names the first
-/// thing that has to be mended.
+/// First come the checks that need only the head, then those that need the database or the other server, last those
+/// of what the token allows. So most bad requests are refused before a look-up, and the log names the first thing
+/// that has to be mended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Check {
     /// `Host` is one of this server's own names. Otherwise a foreign web page could reach a server on this machine by
@@ -17,12 +17,13 @@ pub enum Check {
     HostIsOurs,
     /// `Origin`, if there is one, is a web page that may use this server.
     OriginIsAllowed,
-    /// The request is a CORS preflight. It is recorded only where it holds, because other requests go on without it.
+    /// The request is a CORS preflight. It is recorded only if it holds, because other requests go on without it.
     IsPreflight,
-    /// There is an `Authorization` field. Each client's first request fails here: the challenge of its 401 is how the
-    /// client learns where to get a token.
+    /// There is an `Authorization` field. A client that has no token yet fails here, and learns from the challenge of
+    /// the 401 where to get one.
     HasAuthorization,
-    /// There is only one `Authorization` field. Of two, a proxy may have checked the one that isn't used here.
+    /// There is only one `Authorization` field. If there were two, a proxy could have checked the one that isn't used
+    /// here.
     OneAuthorization,
     /// The query holds no second token beside the one in the field. URLs end up in logs and browser histories.
     NoTokenInQuery,
@@ -31,31 +32,31 @@ pub enum Check {
     NotEmpty,
     /// The scheme of the credentials is `Bearer`.
     SchemeIsBearer,
-    /// What follows `Bearer` is one token of the right form. This finds a pasted key of another service, or a token
-    /// that was cut short, without looking anything up.
+    /// What follows `Bearer` is one token of the right form. If this server issues the tokens, the form alone shows a
+    /// pasted key of another service or a token that was cut short. Another server's token may have almost any form.
     TokenWellFormed,
-    /// The database, or the other authorization server, could be asked about the token. It is the one check whose
-    /// failure is no fault of the client's.
+    /// The database, or the other authorization server, could be asked about the token. If this fails, a server is at
+    /// fault and not the client.
     TokenLookedUp,
     /// The token is one that was issued and still exists.
     TokenKnown,
-    /// The token was not revoked. Its row stays after that, so that the log can name this cause.
+    /// The token was not revoked. The row of a revoked token is kept, so that the log can name this cause.
     NotRevoked,
     /// The token has not expired.
     NotExpired,
-    /// The token was issued for this server (RFC 8707). Otherwise a server that a person gave a token to could use it
-    /// here, as that person.
+    /// The token was issued for this server (RFC 8707). Otherwise another server that a person gave a token to could
+    /// use that token here, as that person.
     AudienceIsOurs,
-    /// The token has at least one scope that this server knows. It is the last check of [`Gate::admit`]: the caller
-    /// is admitted.
+    /// The token has at least one scope that this server knows. This is the last check of [`Gate::admit`]; if it
+    /// holds, the caller is admitted.
     ///
     /// [`Gate::admit`]: crate::gate::Gate::admit
     HasKnownScope,
-    /// The token has every scope that the operation needs. It is the check of the 403: the operation is permitted.
+    /// The token has every scope that the operation needs. If so, the operation is permitted.
     HasNeededScope,
 }
 
-/// What is known of a check, all in one place.
+/// The facts of one check: the log, the response and `epicme explain` take them from here.
 pub struct Facts {
     /// The check's name in the wire view and in `epicme explain`.
     pub name: &'static str,
@@ -67,20 +68,21 @@ pub struct Facts {
     pub failure: &'static str,
     /// What the client gets when this check fails.
     pub(crate) response: ErrorResponse,
-    /// What the log calls a request for which this check was the last and held.
+    /// What the log calls a request if this check was the last one and held.
     pub success: Option<&'static str>,
-    /// What the person who runs the client or the server can do about a failure. It is printed for the operator and
-    /// is never part of a response: a stranger who tries tokens must not learn from it how far each of them came.
+    /// What the person who runs the client or the server can do about a failure. The log and `epicme explain` show it
+    /// to the operator. No response has it, because it would tell a stranger who tries tokens which check each of
+    /// them failed.
     pub remedy: Option<&'static str>,
 }
 
-/// What a client gets for a check that failed; the gate writes it as JSON and, mostly, into the challenge.
+/// The response to a failed check. The gate writes the error as JSON, and also into the challenge if there is one.
 pub(crate) struct ErrorResponse {
     pub(crate) status: u16,
     /// The error code of RFC 6750 §3.1, or one like it; `None` for a request without credentials.
     pub(crate) error: Option<&'static str>,
-    /// One sentence for the person who reads the client's log. It stands in a quoted-string of the challenge, so it
-    /// has no quotation mark and no byte beyond ASCII.
+    /// One sentence for the person who reads the client's log. The challenge has this sentence as a quoted-string, so
+    /// it has no quotation mark and no byte beyond ASCII.
     pub(crate) description: &'static str,
 }
 
@@ -92,8 +94,8 @@ const fn refusal(status: u16, error: &'static str, description: &'static str) ->
 
 /// RFC 6750 §3.1: a client without credentials made no mistake, so its challenge names no error.
 const NO_CREDENTIALS: ErrorResponse = ErrorResponse { status: 401, error: None, description: "" };
-/// One response for every token that isn't good. Which check failed, the log alone says: a client can do only one
-/// thing in each case, get another token, and a stranger who tries tokens learns nothing from the differences.
+/// One response for all the ways in which a token can be invalid. In each case a client can only get another token.
+/// Only the log says which check failed, so a stranger who tries tokens learns nothing.
 const BAD_TOKEN: ErrorResponse = refusal(401, "invalid_token", "The access token is invalid or expired");
 
 // The refusals of one check each.
@@ -104,17 +106,17 @@ const TWO_FIELDS: ErrorResponse = refusal(400, "invalid_request", "There must be
 /// RFC 6750 §3.1 puts two tokens in one request under `invalid_request`: neither of them was looked at.
 const TWO_TOKENS: ErrorResponse =
     refusal(400, "invalid_request", "The access token belongs in the Authorization header alone");
-/// Not a 401: a client that is sent one throws its token away, and the person would have to sign in again because the
+/// Not a 401: a client that gets a 401 throws its token away, and the person would have to sign in again because the
 /// database failed for a moment.
 const NO_LOOK_UP: ErrorResponse =
     refusal(503, "temporarily_unavailable", "The access token can't be checked now; try again");
-/// A constant can't be put together from `Scopes::ALL`; the test below compares the two.
+/// The scopes are written out, because a constant can't be built from `Scopes::ALL`; the test below compares the two.
 const NO_SCOPE: ErrorResponse = refusal(
     403,
     "insufficient_scope",
     "This server needs at least one of user:read entries:read entries:write tags:read tags:write",
 );
-/// The gate replaces these words by the name of the operation and the scopes that it needs.
+/// The gate replaces this description by the operation's name and the scopes that the operation needs.
 const MISSING_SCOPE: ErrorResponse = refusal(403, "insufficient_scope", "The token lacks a scope");
 
 const MCP_SECURITY: &str = "MCP Streamable HTTP, Security & Endpoint";
@@ -123,8 +125,8 @@ const INSUFFICIENT_SCOPE: &str = "OAuth 2.1 §5.3.2, insufficient_scope";
 const ASK_FOR_SCOPES: &str = "ask for the scopes that the challenge names; the person may allow them";
 
 impl Check {
-    /// Every check, in the order in which they are made. The tests walk through it: each check needs a request that
-    /// fails it, and one that passes.
+    /// Every check, in the order in which they are made. The tests go through this list: for each check they need a
+    /// request that fails it, and one that passes.
     pub const ALL: [Check; 16] = [
         Check::HostIsOurs,
         Check::OriginIsAllowed,
@@ -144,7 +146,8 @@ impl Check {
         Check::HasNeededScope,
     ];
 
-    /// The table of checks. A `match` and no array, so that a check without its facts doesn't compile.
+    /// Returns the facts of a check. This is a `match` and not an array, so that a check without its facts doesn't
+    /// compile.
     pub fn facts(self) -> &'static Facts {
         match self {
             Check::HostIsOurs => &Facts {

@@ -1,37 +1,38 @@
 //! The time, in whole seconds.
 //!
-//! Knows no other room. `routes` reads the clock once for each request and hands the [`Timestamp`] down, so that all
-//! parts of a request agree on the time, and a test of expiry needs no sleep and no mock.
+//! Imports no other module. `routes` reads the clock when a request arrives, and again after a slow body on `/mcp`,
+//! and passes the [`Timestamp`] on, so a test of expiry changes a row and needs no sleep and no mock. An open stream
+//! reads the clock again, because it may stay open for days.
 //!
-//! This is the clock of the calendar, for what outlasts the process: when a token expires, when an entry was made. An
-//! operator or a time server can set it back. So a wait or a deadline inside the process is measured with
-//! [`std::time::Instant`] instead, which only goes forward but means nothing after a restart.
+//! This clock is for times that the database keeps: when a token expires, when an entry was made. An operator or a
+//! time server can set it back. So a wait or a deadline inside the process is measured with [`std::time::Instant`]
+//! instead, which can't be set back but means nothing after a restart.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The last second of the year 9999: ISO 8601 writes years in four digits.
+/// The last second of the year 9999: in ISO 8601 a year has four digits.
 pub(crate) const LAST_SECOND: i64 = 253_402_300_799;
 
-/// A moment in Unix seconds (UTC). A type of its own, so that a number of seconds that is a lifetime can't be taken
-/// for a moment.
+/// A moment in Unix seconds (UTC). The type makes sure that a lifetime in seconds can't be used as a moment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Timestamp(pub(crate) i64);
 
 impl Timestamp {
     pub(crate) fn now() -> Timestamp {
-        // A machine whose clock was never set may be before 1970. The server runs all the same; tokens then seem to
-        // have longer to live, as with every clock that is slow.
+        // The clock of a machine may be before 1970 if it was never set. The server then uses 1970, and tokens expire
+        // too late, as with every slow clock.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
     }
 
-    /// Saturates at the ends. Wrapping around would make a moment far in the future one long ago, or the reverse: a
-    /// token that has expired would be valid again.
+    /// Adds seconds, and stops at the largest and the smallest number. If the sum wrapped around, a moment long ago
+    /// could become one far in the future, and an expired token would be valid again.
     pub(crate) fn plus(self, seconds: i64) -> Timestamp {
         Timestamp(self.0.saturating_add(seconds))
     }
 
-    /// The moment as ISO 8601 in UTC, `2026-07-28T09:30:00Z`.
+    /// Writes the moment as ISO 8601 in UTC, `2026-07-28T09:30:00Z`. A moment outside the years 1970 to 9999 becomes
+    /// the nearest one inside.
     pub(crate) fn iso8601(self) -> String {
         // The server writes no moment outside these years, but an edited database file can hold one.
         let seconds = u64::try_from(self.0.clamp(0, LAST_SECOND)).expect("not negative");

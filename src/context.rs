@@ -1,10 +1,11 @@
-//! What a handler needs to know of the request that it answers, built once in `routes`.
+//! What a handler needs to know of the request that it answers. `routes` builds it.
 //!
-//! Knows no URL and no wire. The clock was read when it was built: whatever a handler does, it does at `now`. So all
-//! parts of a response agree on the time, and a test of expiry changes a row and needs neither sleep nor mock.
+//! Makes no decision: it only carries what `routes` found out. `routes` reads the clock when the request arrives, and
+//! again after a slow body on `/mcp`. A handler uses this time, so a test of expiry changes a row, not the clock. An
+//! open event stream lasts longer than its request, and reads the clock itself.
 //!
-//! The body isn't part of it. Reading one changes it, so it is passed beside the context as `&mut Body`, and a
-//! signature without a body says that none is read.
+//! The body isn't part of the context. Reading a body changes the `Body`, so handlers get it separately, as `&mut
+//! Body`; a handler without that parameter can't read one.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,25 +16,28 @@ use crate::gate::Gate;
 use crate::http::request::Head;
 use crate::log::RequestLog;
 
-/// One request. A handler is a function of this and, where there is one, the body.
+/// One request. Most handlers take this, and the body if the request may have one.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
-    /// An `Arc`, because a stream takes a share of it and lives on after the request.
+    /// The state that all requests share. It is an `Arc`, because an event stream keeps a clone of it after the
+    /// handler has returned.
     pub(crate) app: &'a Arc<App>,
     pub(crate) head: &'a Head,
-    /// The URL of ours that the request was sent to, without a path: every URL in the response begins with it. It was
-    /// chosen among our own names by `gate::check_host`, and is never a copy of what the client sent.
+    /// Our scheme, host and port, as this request addressed them; with a public URL, always that URL. Every URL of
+    /// ours in the response begins so. `gate::check_host` chose it among our own names, so it is no copy of what the
+    /// client sent.
     pub(crate) base_url: &'a str,
-    /// The address at the other end of the connection. Behind a proxy it is the proxy's: `X-Forwarded-For` isn't
-    /// believed, because any client can send it.
+    /// The address at the other end of the connection. Behind a proxy this is the proxy's address: `X-Forwarded-For`
+    /// isn't believed, because any client can send it.
     pub(crate) peer: IpAddr,
+    /// The time that the handler works with. `routes` has read it, and handlers don't read the clock.
     pub(crate) now: Timestamp,
-    /// Where each room records what it decided.
+    /// The log of this request. Each module writes its decision there.
     pub(crate) log: &'a RequestLog,
 }
 
 impl<'a> Context<'a> {
-    /// The gate, as this request meets it.
+    /// Returns the gate with this request's base URL, time and log.
     pub(crate) fn gate(&self) -> Gate<'a> {
         self.app.gate(self.base_url, self.now, Some(self.log))
     }

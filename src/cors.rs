@@ -1,12 +1,13 @@
-//! CORS: which responses a web page may read, and the browser's question before it sends a request (Fetch §3.3).
+//! CORS headers: they tell a browser which responses a web page may read, and which requests it may send (Fetch
+//! §3.3).
 //!
-//! Knows no token and no body. The gate decides which page may use the endpoint at all; this file only says so to the
-//! browser.
+//! Knows no token, no body and no path. `gate::check_origin` decides which pages may use `/mcp`, and `routes` which
+//! responses are shared.
 //!
 //! A browser lets a page send requests to any server, but shows it the response only if the server names the page in
-//! `Access-Control-Allow-Origin`. So CORS protects nothing by itself: it opens what the browser keeps shut. No
-//! response here has `Access-Control-Allow-Credentials`: a page must bring its token in a header, and the cookie of a
-//! signed-in person opens no response to it.
+//! `Access-Control-Allow-Origin`. So the headers protect nothing: they permit what the browser would forbid. No
+//! response here has `Access-Control-Allow-Credentials`: a page must send its token in a header, and can't read a
+//! response that the cookie of a signed-in person has got.
 
 use crate::http::WWW_AUTHENTICATE;
 use crate::http::request::Head;
@@ -17,19 +18,21 @@ pub(crate) const DOCUMENT: &str = "GET, HEAD, OPTIONS";
 /// The methods of an OAuth endpoint that programs call.
 pub(crate) const ENDPOINT: &str = "POST, OPTIONS";
 
-/// Whether this is a CORS preflight: a browser's question before the real request (Fetch §3.3.2). It never carries
-/// credentials (§3.3.5), so it must be answered before the gate checks them.
+/// Returns whether this is a CORS preflight: the request by which a browser asks the server before it sends the
+/// page's own one (Fetch §3.3.2). A preflight has no credentials (§3.3.5), so it must be answered before the gate
+/// checks them.
 pub(crate) fn is_preflight(head: &Head) -> bool {
     head.method() == "OPTIONS"
         && head.field("origin").is_some()
         && head.field("access-control-request-method").is_some()
 }
 
-/// The response to a preflight for the MCP endpoint: the methods and fields that MCP clients send. The list can't be
-/// `*`, because that doesn't cover `Authorization` (Fetch §2.2.2, CORS non-wildcard request-header name).
+/// Builds the response to a preflight for the MCP endpoint: the methods and fields that MCP clients send. The list of
+/// fields can't be `*`, because `*` doesn't cover `Authorization` (Fetch §2.2.2, CORS non-wildcard request-header
+/// name).
 ///
-/// The browser remembers the answer for ten minutes, or each call of a page would be two requests. A change of this
-/// list takes effect in open pages within that time.
+/// The browser keeps the answer for ten minutes; otherwise each call of a page would be two requests. If a new
+/// version changes these lists, an open page may use the old ones for that long.
 pub(crate) fn preflight() -> Response {
     let headers = "authorization, content-type, accept, mcp-protocol-version, mcp-method, mcp-name, \
                    mcp-session-id, last-event-id";
@@ -42,8 +45,9 @@ pub(crate) fn preflight() -> Response {
 /// Lets the page that sent the request read the endpoint's response, the challenge above all: without
 /// `Expose-Headers` the browser hides that field, and the client never learns where to get a token.
 ///
-/// `origin` is what the gate has let pass, and it is repeated here rather than `*`, which would let every page read
-/// what a token opens. So the response differs by `Origin`, and `Vary` keeps a cache from giving it to another page.
+/// `origin` is the page's origin, which the gate has checked. The header repeats it and isn't `*`, which would let a
+/// page of any origin read the response. So the response depends on `Origin`, and `Vary` keeps a cache from giving
+/// one page the response of another.
 pub(crate) fn share(response: Response, origin: Option<&str>) -> Response {
     let response = response.with("Vary", "Origin");
     match origin {
@@ -55,9 +59,9 @@ pub(crate) fn share(response: Response, origin: Option<&str>) -> Response {
     }
 }
 
-/// Lets every page read a document or an OAuth endpoint's response: a client may be a page of any site, and the
-/// response holds nothing of a person's but what the request's own secret opens. The same fields answer the
-/// preflight: the MCP SDKs send `MCP-Protocol-Version` with these requests, about which a browser asks first.
+/// Lets a page of any origin read a document or an OAuth endpoint's response. A client may be a page of any site, and
+/// the response holds nothing of a person except what the request's own secret gives access to. The same fields
+/// answer the preflight, which a browser sends because the MCP SDKs add `MCP-Protocol-Version` to these requests.
 pub(crate) fn publish(response: Response, methods: &'static str) -> Response {
     let headers = if methods == DOCUMENT {
         "mcp-protocol-version"

@@ -1,12 +1,13 @@
-//! Dates and date-times, as people, clients and the command line write them: the one place that reads them.
+//! Reads the dates and date-times that people and clients write, and those of the command line.
 //!
-//! Knows no argument, no option and no table; it imports the [`Timestamp`] alone. What is written like a date but
-//! isn't in the calendar, such as the 30th of February, is refused, never moved to another day.
+//! Names no argument, no option and no table. Invariant: a text that is written like a date but isn't in the
+//! calendar, such as the 30th of February, is refused and not moved to another day.
 //!
-//! Two readers of dates would sooner or later disagree: a check of the arguments would accept what the filter
-//! behind it reads as another day, or as none. So there is one, and it takes the standard's strict form. SQLite's
-//! own functions were the alternative, and the tests here compare with them; they move the 30th of February to
-//! March, and take `now`. A crate for dates was rejected because half a page is all that is needed of it.
+//! If two functions read dates, they would sooner or later disagree: a check of the arguments would accept a text
+//! that the filter then reads as another day, or as none. So there is one reader, and it takes the strict form of RFC
+//! 3339. SQLite's own functions were the alternative, and the tests here compare with them; but they move the 30th of
+//! February to March, and accept `now`. A crate for dates was rejected because this program needs only half a page of
+//! one.
 
 use std::error::Error;
 use std::fmt;
@@ -15,22 +16,22 @@ use crate::clock::{LAST_SECOND, Timestamp};
 
 const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 
-/// The seconds that a date or date-time stands for: all of a day (UTC), or the one second of a date-time. A filter
-/// takes the first second of its beginning and the last of its end, so a whole day can be given as both.
+/// The seconds that a date or date-time means: all of a day (UTC), or the one second of a date-time. A filter uses
+/// the first second of its `from` and the last second of its `to`, so one date as both means that whole day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Period {
     pub(crate) first: Timestamp,
-    /// It belongs to the period, so `first` and `last` are compared with `<=` on both sides.
+    /// The last second belongs to the period: a time in it is `>= first` and `<= last`.
     pub(crate) last: Timestamp,
 }
 
-/// Why a text isn't a date. The two are apart because a JSON Schema can say the first, as a pattern, but not the
-/// second.
+/// Why a text isn't a date. There are two errors because a JSON Schema can express the first, as a pattern, but not
+/// the second.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DateError {
-    /// It isn't written as `2025-01-31` or `2025-01-31T09:30:00Z`.
+    /// The text isn't written like `2025-01-31` or `2025-01-31T09:30:00Z`.
     Malformed,
-    /// It is, but there is no such day, hour, minute or second in the years 0000 to 9999.
+    /// The text is written so, but there is no such day, hour, minute or second in the years 0000 to 9999.
     Nonexistent,
 }
 
@@ -48,7 +49,7 @@ impl fmt::Display for DateError {
 impl Error for DateError {}
 
 /// Reads a date `YYYY-MM-DD`, or a date-time of RFC 3339 §5.6 whose letters are capitals and whose offset is at most
-/// 14:59. A fraction of a second may be written and is cut off, since everything here is kept in whole seconds.
+/// 14:59. A fraction of a second is allowed and dropped, since this program keeps times in whole seconds.
 pub(crate) fn read(text: &str) -> Result<Period, DateError> {
     let Written { year, month, day, clock } = Written::read(text).ok_or(DateError::Malformed)?;
     if !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
@@ -59,7 +60,7 @@ pub(crate) fn read(text: &str) -> Result<Period, DateError> {
         // Every day has the same length here, since Unix time counts no leap seconds and UTC has no summer time.
         None => (midnight, midnight + SECONDS_PER_DAY - 1),
         Some(Clock { hour, minute, second, offset_minutes }) => {
-            // A leap second (`:60`) is refused too: Unix time, which the journal is kept in, has none.
+            // A leap second (`:60`) is refused too, because the journal keeps Unix time, which has no leap seconds.
             if hour >= 24 || minute >= 60 || second >= 60 {
                 return Err(DateError::Nonexistent);
             }
@@ -67,19 +68,20 @@ pub(crate) fn read(text: &str) -> Result<Period, DateError> {
             (seconds, seconds)
         }
     };
-    // An offset can carry the last hours of the year 9999 into a year that can't be written in four digits.
+    // With a negative offset the last hours of the year 9999 fall into the year 10000 in UTC, which four digits can't
+    // write.
     if last > LAST_SECOND {
         return Err(DateError::Nonexistent);
     }
     Ok(Period { first: Timestamp(first), last: Timestamp(last) })
 }
 
-/// Reads a date-time in UTC (`2026-07-28T09:30:00Z`), or a date, which stands for its first second. The command line
-/// takes no other offset: what it prints is in UTC as well.
+/// Reads a date-time in UTC (`2026-07-28T09:30:00Z`, or with `+00:00`), or a date, which means its first second. The
+/// command line accepts no other offset, because it prints times in UTC too.
 pub(crate) fn read_utc(text: &str) -> Option<Timestamp> {
-    let is_utc = text.ends_with('Z') || !text.contains('T');
+    let is_utc = text.ends_with('Z') || text.ends_with("+00:00") || !text.contains('T');
     let period = read(text).ok().filter(|_| is_utc)?;
-    // Before 1970 there was no token; and `Timestamp::iso8601` couldn't show the moment.
+    // A time before 1970 is useless for a token, and `Timestamp::iso8601` couldn't show it.
     Some(period.first).filter(|first| first.0 >= 0)
 }
 
@@ -89,7 +91,7 @@ struct Written {
     year: i64,
     month: i64,
     day: i64,
-    /// Absent where the text is a date alone.
+    /// `None` if the text is only a date.
     clock: Option<Clock>,
 }
 
@@ -97,13 +99,13 @@ struct Clock {
     hour: i64,
     minute: i64,
     second: i64,
-    /// How far the local time is ahead of UTC; negative west of Greenwich. It is subtracted to get UTC.
+    /// How far the local time is ahead of UTC; negative if it is behind. UTC is the local time minus this.
     offset_minutes: i64,
 }
 
 impl Written {
-    /// `None` where the text isn't written like a date. It is cut at fixed lengths, by `split_at_checked`: a cut
-    /// inside a character of several bytes would be a panic that a client could cause.
+    /// Reads the numbers; `None` if the text isn't written like a date. `split_at_checked` cuts the text at fixed
+    /// lengths: with `split_at` a cut inside a character of several bytes would be a panic that a client could cause.
     fn read(text: &str) -> Option<Written> {
         let (date, rest) = text.split_at_checked("0000-00-00".len())?;
         let [year, month, day] = numbers(date, "0000-00-00")?;
@@ -112,13 +114,13 @@ impl Written {
         }
         let (time, rest) = rest.split_at_checked("T00:00:00".len())?;
         let [hour, minute, second] = numbers(time, "T00:00:00")?;
-        // Digits of a fraction may be as many as the text has; none of them is kept, so none can overflow.
+        // A fraction may have any number of digits. They aren't read as a number, so they can't overflow.
         let offset = match rest.strip_prefix('.') {
             None => rest,
             Some(fraction) => {
                 let offset = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
                 if offset.len() == fraction.len() {
-                    return None; // a point without a digit behind it
+                    return None; // a point without a digit after it
                 }
                 offset
             }
@@ -128,9 +130,9 @@ impl Written {
     }
 }
 
-/// The minutes that an offset (`Z`, `+02:00`, `-14:59`) is ahead of UTC. RFC 3339 allows up to 23:59. No place on
-/// earth is more than 14 hours ahead; SQLite takes no more, and the pattern in the schema of the arguments says the
-/// same.
+/// Returns by how many minutes an offset (`Z`, `+02:00`, `-14:59`) is ahead of UTC. RFC 3339 allows up to 23:59, this
+/// function up to 14:59: no place on earth is more than 14 hours ahead, SQLite has the same limit, and so has the
+/// pattern in the schema of the arguments.
 fn minutes_ahead(offset: &str) -> Option<i64> {
     if offset == "Z" {
         return Some(0);
@@ -140,8 +142,9 @@ fn minutes_ahead(offset: &str) -> Option<i64> {
     (hours <= 14 && minutes <= 59).then_some(sign * (hours * 60 + minutes))
 }
 
-/// The numbers in `text` that stand where `form` has zeros; everything else must stand there as in `form`. Each
-/// byte is compared first, because Rust's own `parse` for numbers is laxer than the standard: it takes `+1`.
+/// Returns the numbers in `text` at the places where `form` has zeros; every other byte must be the same as in
+/// `form`. All bytes are compared first, because Rust's `parse` for numbers is laxer than the standard: it accepts
+/// `+1`.
 fn numbers<const N: usize>(text: &str, form: &str) -> Option<[i64; N]> {
     let fits = |(byte, wanted): (u8, u8)| match wanted {
         b'0' => byte.is_ascii_digit(),
@@ -155,8 +158,8 @@ fn numbers<const N: usize>(text: &str, form: &str) -> Option<[i64; N]> {
     numbers.try_into().ok()
 }
 
-/// The days of a month, 1 to 12, in the Gregorian calendar, which RFC 3339 applies to every year, also to those
-/// before it was introduced.
+/// Returns how many days a month (1 to 12) has in the Gregorian calendar. RFC 3339 applies this calendar to every
+/// year, also to those before its introduction.
 fn days_in(year: i64, month: i64) -> i64 {
     let is_leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match month {
@@ -167,14 +170,14 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// The days from the 1st of January 1970 to a day that exists; negative before it.
+/// Returns the number of days from the 1st of January 1970 to a day that exists; negative for an earlier day.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    // Years are counted from March here, so that the leap day is the last day of its year and shifts no month. Then
-    // the months have 31, 30, 31, 30, 31 days over and over, 153 in each five. So the days before a month are a
-    // straight line, rounded: no table of months is needed.
+    // Years begin in March here, so that the leap day is the last day of its year and moves no other day. Then the
+    // months have 31, 30, 31, 30, 31 days, and so on again: 153 days in five months. So a linear formula, rounded
+    // down, gives the days before a month, and no table of months is needed.
     let (year, months_since_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let day_of_year = (153 * months_since_march + 2) / 5 + day - 1;
-    // `div_euclid` rounds down, where `/` rounds towards zero: January of the year 0 belongs to the year -1 here.
+    // `div_euclid` rounds down, while `/` rounds towards zero: January of the year 0 belongs to the year -1 here.
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     year * 365 + leap_days + day_of_year - 719_468 // which is the same sum for the 1st of January 1970
 }
@@ -185,8 +188,8 @@ mod tests {
 
     use super::*;
 
-    /// What SQLite makes of a text that is written like a date; `None` when it isn't in the calendar. (It moves the
-    /// 30th of February to the 2nd of March, and takes the hour 24: hence the conditions.)
+    /// Reads a text by SQLite's functions; `None` if the date isn't in the calendar. (SQLite moves the 30th of
+    /// February to the 2nd of March, and accepts the hour 24: hence the conditions.)
     fn by_sqlite(connection: &Connection, text: &str) -> Option<Period> {
         let sql = "SELECT unixepoch(?1), unixepoch(?1) + CASE length(?1) WHEN 10 THEN 86399 ELSE 0 END
                    WHERE date(substr(?1, 1, 10)) = substr(?1, 1, 10) AND substr(?1, 12, 2) < '24'
@@ -270,6 +273,7 @@ mod tests {
     #[test]
     fn reads_a_moment_or_a_day() {
         assert_eq!(read_utc("2026-07-28T09:30:00Z"), Some(Timestamp(1_785_231_000)));
+        assert_eq!(read_utc("2026-07-28T09:30:00+00:00"), Some(Timestamp(1_785_231_000)));
         assert_eq!(read_utc("1970-01-02"), Some(Timestamp(24 * 60 * 60)));
         for text in ["", "now", "2026-07-28T09:30:00", "2026-07-28T09:30:00+02:00", "2026-02-30", "2026-7-28"]
         {

@@ -1,11 +1,11 @@
 //! Events for open event streams: changes of a person's journal, and their answers to confirmation questions.
 //!
-//! Knows no JSON, no socket and no SQL. Invariants: an event that concerns one person reaches that person's streams
-//! alone; and a stream whose client doesn't read costs the thread that causes an event one insertion into a set,
-//! which can't grow beyond what the stream is interested in.
+//! Uses no JSON, no socket and no SQL. Invariants: an event that concerns one person reaches that person's streams
+//! alone; and a thread that causes an event never waits for a client, but only adds to a set that can't grow beyond
+//! what the stream is interested in.
 //!
 //! A stream's own thread takes events from its inbox and writes them to its client. The thread that causes an event
-//! only puts it there, so a slow client keeps no other request waiting:
+//! only puts it into the inbox, so a slow client delays no other request:
 //!
 //! ```text
 //! a request's thread               Events                     a stream's thread
@@ -13,13 +13,13 @@
 //! an answer that was posted  ────► deliver ──► inbox ──► wait, run the confirmed call
 //! ```
 //!
-//! An inbox holds a set of changes and not a queue of messages, which was the alternative. A client that doesn't
-//! read makes a queue grow without end, or lose its oldest part; a set says the same in bounded space, because a
-//! notification says that something is different and not what. Ten changes of one entry while the client is slow
-//! are one notification.
+//! An inbox holds a set of changes. The alternative was a queue of messages. If a client doesn't read, a queue grows
+//! without end or loses its oldest part. A set needs bounded space and loses nothing, because a notification only
+//! says that something has changed, and not how. Ten changes of one entry while the client is slow are one
+//! notification.
 //!
-//! All of this is in memory only. A server that is restarted has lost every stream with it, and clients subscribe
-//! again. A larger server, of several processes, would need a broker between them, since a change in one must reach
+//! Events are kept in memory only. A restart of the server ends every stream as well, and clients subscribe again. A
+//! larger server with several processes would need a broker between them, since a change in one process must reach
 //! the streams of the others.
 
 use std::collections::{BTreeSet, HashMap};
@@ -32,8 +32,8 @@ use crate::ids::{EntryId, TagId, UserId};
 use crate::limits;
 use crate::lock::locked;
 
-/// Something of a person's that can be read and can change. It is defined here, below the journal that changes it and
-/// the room that gives it a URI, because both name it.
+/// A part of a person's data that a client can read and that can change. The type is defined in this file, because
+/// two modules above need it: `journal` changes the data, and `mcp` gives each resource its URI.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Resource {
     /// The person's own account.
@@ -46,29 +46,30 @@ pub(crate) enum Resource {
     Tag(TagId),
 }
 
-/// What can be different from before. It holds ids and no content: the client reads the content in a request of its
-/// own, and that request passes the gate with a token of that moment.
+/// A change that a client can be notified of. A change holds an id and no content: the client reads the content in a
+/// request of its own, and the gate checks the token of that request.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Change {
-    /// The content of a resource.
+    /// The content of a resource changed.
     Of(Resource),
-    /// Which resources there are, as MCP lists them.
+    /// The list of resources changed, as MCP shows it.
     List,
 }
 
-/// Changes, each once, however often it happened. They are sorted, so a client gets them in the same order each time.
+/// A sorted set of changes: each is in it once, however often it happened.
 pub(crate) type Changes = BTreeSet<Change>;
 
-/// What a stream is opened for.
+/// The kind of events for which a stream was opened.
 pub(crate) enum Interest {
-    /// These changes, each of which the caller may read: that was checked when the stream was opened.
+    /// These changes. The caller may read each of their resources: `mcp` checked that when the stream was opened.
     Changes(Changes),
     /// The answer to a confirmation question.
     Answer,
 }
 
-/// The request that a stream answers, by which the client can cancel it. The request's id alone doesn't identify it:
-/// every client counts from the same number, and two clients of one person would cancel each other's requests.
+/// Identifies the request that a stream answers, so that the client can cancel this request. The request's id alone
+/// doesn't identify it: many clients count from the same number, so two clients of one person could cancel each
+/// other's requests.
 #[derive(PartialEq, Eq)]
 pub(crate) struct RequestKey {
     pub(crate) client: ClientKey,
@@ -79,9 +80,9 @@ pub(crate) struct RequestKey {
 /// The client that sent a request.
 #[derive(PartialEq, Eq)]
 pub(crate) enum ClientKey {
-    /// Of a client that keeps a session: the session's id.
+    /// The session's id, if the client keeps a session.
     Session(String),
-    /// Of any other client: the digest of its access token. The token itself would be a secret more to keep.
+    /// The digest of the access token, for every other client. The token itself would be one more secret to keep.
     Token([u8; 32]),
 }
 
@@ -92,10 +93,10 @@ pub(crate) enum ConfirmationAnswer {
     No,
 }
 
-/// What a subscriber's wait ends with.
+/// The result of a subscriber's wait.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Event {
-    /// These changed since the last wait.
+    /// These resources changed since the last wait.
     Changed(Changes),
     /// The person answered the question that is open.
     Answered(ConfirmationAnswer),
@@ -126,8 +127,8 @@ impl fmt::Display for SubscribeError {
 
 impl Error for SubscribeError {}
 
-/// Every open stream. One lock guards the list, and each inbox has a lock of its own; [`Events::reach`] gives their
-/// order.
+/// Every open stream. One lock guards the map of streams, and each inbox has a lock of its own; [`Events::reach`]
+/// says in which order threads take them.
 #[derive(Default)]
 pub(crate) struct Events {
     state: Mutex<State>,
@@ -135,20 +136,21 @@ pub(crate) struct Events {
 
 #[derive(Default)]
 struct State {
-    /// The streams of each person who has any; a person without one has no place here, so the map can't grow forever.
+    /// The streams of each person who has any. A person without a stream isn't in the map, so the map can't grow
+    /// forever.
     ///
-    /// That the key is the person is what keeps events apart: every way into an inbox begins with this look-up, so
-    /// there is no loop over all streams in which a comparison of the person could be forgotten. ([`Events::end`]
-    /// is the one exception, and what it says is the same for all.)
+    /// The key is the person, and this keeps events apart: an event finds its inboxes by this look-up, so there is no
+    /// loop over all streams in which a comparison of the person could be forgotten. ([`Events::end`] does loop over
+    /// all streams, but its event is the same for all people.)
     open: HashMap<UserId, Vec<Arc<Subscription>>>,
-    /// How many streams all people have. It is kept up to date, so that [`Events::subscribe`] needn't count them.
+    /// How many streams all people have together, so that [`Events::subscribe`] needn't count them.
     count: usize,
-    /// Set once, and never back.
+    /// Whether [`Events::end`] was called; never cleared.
     ended: bool,
 }
 
-/// One stream, shared by its own thread and by those that cause events. What it is for never changes, so only the
-/// inbox needs a lock.
+/// One stream. Its own thread and the threads that cause events share it. The request key and the interest never
+/// change, so only the inbox needs a lock.
 struct Subscription {
     request_key: RequestKey,
     interest: Interest,
@@ -156,10 +158,10 @@ struct Subscription {
     arrived: Condvar,
 }
 
-/// What has happened since the stream's thread last took an event. Every field has a bounded size.
+/// The events that wait for the stream's thread, and the question that is open. Every field has a bounded size.
 #[derive(Default)]
 struct Inbox {
-    /// A part of the stream's [`Interest`], so never larger than that.
+    /// A part of the stream's [`Interest`], which bounds its size.
     changes: Changes,
     /// The id of the question that is open now.
     question_id: Option<String>,
@@ -169,11 +171,11 @@ struct Inbox {
 }
 
 impl Inbox {
-    /// Takes the event that matters most; what ends the stream comes before what would only be written to it. A
-    /// client that has confirmed a deletion and then cancels the call deletes nothing, if both wait here: in doubt
-    /// the row stays.
+    /// Takes the event that matters most: an event that ends the stream comes before one that is only written to the
+    /// client. If a person has confirmed a deletion, and the client then cancels the call while both wait here,
+    /// nothing is deleted: in doubt the row stays.
     ///
-    /// The two that end the stream aren't taken out. Whatever the thread does next, it sees them again.
+    /// The two events that end the stream stay in the inbox, so the thread gets them again at its next call.
     fn take(&mut self) -> Option<Event> {
         if self.ended {
             Some(Event::Ended)
@@ -190,18 +192,19 @@ impl Inbox {
 }
 
 impl Subscription {
-    /// Changes the inbox and wakes the stream's thread: one thread, since no other waits for this inbox.
+    /// Changes the inbox and wakes the stream's thread, which is the only one that waits for this inbox.
     fn put(&self, change: impl FnOnce(&mut Inbox)) {
-        // The lock is free again at the end of this line, so the thread that wakes doesn't run into it. The signal
-        // can't be lost in between: a thread tests the inbox under the lock before it waits.
+        // The lock is free again at the end of this line, so the woken thread needn't wait for the lock. The signal
+        // can't get lost between the two lines: the stream's thread tests the inbox under the lock before it waits.
         change(&mut locked(&self.inbox));
         self.arrived.notify_one();
     }
 }
 
 impl Events {
-    /// Opens a stream's place: the events that interest it are kept from now on until its thread takes them. Places
-    /// are bounded, because each stream holds a worker thread and a connection for as long as its client likes.
+    /// Adds a stream: from now on the events that interest it are kept in its inbox until its thread takes them. The
+    /// number of streams is bounded, because each stream holds a worker thread and a connection for as long as its
+    /// client likes.
     pub(crate) fn subscribe(
         self: &Arc<Events>,
         person: UserId,
@@ -209,9 +212,9 @@ impl Events {
         interest: Interest,
     ) -> Result<Subscriber, SubscribeError> {
         let mut state = locked(&self.state);
-        // The two kinds are counted apart: otherwise a person with many subscriptions could confirm no deletion.
-        // The bound is for each person and not for each client, since a person can register as many clients as they
-        // like.
+        // The two kinds of streams are counted separately: otherwise a person with many subscriptions couldn't
+        // confirm a deletion. The bound is for each person and not for each client, since one person can use many
+        // clients.
         let is_alike = |open: &&Arc<Subscription>| {
             matches!(open.interest, Interest::Answer) == matches!(interest, Interest::Answer)
         };
@@ -219,7 +222,7 @@ impl Events {
         if state.ended {
             return Err(SubscribeError::Ended);
         }
-        // Counted and entered under one lock, so two requests can't both get the last place.
+        // The count and the new stream are under one lock, so two requests can't both become the last stream allowed.
         if own >= limits::STREAMS_PER_PERSON_MAX || state.count >= limits::STREAMS_MAX {
             return Err(SubscribeError::Full);
         }
@@ -234,10 +237,10 @@ impl Events {
         Ok(Subscriber { events: Arc::clone(self), person, subscription })
     }
 
-    /// Puts changes into the inboxes of a person's streams. The caller has committed them by now: a client that reads
-    /// at once after the notification must find the change.
+    /// Puts changes into the inboxes of a person's streams. The caller must have committed the changes before: a
+    /// client that reads right after the notification must find the new state.
     ///
-    /// The lock on all streams is held meanwhile. That is short: a person has few streams, and nothing here waits
+    /// The lock on all streams is held meanwhile, for a short time: a person has few streams, and no line here waits
     /// for a client or for the disk. A larger server would have a lock for each person.
     pub(crate) fn publish(&self, person: UserId, changes: &Changes) {
         if changes.is_empty() {
@@ -247,15 +250,15 @@ impl Events {
             if let Interest::Changes(wanted) = &subscription.interest
                 && !wanted.is_disjoint(changes)
             {
-                // Only the wanted ones. That bounds the set, and a client is notified of no resource that it didn't
-                // name or may not read.
+                // Only the wanted changes go in. That bounds the set, and the client gets notifications only for
+                // resources that it named and may read.
                 subscription.put(|inbox| inbox.changes.extend(wanted.intersection(changes)));
             }
         }
     }
 
-    /// Everything that some stream of a person is interested in. It spares the journal the search for changes that
-    /// no stream would be notified of.
+    /// Returns all changes that some stream of a person is interested in. With this set the journal searches only for
+    /// changes of which a client would be notified.
     pub(crate) fn watched(&self, person: UserId) -> Changes {
         let state = locked(&self.state);
         let subscriptions = state.open.get(&person).into_iter().flatten();
@@ -266,12 +269,13 @@ impl Events {
         wanted.flatten().copied().collect()
     }
 
-    /// Delivers an answer to the question of this id; `false` when this person has no such question open in this
-    /// session. Of several answers the first counts: a client that repeats its message can't turn a no into a yes.
+    /// Delivers an answer to the question with this id. Returns `false` if this person has no such question open in
+    /// this session. If several answers come, the first counts: a client that repeats its message can't turn a no
+    /// into a yes.
     ///
-    /// Three things must agree, because the answer comes in a request of its own, which any client with a token can
-    /// send: the person, the session, and an id that can't be guessed. Otherwise one client could answer another's
-    /// question.
+    /// The person, the session and the id, which can't be guessed, must all match, because the answer comes in a
+    /// request of its own, which any client with a token can send. Otherwise one client could answer the question of
+    /// another.
     pub(crate) fn deliver(
         &self,
         person: UserId,
@@ -290,9 +294,8 @@ impl Events {
         })
     }
 
-    /// Cancels the request of this person's that opened a stream, if the stream is still open. Where it isn't,
-    /// nothing is said: a cancellation may cross the end of its request on the way, and that is no error (MCP,
-    /// Cancellation).
+    /// Cancels a request of this person, if the stream that it opened is still open. If it isn't, nothing happens: a
+    /// request may end while its cancellation is on the way, and that is no error (MCP, Cancellation).
     pub(crate) fn cancel(&self, person: UserId, request_key: &RequestKey) {
         self.reach(person, |subscription, inbox| {
             let is_meant = subscription.request_key == *request_key;
@@ -301,10 +304,11 @@ impl Events {
         });
     }
 
-    /// Offers each inbox of a person to `change`, until it says that it was the one meant; `false` when none was.
+    /// Calls `change` with each inbox of a person, until `change` returns `true`: then the inbox was the right one.
+    /// Returns `false` if none was.
     ///
-    /// The order of locks, here and everywhere in this file: the state before an inbox. No thread that holds an inbox
-    /// locks the state, so two threads can't each hold the lock that the other waits for.
+    /// The order of locks, here and everywhere in this file: first the state, then an inbox. A thread that has locked
+    /// an inbox doesn't lock the state, so two threads can't each hold the lock that the other waits for.
     fn reach(&self, person: UserId, change: impl Fn(&Subscription, &mut Inbox) -> bool) -> bool {
         locked(&self.state).open.get(&person).into_iter().flatten().any(|subscription| {
             let is_meant = change(subscription, &mut locked(&subscription.inbox));
@@ -315,10 +319,11 @@ impl Events {
         })
     }
 
-    /// Ends every stream, and refuses those that come later. Without it a stopping server would wait for streams that
-    /// may stay open for days, and cut them off in the end, instead of sending each client its result.
+    /// Ends every stream, and refuses later ones. Without this call a stopping server would wait in vain for streams
+    /// that may stay open for days, and then cut them off without a last message to the client.
     pub(crate) fn end(&self) {
-        // Both under one lock: a stream that is opened in between would be neither refused nor ended.
+        // One lock covers both steps: otherwise a stream that is opened between them would be neither refused nor
+        // ended.
         let mut state = locked(&self.state);
         state.ended = true;
         for subscription in state.open.values().flatten() {
@@ -327,9 +332,9 @@ impl Events {
     }
 }
 
-/// The place of one open stream. Dropping it gives the place up, and that happens on every way out of the stream:
-/// at its end, at an error of the connection, and while a panic unwinds. A place that is not given up would be lost
-/// until the server is restarted.
+/// One open stream, for use by its own thread. Dropping it removes the stream from [`Events`], and that happens
+/// however the stream ends: in good order, by an error of the connection, or while a panic unwinds. Otherwise the
+/// stream would count against the limits until the server is restarted.
 pub(crate) struct Subscriber {
     events: Arc<Events>,
     person: UserId,
@@ -337,28 +342,31 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
-    /// Puts an event back that can't be written yet, because the token can't be checked at this moment; the next wait
-    /// gives it again. No signal is needed: the only thread that waits here is the one that calls.
+    /// Puts back an event that can't be written yet, because the token can't be checked at this moment. While the
+    /// stream goes on, a later wait gives it again. There is no queue: changes join the set of those that came
+    /// meanwhile, an answer replaces one that came later, and [`Inbox::take`] alone says which event is next. No
+    /// signal is needed: only the stream's own thread waits for this inbox, and that thread is the caller.
     pub(crate) fn put_back(&self, event: Event) {
         let mut inbox = locked(&self.subscription.inbox);
         match event {
             Event::Changed(changes) => inbox.changes.extend(changes),
-            // It came before the answer that may be in the inbox now, and the first answer counts.
+            // This answer came before the one that may be in the inbox now, and the first answer counts.
             Event::Answered(answer) => inbox.answer = Some(answer),
             Event::Cancelled => inbox.cancelled = true,
             Event::Ended => inbox.ended = true,
         }
     }
 
-    /// Opens the question of this id, which can't be guessed and was never used before. An answer to the question
-    /// before it is dropped: the person gave it about something else, such as the row before it was changed.
+    /// Opens the question with this id, which the caller draws at random: no other client can guess it. An answer to
+    /// an earlier question is dropped: the person gave it about something else, such as the row before it was
+    /// changed.
     pub(crate) fn open_question(&self, id: &str) {
         let mut inbox = locked(&self.subscription.inbox);
         (inbox.question_id, inbox.answer) = (Some(id.to_owned()), None);
     }
 
-    /// Waits for the next event, at most for `time`; `None` when none came. The thread sleeps meanwhile. If it
-    /// looked into the inbox every few milliseconds instead, each stream would cost time while nothing happens.
+    /// Waits for the next event, at most for `time`, and returns `None` if none came. The thread sleeps meanwhile. A
+    /// thread that looked into the inbox every few milliseconds would use the processor even when nothing happens.
     pub(crate) fn wait(&self, time: Duration) -> Option<Event> {
         let mut event = None;
         let is_empty = |inbox: &mut Inbox| {
@@ -375,7 +383,7 @@ impl Subscriber {
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
-        // Whatever is still in the inbox goes with it: its stream has ended, and no other stream is meant by it.
+        // Whatever is still in the inbox is dropped with the stream, since it is meant for no other stream.
         let mut state = locked(&self.events.state);
         let Some(own) = state.open.get_mut(&self.person) else { return };
         own.retain(|subscription| !Arc::ptr_eq(subscription, &self.subscription));

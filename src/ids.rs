@@ -1,8 +1,8 @@
-//! Ids of rows whose type says what kind of row they name, so that the compiler refuses a tag's id where an entry's
-//! is meant.
+//! Ids of rows. The type of an id says which kind of row it names, so that the compiler refuses a tag's id in place
+//! of an entry's.
 //!
-//! Knows no table, and no other room. An id doesn't say who owns the row: the journal's statements compare that. It
-//! is no secret either, so nothing may be shown to a client because it knows an id.
+//! Names no table, and imports no other module. An id doesn't say who owns the row: the journal's statements compare
+//! the owner. An id isn't a secret either, so a client that knows one may not see the row for that reason alone.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,10 +10,10 @@ use std::marker::PhantomData;
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 
-/// The id of one row of the kind `Of`. It is a plain integer in the database and on the wire, and in memory too: a
+/// The id of one row of the kind `Of`. The id is a plain integer in the database, on the wire and in memory: a
 /// `PhantomData` takes no space.
 ///
-/// The alternative was a struct for each kind, with the same `impl`s in each, or a macro to write them.
+/// The alternatives were a struct for each kind, with the same `impl`s for each, or a macro that writes them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Id<Of> {
     number: i64,
@@ -43,12 +43,13 @@ pub(crate) type TagId = Id<TagRow>;
 pub(crate) type UserId = Id<UserRow>;
 
 impl<Of> Id<Of> {
-    /// Takes a number for an id of this kind; whether there is such a row, only the database knows.
+    /// Makes an id from a number. Neither the compiler nor this function checks that a row of this kind has the
+    /// number.
     pub(crate) const fn new(number: i64) -> Id<Of> {
         Id { number, kind: PhantomData }
     }
 
-    /// The number, as it stands in the database and on the wire.
+    /// Returns the number, as the database and the wire have it.
     pub(crate) fn get(&self) -> i64 {
         self.number
     }
@@ -66,8 +67,8 @@ impl<Of> ToSql for Id<Of> {
     }
 }
 
-// The type of the id is chosen where the row is read, by the field that it goes into. SQLite knows only integers,
-// so here alone the compiler can't see whether the column was the right one.
+// The field that takes the value decides the type of the id. SQLite knows only integers, so the compiler can't check
+// here, just as in [`Id::new`], that the number comes from the right column.
 impl<Of> FromSql for Id<Of> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Id<Of>> {
         i64::column_result(value).map(Id::new)

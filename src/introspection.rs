@@ -1,14 +1,17 @@
-//! Tokens that another authorization server issued: this server asks that one what a token is (RFC 7662), and
-//! believes nothing else.
+//! Checks tokens that another authorization server issued: this server asks that one about a token (RFC 7662), and
+//! trusts no other source.
 //!
-//! Knows no path of this server and no journal. Invariant: a token is good only while the other server says so, or
-//! said so within [`limits::INTROSPECTION_CACHE_SECONDS`]. No answer, and every answer that leaves a doubt, refuses
-//! the token.
+//! Knows no request of a client and no journal. Invariant: a token is good only if the other server said so within
+//! the last [`limits::INTROSPECTION_CACHE_SECONDS`]. Without an answer, or with one that leaves a doubt, the token is
+//! refused.
 //!
-//! The alternative is a signed token (JWT, RFC 9068), which this server could check without a request. It would need
-//! the keys of the other server, the code to verify signatures, and checks of algorithm, issuer and times, of which
-//! each has been forgotten in some program; and a revoked token would stay good until it expires. Introspection has
-//! one answer, and the issuer gives it.
+//! Three words here name one URL, that of our MCP endpoint. It is `base_url` followed by `/mcp`; RFC 8707 calls it
+//! the resource; and in the answer about a token it is the audience (`aud`).
+//!
+//! The alternative is a signed token (JWT, RFC 9068), which this server could check without a request. That would
+//! need the keys of the other server, code that verifies signatures, and checks of algorithm, issuer and times, each
+//! of which some program has forgotten; and a revoked token would stay good until it expires. With introspection, the
+//! issuer itself says whether a token is good.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -40,56 +43,58 @@ pub(crate) struct Introspector {
     issuer: String,
     endpoint: Endpoint,
     /// Id and secret of this server as the other one's client, encoded for `Authorization: Basic`. RFC 7662 §2.1
-    /// demands some: otherwise anyone could try out tokens at that endpoint.
+    /// requires that a caller authenticates: otherwise anyone could try out tokens at that endpoint.
     credentials: String,
-    /// What the other server said of live tokens, and until when it is believed. The key is a digest, so the cache
-    /// holds no token. Only a yes is kept: a token that wasn't active a moment ago may have been issued since.
+    /// The other server's answers about good tokens, each with the time until which it is used. The key is a digest,
+    /// so the cache holds no token. Other answers aren't kept: a token that is inactive now may become active.
     known: Mutex<HashMap<[u8; 32], (TokenInfo, Timestamp)>>,
     /// Requests to the other server that are under way.
     running: AtomicUsize,
 }
 
 /// A token of the other server, as a client presented it. Like every type that holds a secret it has no `Debug`,
-/// `Display` or `Serialize`. Only this room reads its text, because only the other server can say what it is.
+/// `Display` or `Serialize`. Only this file reads its text.
 #[derive(Clone)]
 pub(crate) struct ForeignToken(String);
 
 impl ForeignToken {
-    /// Takes what a client presented; `None` when it isn't a b64token, which every bearer token is (RFC 6750 §2.1).
-    /// The text goes on to the other server, so nothing that could break a form or a header field may pass.
+    /// Parses a client's token; `None` if it is empty or has a byte that no `b64token` has (the form of a bearer
+    /// token, RFC 6750 §2.1). The text is sent to the other server, so it must have no control bytes. In a
+    /// `b64token` every `=` is at the end; this isn't checked, because the other server knows its own tokens.
     pub(crate) fn parse(presented: &[u8]) -> Option<ForeignToken> {
         let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
         let well_formed = !presented.is_empty() && presented.iter().all(fits);
         well_formed.then(|| ForeignToken(String::from_utf8_lossy(presented).into_owned()))
     }
 
-    /// A digest that tells this token from every other one.
+    /// Returns a digest of the token, by which two tokens are told apart.
     pub(crate) fn hash(&self) -> [u8; 32] {
         secret::sha256(self.0.as_bytes())
     }
 }
 
-/// What the other server says of a live token.
+/// What the other server says of a good token.
 #[derive(Clone)]
 struct TokenInfo {
     /// The person, as the other server calls them.
     subject: String,
-    /// The client, if the other server names it: RFC 7662 §2.2 obliges it to nothing but `active`.
+    /// The client, if the other server names one: of all members, RFC 7662 §2.2 requires only `active`.
     client_id: Option<String>,
     scopes: Scopes,
     expires_at: Timestamp,
 }
 
-/// Why a token isn't accepted, in the order in which its answer is judged: the order of the gate's checks.
+/// Why a token isn't accepted, in the order of the gate's checks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum IntrospectionError {
-    /// Nothing could be learnt of the token: the other server or the database didn't answer.
+    /// The token couldn't be looked up: the other server or the database gave no usable answer.
     Unreachable,
-    /// The other server doesn't know the token, or it was revoked; RFC 7662 §2.2 asks it not to say which.
+    /// The other server doesn't know the token, or the token was revoked, or the answer has no usable `sub`. RFC 7662
+    /// §2.2 wants no reason in the answer.
     Inactive,
     /// The token has expired, or is not good yet.
     Expired,
-    /// The token was issued for another resource, for none in particular, or by another issuer.
+    /// The token's audience is another resource or is missing, or the answer names another issuer.
     Audience,
 }
 
@@ -106,15 +111,15 @@ impl fmt::Display for IntrospectionError {
 
 impl Error for IntrospectionError {}
 
-/// An http URL on this machine, taken apart once and for all: no request can find it malformed.
+/// An http URL on this machine. It is parsed at the start, so a malformed one is reported then and not at a request.
 struct Endpoint {
     address: SocketAddr,
     host: String,
     path: String,
 }
 
-/// Reads the URL of an introspection endpoint. Only plain http to this machine can be used from here: the program
-/// speaks no TLS, and tokens must not travel in the clear. A proxy on this machine adds the TLS.
+/// Parses the URL of an introspection endpoint. It must be plain http to this machine, because this program has no
+/// TLS, and tokens must not leave the machine unencrypted. A proxy on this machine adds the TLS.
 fn endpoint(url: &str) -> Option<Endpoint> {
     let rest = url.strip_prefix("http://")?;
     let slash = rest.find('/')?;
@@ -125,11 +130,11 @@ fn endpoint(url: &str) -> Option<Endpoint> {
 }
 
 impl Introspector {
-    /// The server with this issuer identifier, whose endpoint is at `url`; this server is its client `id` with
-    /// `secret`. `None` when the URL isn't plain http to this machine.
+    /// Builds an introspector for the server with this issuer identifier, whose endpoint is at `url`; our server is
+    /// its client `id`, with `secret`. Returns `None` if the URL isn't plain http to this machine.
     pub(crate) fn new(issuer: &str, url: &str, id: &str, secret: &str) -> Option<Introspector> {
-        // OAuth 2.1 §2.4.1: both halves are form-encoded before they are joined, or a colon in the id would move the
-        // border.
+        // OAuth 2.1 §2.4.1: both parts are form-encoded before they are joined; otherwise a colon in the id would end
+        // the id too early.
         let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         Some(Introspector {
             issuer: issuer.to_owned(),
@@ -140,15 +145,15 @@ impl Introspector {
         })
     }
 
-    /// The other server's issuer identifier, which this server's metadata names to clients.
+    /// Returns the other server's issuer identifier, which our metadata names to clients.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Finds for whom a token was issued, if it is good at this URL of ours. A person whom the other server names for
-    /// the first time is added here, so each of its users has a journal without a registration. The issuer belongs to
-    /// the person's key: a `sub` is unique at one issuer alone (RFC 7519 §4.1.2), and another server's user with the
-    /// same `sub` is another person.
+    /// Returns the holder of a token, if the token is good at this base URL. A person whom the other server names for
+    /// the first time is added to our users, so they need no registration. A person is found by issuer and `sub`
+    /// together: a `sub` is unique at one issuer only (RFC 7519 §4.1.2), and another server's user with the same
+    /// `sub` is another person.
     pub(crate) fn find(
         &self,
         store: &Store,
@@ -166,14 +171,14 @@ impl Introspector {
         Ok(TokenHolder { user_id, client_id, scopes, expires_at })
     }
 
-    /// What the other server says of a token, or said a moment ago.
+    /// Returns what the other server says of a token, or what it said within the cache's time.
     fn introspect(
         &self,
         token: &ForeignToken,
         base_url: &str,
         now: Timestamp,
     ) -> Result<TokenInfo, IntrospectionError> {
-        // The same token may be for one of this server's names and not for another, so the name is part of the key.
+        // A token may be good for one of our base URLs and not for another, so the base URL is part of the key.
         let key = secret::sha256(format!("{base_url} {}", token.0).as_bytes());
         if let Some((info, until)) = locked(&self.known).get(&key)
             && now < *until
@@ -181,8 +186,8 @@ impl Introspector {
         {
             return Ok(info.clone());
         }
-        // The lock is free while the request is under way: one slow answer must not make every other request wait.
-        // Two requests with the same new token may therefore both ask, which costs a request and harms nothing.
+        // The lock isn't held while the other server is asked, because a slow answer would make the other requests
+        // wait. So two requests with the same new token may both ask, which does no harm.
         let answer = self.ask(token).ok_or_else(|| {
             stderr::note("the gate can't look up a token: the other authorization server doesn't answer");
             IntrospectionError::Unreachable
@@ -190,14 +195,14 @@ impl Introspector {
         let info = judge(&answer, &self.issuer, &format!("{base_url}{}", site::MCP), now)?;
         let mut known = locked(&self.known);
         if known.len() >= limits::INTROSPECTIONS_KEPT_MAX {
-            known.clear(); // simpler than finding the oldest, and nothing is lost but a request for each token
+            known.clear(); // simpler than finding the oldest; then each token is asked about again
         }
         known.insert(key, (info.clone(), now.plus(limits::INTROSPECTION_CACHE_SECONDS)));
         Ok(info)
     }
 
-    /// Sends one introspection request; `None` when there is no answer that can be judged. A redirect is none either:
-    /// it could lead the token anywhere.
+    /// Sends one introspection request; `None` if there is no answer that can be judged. A redirect isn't followed,
+    /// because the token could be sent to any server.
     fn ask(&self, token: &ForeignToken) -> Option<Value> {
         let Endpoint { address, host, path } = &self.endpoint;
         let body = form_urlencoded::Serializer::new(String::new())
@@ -210,7 +215,7 @@ impl Introspector {
             ("Content-Type", "application/x-www-form-urlencoded".to_owned()),
         ];
         let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let _running = Running::begin(&self.running)?; // held until the answer is there
+        let _running = Running::begin(&self.running)?; // counts this request until the function returns
         let bounds = Bounds {
             deadline: limits::INTROSPECTION_DEADLINE,
             body_bytes_max: Some(limits::INTROSPECTION_BYTES_MAX),
@@ -223,11 +228,14 @@ impl Introspector {
     }
 }
 
-/// One introspection request under way. Each holds a thread for as long as the other server takes, so their number is
-/// bounded: a slow authorization server must not take every thread there is.
+/// Counts one introspection request while it lasts. Each holds a thread until the other server answers, so their
+/// number is bounded: a slow authorization server must not hold all threads.
 struct Running<'a>(&'a AtomicUsize);
 
 impl<'a> Running<'a> {
+    /// Counts one more request until the returned value is dropped. Returns `None` if
+    /// [`limits::INTROSPECTIONS_AT_ONCE_MAX`] are running already; the request isn't sent then, and the token counts
+    /// as one that can't be looked up now.
     fn begin(count: &'a AtomicUsize) -> Option<Running<'a>> {
         let running = Running(count);
         let before = count.fetch_add(1, Ordering::SeqCst);
@@ -241,8 +249,8 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Judges an introspection answer (RFC 7662 §2.2) in the order of the gate's checks. A member that is missing or of
-/// the wrong type is judged as the worst that it could mean.
+/// Judges an introspection answer (RFC 7662 §2.2) in the order of the gate's checks. If one of the required members
+/// is missing or has the wrong type, the token is refused.
 ///
 /// Most members are optional in the RFC. Three of them are required here: without `sub` there is no person whose
 /// journal it is, without `exp` a cached answer has no end, and without `aud` the token may be meant for any server.
@@ -252,7 +260,7 @@ fn judge(
     resource: &str,
     now: Timestamp,
 ) -> Result<TokenInfo, IntrospectionError> {
-    // The text "true" is no `true`: a reader that took any text for a yes would take "false" for one.
+    // The text "true" isn't accepted: code that accepts texts here could also accept "false".
     if answer["active"] != Value::Bool(true) {
         return Err(IntrospectionError::Inactive);
     }
@@ -266,20 +274,20 @@ fn judge(
     if expires_at <= now || now < not_before {
         return Err(IntrospectionError::Expired);
     }
-    // `aud` is one text or a list of them (RFC 7662 §2.2, RFC 7519 §4.1.3). Ours must be among them; the others are
-    // no reason to refuse.
+    // `aud` is one text or a list of them (RFC 7662 §2.2, RFC 7519 §4.1.3). Ours must be among them; others may be
+    // there too.
     let is_ours = |audience: &Value| audience.as_str() == Some(resource);
     let audience_fits = match &answer["aud"] {
         Value::Array(several) => several.iter().any(is_ours),
         one => is_ours(one),
     };
-    // `iss` may be left out. Where it is there, an endpoint that serves several issuers must not lend us another's
-    // users.
+    // `iss` may be left out. If it is there, it must be our issuer: an endpoint may serve several issuers, and
+    // another issuer's users must not be taken for ours.
     let issuer_fits = answer["iss"].is_null() || answer["iss"] == issuer;
     if !audience_fits || !issuer_fits {
         return Err(IntrospectionError::Audience);
     }
-    // Scopes that aren't ours mean something to other servers. A token with none of ours is refused by the gate.
+    // Scopes of other servers are ignored. The gate refuses a token that has none of ours.
     let scopes = Scopes::parse_known(answer["scope"].as_str().unwrap_or(""));
     let client_id = answer["client_id"].as_str().map(str::to_owned);
     Ok(TokenInfo { subject, client_id, scopes, expires_at })

@@ -1,12 +1,12 @@
 //! Bytes → one JSON value, read in one way only.
 //!
-//! Knows no JSON-RPC. Beyond what `serde_json` refuses (broken UTF-8, lone surrogates, numbers out of range, 128
+//! Reads no JSON-RPC. Beyond what `serde_json` refuses (broken UTF-8, lone surrogates, numbers out of range, 128
 //! levels or more) an object with the same member twice is refused. RFC 8259 §4 leaves open which one counts, and
 //! programs differ: a proxy that checks the method of a call could read the first `method`, and this server the last.
 //! I-JSON (RFC 7493 §2.3) forbids such objects for that reason.
 //!
-//! `serde_json` builds its own `Value` and keeps the last of two members without a word. So this file walks through
-//! the text by serde's visitor, and builds the value itself.
+//! `serde_json` builds its own `Value` and keeps the last of two members without an error. So this file reads the
+//! text by a serde visitor, and builds the value itself.
 
 use std::cell::Cell;
 use std::fmt;
@@ -16,8 +16,8 @@ use serde_json::{Map, Number, Value};
 
 use crate::limits;
 
-/// Reads a whole text; the error says what is wrong and where. Whatever follows the value is an error too: two values
-/// would be two messages, of which one passes unseen.
+/// Reads a whole text; the error says what is wrong and where. Text after the value is an error too: two values would
+/// be two messages, and the server would overlook one of them.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let left = Cell::new(limits::JSON_VALUES_MAX);
@@ -26,10 +26,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
-/// Reads one value, and counts it against those that are left. Four megabytes of `0,0,0,…` are two million values,
-/// and in memory each takes sixteen times its two bytes or more: the bound on bytes alone doesn't bound the memory.
+/// Reads one value, and counts it against the number of values that are left. Four megabytes of `0,0,0,…` are two
+/// million values, and in memory each takes sixteen times its two bytes or more. So a limit on bytes alone wouldn't
+/// limit the memory enough.
 ///
-/// The count is shared by all levels of the text, therefore the `Cell`: each level has a copy of this.
+/// All levels of the text share the count. Each level has a copy of this value, so the count is a `Cell` to which all
+/// copies refer.
 #[derive(Clone, Copy)]
 struct Strict<'c>(&'c Cell<usize>);
 
@@ -86,11 +88,13 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(Value::Array(items))
     }
 
+    /// Reads an object, each value by the same rules as the whole text. Fails if a member is there twice, because
+    /// programs differ over which of the two counts.
     fn visit_map<A: MapAccess<'de>>(self, mut reader: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some(name) = reader.next_key::<String>()? {
             if members.contains_key(&name) {
-                // Its name isn't repeated in the message: the client chose it, and it could be anything.
+                // The message doesn't repeat the member's name: the client chose it, and it could be any text.
                 return Err(A::Error::custom("a member is there twice"));
             }
             let value = reader.next_value_seed(self)?;

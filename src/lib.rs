@@ -1,31 +1,33 @@
-//! epicme: a private journal for MCP clients, behind an OAuth gate.
+//! epicme: a private journal for MCP clients, protected by OAuth.
 //!
-//! One request, room by room, in the order of the modules below:
+//! A *room* is a module with one job: a file or a folder of `src/`. One request goes through the rooms like this:
 //!
-//! 1. [`http`] accepts a connection, gives it a thread, and turns bytes into a `Head`; the body stays unread.
-//! 2. [`routes`] reads the clock, builds the [`context`] of the request and finds the handler of its path.
-//! 3. [`gate`] turns `Authorization` into a `Caller`, or writes the 401. Each of its checks stands in [`check`]. Only
-//!    then is the body read.
+//! 1. [`http`]: a worker thread accepts a connection and turns the first bytes into a `Head`. The body stays unread.
+//! 2. [`routes`] reads the clock, builds the [`context`] of the request and calls the function that answers its path.
+//!    For `/mcp`, the steps 3 to 6 follow.
+//! 3. [`gate`] turns `Authorization` into a `Caller`, or refuses, mostly with a 401. [`check`] lists the checks that
+//!    it makes. `routes` reads the body only after the gate has admitted the caller.
 //! 4. [`mcp`] turns the body into a call of one method, in the protocol version that the client speaks.
-//! 5. [`gate`] turns the caller and the scopes that the call needs into a `Permit`, or writes the 403.
-//! 6. [`journal`] does the work on that person's rows, through [`store`], which answers after the commit.
-//! 7. [`events`] hands what has changed to that person's open streams.
-//! 8. [`http`] turns the response into bytes. It may stay open as a stream: then the gate checks the token again
-//!    before anything more is sent.
+//! 5. [`gate`] turns the caller and the scopes that the call needs into a `Permit`, or refuses with a 403.
+//! 6. [`journal`] does the work on that person's rows, through [`store`]. A write returns its result only after the
+//!    commit (`store/writer.rs`). [`events`] then tells that person's open streams what has changed.
+//! 7. [`http`] turns the response into bytes. If the response is an event stream, it stays open, and the gate checks
+//!    its token again and again.
 //!
-//! [`log`] writes a line for each request; `serve --explain` shows every check instead.
+//! [`log`] writes a line for each request, up to a limit per second; with `serve --explain` it shows the checks
+//! instead.
 //!
-//! The other journey is how the token of step 3 came to be: [`oauth`] registers the client, [`pages`] show a person
-//! what the client wants, and [`oauth`] trades codes and refresh tokens for access tokens. Where another
-//! authorization server issues the tokens, [`introspection`] asks that server. [`doctor`] makes the same journey to
-//! any server, as a client would.
+//! The other journey gives the client the token of step 3: [`oauth`] registers the client, [`pages`] show a person
+//! what the client wants, and `oauth/grants.rs` stores what the person granted, and exchanges an authorization code
+//! or a refresh token for an access token. If another authorization server issues the tokens, [`introspection`] asks
+//! that server about each. [`doctor`] makes the same journey to any server, as a client would.
 //!
-//! Three rules hold everywhere. A check returns a value, and the next step takes that value: a `Head` for the gate, a
-//! `Caller` for a `Permit`, a `Permit` for the journal; so a path that forgets a check doesn't compile. Whatever a
-//! client can make large, slow or many has a bound in [`limits`]. And modules name each other in no circle, so each
-//! can be understood from what it names.
+//! Three rules hold everywhere. A check returns a value, and the next step takes that value: a `Caller` gives a
+//! `Permit`, and a `Permit` gives a journal; so code that reads a journal without these checks doesn't compile. What
+//! a client can make large, slow or many has a bound in [`limits`]. And no two rooms of `src/` name each other,
+//! directly or through others, so each can be understood from those that it names.
 //!
-//! Public are the command line and what the tests in `tests/` use; everything else is the crate's own.
+//! The command line and what the tests in `tests/` use is `pub`; all other items are `pub(crate)` or private.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

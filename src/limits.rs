@@ -1,10 +1,10 @@
-//! Every number that bounds the server, beside what a client sees past it.
+//! The numbers that bound the server, each with what a client sees past it.
 //!
-//! Knows no other room; every other room may read it. Invariant: whatever a client can make large, slow or many is
-//! bounded here, so the most that one client can take from the others can be read off this file.
+//! Names no other room, and any room may name it. Invariant: what a client can make large, slow or many has its bound
+//! here, so this file shows how much one client can take from the others.
 //!
-//! They are constants and no options, because the tests run against them: an operator who raised one would run a
-//! server that no test has seen. `pub` are those that `tests/` compares with.
+//! They are constants and not options, because the tests use their values: with another value, an operator would run
+//! a server that no test has run. Those that `tests/` uses are `pub`.
 
 use std::time::Duration;
 
@@ -35,30 +35,30 @@ pub(crate) const IDLE_BUFFER_BYTES_MAX: usize = READ_BYTES;
 pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// One whole request body must arrive within this; past it `408`.
 pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
-/// The client may take nothing of a write for this long; past it the connection is closed.
+/// If the client takes no byte of a write for this long, the connection is closed.
 pub(crate) const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
-/// The client must take one whole response, or one event of a stream, within this, however slowly it reads; past it
-/// the connection is closed.
+/// The client must take the head and body of one response, or one event of a stream, within about this; past it the
+/// connection is closed. A large body has this time for itself, after the head.
 pub(crate) const WRITE_DEADLINE: Duration = Duration::from_secs(60);
-/// Bytes of a response body that is copied behind its head, so that both go out in one write; a larger one is written
+/// Bytes of a response body that is copied after its head, so that both go out in one write; a larger one is written
 /// by itself.
 pub(crate) const ONE_PIECE_BYTES_MAX: usize = 64 * 1024;
-/// A connection may stay idle between two requests this long; then it is closed. Longer than the usual proxies keep
-/// an idle connection to a server, so that they close first: one that sends a request while the server closes gets no
-/// response.
+/// A connection may stay idle between two requests this long; then it is closed. Common proxies keep an idle
+/// connection to a server for a shorter time, so they close first: a proxy that sends a request while the server
+/// closes gets no response.
 pub(crate) const IDLE_MAX: Duration = Duration::from_secs(75);
 /// A closing connection is drained for at most this long, so that the client gets to read the response.
 pub(crate) const CLOSE_DRAIN_MAX: Duration = Duration::from_secs(2);
 /// A closing connection is drained of at most this many bytes.
 pub(crate) const CLOSE_DRAIN_BYTES_MAX: usize = 1024 * 1024;
-/// Connections served at once; the next one is answered `503`. Fewer where the process may open fewer descriptors.
+/// Connections served at once; the next one is answered `503`. It is fewer if the process may open fewer descriptors.
 pub(crate) const CONNECTIONS_MAX: usize = 4096;
 /// Connections that are answered `503` at once; past it they are closed unanswered.
 pub const REFUSALS_MAX: usize = 64;
 /// Descriptors kept back for the database, its log and the standard streams.
 pub const DESCRIPTORS_RESERVED: usize = 64;
-/// Stack of a worker thread, in bytes. It is address space, not memory: only touched pages count. JSON of 127 levels,
-/// the deepest that is read, must fit, in a build without optimization too.
+/// Stack of a worker thread, in bytes. This is address space; only the pages that are used take memory. JSON of 127
+/// levels, the deepest that is read, must fit, in a build without optimization too.
 pub(crate) const THREAD_STACK_BYTES: usize = 1024 * 1024;
 /// A worker thread waits this long for its next connection; then it ends, unless too few would be left.
 pub(crate) const THREAD_IDLE_MAX: Duration = Duration::from_secs(10);
@@ -127,7 +127,7 @@ pub(crate) const EMAIL_BYTES_MAX: usize = 254;
 
 // ---- The authorization server (`oauth/`) and its pages ----
 
-/// Life of an authorization code, in seconds; past it `invalid_grant`.OAuth 2.1 §4.1.2 recommends ten minutes at
+/// Life of an authorization code, in seconds; past it `invalid_grant`. OAuth 2.1 §4.1.2 recommends ten minutes at
 /// most; a client needs a second.
 pub(crate) const CODE_SECONDS: i64 = 60;
 /// Life of an access token, in seconds; past it `401`, and the client refreshes. A stolen one is of use for no
@@ -154,7 +154,8 @@ pub(crate) const REGISTRATIONS_MAX: u32 = 200;
 pub(crate) const REGISTRATION_SECONDS: i64 = 60 * 60;
 /// Clients that registered themselves and hold nothing that lives; past it `429`.
 pub(crate) const UNUSED_CLIENTS_MAX: i64 = 2_000;
-/// How long such a client is kept even where there are too many, in seconds: its person may be signing in just now.
+/// How long such a client is kept even if there are too many, in seconds: the person may be signing in at this
+/// moment.
 pub(crate) const FRESH_CLIENT_SECONDS: i64 = 15 * 60;
 /// How long such a client is kept, in seconds.
 pub(crate) const UNUSED_CLIENT_SECONDS: i64 = 24 * 60 * 60;
@@ -197,21 +198,21 @@ pub(crate) const ANSWER_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the body of an answer that `epicme doctor` reads; past it the step fails.
 pub(crate) const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// How long `epicme doctor` waits for one answer; past it the step fails. A server may have to wake up first. A walk
-/// waits 19 times at most, so it ends within three and a half minutes, or twice that where `localhost` is two
-/// addresses.
+/// waits 19 times at most, so it ends within three and a half minutes, or twice that if `localhost` is two addresses.
 pub const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 /// Characters of a host in a URL that another server names (RFC 1035 §2.3.4); past it the step fails.
 pub(crate) const HOST_CHARS_MAX: usize = 253;
 /// Characters of another server's text that `epicme doctor` prints, escapes included.
 pub(crate) const DOCTOR_SHOWN_CHARS_MAX: usize = 200;
-/// Characters of a line that `epicme doctor` prints, and of one in the wire view where nothing forces it to be wider.
+/// Characters of a line that `epicme doctor` prints, and of one in the wire view, unless a part of it can't be
+/// folded.
 pub(crate) const TERMINAL_LINE_CHARS_MAX: usize = 110;
 
 // ---- MCP (`mcp/`) ----
 
 /// Messages in one JSON-RPC batch (protocol version 2025-03-26); past it `-32600`.
 pub(crate) const BATCH_MESSAGES_MAX: usize = 50;
-/// Bytes of answers that one batch gathers; the calls behind that aren't run, and answered `-32603`.
+/// Bytes of answers that one batch gathers; the calls after that aren't run, and are answered `-32603`.
 pub const BATCH_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a request's id, which an event stream keeps and repeats in every message; past it `-32600`.
 pub const REQUEST_ID_BYTES_MAX: usize = 1024;
@@ -275,7 +276,7 @@ pub(crate) const TAGS_PER_ENTRY_MAX: usize = 50;
 pub(crate) const QUERY_CHARS_MAX: usize = 500;
 /// Terms of a search query.
 pub(crate) const QUERY_TERMS_MAX: usize = 16;
-/// Prefixes (`word*`) among them, which cost the most: each stands for every word that begins so.
+/// Prefixes (`word*`) among them, which cost the most: each matches all words that begin so.
 pub(crate) const QUERY_BEGINNINGS_MAX: usize = 4;
 /// Entries on one page of `list_entries`, and how many when `limit` is left out.
 pub(crate) const LIST_PAGE_MAX: usize = 200;

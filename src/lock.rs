@@ -1,14 +1,15 @@
-//! The one way to take a lock.
+//! Takes a lock; all code of this crate outside of tests locks a `Mutex` by this function.
 //!
-//! Knows no other room.
+//! Imports no other module.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Takes a lock, also one whose holder panicked: no critical section of this crate leaves half a change behind when
-/// it panics, and refusing the lock from then on would end every later request as well.
+/// Takes a lock, also one that is poisoned because a thread panicked while it held the lock. No critical section of
+/// this crate can panic between two halves of a change, so the data is whole; if this function refused the lock,
+/// every later request that needs it would fail.
 ///
-/// Rust poisons such a lock so that a program has to decide. This is the decision, made once: a section that could
-/// panic between two halves of a change must not use this function, and there is none.
+/// Rust poisons such a lock so that the program has to decide. Here the decision is made once for all locks: a new
+/// section that could panic between two halves of a change must not use this function.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! The `epicme` program: runs one command and ends with its exit code.
 //!
-//! Knows nothing else. All of the program is in the library, so that the tests can call it.
+//! Calls nothing but `cli::run`. All of the program is in the library, so that the tests can call it.
 
 #![forbid(unsafe_code)]
 

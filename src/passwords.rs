@@ -1,12 +1,12 @@
 //! The comparison of passwords, one at a time.
 //!
-//! Knows no person and no form. Invariant: a password is compared with a stored hash only by a thread that holds the
-//! one [`HashingPermit`].
+//! Reads no form and no database. Invariant: a password is compared with a stored hash only by a thread that holds
+//! the one [`HashingPermit`].
 //!
-//! A password hash is slow and large on purpose, to slow a thief of the database down. On the server itself that
-//! turns into a weapon: every stranger may post a password, and each one costs 19 MiB and several milliseconds of a
-//! core. A hundred at once would take two gigabytes and every core from all other requests. So there is one permit,
-//! and a short queue for it. People sign in seldom; one at a time is enough for many of them.
+//! A password hash is slow and large on purpose, to slow a thief of the database down. An attacker can turn that
+//! against the server: every stranger may post a password, and each one costs 19 MiB and several milliseconds of a
+//! core. A hundred at once would take two gigabytes of memory and keep every core busy. So there is one permit, and a
+//! short queue for it. People sign in seldom; one at a time is enough for many of them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard};
@@ -23,14 +23,14 @@ pub(crate) struct HashingQueue {
     permit: Mutex<()>,
 }
 
-/// The permit to hash; one of the waiting threads gets it when this is dropped. It also orders what its holder does
-/// besides: the sign-in counts its failures before it gives the permit back.
+/// The permit to hash; when it is dropped, one of the waiting threads gets it. The sign-in also counts its failures
+/// before it drops the permit, so that they are counted one after the other.
 pub(crate) struct HashingPermit<'q>(#[expect(dead_code, reason = "held, not read")] MutexGuard<'q, ()>);
 
 impl HashingQueue {
     /// Waits for the permit.
     ///
-    /// Fails with [`StoreError::Busy`] where [`limits::SIGN_INS_WAITING_MAX`] threads wait already. Each of them is a
+    /// Fails with [`StoreError::Busy`] if [`limits::SIGN_INS_WAITING_MAX`] threads wait already. Each of these is a
     /// worker thread of the server and can answer no other request meanwhile; without a bound, a flood of sign-ins
     /// would hold them all.
     pub(crate) fn take(&self) -> Result<HashingPermit<'_>, StoreError> {
@@ -45,11 +45,11 @@ impl HashingQueue {
 }
 
 impl HashingPermit<'_> {
-    /// Whether `password` is the one behind `hash`. Where there is no hash, because no such person is known, the
-    /// answer is no, after a comparison with the hash of a random text. It takes the same time as a real one; an
-    /// answer without it would come sooner, and a stranger could measure which addresses have an account here.
+    /// Returns whether `hash` was made from `password`. If there is no hash, because no such person is known, the
+    /// answer is no, after a comparison with the hash of a random text. That takes as long as a real comparison; an
+    /// answer without one would come sooner, and a stranger could measure which addresses have an account here.
     pub(crate) fn verify(&self, password: &str, hash: Option<&str>) -> bool {
-        // Made at its first use, since making it costs as much as a comparison.
+        // This hash is made at its first use, since making it takes as long as a comparison.
         static OF_NO_PERSON: LazyLock<String> =
             LazyLock::new(|| secret::hash_password(&secret::random_text::<32>()));
         // The comparison comes first, so that it is made whether there is a hash or not.

@@ -1,8 +1,8 @@
-//! Every URL that the server answers, in one match.
+//! The table of URLs, `route`: what answers each path and method.
 //!
-//! Knows no SQL and no JSON fields of MCP. The clock is read here, once for a request and once more after a slow
-//! body; an open stream alone reads it for itself. Invariant: every request ends as one response and one line in the
-//! log.
+//! Knows no SQL and no JSON fields of MCP. `handle` reads the clock when a request arrives, and `endpoint` reads it
+//! again after a slow body; handlers use that time, and only an open event stream reads the clock itself. Invariant:
+//! every request ends as one response, and goes to the log once.
 //!
 //! | path | caller | which web pages may read the response |
 //! |---|---|---|
@@ -12,8 +12,8 @@
 //! | `/introspect` | another server, with its own secret | none |
 //! | `/authorize`, `/sign-in`, `/account`, `/setup` | a person's browser | none: they show whose journal this is |
 //!
-//! A larger server has a router: a table of patterns that each room adds its own to. Twenty fixed paths need none,
-//! and a `match` shows at one look which paths exist and what answers each.
+//! A larger server has a router, to which each module adds the patterns of its paths. Fifteen fixed paths need none,
+//! and one `match` shows which paths exist and which function answers each.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -38,16 +38,18 @@ use crate::pages::{self, PageError};
 use crate::scope::{Scope, Scopes};
 use crate::site;
 
-/// Answers one request, or says what is wrong with one that can't be read, and writes it to the log. This is the
-/// server's handler: above it stands HTTP alone, below it a [`Context`].
+/// Answers one request and writes its line in the log. A request that can't be read as HTTP gets an error response,
+/// and a line too. `http::server` calls this function for each request.
 pub(crate) fn handle(
     app: &Arc<App>,
     request: Result<(&Head, &mut Body), BadRequest>,
     peer: SocketAddr,
 ) -> Response {
-    // `::ffff:192.0.2.1` and `192.0.2.1` are one address: what counts failures by address must not count it as two.
+    // `::ffff:192.0.2.1` and `192.0.2.1` are one address: the throttles count failures by address, and must not count
+    // them as two.
     let arrival = Arrival { now: Timestamp::now(), peer: peer.ip().to_canonical() };
-    // Made before anything can fail and written after the response is known: no way out of this function skips it.
+    // Begun before anything can fail, and written when the response is known. There is no `?` and no `return` in
+    // between, so each request gets its line.
     let log = RequestLog::begin();
     let (head, result) = match request {
         Ok((head, body)) => (Some(head), answer(app, head, body, arrival, &log)),
@@ -58,8 +60,9 @@ pub(crate) fn handle(
     response
 }
 
-/// The host is checked before anything else, whatever the path: without a base URL there is no [`Context`]. From here
-/// on every `?` ends the request, and `handle` turns the error into the response.
+/// Checks the host, builds the context and calls `route`. The host is checked first, whatever the path, because a
+/// [`Context`] needs the base URL. If a `?` here or in `route` ends the request, `handle` turns the error into the
+/// response.
 fn answer(
     app: &Arc<App>,
     head: &Head,
@@ -72,119 +75,138 @@ fn answer(
     route(&Context { app, head, base_url, peer, now, log }, body)
 }
 
-/// The map of URLs. `HEAD` stands wherever `GET` does (RFC 9110 §9.1 asks for both); `http/` leaves out the body.
+/// Answers a request by its path and method: the one table of URLs. The arms of a path are next to each other, and
+/// the last of them, which calls `other`, is for the methods that the path doesn't have. Each path that takes `GET`
+/// takes `HEAD` too (RFC 9110 §9.1); `http/` leaves out the body.
 ///
-/// An arm calls one function of the room that knows the path, and adds nothing but CORS headers: these depend on
-/// which pages may read a path, and that is what this file knows.
+/// An arm calls the function that answers, and adds the CORS headers: only this file knows which web pages may read a
+/// path.
 fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
     let Context { app, head, base_url, log, .. } = *context;
     if app.introspector.is_some() && OWN_SERVER.contains(&head.path()) {
-        // Tokens issued here would be good for nothing, and a client that finds this server's metadata would try to
-        // get one.
+        // Another server issues the tokens, so these paths don't exist here. A client that found our own metadata
+        // would get a token that the gate refuses.
         return Ok(nothing_here(base_url));
     }
     let program = |result: Result<Response, OAuthError>| {
-        // Rendered here and not by the caller, so that `publish` covers the error too: a page must see why its
-        // request failed, and without the CORS headers its browser would report only that it did.
+        // A browser script of any origin may read the error, so that it can show why the request failed. Therefore
+        // the error becomes a response before `publish` adds the CORS headers.
         let response = result.unwrap_or_else(|error| Error::OAuth(error).response(log));
         Ok(cors::publish(response, ENDPOINT))
     };
-    match (head.method(), head.path()) {
-        (_, site::MCP) => {
-            // A foreign page gets its 403 without CORS headers. Every later error has them, the 401 above all.
+    // RFC 9110 §15.5.6: a 405 names the methods that the path has, and so does the response to OPTIONS (§9.3.7).
+    let other = |allow: &'static str| {
+        let response = match head.method() {
+            "OPTIONS" => Response::new(204),
+            _ => Response::text(405, &format!("this takes {allow}")),
+        };
+        Ok(response.with("Allow", allow))
+    };
+    match (head.path(), head.method()) {
+        // `endpoint` answers all methods.
+        (site::MCP, _) => {
+            // A foreign page gets its 403 without CORS headers. All later errors have them, so that a client in a
+            // browser can read the challenge of the 401.
             let origin = gate::check_origin(head, &app.site, log)?;
             let response = endpoint(context, body).unwrap_or_else(|error| error.response(log));
             Ok(cors::share(response, origin))
         }
-        // The documents hold nothing secret, and a client fetches them before it has a token: so there is no gate.
-        ("GET" | "HEAD", site::RESOURCE_METADATA | site::RESOURCE_METADATA_ROOT) => {
-            // Where another server issues the tokens, the document leads there, and the client never meets our own.
+        // The gate isn't called for the documents: they hold nothing secret, and a client fetches them before it has
+        // a token.
+        (site::RESOURCE_METADATA | site::RESOURCE_METADATA_ROOT, "GET" | "HEAD") => {
+            // If another server issues the tokens, the document names that server as the issuer.
             let issuer = app.introspector.as_ref().map_or(base_url, Introspector::issuer);
             Ok(cors::publish(Response::json(200, &resource_metadata(base_url, issuer)), DOCUMENT))
         }
-        ("GET" | "HEAD", site::SERVER_METADATA | site::SERVER_METADATA_MCP) => {
+        (site::SERVER_METADATA | site::SERVER_METADATA_MCP, "GET" | "HEAD") => {
             Ok(cors::publish(Response::json(200, &oauth::metadata::document(base_url)), DOCUMENT))
         }
-        // The same for a browser's preflight and for any other OPTIONS, so no arm distinguishes the two.
-        ("OPTIONS", path) if DOCUMENTS.contains(&path) => {
+        // A browser's preflight and any other OPTIONS get the same response, with CORS headers.
+        (path, "OPTIONS") if DOCUMENTS.contains(&path) => {
             Ok(cors::publish(Response::new(204), DOCUMENT).with("Allow", DOCUMENT))
         }
-        ("POST", site::TOKEN) => program(oauth::token::answer(context, body)),
-        ("POST", site::REGISTER) => program(oauth::register::answer(context, body)),
-        ("POST", site::REVOKE) => program(oauth::revoke::answer(context, body)),
-        ("OPTIONS", site::TOKEN | site::REGISTER | site::REVOKE) => {
+        (path, _) if DOCUMENTS.contains(&path) => other(DOCUMENT),
+        (site::TOKEN, "POST") => program(oauth::token::answer(context, body)),
+        (site::REGISTER, "POST") => program(oauth::register::answer(context, body)),
+        (site::REVOKE, "POST") => program(oauth::revoke::answer(context, body)),
+        (site::TOKEN | site::REGISTER | site::REVOKE, "OPTIONS") => {
             Ok(cors::publish(Response::new(204), ENDPOINT).with("Allow", ENDPOINT))
         }
-        // Other servers call this one, and no page does: it has no CORS headers.
-        ("POST", site::INTROSPECT) => Ok(oauth::introspect::answer(context, body)?),
-        // From here on pages for people, which only their own browser shows.
-        ("GET" | "HEAD", site::AUTHORIZE) => Ok(pages::consent::show(context)?),
-        ("POST", site::AUTHORIZE) => Ok(pages::consent::decide(context, body)?),
-        ("POST", site::SIGN_IN) => Ok(pages::sign_in::submit(context, body)?),
-        ("GET" | "HEAD", site::ACCOUNT) => Ok(pages::account::show(context)?),
-        ("POST", site::ACCOUNT) => Ok(pages::account::submit(context, body)?),
-        // One function for both methods, because both check first whether the server still has no person.
-        ("GET" | "HEAD" | "POST", site::SETUP) => Ok(pages::setup::answer(context, body)?),
+        (site::TOKEN | site::REGISTER | site::REVOKE, _) => other(ENDPOINT),
+        // Other servers call this endpoint, and no web page does, so there are no CORS headers.
+        (site::INTROSPECT, "POST") => Ok(oauth::introspect::answer(context, body)?),
+        (site::INTROSPECT, _) => other(ENDPOINT),
+        // From here on pages for people. Only the person's own browser shows them, so there are no CORS headers.
+        (site::AUTHORIZE, "GET" | "HEAD") => Ok(pages::consent::show(context)?),
+        (site::AUTHORIZE, "POST") => Ok(pages::consent::decide(context, body)?),
+        (site::AUTHORIZE, _) => other(PAGE_WITH_FORM),
+        (site::SIGN_IN, "POST") => Ok(pages::sign_in::submit(context, body)?),
+        (site::SIGN_IN, _) => other(ENDPOINT),
+        (site::ACCOUNT, "GET" | "HEAD") => Ok(pages::account::show(context)?),
+        (site::ACCOUNT, "POST") => Ok(pages::account::submit(context, body)?),
+        (site::ACCOUNT, _) => other(PAGE_WITH_FORM),
+        // One function answers both methods, because both first check that the server has no person yet.
+        (site::SETUP, "GET" | "HEAD" | "POST") => Ok(pages::setup::answer(context, body)?),
+        (site::SETUP, _) => other(PAGE_WITH_FORM),
         // The pages' policy (CSP) allows no style but this file's.
-        ("GET" | "HEAD", site::STYLE) => Ok(pages::style()),
-        ("GET" | "HEAD", site::HOME) => Ok(pages::home::show(base_url, app.introspector.is_none())),
-        // RFC 9110 §15.5.6: a 405 says which methods the path has, and so does the response to OPTIONS (§9.3.7).
-        (method, path) => Ok(match allowed(path) {
-            Some(allow) if method == "OPTIONS" => Response::new(204).with("Allow", allow),
-            Some(allow) => Response::text(405, &format!("this takes {allow}")).with("Allow", allow),
-            None => nothing_here(base_url),
-        }),
+        (site::STYLE, "GET" | "HEAD") => Ok(pages::style()),
+        (site::HOME, "GET" | "HEAD") => Ok(pages::home::show(base_url, app.introspector.is_none())),
+        // `OPTIONS *` asks about the whole server (RFC 9112 §3.2.4).
+        (site::STYLE | site::HOME | "*", _) => other(DOCUMENT),
+        _ => Ok(nothing_here(base_url)),
     }
 }
 
-/// The MCP endpoint: the gate, then the body, then the call. In this order a client without a good token can make the
-/// server keep a head in memory, and nothing else.
+/// Answers the MCP endpoint: preflight, gate, body, gate again if the body was slow, then `mcp`. The gate comes
+/// before the body, so a client without a good token can't make the server keep a body in memory.
 fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
     let Context { head, log, .. } = *context;
-    // A preflight never carries a token (Fetch §3.3.5), so it can't be asked for one. It learns what any page may
-    // know: which methods and fields the endpoint takes.
+    // A preflight never carries a token (Fetch §3.3.5), so the gate can't require one. The response holds nothing
+    // secret: the methods and fields that the endpoint takes.
     if cors::is_preflight(head) {
         log.check(Check::IsPreflight, true);
         return Ok(cors::preflight());
     }
     let mut context = *context;
     let mut caller = context.gate().admit(head)?;
-    // What the head alone decides (method, media types) is refused before the body is read, like a bad token.
+    // A wrong method or media type is refused before the body is read, like a bad token: the head alone shows it.
     let accepts = mcp::accept(head)?;
-    // Most bodies come with their head. Then no time passes here, and the token needs no second look-up.
+    // Most bodies arrive together with their head. Then the server doesn't wait here, and the token needs no second
+    // look-up.
     let has_arrived = body.has_arrived();
     let bytes = body.read(limits::MCP_BODY_BYTES_MAX)?;
     if !has_arrived {
         // The server waited for the body, for up to half a minute. The token may have been revoked meanwhile, and a
-        // person who revokes a token expects that nothing is done with it from then on. The call itself happens at
-        // the later time too, so its checks and its rows agree.
+        // person who revokes a token expects that nothing is done with that token from then on. `now` becomes the
+        // later time too, so the rows that the call writes have the time of the second check.
         context.now = Timestamp::now();
         caller = context.gate().admit(head)?;
     }
     Ok(mcp::answer(&context, caller, accepts, &bytes))
 }
 
-/// Why a request was refused, on whichever wire. Each kind is rendered in one place, by its own room.
+/// Why a request was refused. `Error::response` turns each kind into its response.
 ///
-/// There is one type for all, so that a handler can use `?` for whatever refuses, and one type for each wire below
-/// it, so that an OAuth error can't be sent where a client expects JSON-RPC.
+/// There is one type for all, so that the functions of this file can use `?`. The modules below have a type each, so
+/// that `mcp` can't answer with an OAuth error, nor `oauth` with a page.
 #[derive(Debug)]
 enum Error {
-    /// It can't be read as HTTP. The connection ends behind the response, whatever it says.
+    /// The request can't be read as HTTP, or its body is too large or too slow. The connection is closed after the
+    /// response.
     Http(BadRequest),
-    /// The gate refused it, with a challenge where a token would help.
+    /// The gate refused the request.
     Gate(Refusal),
-    /// An OAuth endpoint refused it, in JSON for a program.
+    /// An OAuth endpoint refused the request. The response is JSON for a program.
     OAuth(OAuthError),
-    /// A page can't be shown. A person reads the error in a browser, so it becomes a page itself.
+    /// A page can't be shown. A person reads the error in a browser, so the response is a page too.
     Page(PageError),
-    /// Its head alone shows that it is no message of MCP. Later errors of MCP are JSON-RPC and no `Error`: they
-    /// answer a request by its id.
+    /// The head alone shows that the request is no message of MCP. Later errors of MCP aren't an `Error`: they are
+    /// JSON-RPC, with the id of the call.
     Mcp(mcp::Unacceptable),
 }
 
 impl Error {
-    /// The response. What decided is recorded in the same place, so that log and response can't differ.
+    /// Builds the response, and records the cause in the log at the same place, so that the two agree.
     fn response(self, log: &RequestLog) -> Response {
         match self {
             Error::Http(bad) => {
@@ -192,7 +214,8 @@ impl Error {
                 Response::text(bad.status(), bad.message()).and_close()
             }
             Error::Gate(refusal) => {
-                // Every client's first request has no token. That is no mistake, so the log names no remedy for it.
+                // A client that discovers this server sends its first request without a token. That is no mistake, so
+                // the log names no remedy.
                 let is_first = refusal.check == Check::HasAuthorization;
                 log.set_remedy(refusal.check.facts().remedy.filter(|_| !is_first));
                 refusal.response()
@@ -224,7 +247,8 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-// `?` turns the refusal of each room into an `Error`. No room below names this type, so the conversions stand here.
+// With these conversions, `?` turns the error of each module into an `Error`. They are here because no other module
+// names this type.
 
 impl From<BadRequest> for Error {
     fn from(bad: BadRequest) -> Error {
@@ -256,11 +280,13 @@ impl From<mcp::Unacceptable> for Error {
     }
 }
 
-/// The documents that every page may read. They are for programs; what a person reads has paths of its own.
+/// The methods of a page that a person opens and whose form the browser sends.
+const PAGE_WITH_FORM: &str = "GET, HEAD, POST, OPTIONS";
+/// The metadata documents. Programs read them, and a web page of any origin may.
 const DOCUMENTS: [&str; 4] =
     [site::RESOURCE_METADATA, site::RESOURCE_METADATA_ROOT, site::SERVER_METADATA, site::SERVER_METADATA_MCP];
-/// The paths that are there only while this server is its own authorization server. The home page stays, and says
-/// where the journal is.
+/// The paths that exist only if this server issues the tokens itself. The home page isn't among them: it always
+/// exists, and says where the journal is.
 const OWN_SERVER: [&str; 10] = [
     site::SERVER_METADATA,
     site::SERVER_METADATA_MCP,
@@ -274,25 +300,15 @@ const OWN_SERVER: [&str; 10] = [
     site::SETUP,
 ];
 
-/// A person who types the address into a browser ends here as well, so it says where the journal is.
+/// Builds the 404. A person may have typed the address into a browser, so the text says where the journal is.
 fn nothing_here(base_url: &str) -> Response {
     Response::text(404, &format!("nothing is here; the journal is at {base_url}{}", site::MCP))
 }
 
-/// The methods of a path that is there, for `Allow`; `None` for another path. `*` stands for the whole server (RFC
-/// 9112 §3.2.4). The MCP endpoint isn't listed: its own room answers every method.
-fn allowed(path: &str) -> Option<&'static str> {
-    match path {
-        site::TOKEN | site::REGISTER | site::REVOKE | site::INTROSPECT | site::SIGN_IN => Some(ENDPOINT),
-        site::AUTHORIZE | site::ACCOUNT | site::SETUP => Some("GET, HEAD, POST, OPTIONS"),
-        site::STYLE | site::HOME | "*" => Some(DOCUMENT),
-        _ => DOCUMENTS.contains(&path).then_some(DOCUMENT),
-    }
-}
-
-/// The protected resource metadata (RFC 9728 §2): what the resource is, which server issues its tokens, and what they
-/// can be for. `resource` must be the URL that the client has called, byte for byte, or the client must not use the
-/// document (RFC 9728 §3.3): otherwise a server could have the client send it a token that is meant for another.
+/// Builds the protected resource metadata (RFC 9728 §2), three members: the URL of the MCP endpoint (`resource`), the
+/// one server that issues its tokens, and the names of all scopes. `resource` must be the URL that the client called,
+/// byte for byte, or the client must not use the document (RFC 9728 §3.3). Without that rule a server could get a
+/// client to send it a token that was issued for another server.
 fn resource_metadata(base_url: &str, issuer: &str) -> serde_json::Value {
     json!({
         "resource": format!("{base_url}{}", site::MCP),

@@ -1,13 +1,15 @@
--- Version 2: the authorization server. Codes, tokens, cookies and secrets are stored as their SHA-256 alone: no
--- token and no cookie can be read from a copy of this file, such as a backup. They are 256 random bits, so a fast
--- hash is enough; a password can be guessed and has a slow one (`users.password_hash`).
+-- Version 2: the authorization server. Of codes, tokens, cookies and client secrets the database keeps only the
+-- SHA-256, so they can't be read from a copy of the file, such as a backup. A fast hash is enough, because they can't
+-- be guessed: they are 256 bits that are random, or that only the server's key can compute (the successor of a
+-- refresh token). A password can be guessed and has a slow hash (`users.password_hash`).
 --
--- A hash is looked up by the index of its primary key. How long that takes says something about the hash at most, and
--- nothing about the secret behind it.
+-- The index of the primary key finds a hash. The time of this look-up may tell an attacker something about the hash,
+-- but nothing about the secret.
 
--- Programs that may ask people for access. A client of the method `none` is a public one, which could keep no
--- secret, such as a program on a person's own machine; the last CHECK holds that all others have one. The id is a
--- random text, since people and clients see it, and a number that counts up would show how many clients there are.
+-- Programs that may ask people for access. A client with the method `none` is public: it couldn't keep a secret, for
+-- example because it runs on a person's own machine. The last CHECK makes sure that every other client has a secret.
+-- The id is a random text, because people and clients see it, and a serial number would show how many clients there
+-- are.
 CREATE TABLE clients (
     id            TEXT NOT NULL PRIMARY KEY,
     name          TEXT NOT NULL, -- what the client calls itself
@@ -19,9 +21,9 @@ CREATE TABLE clients (
     CHECK ((auth_method = 'none') = (secret_hash IS NULL))
 ) STRICT;
 
--- What a person allowed a client. Everything that came of it ends with it: codes, refresh tokens and access tokens
--- all refer to the grant, so what must end with it is found by its id. `used_at` is renewed with each token; a
--- grant that was not used for the life of a refresh token is deleted.
+-- What a person allowed a client. Codes, refresh tokens and access tokens all refer to their grant, so that the
+-- server finds by its id what must end together with the grant. `used_at` is the time of the last tokens; the server
+-- deletes a grant that wasn't used for the lifetime of a refresh token.
 CREATE TABLE grants (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -35,9 +37,9 @@ CREATE TABLE grants (
 CREATE INDEX grants_user ON grants (user_id);
 CREATE INDEX grants_client ON grants (client_id);
 
--- Authorization codes. A code that was redeemed keeps its row until its grant is deleted. If the code comes a
--- second time, it may have been stolen, and the server revokes the whole grant (OAuth 2.1 §4.1.3); without the row
--- the server would take it for a code that never was.
+-- Authorization codes. A redeemed code keeps its row until its grant is deleted. If a code comes a second time, it
+-- may be stolen, and the server revokes the whole grant (OAuth 2.1 §4.1.3). Without the row the server couldn't tell
+-- the code from an invented one.
 CREATE TABLE codes (
     hash         BLOB NOT NULL PRIMARY KEY,
     grant_id     INTEGER NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
@@ -48,8 +50,9 @@ CREATE TABLE codes (
 ) STRICT;
 CREATE INDEX codes_grant ON codes (grant_id);
 
--- Refresh tokens. Each use replaces a token by the next one. The old one keeps its row for the same reason: a client
--- that presents it again, later than a retry would come, holds a copy (OAuth 2.1 §4.3.1).
+-- Refresh tokens. A refresh gives the client a new token in place of the old one. The old token keeps its row until
+-- it expires, for the same reason: if it comes again, later than a retry would, two programs have the token (OAuth
+-- 2.1 §4.3.1).
 CREATE TABLE refresh_tokens (
     hash       BLOB NOT NULL PRIMARY KEY,
     grant_id   INTEGER NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
@@ -58,21 +61,19 @@ CREATE TABLE refresh_tokens (
 ) STRICT;
 CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id);
 
--- An access token made by the authorization server belongs to a grant; one from the command line to none. SQLite
--- adds a column that refers to another table only with NULL as its default, which is what the tokens of version 1
--- need.
+-- An access token that the authorization server made belongs to a grant; a token from the command line doesn't.
+-- SQLite can add a column with a foreign key only if its default is NULL, which is right for the tokens of version 1.
 ALTER TABLE tokens ADD COLUMN grant_id INTEGER REFERENCES grants (id) ON DELETE CASCADE;
 CREATE INDEX tokens_grant ON tokens (grant_id);
 
--- "issuer subject" of a person whom another authorization server has named. Such a person has no password here.
--- Issuer and subject together identify them: two servers may use the same subject for two people. The index leaves
--- out the people of this server, who have none.
+-- The issuer and the subject, separated by a space, of a person whose tokens come from another authorization server.
+-- Such a person has no password here. Both are needed, because two servers may use the same subject for two people.
+-- The index leaves out the people of this server, who have no subject.
 ALTER TABLE users ADD COLUMN subject TEXT;
 CREATE UNIQUE INDEX users_subject ON users (subject) WHERE subject IS NOT NULL;
 
--- Browsers in which a person is signed in, by the hash of their cookie. The rows make it possible to sign a person
--- out of all of them, for example after a new password; a cookie that is only signed would stay good until it
--- expires.
+-- Browsers in which a person is signed in, by the hash of their cookie. The rows let the server sign a person out of
+-- all browsers, for example after a new password; a cookie that is only signed would stay valid until it expires.
 CREATE TABLE browsers (
     hash       BLOB NOT NULL PRIMARY KEY,
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,

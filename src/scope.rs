@@ -1,6 +1,6 @@
 //! The five scopes, and sets of them.
 //!
-//! Knows no other room. Scopes are flat: none implies another. With `write` implying `read`, a person who allows a
+//! Names no other module. Scopes are flat: none implies another. With `write` implying `read`, a person who allows a
 //! client to write would also allow it to read everything, and the word on the consent page would not say so.
 
 use std::fmt;
@@ -47,8 +47,8 @@ impl Scopes {
     /// ask the person for all of these.
     pub(crate) const ALL: Scopes = Scopes::of(&Scope::ALL);
     /// The scopes that the 401 names: reading alone. A client asks for the others when a call needs them and gets a
-    /// 403 (MCP authorization, Scope Selection Strategy, Step-Up Authorization Flow). So a person who only has
-    /// their journal read never allows it to be changed.
+    /// 403 (MCP authorization, Scope Selection Strategy, Step-Up Authorization Flow). So if a client only reads, the
+    /// person isn't asked to let it write.
     pub(crate) const INITIAL: Scopes = Scopes::of(&[Scope::UserRead, Scope::EntriesRead, Scope::TagsRead]);
 
     /// The set of these scopes. It is a `const fn`, which knows no `for` and no iterator yet.
@@ -79,12 +79,12 @@ impl Scopes {
         Scopes(known.fold(0, |bits, scope| bits | 1 << scope as u8))
     }
 
-    /// Whether every scope of `other` is in this set.
+    /// Checks whether every scope of `other` is in this set.
     pub(crate) fn contains(self, other: Scopes) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Whether the set has no scope.
+    /// Checks whether the set has no scope.
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -95,8 +95,8 @@ impl Scopes {
     }
 }
 
-/// What a permit stands for, as a type. The compiler then refuses a permit where one for other scopes is needed,
-/// and no test has to look for a function that forgot to check.
+/// The scopes of a permit, as a type. The compiler then refuses a permit where one for other scopes is needed, and no
+/// test has to look for a function that forgot to check.
 ///
 /// The types below have no values that matter: they are only names. They are `Copy`, since a derive on a generic
 /// type demands of its parameter what it gives to the type.

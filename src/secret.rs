@@ -1,14 +1,14 @@
 //! Randomness, hashes and signatures: what a stranger must not guess or forge.
 //!
-//! Knows nothing of tables, HTTP or JSON. Invariant: a type that holds a secret has no `Debug`, `Display` or
+//! Uses no database, no HTTP and no JSON. Invariant: a type that holds a secret has no `Debug`, `Display` or
 //! `Serialize`, so it can't be logged by accident; tables hold only hashes of secrets, and the signing key.
 //!
-//! Three kinds of secrets are kept in three ways:
+//! Three kinds of values are protected in three ways:
 //!
 //! - What this server draws at random (tokens, codes, cookies, client secrets) is stored as its SHA-256. That is
 //!   enough, because 256 random bits can't be found by trying, however fast the hash is.
-//! - What a person thinks up (a password) is stored as an Argon2id hash with a salt. People choose from few words, so
-//!   a thief of the database would try those; the hash is made slow and large to make each try expensive.
+//! - What a person chooses (a password) is stored as an Argon2id hash with a salt. People choose from few words, so a
+//!   thief of the database would try those; the hash takes much time and memory, to make each try expensive.
 //! - What must come back unchanged from a client (a cursor, a form token) isn't stored at all. It is signed.
 //!
 //! No algorithm is written here: each is a call into a crate that others have examined.
@@ -21,51 +21,52 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-/// `N` bytes from the kernel's generator. There is no other source of randomness in the program. A generator of its
-/// own would have to be seeded, and two copies of a virtual machine that was copied while it ran would draw the same
-/// tokens.
+/// Returns `N` bytes from the kernel's generator. There is no other source of randomness in the program. A generator
+/// inside the program would need a seed, and two copies of a virtual machine that was copied while it ran would draw
+/// the same tokens.
 ///
-/// It panics where the kernel gives none. Any replacement, the clock for example, could be guessed.
+/// The function panics if the kernel gives none: an attacker could guess any replacement, the clock for example.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
     bytes
 }
 
-/// Random text of `N` bytes' strength in base64url, which needs no quoting in a header or a URL.
+/// Returns `N` random bytes as base64url text, which needs no quoting in a header or a URL.
 pub(crate) fn random_text<const N: usize>() -> String {
     URL_SAFE_NO_PAD.encode(random::<N>())
 }
 
-/// The SHA-256 of `bytes`. A fast hash: right for random secrets and for comparisons, and wrong for passwords.
+/// Returns the SHA-256 of `bytes`. This hash is fast: right for random secrets and for comparisons, wrong for
+/// passwords.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Where the text of every access token begins. People and programs that search repositories for secrets know one
-/// when they see it, and the log knows where to cut (`stderr::shown`). It is no part of the secret.
+/// The first characters of every access token. People and programs that search repositories for secrets recognize a
+/// token by it, and the log knows where to cut (`stderr::shown`). It is no part of the secret.
 pub(crate) const TOKEN_PREFIX: &str = "em_at_";
-/// The length of the 256 random bits behind [`TOKEN_PREFIX`] in base64url.
+/// The length of the 256 random bits after [`TOKEN_PREFIX`], in base64url.
 const TOKEN_RANDOM_CHARS: usize = 43;
 
 /// The text of an access token: just made, or presented by a client.
 ///
-/// The token is opaque: it says nothing by itself, and all that is known of it stands in the database. A signed token
-/// (a JWT) would spare the look-up, and would stay good until it expires, whatever the person revokes meanwhile.
+/// The token is opaque: it says nothing by itself, and all that is known of it is in the database. A signed token (a
+/// JWT) would need no look-up, but it would stay good until it expires, even if the person revokes it.
 ///
 /// The text can be hashed, to be stored or found. Only [`TokenText::reveal`] gives it back, for the one time that it
 /// is shown.
 pub struct TokenText(String);
 
 impl TokenText {
-    /// A new token of 256 random bits. OAuth 2.1 §7.7 demands that a guess hits with a probability of at most 2^-128,
-    /// and recommends 2^-160.
+    /// Makes a new token of 256 random bits. OAuth 2.1 §7.7 demands that a guess hits with a probability of at most
+    /// 2^-128, and recommends 2^-160.
     pub fn generate() -> TokenText {
         TokenText(format!("{TOKEN_PREFIX}{}", random_text::<32>()))
     }
 
-    /// Takes what a client presented; `None` when it isn't well-formed, as every token of this server is. So other
-    /// servers' tokens, passwords and whole files that were pasted by mistake are refused without a look-up.
+    /// Takes what a client presented; `None` when it isn't well-formed, and so can't be a token of this server. So
+    /// other servers' tokens, passwords and whole files that were pasted by mistake are refused without a look-up.
     pub fn parse(presented: &[u8]) -> Option<TokenText> {
         let text = std::str::from_utf8(presented).ok()?;
         let random = text.strip_prefix(TOKEN_PREFIX)?;
@@ -74,20 +75,20 @@ impl TokenText {
         well_formed.then(|| TokenText(text.to_owned()))
     }
 
-    /// What the database holds in the token's place. The row is found by it: an index over digests tells an attacker
-    /// who measures the look-up nothing, because they can't choose the digest of a guess.
+    /// Returns the SHA-256 of the token, which the database holds in the token's place. The gate finds the row by it.
+    /// The time of this look-up tells an attacker nothing, because they can't choose the digest of a guess.
     pub fn hash(&self) -> [u8; 32] {
         sha256(self.0.as_bytes())
     }
 
-    /// The text itself, for the client or person that it is made for. A search for this name finds every place where
-    /// a token leaves the program.
+    /// Returns the text itself, for the client or person that the token is made for. A search for this name finds
+    /// every place where an access token of this server leaves the program.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-/// A password as Argon2id in PHC form, with a fresh salt.
+/// Hashes a password by Argon2id with a fresh salt, in PHC form.
 ///
 /// The crate's defaults are 19 MiB of memory and two passes, as OWASP recommends: the memory is what makes it
 /// expensive on graphics cards. The PHC form names algorithm and parameters in each hash, so a later version can
@@ -97,16 +98,17 @@ pub(crate) fn hash_password(password: &str) -> String {
     hash.expect("a password within PASSWORD_BYTES_MAX can be hashed").to_string()
 }
 
-/// Whether `password` is the one behind `hash`, a PHC string; a damaged or empty hash matches no password. It takes
-/// the parameters from the hash, and compares in constant time.
+/// Returns whether `hash`, a PHC string, was made from `password`; a damaged or empty hash matches no password. The
+/// parameters come from the hash, and the comparison takes constant time.
 pub fn verify_password(password: &str, hash: &str) -> bool {
     PasswordHash::new(hash)
         .is_ok_and(|parsed| Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
 }
 
-/// Whether a PKCE verifier is the one behind an S256 challenge (RFC 7636 §4.6): the challenge is the SHA-256 of the
-/// verifier, in base64url. The comparison needs no constant time: the challenge went through the browser in the open,
-/// and how many characters of a guess's digest agree with it says nothing about the verifier.
+/// Returns whether an S256 challenge was made from this PKCE verifier (RFC 7636 §4.6): the challenge is the SHA-256
+/// of the verifier, in base64url. The comparison needs no constant time: the challenge went through the browser in
+/// the open, and its time tells only how much of a guess's digest agrees with the challenge, which says nothing about
+/// the verifier.
 pub(crate) fn verifies(verifier: &str, challenge: &str) -> bool {
     URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes())) == challenge
 }
@@ -115,18 +117,18 @@ pub(crate) fn verifies(verifier: &str, challenge: &str) -> bool {
 /// tokens.
 ///
 /// A signed text is `v1.<payload>.<HMAC-SHA256>`, both parts in base64url. It is signed and not encrypted: each
-/// client can read the payload of its own, so nothing secret goes in. By the version in front a later
-/// format can be distinguished from this one.
+/// client can read the payload of its own texts, so nothing secret goes into it. The version in front lets a later
+/// program tell a later format from this one.
 ///
-/// The other way would be a table of what was handed out. It would have to be written at each page of a list, and be
-/// emptied of what no client ever comes back for. The price of signing is that one text can't be taken back; each
-/// holds the time of its expiry or is bound to its owner.
+/// The other way would be a table of what was handed out. The server would have to write it for each page of a list,
+/// and delete from it the texts that no client ever brings back. The price of signing is that the server can't take
+/// back a single text; so each text holds the time of its expiry or is bound to its owner.
 pub struct Signer {
     key: [u8; 32],
 }
 
 impl Signer {
-    /// A signer with `key`, which the database keeps, so that signed texts are good after a restart.
+    /// Makes a signer with `key`, which the database keeps, so that signed texts are good after a restart.
     pub fn new(key: [u8; 32]) -> Signer {
         Signer { key }
     }
@@ -139,8 +141,8 @@ impl Signer {
         format!("v1.{}.{}", URL_SAFE_NO_PAD.encode(payload), URL_SAFE_NO_PAD.encode(mac))
     }
 
-    /// The payload, if this signer signed `text` for the same `context`. The payload is returned only behind the
-    /// check, so a caller can't use it unverified.
+    /// Returns the payload, if this signer signed `text` for the same `context`. The payload is returned only after
+    /// the check, so a caller can't use it unverified.
     pub(crate) fn verify(&self, context: &[&[u8]], text: &str) -> Option<Vec<u8>> {
         let (payload, mac) = text.strip_prefix("v1.")?.split_once('.')?;
         let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
@@ -151,8 +153,9 @@ impl Signer {
         Some(payload)
     }
 
-    /// A secret that only this signer can make, and makes again from the same input: its HMAC, in base64url. To
-    /// anyone without the key it looks random, also beside the input.
+    /// Derives a secret from `input`: the HMAC of the input, in base64url. Only a signer with the same key can make
+    /// it, and the same input gives the same secret. To anyone without the key it looks random, even if they know the
+    /// input.
     pub(crate) fn derive(&self, context: &[&[u8]], input: &[u8]) -> String {
         URL_SAFE_NO_PAD.encode(self.mac(context, input).finalize().into_bytes())
     }

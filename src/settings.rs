@@ -1,8 +1,8 @@
-//! What the database remembers about the server itself: its signing key, and how it was started last.
+//! Stores what the server must remember about itself: its signing key, and how it was started last.
 //!
-//! Knows no person, no token and no journal. The command line runs as a process of its own, which isn't given the
-//! options of the server; here it reads under which URL the server runs, and so for which audience a token must be
-//! made.
+//! Reads no person, no token and no journal. Another command than `serve` runs as a process of its own, which doesn't
+//! get the options of the server; from this file it learns under which URL the server runs, and so for which audience
+//! it must make a token.
 //!
 //! The rows keep the names that the first version gave them: `seal_key` is the signing key, and `elsewhere` says
 //! whether another server issues the tokens. Under a new name the key of an older database would not be found, and
@@ -14,12 +14,12 @@ use crate::secret::{self, Signer};
 use crate::site;
 use crate::store::{Store, StoreError};
 
-/// The signer of what clients keep for this server. Its key is made when the database is first served, and kept: what
-/// was signed before a restart must be good after it. If two processes make it at once, both get the key that was
-/// written first.
+/// Returns the signer of the texts that clients keep for this server. Its key is made when the database is first
+/// served, and stored: what was signed before a restart must be good after it. If two processes make a key at once,
+/// both get the one that was written first.
 ///
-/// The key lies in the same file as what it protects. A person who can read the file has the journal anyway; what the
-/// key rules out is that a client, which can't read it, makes a signed text.
+/// The key lies in the same file as what it protects. A person who can read the file can read the journal anyway; a
+/// client can't read the file, and so can't sign a text.
 pub(crate) fn signer(store: &Store) -> Result<Signer, StoreError> {
     let fresh: [u8; 32] = secret::random();
     let key = store.write(move |connection| {
@@ -43,8 +43,8 @@ pub(crate) fn remember_audience(store: &Store, audience: &str) -> Result<(), Sto
     })
 }
 
-/// Remembers whether the tokens come from another authorization server: then the gate accepts none of this
-/// database's, and `epicme explain` must not judge one by it.
+/// Remembers whether the tokens come from another authorization server: then the gate accepts no token of this
+/// database, and `epicme explain` must not judge a token by it.
 pub(crate) fn remember_external_issuer(store: &Store, external: bool) -> Result<(), StoreError> {
     store.write(move |connection| {
         let sql = "INSERT INTO settings (name, value) VALUES ('elsewhere', ?1)
@@ -54,7 +54,7 @@ pub(crate) fn remember_external_issuer(store: &Store, external: bool) -> Result<
     })
 }
 
-/// Whether the tokens came from another authorization server when this database was served last.
+/// Returns whether the tokens came from another authorization server when this database was served last.
 pub(crate) fn has_external_issuer(store: &Store) -> Result<bool, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT value = x'01' FROM settings WHERE name = 'elsewhere'";
@@ -62,8 +62,8 @@ pub(crate) fn has_external_issuer(store: &Store) -> Result<bool, StoreError> {
     })
 }
 
-/// The resource that the server protected when this database was served last. A database that was never served gets
-/// the one that stands for the loopback names of this machine, which is where a server without a public URL runs.
+/// Returns the resource that the server protected when this database was served last. For a database that was never
+/// served it is the resource of this machine's loopback names, under which a server without a public URL runs.
 pub(crate) fn audience(store: &Store) -> Result<String, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT CAST(value AS TEXT) FROM settings WHERE name = 'audience'";

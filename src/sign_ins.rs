@@ -1,10 +1,11 @@
-//! Sign-ins at rest: in which browsers a person is signed in, each known by the hash of its cookie.
+//! Sign-ins, as the database stores them: in which browsers a person is signed in, each known by the hash of its
+//! cookie.
 //!
-//! Knows no cookie's name, no header and no page. Invariant: the value of a cookie is stored nowhere, so with a copy
-//! of the database (a backup, for example) it isn't possible to sign in.
+//! Reads no header and writes no page. Invariant: the value of a cookie is stored nowhere, so with a copy of the
+//! database (a backup, for example) it isn't possible to sign in.
 //!
-//! They are rows and not signed cookies, because a person must be able to end them: here, or in every browser at once
-//! when one was lost or the password has changed.
+//! Sign-ins are rows and not signed cookies, because a person must be able to end them: in one browser, or in every
+//! browser at once when a device was lost or the password has changed.
 
 use rusqlite::OptionalExtension;
 
@@ -14,8 +15,9 @@ use crate::limits;
 use crate::secret;
 use crate::store::{Store, StoreError};
 
-/// The person who is signed in under this cookie; `None` when the sign-in is unknown or has expired. Its time isn't
-/// prolonged by use: a cookie that was stolen ends with it, however busy the thief is.
+/// Finds the person who is signed in under this cookie; returns `None` when the sign-in is unknown or has expired.
+/// Use doesn't lengthen a sign-in, so a stolen cookie stops working at the same time, however often the thief uses
+/// it.
 pub(crate) fn find(store: &Store, cookie: &str, now: Timestamp) -> Result<Option<UserId>, StoreError> {
     let hash = secret::sha256(cookie.as_bytes());
     store.look_up(|connection| {
@@ -28,7 +30,8 @@ pub(crate) fn find(store: &Store, cookie: &str, now: Timestamp) -> Result<Option
 pub(crate) fn insert(store: &Store, cookie: &str, user_id: UserId, now: Timestamp) -> Result<(), StoreError> {
     let hash = secret::sha256(cookie.as_bytes());
     store.write(move |connection| {
-        // Expired rows are deleted here, where the table grows: no browser comes back to end a sign-in that it lost.
+        // Each sign-in also deletes the expired rows, because a browser that has lost its cookie can't end its
+        // sign-in.
         connection.execute("DELETE FROM browsers WHERE expires_at <= ?1", [now.0])?;
         let sql = "INSERT INTO browsers (hash, user_id, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)";
         connection.execute(sql, (hash, user_id, now.0, now.plus(limits::SIGN_IN_SECONDS).0))?;

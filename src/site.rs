@@ -1,11 +1,11 @@
-//! The names by which this server may be called, and every URL path it answers.
+//! The host names and base URLs of this server, and its URL paths.
 //!
-//! Knows no sockets and no requests. Invariant: a URL that we hand out is built from configuration; a request's
-//! `Host` only chooses among the names that are ours. A server that copies `Host` into its URLs lets the sender of a
-//! request choose where its challenge, its documents and its redirects lead.
+//! Opens no socket and reads no request. Invariant: our URLs are built from the public URL or the address that the
+//! server listens on; a request's `Host` only chooses among our own names. If a server copies `Host` into its URLs,
+//! the sender of a request can choose where its challenge, its documents and its redirects lead.
 //!
 //! Without `--public-url` the server is for this machine alone, and each loopback name is its own base URL. With it
-//! there is one base URL, whichever of its names a request used, because clients compare these URLs byte for byte.
+//! there is one base URL, whichever of our names a request used, because clients compare these URLs byte for byte.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -16,11 +16,11 @@ use crate::authority::{Authority, LOOPBACK_HOSTS};
 pub(crate) const MCP: &str = "/mcp";
 /// Protected-resource metadata of the endpoint (RFC 9728 §3.1: the resource's path follows).
 pub(crate) const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
-/// The same document at the root, where clients look that don't put the resource's path behind.
+/// The same document at the root. Some clients don't append the resource's path, and look there.
 pub(crate) const RESOURCE_METADATA_ROOT: &str = "/.well-known/oauth-protected-resource";
 /// Authorization server metadata (RFC 8414 §3).
 pub(crate) const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
-/// The same document where clients look that take the endpoint for the issuer and put its path behind.
+/// The same document for clients that take the endpoint for the issuer and append its path.
 pub(crate) const SERVER_METADATA_MCP: &str = "/.well-known/oauth-authorization-server/mcp";
 // The endpoints of the authorization server. A client of MCP 2025-03-26 that finds no metadata guesses the first
 // three paths; all others learn theirs from the metadata.
@@ -38,7 +38,7 @@ pub(crate) const STYLE: &str = "/style.css";
 pub(crate) const HOME: &str = "/";
 
 /// The audience of tokens for a server without a public URL. It isn't a URL, because such a server has several: a
-/// person makes a token once, and a client may call the server by any of its loopback names.
+/// person makes one token, and the client may use any of the loopback names.
 pub(crate) const LOOPBACK: &str = "loopback";
 
 /// Why a text can't serve as the public URL.
@@ -51,7 +51,7 @@ pub(crate) enum BadUrl {
 }
 
 impl BadUrl {
-    /// What is wrong and what to do, for the operator.
+    /// Returns what is wrong and what to do, for the operator.
     pub(crate) fn message(self) -> &'static str {
         match self {
             BadUrl::Malformed => {
@@ -70,19 +70,19 @@ impl fmt::Display for BadUrl {
 
 impl std::error::Error for BadUrl {}
 
-/// `scheme://host[:port]` in lower case without a default port or a trailing slash: the one form in which an origin
-/// is ever compared or printed (RFC 6454 §6.2). It serves for web pages and for our own base URLs; with one form for
-/// both, to compare is to compare texts, and two spellings of one origin can't be taken for two.
+/// `scheme://host[:port]` in lower case without a default port or a trailing slash: the form in which origins are
+/// compared and printed (RFC 6454 §6.2). Origins of web pages and our own base URLs both have this form, so comparing
+/// their texts is enough, and two spellings of one origin are equal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Origin {
     text: String,
-    /// How long the scheme is: the rest is found by it, so no part is stored twice.
+    /// The length of the scheme. With it the other parts are found in `text`.
     scheme_chars: usize,
 }
 
 impl Origin {
-    /// Reads an http or https origin; `None` when it is anything else, such as the `null` that a browser sends for a
-    /// page without an origin of its own.
+    /// Parses an http or https origin; `None` for any other text, such as the `null` that a browser sends for a page
+    /// without an origin.
     pub(crate) fn parse(text: &str) -> Option<Origin> {
         let text = text.to_ascii_lowercase();
         let (scheme, authority) = text.split_once("://")?;
@@ -102,22 +102,22 @@ impl Origin {
         &self.text
     }
 
-    /// Host and port, as in a `Host` field; a default port is left out.
+    /// Returns host and port, as in a `Host` field; a default port is left out.
     pub(crate) fn authority(&self) -> &str {
         &self.text[self.scheme_chars + "://".len()..]
     }
 
-    /// Host and port apart.
+    /// Returns host and port as two parts.
     pub(crate) fn parts(&self) -> Authority<'_> {
         Authority::parse(self.authority()).expect("an origin is made of an authority that was read")
     }
 
-    /// The port, also where it is the scheme's own and therefore left out.
+    /// Returns the port, even if it is the scheme's default and so not written.
     pub(crate) fn port(&self) -> u16 {
         self.parts().port_number().unwrap_or(if self.is_https() { 443 } else { 80 })
     }
 
-    /// Whether the host is one of the three names of this machine, whatever the port.
+    /// Returns whether the host is one of the three names of this machine, whatever the port.
     pub(crate) fn is_loopback(&self) -> bool {
         self.parts().is_loopback()
     }
@@ -126,8 +126,9 @@ impl Origin {
         self.text.starts_with("https:")
     }
 
-    /// Whether a `Host` field names this origin; hosts compare without case, and a default port may be spelt out (RFC
-    /// 9110 §4.2.3). It works on slices, because it runs for every request: a parsed `Origin` would be an allocation.
+    /// Returns whether a `Host` field names this origin. Hosts are compared without case, and the field may have the
+    /// default port (RFC 9110 §4.2.3). The comparison uses slices, because each request needs it and parsing an
+    /// `Origin` would be an allocation.
     fn answers_to(&self, host: &str) -> bool {
         let default_port = if self.is_https() { ":443" } else { ":80" };
         let spelt = self.authority().len();
@@ -137,7 +138,7 @@ impl Origin {
     }
 }
 
-/// Where this server can be reached.
+/// The names by which this server can be reached.
 pub(crate) struct Site {
     public: Option<Origin>,
     loopback: Vec<Origin>,
@@ -145,15 +146,15 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// A server that listens on `bound`, and is called by its public URL if there is one. The loopback names always
-    /// work: the operator's own checks, and a proxy that doesn't pass `Host` on, come by them.
+    /// Builds the names of a server that listens on `bound` and has a public URL or none. The loopback names are
+    /// always among them, because the operator's own requests, and those of a proxy that doesn't pass `Host` on, use
+    /// them.
     pub(crate) fn new(bound: SocketAddr, public: Option<Origin>) -> Site {
         let own = match bound.ip() {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         };
-        // A loopback address beside the three names, such as 127.0.0.2, is a name only of a server that listens on
-        // it.
+        // Another loopback address, such as 127.0.0.2, is a name only if the server listens on it.
         let mut hosts = LOOPBACK_HOSTS.map(str::to_owned).to_vec();
         if bound.ip().is_loopback() && !hosts.contains(&own) {
             hosts.push(own);
@@ -164,15 +165,15 @@ impl Site {
         Site { public, loopback, audience }
     }
 
-    /// Reads a public URL: an https origin, or http to this machine. A trailing slash is dropped, since people copy
-    /// it.
+    /// Parses a public URL: an https origin, or http to this machine. One trailing slash is dropped, because people
+    /// copy it.
     pub(crate) fn parse_public(url: &str) -> Result<Origin, BadUrl> {
         let public = Origin::parse(url.strip_suffix('/').unwrap_or(url)).ok_or(BadUrl::Malformed)?;
         if public.is_https() || public.is_loopback() { Ok(public) } else { Err(BadUrl::PlainHttp) }
     }
 
-    /// The base URL that a request's `Host` stands for: the public one if it is configured, else the loopback name
-    /// that the client used. `None` when the host isn't ours.
+    /// Returns the base URL for a request with this `Host`: the public URL if there is one, else that of the loopback
+    /// name that the client used. `None` if the host isn't ours.
     pub(crate) fn base_url_for(&self, host: Option<&str>) -> Option<&str> {
         let named = match host {
             // HTTP/1.0 may leave `Host` out. No browser does, so no foreign page can have sent the request.
@@ -182,29 +183,31 @@ impl Site {
         named.map(|ours| self.public.as_ref().unwrap_or(ours).as_str())
     }
 
-    /// Whether a web page of this origin may use the endpoint: our own pages, and those of this machine on any port,
-    /// since clients with a web page (the MCP Inspector) run there. A program of this machine that serves such a page
-    /// can also send requests by itself, so refusing its page would protect nothing.
+    /// Returns whether a web page of this origin may use the endpoint: pages of the public URL may, and pages of
+    /// `localhost`, `127.0.0.1` or `[::1]` on any port, because clients with a web page (the MCP Inspector) run
+    /// there. A program on this machine that serves a page can also send requests itself, so refusing its page
+    /// would protect nothing.
     pub(crate) fn allows_origin(&self, page_origin: &str) -> bool {
         Origin::parse(page_origin).is_some_and(|origin| {
             origin.is_loopback() || self.public.as_ref().is_some_and(|public| *public == origin)
         })
     }
 
-    /// Whether there is a public URL, and so most likely a proxy in front: then a connection from this machine is no
-    /// sign that the person is at this machine.
+    /// Returns whether there is a public URL. Then most likely a proxy is in front, so a connection from this machine
+    /// doesn't show that the person is at this machine.
     pub(crate) fn is_public(&self) -> bool {
         self.public.is_some()
     }
 
-    /// The audience that a token must have been made for (RFC 8707 §2): the URL of the endpoint, or [`LOOPBACK`].
+    /// Returns the audience that a token of this server must have (RFC 8707 §2): the URL of the endpoint, or
+    /// [`LOOPBACK`].
     pub(crate) fn audience(&self) -> &str {
         &self.audience
     }
 }
 
-/// The audience of tokens for a server with this public URL. The command line needs it without a server: it makes
-/// tokens while none runs.
+/// Returns the audience of tokens for a server with this public URL. The command line calls it too, because it makes
+/// tokens without a running server.
 pub(crate) fn audience(public: Option<&Origin>) -> String {
     public.map_or_else(|| LOOPBACK.to_owned(), |url| format!("{}{MCP}", url.as_str()))
 }

@@ -1,12 +1,13 @@
-//! Lines on standard error, written by one thread: what `log/` draws of each request, and notes about the server
-//! itself.
+//! Writes lines to standard error, from one thread: the line of each request, which `log/` makes, and notes about the
+//! server itself.
 //!
-//! Knows no request: what it is given is safe to print, and [`shown`] makes it so. Invariants: no thread that serves
-//! a client ever waits for the reader of the log, and a flood of requests can't become a flood of lines.
+//! Knows no request. Its callers pass text that is safe to print; [`shown`] makes a client's text safe. Invariants:
+//! no thread that serves a client waits until standard error takes a line, and of the lines about requests at most
+//! [`limits::LOG_LINES_PER_SECOND_MAX`] are written in one second.
 //!
-//! The place is a `static` and no part of `App`, because a process has one standard error: rooms without a context,
-//! the server's accept loop among them, note things too. A larger server would use the `tracing` crate and write
-//! levels, targets and spans; one line for each request needs none of it.
+//! The queue is a `static` and not a part of `App`, because a process has one standard error, and because modules
+//! without a context, such as the accept loop, write notes too. A larger server would use the `tracing` crate, with
+//! levels, targets and spans; one line for each request needs none of them.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,17 +43,17 @@ pub(crate) fn view() -> Option<View> {
     VIEW.get().copied()
 }
 
-/// Writes what `draw` makes of a request, within the rate. A line past the rate is not even drawn: under a flood of
-/// requests, drawing would be most of the work.
+/// Calls `draw` and writes its text, unless the second has had its lines already. Then `draw` isn't called: under a
+/// flood of requests, making lines would be much of the work.
 pub(crate) fn print(now: Timestamp, draw: impl FnOnce() -> String) {
     if within_rate(now) {
         write(&draw());
     }
 }
 
-/// Says that the server stops. The line goes through the log's thread like every other: a direct write to standard
-/// error would block while nothing reads it, and the server would not stop. The rate doesn't count, or a flood could
-/// hide it.
+/// Writes that the server stops. The log's thread writes this line too: a direct write to standard error would block
+/// while nothing reads standard error, and the server would not stop. The line is not subject to the limit for a
+/// second, which a flood of requests could have used up.
 pub(crate) fn note_stopping() {
     let text = "stopping; requests in flight may finish";
     match view() {
@@ -61,8 +62,8 @@ pub(crate) fn note_stopping() {
     }
 }
 
-/// Writes a line about the server itself, within the same rate: a failing disk is noted by every request. Its time is
-/// the wall clock's, because most of its callers have no request whose time it could be.
+/// Writes a line about the server itself, within the same limit, because each request may note the same failing disk.
+/// The time is read from the clock here, because some callers have no request and so no `now`.
 pub(crate) fn note(text: &str) {
     let now = Timestamp::now();
     if within_rate(now) {
@@ -70,6 +71,7 @@ pub(crate) fn note(text: &str) {
     }
 }
 
+/// Makes the line of a note: the time and the text, or a JSON object if the wire view is written as JSON.
 fn noted(now: Timestamp, text: &str) -> String {
     match view() {
         Some(View::Json) => json!({ "at": now.iso8601(), "note": text }).to_string(),
@@ -77,24 +79,24 @@ fn noted(now: Timestamp, text: &str) -> String {
     }
 }
 
-/// Stands in the place of text that is left out.
+/// Written in place of text that is left out.
 pub(crate) const CUT: &str = "…";
 
-/// A value that a client sent, as it may be printed: visible ASCII, every other byte escaped. It is cut where it is
-/// too long, before anything that looks like a token of this server, and inside a word that is as long as secrets
-/// are: a secret that was sent in the wrong place must not reach the log.
+/// Returns a client's value as it may be printed: visible ASCII, and each other byte escaped. The value is cut if it
+/// is too long, before a token of this server, and before a word that is as long as secrets are: a client may send a
+/// secret in the wrong place, and that must not reach the log.
 ///
-/// Escaping is against two attacks. A line end in a value would let a client write lines of its own into the log; and
-/// an escape sequence would let it move the cursor, hide lines or set the title of the terminal that shows the log.
-/// The backslash is escaped as well, so that what is printed can be read back in one way only.
+/// Escaping prevents two attacks. With a line end in a value, a client could write lines of its own into the log;
+/// with an escape sequence, it could move the cursor, hide lines or set the title of the terminal that shows the log.
+/// The backslash is escaped as well, so that a reader can tell an escaped byte from the same characters in the value.
 pub(crate) fn shown(value: impl AsRef<[u8]>) -> String {
     let value = value.as_ref();
     let secret = value.windows(3).position(|window| window == b"em_");
     let ends = secret.unwrap_or(value.len()).min(limits::VALUE_SHOWN_BYTES_MAX);
     let (mut out, mut word) = (String::new(), 0);
     for byte in &value[..ends] {
-        // The characters of base64url, of which tokens, codes and cookies consist. Any other one ends a word, so that
-        // a path or a list of media types is shown whole.
+        // The characters of base64url, of which tokens, codes and cookies consist. Any other character ends a word,
+        // so that a path or a list of media types is mostly shown whole.
         word = if byte.is_ascii_alphanumeric() || b"-_".contains(byte) { word + 1 } else { 0 };
         if word >= limits::WORD_SHOWN_BYTES_MAX {
             out.truncate(out.len() + 1 - word);
@@ -109,8 +111,8 @@ pub(crate) fn shown(value: impl AsRef<[u8]>) -> String {
     if ends < value.len() { out + CUT } else { out }
 }
 
-/// Counts a line against its second, and writes how many were left out when the next second begins. The lock is held
-/// for the count alone: writing the number takes the log's own way.
+/// Counts a line, and returns whether its second may have one more. The first line of a later second also writes how
+/// many lines were left out before. The lock is held only while counting, and not while that number is written.
 fn within_rate(now: Timestamp) -> bool {
     static SECOND: Mutex<(i64, u64)> = Mutex::new((0, 0));
     let (lines, left_out) = {
@@ -129,26 +131,27 @@ fn within_rate(now: Timestamp) -> bool {
     lines <= limits::LOG_LINES_PER_SECOND_MAX
 }
 
-/// Hands a line to the log's thread. A full disk or a stopped reader (`epicme serve 2>&1 | less`) is no reason to
-/// stop serving, so lines that pile up are dropped.
+/// Hands a line to the log's thread. If standard error takes no more, because of a stopped reader (`epicme serve 2>&1
+/// | less`) say, the server must go on serving: up to a limit lines wait, and further ones are dropped.
 fn write(line: &str) {
     static LINES: OnceLock<SyncSender<String>> = OnceLock::new();
     let lines = LINES.get_or_init(|| {
         let (lines, waiting) = mpsc::sync_channel::<String>(limits::LOG_LINES_WAITING_MAX);
         let write_all = move || {
             for line in waiting {
-                // One write for a whole line, so that the lines of other programs don't get into it. There is no
-                // place where a failure could be reported.
+                // One write for a whole line, so that lines of other programs on the same terminal aren't mixed into
+                // it. A failure can't be reported: standard error would be the place.
                 let _ = std::io::stderr().write_all(line.as_bytes());
                 UNWRITTEN.fetch_sub(line.len(), Ordering::SeqCst);
             }
         };
-        // Without a thread the receiver is gone, each line is dropped below, and the server serves on without a log.
+        // If the thread can't be started, its receiver is dropped: then each line is dropped below, and the server
+        // works without a log.
         let _ = thread::Builder::new().name("log".into()).spawn(write_all);
         lines
     });
-    // Bytes are counted as well as lines, because the wire view of a hostile request is long. Added first and taken
-    // back, so that two threads at once can't both find the last free place.
+    // Bytes are counted as well as lines, because the wire view of a hostile request is long. The line's bytes are
+    // added first and subtracted if they don't fit, so that two threads at once can't both take the last free place.
     if UNWRITTEN.fetch_add(line.len() + 1, Ordering::SeqCst) > limits::LOG_BYTES_WAITING_MAX {
         UNWRITTEN.fetch_sub(line.len() + 1, Ordering::SeqCst);
         return;
@@ -158,11 +161,11 @@ fn write(line: &str) {
     }
 }
 
-/// Bytes of lines that wait to be written.
+/// How many bytes wait to be written.
 static UNWRITTEN: AtomicUsize = AtomicUsize::new(0);
 
-/// Waits for the lines that are still to be written, for a second at most: the process ends next, and the log's
-/// thread with it. It looks again and again, since a lock for this one moment would be a cost of every line.
+/// Waits until all lines are written, for a second at most: the process ends next, and the log's thread with it. The
+/// loop polls, because a signal from the log's thread would need a lock for each line.
 pub(crate) fn finish() {
     let start = Instant::now();
     while UNWRITTEN.load(Ordering::SeqCst) > 0 && start.elapsed() < Duration::from_secs(1) {

@@ -5,7 +5,8 @@
 
 use crate::limits;
 
-/// Whether a character is visible or a plain blank: it moves no cursor, breaks no line and turns no text around.
+/// Checks whether a character is visible or a plain blank: it moves no cursor, breaks no line and turns no text
+/// around.
 ///
 /// With the others a name could read as something that it isn't. A client could register the name of another one
 /// with an invisible character in it, and the person would take it for that one on the consent page. An entry's

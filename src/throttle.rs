@@ -1,11 +1,12 @@
-//! Counts of events in a window of time, by key. They slow down guesses at passwords and floods of registrations.
+//! Counts events in a window of time, by key. The counts slow down guesses at passwords and floods of registrations.
 //!
-//! Knows no person and no request; its callers decide which events count. Invariant: it keeps at most
+//! Reads no request and no database; its callers decide which events count. Invariant: it keeps at most
 //! [`limits::THROTTLE_KEYS_MAX`] keys, however many are tried.
 //!
-//! The counts are in memory, so a restart forgets them; an attacker can't cause one. A fixed window lets twice its
-//! maximum through around its end, a sliding one would not; to a guesser that makes no difference, and the fixed one
-//! needs two numbers for a key. Several servers before one database would have to share the counts.
+//! The counts are in memory, so a restart forgets them, and no endpoint restarts the server. A fixed window lets up
+//! to twice its maximum through around its end, which a sliding window would not; that hardly helps an attacker who
+//! guesses, and a fixed window needs only two numbers for a key. Several servers with one database would have to
+//! share the counts.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -30,8 +31,8 @@ impl Throttle {
         Throttle { max, seconds, counts: Mutex::new(HashMap::new()) }
     }
 
-    /// Whether one more event of this key may be tried. It counts nothing: only the caller knows afterwards whether
-    /// the event was one that counts.
+    /// Returns whether one more event of this key may be tried. The function counts nothing: only the caller knows
+    /// afterwards whether the event is to be counted.
     pub(crate) fn allows(&self, key: [u8; 32], now: Timestamp) -> bool {
         let counts = locked(&self.counts);
         counts.get(&key).is_none_or(|(since, count)| since.plus(self.seconds) <= now || *count < self.max)
@@ -40,14 +41,15 @@ impl Throttle {
     /// Counts an event of this key.
     pub(crate) fn count(&self, key: [u8; 32], now: Timestamp) {
         let mut counts = locked(&self.counts);
-        // Cleared only when full: until then old keys do no harm, and each count is one look at the map.
+        // Old keys are removed only when the map is full: until then they do no harm, and a count is one access to
+        // the map.
         if counts.len() >= limits::THROTTLE_KEYS_MAX {
             counts.retain(|_, (since, _)| since.plus(self.seconds) > now);
         }
         if counts.len() >= limits::THROTTLE_KEYS_MAX && !counts.contains_key(&key) {
-            // The windows of all of them are open, so a client is trying many names. The oldest key makes room, since
-            // its window would end first. An attacker could push out a key in this way, at the price of ten thousand
-            // failures at other accounts, of which each network address has only fifty.
+            // The windows of all keys are open, so an attacker may be trying many names. The oldest key is removed,
+            // since its window would end first. An attacker could push out a key in this way, but only with ten
+            // thousand failures at other accounts, and each network address may have fifty of these in a window.
             let oldest = counts.iter().min_by_key(|(_, (since, _))| *since).map(|(key, _)| *key);
             oldest.map(|key| counts.remove(&key));
         }
@@ -58,20 +60,20 @@ impl Throttle {
         entry.1 += 1;
     }
 
-    /// Forgets a key, after a success: the failures before it were slips of the person themselves.
+    /// Forgets a key after a success: the failures before it were probably mistakes of the person themselves.
     pub(crate) fn forget(&self, key: [u8; 32]) {
         locked(&self.counts).remove(&key);
     }
 }
 
-/// The key of an account: its email address without regard to case, as the database compares it. Otherwise each
-/// spelling of one address would have tries of its own.
+/// Makes the key of an account from its email address, without regard to case, as the database compares it. Otherwise
+/// each spelling of one address would have tries of its own.
 pub(crate) fn account_key(email: &str) -> [u8; 32] {
     secret::sha256(email.to_ascii_lowercase().as_bytes())
 }
 
-/// The key of a network address: an IPv4 address, or the /64 of an IPv6 address. That is what one customer of a
-/// provider gets at least (RFC 6177 §2), and within it a host can take as many addresses as it likes (RFC 8981).
+/// Makes the key of a network address from an IPv4 address, or from the /64 of an IPv6 address. A provider gives each
+/// customer at least a /64 (RFC 6177 §2), and a host can take as many addresses within it as it likes (RFC 8981).
 pub(crate) fn address_key(address: IpAddr) -> [u8; 32] {
     match address {
         IpAddr::V4(address) => secret::sha256(&address.octets()),

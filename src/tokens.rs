@@ -1,7 +1,7 @@
-//! Access tokens at rest: the hash of each, with its person, audience, scopes and lifetime.
+//! Access tokens, as the database stores them: the hash of each, with its person, audience, scopes and lifetime.
 //!
-//! Knows no HTTP and no JSON. It decides nothing: whether a token is accepted, `gate.rs` says. So a row comes back as
-//! it is, expired and revoked ones too; if the statement left them out, the log could only say that a token is
+//! Uses no HTTP and no JSON, and doesn't decide whether a token is accepted: `gate.rs` does. So [`find`] returns the
+//! rows of expired and revoked tokens too; if the statement left them out, the log could only say that a token is
 //! unknown.
 //!
 //! A token comes from one of two places: the token endpoint makes it under a grant, for a client, and the operator
@@ -17,20 +17,20 @@ use crate::store::{Store, StoreError};
 
 /// For whom a token was issued, for what, and until when.
 pub(crate) struct TokenHolder {
-    /// The person it acts for.
+    /// The person for whom the token acts.
     pub(crate) user_id: UserId,
-    /// The client that it was issued to; `None` for one from the command line.
+    /// The client that got the token; `None` for a token from the command line.
     pub(crate) client_id: Option<String>,
     pub(crate) scopes: Scopes,
-    /// The first second in which it isn't good any more.
+    /// The first second in which the token is no longer good.
     pub(crate) expires_at: Timestamp,
 }
 
 /// A token's row, as the gate checks it.
 pub(crate) struct Token {
     pub(crate) holder: TokenHolder,
-    /// Its audience: the resource that it was made for (RFC 8707). A server that is given another public URL is
-    /// another resource, and its former tokens are refused.
+    /// The audience: the resource that the token was made for (RFC 8707). If the operator gives the server another
+    /// public URL, the server is another resource, and the gate refuses its former tokens.
     pub(crate) resource: String,
     pub(crate) created_at: Timestamp,
     pub(crate) revoked_at: Option<Timestamp>,
@@ -38,24 +38,25 @@ pub(crate) struct Token {
 
 /// A token to be made.
 pub(crate) struct NewToken {
-    /// The person it acts for.
+    /// The person for whom the token acts.
     pub(crate) user_id: UserId,
     /// Its audience.
     pub(crate) resource: String,
     pub(crate) scopes: Scopes,
-    /// By what its owner knows it again in a list, since its text is shown only once; may be empty.
+    /// The name by which its owner recognizes the token in a list, since its text is shown only once; it may be
+    /// empty.
     pub(crate) label: String,
     /// Its lifetime.
     pub(crate) seconds: i64,
-    /// The grant under which it is issued; `None` for one from the command line.
+    /// The grant under which the token is issued; `None` for a token from the command line.
     pub(crate) grant_id: Option<i64>,
 }
 
 /// A token's row, as the command line lists it.
 pub(crate) struct Listed {
-    /// The number by which the operator revokes it.
+    /// The number by which the operator revokes the token.
     pub(crate) id: i64,
-    /// The address of the person it acts for.
+    /// The address of the person for whom the token acts.
     pub(crate) email: String,
     pub(crate) scope: String,
     pub(crate) label: String,
@@ -64,8 +65,9 @@ pub(crate) struct Listed {
     pub(crate) revoked_at: Option<Timestamp>,
 }
 
-/// The row of the token with this hash; `None` when no such token was issued, or its row is gone. Every request to
-/// the journal begins with this look-up, so its statement is prepared once for each connection.
+/// Finds the token with this hash; returns `None` when no such token was issued, or its row was deleted. The gate
+/// makes this look-up for each request with a well-formed token, so the statement is prepared once for each database
+/// connection.
 pub(crate) fn find(store: &Store, hash: [u8; 32]) -> Result<Option<Token>, StoreError> {
     store.look_up(|connection| {
         let sql =
@@ -89,8 +91,8 @@ pub(crate) fn find(store: &Store, hash: [u8; 32]) -> Result<Option<Token>, Store
     })
 }
 
-/// Makes a token inside a transaction of the caller, which uses a code up or adds a person in the same one. Its text
-/// is returned this once and stored nowhere.
+/// Makes a token inside a transaction of the caller, which may also use up a code or add a person. The text of the
+/// token is returned this once and stored nowhere.
 pub(crate) fn insert(
     connection: &Connection,
     token: &NewToken,
@@ -108,8 +110,8 @@ pub(crate) fn insert(
     Ok(text)
 }
 
-/// Every token that was made on the command line, oldest first. Those of clients are left out: they last a quarter of
-/// an hour, and the account page shows the grants that they come from.
+/// Lists every token that was made on the command line, oldest first. The tokens of grants are left out: they last a
+/// quarter of an hour, and the account page shows the grants that they come from.
 pub(crate) fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT t.id, u.email, t.scope, t.label, t.created_at, t.expires_at, t.revoked_at
@@ -132,7 +134,8 @@ pub(crate) fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
 }
 
 /// Revokes a token, from the next request on; `false` when there is no such token. A second call changes nothing: the
-/// time of the first one is kept. The row stays, so that the log says `revoked`, and not that the token is unknown.
+/// time of the first one is kept. The row stays, so that the log says that the token is revoked, and not that it is
+/// unknown.
 pub(crate) fn revoke(store: &Store, id: i64, now: Timestamp) -> Result<bool, StoreError> {
     store.write(move |connection| {
         let sql = "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";

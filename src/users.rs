@@ -1,11 +1,12 @@
-//! People at rest: the email address and password of each.
+//! People, as the database stores them: the email address and password of each.
 //!
-//! Knows no HTTP, no JSON, no gate and no journal. Invariant: a password is stored only as its Argon2id hash.
+//! Uses no HTTP, no JSON, no gate and no function of the journal. Invariant: a password is stored only as its
+//! Argon2id hash.
 //!
-//! A person is a row with an id of its own, and every other table refers to the id. The address is only what they
-//! sign in with, so it could change without touching their journal. Where another authorization server signs people
-//! in, a person has a subject instead of a password; then no password is right for them, since an empty hash matches
-//! none.
+//! A person is a row with an id of its own, and every other table refers to the id. The address is only for the
+//! sign-in, so it could change without touching the person's journal. If another authorization server signs people
+//! in, a person has a subject instead of a password. No password is right for such a person, since an empty hash
+//! matches no password.
 
 use std::error::Error;
 use std::fmt;
@@ -60,9 +61,9 @@ impl Error for BadCredential {}
 
 /// Checks that `text` can be an email address: something on both sides of one `@`, visible ASCII only.
 ///
-/// It is a name to sign in with, and this server sends no mail. So whether mail arrives isn't checked, and RFC 5321's
-/// grammar, which allows quoted blanks and comments, would only let through what a person has mistyped. Outside of
-/// ASCII two addresses can look the same and be different people.
+/// The address is a name to sign in with, and this server sends no mail. So this function doesn't check whether mail
+/// arrives, and RFC 5321's grammar, which allows quoted blanks and comments, would mostly let through what a person
+/// has mistyped. Outside of ASCII two addresses can look the same and be different people.
 pub(crate) fn check_email(text: &str) -> Result<(), BadCredential> {
     let sides = text.split_once('@').filter(|(left, right)| !left.is_empty() && !right.is_empty());
     let one_at = sides.is_some_and(|(_, right)| !right.contains('@'));
@@ -70,9 +71,10 @@ pub(crate) fn check_email(text: &str) -> Result<(), BadCredential> {
     if one_at && fits { Ok(()) } else { Err(BadCredential::Email) }
 }
 
-/// Checks that `text` can be a password. Only its length counts: rules about digits and signs make people write
+/// Checks that `text` can be a password: that it has at least [`limits::PASSWORD_CHARS_MIN`] characters and at most
+/// [`limits::PASSWORD_BYTES_MAX`] bytes. Nothing else is checked. Rules about digits and signs make people write
 /// `Password1!` (NIST SP 800-63B §5.1.1.2 advises against them). The same clause would have a server refuse passwords
-/// that are known from breaches; a larger one would hold such a list.
+/// that are known from breaches; this server has no list of them, as a larger one would.
 pub(crate) fn check_password(text: &str) -> Result<(), BadCredential> {
     match text {
         _ if text.chars().count() < limits::PASSWORD_CHARS_MIN => Err(BadCredential::PasswordShort),
@@ -81,8 +83,8 @@ pub(crate) fn check_password(text: &str) -> Result<(), BadCredential> {
     }
 }
 
-/// Adds a person; `None` when the address is taken. The password is hashed before the writer's thread gets the work,
-/// which would otherwise keep all other writes waiting.
+/// Adds a person; `None` when the address is taken. The calling thread hashes the password; the writer thread would
+/// otherwise keep all other writes waiting meanwhile.
 pub(crate) fn insert(
     store: &Store,
     email: &str,
@@ -94,7 +96,7 @@ pub(crate) fn insert(
 }
 
 /// Adds the first person; `None` when there is a person already. The check and the insertion are one transaction, so
-/// of several browsers that set the server up at once one wins.
+/// if several browsers set the server up at once, one of them succeeds.
 pub(crate) fn insert_first(
     store: &Store,
     email: &str,
@@ -108,8 +110,9 @@ pub(crate) fn insert_first(
     })
 }
 
-/// The person who signs in with this address and password; `None` when one of them is wrong. The caller isn't given
-/// which, so no page can say it. An unknown address takes as much time as a known one, see [`HashingPermit::verify`].
+/// Finds the person who signs in with this address and password; returns `None` when one of the two is wrong. The
+/// caller doesn't learn which, so no page can say it. An unknown address takes as much time as a known one, see
+/// [`HashingPermit::verify`].
 pub(crate) fn authenticate(
     store: &Store,
     permit: &HashingPermit,
@@ -126,13 +129,13 @@ pub(crate) fn authenticate(
     Ok(id.filter(|_| is_right))
 }
 
-/// The person whom another authorization server calls `subject`; added when that server names them for the first
-/// time.
+/// Finds the person whom another authorization server calls `subject`, and adds the person when that server names
+/// them for the first time.
 ///
 /// They are identified by issuer and subject alone: those two together never change and are never given to another
-/// person (RFC 7519 §4.1.2 demands it of the subject within its issuer). An email address can be given to another
-/// person, and could be the address of a person here, whose journal would then be open to them. So the address that
-/// is shown is made of the subject.
+/// person (RFC 7519 §4.1.2 demands it of the subject within its issuer). An email address could be given to another
+/// person later, or be the address of a person of this server, and then one person could read another's journal. So
+/// the address that is shown is made of the subject.
 pub(crate) fn find_or_insert_subject(
     store: &Store,
     issuer: &str,
@@ -140,7 +143,7 @@ pub(crate) fn find_or_insert_subject(
     now: Timestamp,
 ) -> Result<UserId, StoreError> {
     let key = format!("{issuer} {subject}");
-    // A look-up first: nearly every request finds the person, and needs no write.
+    // The look-up comes first: nearly every request finds the person, and then needs no write.
     let known = store.look_up(|connection| {
         let sql = "SELECT id FROM users WHERE subject = ?1";
         Ok::<_, StoreError>(connection.prepare_cached(sql)?.query_row([&key], |row| row.get(0)).optional()?)
@@ -150,10 +153,9 @@ pub(crate) fn find_or_insert_subject(
     }
     let shown = format!("{subject} at {issuer}");
     store.write(move |connection| {
-        // Addresses are compared without case and subjects with it, so two people could collide in what is shown.
-        // Where they do, the second insertion adds a mark made of the subject's digest. Once a row is there, each
-        // insertion meets it and does nothing; so it also doesn't matter when two requests add the same person at
-        // once.
+        // Addresses are compared without case and subjects with it, so the shown addresses of two people could
+        // collide. If they do, the second insertion adds a mark made of the subject's digest. Once the person has a
+        // row, both insertions do nothing; so two requests may also add the same person at once.
         let mark = &secret::sha256(key.as_bytes())[..4];
         let marked = format!("{shown} ({:02x}{:02x}{:02x}{:02x})", mark[0], mark[1], mark[2], mark[3]);
         for shown in [&shown, &marked] {
@@ -165,7 +167,7 @@ pub(crate) fn find_or_insert_subject(
     })
 }
 
-/// The address of a person; `None` when they were removed.
+/// Finds the address of a person; returns `None` when the person was removed.
 pub(crate) fn email_of(store: &Store, id: UserId) -> Result<Option<String>, StoreError> {
     store.look_up(|connection| {
         Ok(connection
@@ -186,7 +188,7 @@ pub(crate) fn insert_hashed(
     Ok(connection.query_row(sql, (email, password_hash, now.0), |row| row.get(0)).optional()?)
 }
 
-/// The person with this address.
+/// Finds the person with this address.
 pub(crate) fn find_by_email(store: &Store, email: &str) -> Result<Option<User>, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT id, email, created_at, updated_at FROM users WHERE email = ?1";
@@ -194,7 +196,7 @@ pub(crate) fn find_by_email(store: &Store, email: &str) -> Result<Option<User>, 
     })
 }
 
-/// The person with this id; `None` when they were removed.
+/// Finds the person with this id; returns `None` when the person was removed.
 pub(crate) fn find(store: &Store, id: UserId) -> Result<Option<User>, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT id, email, created_at, updated_at FROM users WHERE id = ?1";
@@ -202,7 +204,7 @@ pub(crate) fn find(store: &Store, id: UserId) -> Result<Option<User>, StoreError
     })
 }
 
-/// All people, by address.
+/// Lists all people, by address.
 pub(crate) fn list(store: &Store) -> Result<Vec<User>, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT id, email, created_at, updated_at FROM users ORDER BY email";
@@ -212,8 +214,8 @@ pub(crate) fn list(store: &Store) -> Result<Vec<User>, StoreError> {
 
 /// Sets a new password and signs the person out of every browser, in one transaction; `false` when there is no such
 /// person. A password is often changed because another person has learnt it, and that person may be signed in.
-/// Clients keep their access, as OAuth 2.1 §4.3.3 allows: they never knew the password, and the account page takes it
-/// back.
+/// Clients keep their access, as OAuth 2.1 §4.3.3 allows: they didn't need the password, and the person can take the
+/// access back on the account page.
 pub(crate) fn set_password(
     store: &Store,
     email: &str,

@@ -1,7 +1,7 @@
 //! `epicme client`: clients that the operator registers.
 //!
-//! Knows no endpoint. Most clients register themselves. The operator does it for one that can't, and for a resource
-//! server that introspects tokens: that right can't be had by registering oneself.
+//! Serves no endpoint. Most clients register themselves. The operator registers a client that can't, and a resource
+//! server that introspects tokens, because a client that registered itself may not introspect.
 
 use super::{CliError, CommandLine, note, say, table};
 use crate::clock::Timestamp;
@@ -12,8 +12,8 @@ use crate::oauth::{OAuthError, redirect};
 use crate::text;
 
 /// Registers a client by its redirect URIs, or from a client metadata document (RFC 7591 §2), and prints its id, and
-/// its secret if it has one. The same checks apply as to a client that registers itself: a redirect URI that is
-/// dangerous there is dangerous here.
+/// its secret if it has one. The checks are the same as for a client that registers itself, because a dangerous
+/// redirect URI is dangerous in both cases.
 pub(super) fn add(line: &CommandLine, what: &[&str]) -> Result<(), CliError> {
     let new = match (line.value("metadata"), what) {
         (Some(path), []) => {

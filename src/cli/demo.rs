@@ -1,8 +1,8 @@
 //! `epicme serve --demo`: a person, a token and three entries, and what to paste to see the gate at work.
 //!
-//! Knows no journal. The entries are written over HTTP with the token, as any client would write them: nothing
-//! reaches the journal but through the gate, the demo included. So the demo is also a first test of the server that
-//! was just started.
+//! Calls no function of the journal. It writes the entries over HTTP with the token, as any client would, because the
+//! functions of the journal need a permit of the gate. So the demo is also a first test of the server that was just
+//! started.
 
 use std::net::SocketAddr;
 
@@ -53,7 +53,7 @@ const ENTRIES: [(&str, &str, &str, &str, &[usize]); 3] = [
     ),
 ];
 
-/// Adds the person and the token, has the entries written, and prints all of it once.
+/// Adds the person and the token, writes the entries, and prints what to try.
 ///
 /// The password is drawn at random: a fixed one would be known to everyone who has read this file, and demos stay
 /// running longer than was meant.
@@ -123,16 +123,16 @@ fn write_entries(bound: SocketAddr, token: &TokenText) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The request that calls a tool. The curl lines that are printed hold it as well.
+/// Builds the request that calls a tool. The requests in the printed curl lines are built by it too.
 fn call(tool: &str, arguments: Value) -> Value {
     json!({
         "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": arguments },
     })
 }
 
-/// Sends one call and returns the structured content of its result. It is sent to the address that the server has
-/// just bound, with a `Host` that is one of its names, and within bounds: if the server doesn't answer, the start
-/// fails.
+/// Sends one call and returns the structured content of its result. The call goes to the address that the server has
+/// just bound, with a `Host` that is one of the server's names. It has a deadline: if the server doesn't answer, the
+/// start fails.
 fn post(bound: SocketAddr, token: &TokenText, message: &Value) -> Result<Value, CliError> {
     let failed = |why: &str| CliError::Failed(format!("can't write the example entries: {why}"));
     let (host, authorization) = (format!("localhost:{}", bound.port()), format!("Bearer {}", token.reveal()));

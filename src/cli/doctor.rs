@@ -1,13 +1,14 @@
-//! `epicme doctor`: walks to another server and prints what a client would meet there.
+//! `epicme doctor`: checks another server and prints what a client would meet there.
 //!
-//! Knows no step of the walk, only whether it ended well. It opens no database: the server may be any in the world.
+//! Makes no check itself: `crate::doctor` does, and this file turns its verdict into an exit code. It opens no
+//! database, because the server may be any in the world.
 
 use super::{CliError, CommandLine, say};
 use crate::doctor::url::{ConnectMap, Url};
 use crate::doctor::{self, Verdict};
 
-/// Walks to `url`; the exit code is 0 only if a client could connect there.
-pub(super) fn walk(line: &CommandLine, url: &str) -> Result<(), CliError> {
+/// Checks the server at `url`; the exit code is 0 only if a client could connect there.
+pub(super) fn check(line: &CommandLine, url: &str) -> Result<(), CliError> {
     let usage =
         "epicme doctor takes the URL that people give to their client, like http://127.0.0.1:8787/mcp";
     let url = Url::parse(url).ok_or_else(|| CliError::Usage(usage.to_owned()))?;

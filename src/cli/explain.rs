@@ -1,11 +1,11 @@
 //! `epicme explain`: what the gate would decide about a token, from the database alone.
 //!
-//! Knows no check itself: it calls [`Gate::check_token`] as the server does, and prints what that records. A second
-//! implementation of the checks would one day disagree with the first, and then the explanation would be wrong just
-//! when it is needed. It never prints the token.
+//! Makes no check itself: it calls [`Gate::check_token`], as the server does, and prints the checks that were
+//! recorded. A second implementation could disagree with the first, and then the explanation would be wrong. The
+//! token itself isn't printed.
 //!
-//! It says more than a response may. A client learns that its token is invalid; the operator, who has the database
-//! anyway, learns why.
+//! The command says more than a response may. A client learns that its token is invalid; the operator, who has the
+//! database anyway, learns why.
 
 use std::io::{self, Read};
 
@@ -27,8 +27,9 @@ use crate::text;
 use crate::tokens;
 use crate::users;
 
-/// Prints what the gate would decide about a text that follows `Bearer`, and why; `-` stands for standard input. The
-/// time and the scopes are arguments, so a person can ask what will be tomorrow, or what another tool would need.
+/// Prints what the gate would decide about a text that follows `Bearer`, and why; for `-` the text is read from
+/// standard input. The time and the scopes are options, so the operator can ask whether the token will still be good
+/// tomorrow, or whether it suffices for another tool.
 pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
     let needs = line.value("scope").map(|text| needs(&text)).transpose()?;
     let now = match line.value("at") {
@@ -81,7 +82,8 @@ pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The scopes that `--scope` asks for, by their names or by a tool's, and what the 403 calls the operation.
+/// Reads the value of `--scope`, the names of scopes or of a tool, and returns the scopes with the name that the 403
+/// gives to the operation.
 fn needs(text: &str) -> Result<(Scopes, &'static str), CliError> {
     if let Some(tool) = tools::find(text) {
         return Ok((tool.scopes(), tool.name));
@@ -95,9 +97,9 @@ fn needs(text: &str) -> Result<(Scopes, &'static str), CliError> {
     }
 }
 
-/// The text to be judged, without the white space around it, which a field doesn't have either. As an argument other
-/// people of this machine can see it in the list of processes, and the shell keeps it; on standard input neither is
-/// so.
+/// Returns the text to be checked, without the white space around it, which a header field doesn't have either. If
+/// the text is an argument, other people of this machine can see it in the list of processes, and the shell keeps it
+/// in its history; on standard input it is safe from both.
 fn presented(text: &str) -> Result<String, CliError> {
     let mut presented = text.to_owned();
     if text == "-" {
@@ -107,7 +109,7 @@ fn presented(text: &str) -> Result<String, CliError> {
     }
     let presented = presented.trim_ascii();
     match presented.get(.."bearer ".len()) {
-        // Pasted with its scheme. The gate would call it malformed, which is right and doesn't help.
+        // The text was pasted with its scheme. The gate would only call it malformed, which doesn't say what to mend.
         Some(scheme) if scheme.eq_ignore_ascii_case("bearer ") => {
             Err(CliError::Usage("TOKEN is only what follows Bearer".to_owned()))
         }
@@ -115,7 +117,8 @@ fn presented(text: &str) -> Result<String, CliError> {
     }
 }
 
-/// The server that would make the checks: the one that served this database last, unless the options say otherwise.
+/// Describes the server that would make the checks: the one that served this database last, unless the options say
+/// otherwise.
 fn site(line: &CommandLine, store: &Store) -> Result<Site, CliError> {
     let listen = line.value("listen").unwrap_or_else(|| serve::LISTEN_DEFAULT.to_owned());
     let address = serve::listen_address(&listen)?;
@@ -124,8 +127,8 @@ fn site(line: &CommandLine, store: &Store) -> Result<Site, CliError> {
     Ok(Site::new(address, url.map(|url| Site::parse_public(&url)).transpose()?))
 }
 
-/// What the database knows of a token, for its operator; nothing where the token isn't known. A failure here is no
-/// failure of the command: the checks that follow meet the same database, and say so.
+/// Finds what the database says about a token; the list is empty if the token isn't known. The caller ignores a
+/// failure, because the checks that follow read the same database and report it.
 fn about(store: &Store, presented: &str) -> Result<Vec<(&'static str, String)>, StoreError> {
     let Some(token) = TokenText::parse(presented.as_bytes()) else { return Ok(Vec::new()) };
     let Some(token) = tokens::find(store, token.hash())? else { return Ok(Vec::new()) };
@@ -149,6 +152,7 @@ fn about(store: &Store, presented: &str) -> Result<Vec<(&'static str, String)>, 
         ("Expires", Some(token.holder.expires_at.iso8601())),
         ("Revoked", token.revoked_at.map(Timestamp::iso8601)),
     ];
-    // Clients and other servers choose their names: what could move the cursor doesn't reach the terminal.
+    // Clients and other servers choose their names: characters that could move the cursor must not reach the
+    // terminal.
     Ok(known.into_iter().filter_map(|(name, value)| Some((name, text::displayable(&value?)))).collect())
 }

@@ -1,15 +1,15 @@
 //! The command line: words and options → one command.
 //!
-//! Knows no requests. Every option can also come from a variable `EPICME_…`, because a container or a service file
-//! sets variables more easily than arguments, and because a secret in an argument can be seen in the list of
+//! Reads no HTTP request. Every option can also come from a variable `EPICME_…`, because a container or a service
+//! file sets variables more easily than arguments, and because a secret in an argument can be seen in the list of
 //! processes.
 //!
-//! A script can rely on this: standard output holds only what was asked for (a token, a list), all else is on
-//! standard error. The exit code is 0 when the command was done, 1 when it failed or the answer is no, 2 when the
-//! command line itself is wrong. Each message says what to do next.
+//! A script can rely on this: standard output holds only what the command was to give (a token, a list), and messages
+//! go to standard error. The exit code is 0 when the command was done, 1 when it failed or the answer is no, 2 when
+//! the command line itself is wrong. Error messages name what to do next, unless the program can't know it.
 //!
 //! The options are read by hand, over `lexopt`. The crates that derive a command line from a type are many times the
-//! size of this folder, and write a help that fills several screens.
+//! size of this folder, and tend to write a help that fills several screens.
 
 mod client;
 mod demo;
@@ -34,7 +34,7 @@ use crate::site::BadUrl;
 use crate::store::{OpenError, Store, StoreError};
 use crate::users::{self, BadCredential};
 
-/// It fits a terminal of 24 lines and 80 columns, which a test checks: what scrolls away isn't read.
+/// The help fits a terminal of 24 lines and 80 columns, and a test checks that: people don't read what scrolls away.
 const HELP: &str = "\
 epicme - a private journal for MCP clients, behind an OAuth gate
 
@@ -83,7 +83,7 @@ const OPTIONS: [(&str, bool); 18] = [
     ("connect", true),
 ];
 
-/// What `serve` takes. The secret is an option so that it has a variable; the help names the variable alone.
+/// The options of `serve`. The secret is an option so that it has a variable; the help names the variable alone.
 const SERVE_OPTIONS: [&str; 9] = [
     "listen",
     "public-url",
@@ -103,8 +103,8 @@ enum CliError {
     Usage(String),
     /// The command was understood and failed.
     Failed(String),
-    /// The answer to a question (`explain`, `doctor`) is no, and it has been printed: nothing went wrong, but a
-    /// script must be able to tell it from a yes.
+    /// The answer to a question (`explain`, `doctor`) is no, and it has been printed. Nothing went wrong, but a
+    /// script must be able to tell a no from a yes.
     Refused,
 }
 
@@ -156,8 +156,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// A message that repeats the command line, with every token in it cut to its prefix. A person who puts a token in
-/// the wrong place shouldn't find it in the log of the terminal or of a build as well.
+/// Cuts every access token in a message to its prefix, because the message may repeat the command line. A person who
+/// puts a token in the wrong place shouldn't find it in the log of the terminal or of a build as well.
 fn without_token(message: &str) -> String {
     let mut parts = message.split(TOKEN_PREFIX);
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -183,7 +183,7 @@ impl CommandLine {
         let mut parser = Parser::from_args(arguments);
         while let Some(argument) = parser.next()? {
             match argument {
-                // Wherever it stands: a person adds --help to a command that they have begun to type.
+                // These may come after other words: a person adds --help to a command that they have begun to type.
                 Arg::Short('h') | Arg::Long("help") => line.words.insert(0, "help".to_owned()),
                 Arg::Short('V') | Arg::Long("version") => line.words.insert(0, "version".to_owned()),
                 Arg::Long(name) => {
@@ -240,7 +240,7 @@ impl CommandLine {
             ["explain", text] => {
                 explain::explain(self.accept_only(&["scope", "at", "listen", "public-url"])?, text)
             }
-            ["doctor", url] => doctor::walk(self.accept_only(&["connect"])?, url),
+            ["doctor", url] => doctor::check(self.accept_only(&["connect"])?, url),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
             ["user" | "token" | "client" | "serve" | "doctor" | "explain" | "version", ..] => {
                 Err(CliError::Usage(format!("epicme {} is not complete, or too long", self.command())))
@@ -249,15 +249,15 @@ impl CommandLine {
         }
     }
 
-    /// The command as a message may repeat it. What follows `explain` is a token, or was meant to be one.
+    /// Returns the command as a message may repeat it: without the word after `explain`, which is probably a token.
     fn command(&self) -> String {
         let words = if self.words[0] == "explain" { &self.words[..1] } else { &self.words };
         words.join(" ")
     }
 
     /// Refuses options that the command doesn't take: a person must not believe that they worked. A variable is no
-    /// error there, since it is set for all commands. It returns the line itself, so that the command gets it only
-    /// behind this check.
+    /// error, since it is set for all commands. The function returns the command line, so that each command gets it
+    /// only after this check.
     fn accept_only(&self, taken: &[&str]) -> Result<&CommandLine, CliError> {
         match self.options.iter().find(|(name, _)| *name != "database" && !taken.contains(name)) {
             Some((name, _)) => Err(CliError::Usage(format!("epicme {} takes no --{name}", self.command()))),
@@ -265,16 +265,16 @@ impl CommandLine {
         }
     }
 
-    /// An option's value: from the command line, else from its variable. An empty variable counts as unset, because
-    /// that is how a service file switches one off.
+    /// Returns an option's value: from the command line, else from its variable. An empty variable counts as unset,
+    /// because a service file switches a variable off in that way.
     fn value(&self, name: &str) -> Option<String> {
         let given = self.options.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         let variable = format!("EPICME_{}", name.to_ascii_uppercase().replace('-', "_"));
         given.or_else(|| std::env::var(variable).ok().filter(|value| !value.is_empty()))
     }
 
-    /// Whether an option without a value is on. Its variable can be set to 0, against one that was set for all
-    /// commands.
+    /// Returns whether an option without a value is on. A person can set its variable to 0 for one command if it is
+    /// on for all others.
     fn flag(&self, name: &str) -> bool {
         self.value(name).is_some_and(|value| value != "0" && value != "false")
     }
@@ -283,7 +283,7 @@ impl CommandLine {
         self.value("database").unwrap_or_else(|| "epicme.db".to_owned()).into()
     }
 
-    /// Opens the database, or makes it.
+    /// Opens the database, and makes it if there is none.
     fn open(&self) -> Result<Store, CliError> {
         let path = self.database();
         Store::open(&path).map_err(|error| self.cannot_open(&error))
@@ -293,7 +293,7 @@ impl CommandLine {
         CliError::Failed(format!("{}: {error}", self.database().display()))
     }
 
-    /// A command to run next on the same database, as a person would paste it.
+    /// Writes a command to run next on the same database, ready to be pasted.
     fn next_command(&self, command: &str) -> String {
         let program = std::env::args().next().unwrap_or_else(|| "epicme".to_owned());
         let named = self.value("database").map_or(String::new(), |path| {
@@ -303,8 +303,8 @@ impl CommandLine {
         format!("{program} {command}{named}")
     }
 
-    /// Opens the database that must be there: a mistyped name must not make an empty one, in which the person would
-    /// then look for their journal.
+    /// Opens the database that must be there: a mistyped name must not make an empty database, in which the person
+    /// would then look for their journal.
     fn open_existing(&self) -> Result<Store, CliError> {
         let path = self.database();
         if path.exists() {
@@ -317,12 +317,14 @@ impl CommandLine {
         }
     }
 
-    /// A new password: from standard input, or typed twice on the terminal, which doesn't show it. There is no option
-    /// for it: the shell keeps arguments in its history, and every process of the machine can see them.
+    /// Reads a new password: from standard input, or typed twice on the terminal, which doesn't show it. No option
+    /// takes the password itself: the shell keeps arguments in its history, and every process of the machine can see
+    /// them.
     fn new_password(&self) -> Result<String, CliError> {
         let password = if self.flag("password-stdin") {
             let mut text = String::new();
-            // One byte more than the longest password, and a line end of two: what is too long must be seen to be so.
+            // One byte more than the longest password, and a line end of two, so that a password that is too long is
+            // refused and not cut.
             let read = io::stdin().take(limits::PASSWORD_BYTES_MAX as u64 + 3).read_to_string(&mut text);
             read.map_err(|error| CliError::Failed(format!("can't read the password: {error}")))?;
             let line = text.strip_suffix('\n').unwrap_or(&text);
@@ -350,8 +352,8 @@ fn utf8(text: &OsStr) -> Result<String, CliError> {
         .ok_or_else(|| CliError::Usage(format!("{} is not UTF-8", text.display())))
 }
 
-/// Prints a result on standard output. `println!` would panic when the reader has gone, as `head` does; what was
-/// asked for has been done all the same.
+/// Prints a result on standard output. `println!` would panic when the reader (`head`, for example) has ended,
+/// although the command itself has succeeded.
 fn say(text: &str) {
     let _ = writeln!(io::stdout(), "{text}").and_then(|()| io::stdout().flush());
 }

@@ -1,7 +1,8 @@
 //! `epicme serve`: opens the database, listens, serves until a signal comes, and closes in order.
 //!
-//! Knows no request. What can be wrong with the options is found before anything is opened, and what can be wrong
-//! with the database before a port is taken: a client that can connect finds a server that can serve.
+//! Handles no request itself: it hands each to `routes::handle`. The options are checked before the database is
+//! opened, and the database is opened before the server listens, so a client can't connect to a server that has no
+//! database.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,15 +23,16 @@ use crate::stderr::{self, View};
 use crate::store::Store;
 use crate::users;
 
-/// Only this machine can reach it. The port is above 1023, so it takes no special rights.
+/// The address that is used without `--listen`. Only this machine can reach it, and a port above 1023 needs no
+/// special rights.
 pub(super) const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let address = listen_address(&line.value("listen").unwrap_or_else(|| LISTEN_DEFAULT.to_owned()))?;
     let public = line.value("public-url").map(|url| Site::parse_public(&url)).transpose()?;
-    // This program speaks no TLS, and a bearer token works for everyone who can read it on its way (OAuth 2.1 §1.5).
-    // By an https public URL the operator says that a proxy stands in front of the server.
+    // This program speaks no TLS, and everyone who can read a bearer token on its way can use it (OAuth 2.1 §1.5).
+    // With an https public URL the operator says that a proxy in front of the server speaks TLS.
     if !address.ip().is_loopback() && public.as_ref().is_none_or(|url| !url.is_https()) {
         return Err(CliError::Usage(format!(
             "{address} can be reached from other machines, where tokens would travel in the clear: put an https \
@@ -39,8 +41,8 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     }
     let introspector = introspector(line)?;
     let view = view(line)?;
-    // From here on signals are kept for this program and don't end it, so that none is lost between the parts of the
-    // start: a database that has been opened must be closed.
+    // From here on a signal doesn't end the program but waits until it is read below, so that a signal during the
+    // start isn't lost: a database that has been opened must be closed.
     let signals = Signals::new([SIGTERM, SIGINT]);
     let mut signals =
         signals.map_err(|error| CliError::Failed(format!("can't watch for signals: {error}")))?;
@@ -108,8 +110,9 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     Ok(closed?)
 }
 
-/// How the wire view is written, if it is on. It goes to standard error, like the lines of the log whose place it
-/// takes. Standard output holds the setup link and the example's token, which the view must never show.
+/// Reads `--explain`: how the wire view is written; `None` if it is off. The view goes to standard error, like the
+/// lines of the log whose place it takes. Standard output holds the setup link and the example's token, which the
+/// view must never show.
 fn view(line: &CommandLine) -> Result<Option<View>, CliError> {
     match line.value("explain").as_deref() {
         None | Some("0" | "false") => Ok(None),
@@ -121,8 +124,9 @@ fn view(line: &CommandLine) -> Result<Option<View>, CliError> {
     }
 }
 
-/// What asks the other authorization server about tokens, if the options name one. All four options or none: with a
-/// part of them the server would start as its own authorization server, which the operator didn't want.
+/// Builds what asks the other authorization server about tokens, if the options name one. All four options are
+/// needed, or none: with a part of them the server would start as its own authorization server, which the operator
+/// didn't want.
 fn introspector(line: &CommandLine) -> Result<Option<Introspector>, CliError> {
     let names = ["authorization-server", "introspection-url", "introspection-id", "introspection-secret"];
     let values = names.map(|name| line.value(name));
@@ -146,15 +150,15 @@ fn introspector(line: &CommandLine) -> Result<Option<Introspector>, CliError> {
     introspector.map(Some).ok_or_else(|| CliError::Usage(usage.to_owned()))
 }
 
-/// Whether a text can be an issuer identifier: an https URL without query and fragment (RFC 8414 §2); http is for
-/// this machine only. It is used as it stands, because clients compare it byte for byte.
+/// Returns whether a text can be an issuer identifier: an https URL without query and fragment (RFC 8414 §2), or an
+/// http URL of this machine. The server doesn't change the text, because clients compare it byte for byte.
 fn is_issuer(text: &str) -> bool {
     let host_ends = text.find("://").and_then(|colon| Some(colon + 3 + text[colon + 3..].find('/')?));
     let visible = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"".contains(&byte));
     visible && Site::parse_public(&text[..host_ends.unwrap_or(text.len())]).is_ok()
 }
 
-/// Reads an address to listen on. No name is ever resolved; `localhost` is the one that is known.
+/// Reads an address to listen on. No name is resolved; `localhost` is the only name that is accepted.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, CliError> {
     authority::socket_address(text).ok_or_else(|| {
         CliError::Usage(format!("--listen takes ADDRESS:PORT like {LISTEN_DEFAULT}, not {text:?}"))

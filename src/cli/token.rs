@@ -1,8 +1,8 @@
 //! `epicme token`: access tokens for clients that can't sign in by themselves, curl among them.
 //!
-//! Knows no client and no grant. Such a token isn't refreshed, so it lasts longer than those of the token endpoint:
-//! thirty days unless the operator says otherwise. It is as good as a password for that long, which is why its scope
-//! can be narrowed and why `revoke` ends it at once.
+//! Makes no grant. Such a token isn't refreshed, so it lasts longer than those of the token endpoint: thirty days
+//! unless the operator says otherwise. For that long the token opens the journal to everyone who has it. So the
+//! operator can narrow its scope, and `revoke` ends it at once.
 
 use super::{CliError, CommandLine, note, say, table, user};
 use crate::clock::Timestamp;
@@ -40,8 +40,8 @@ pub(super) fn create(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let Some(users::User { id: user_id, .. }) = users::find_by_email(&store, email)? else {
         return user::require_account(false, email);
     };
-    // A token is for one audience, and it must be the server's. This command doesn't know how the server is started,
-    // so it takes the URL from the option, or what the server remembered when it was started last.
+    // A token is for one audience, which must be the server's. This command doesn't know how the server is started,
+    // so it takes the URL from the option, or the audience that the server stored when it was started last.
     let resource = match &public {
         Some(_) => site::audience(public.as_ref()),
         None => settings::audience(&store)?,
@@ -54,7 +54,7 @@ pub(super) fn create(line: &CommandLine, email: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Shows every token, without its text: the database has only the hash of that.
+/// Shows every token from the command line, without its text: the database has only the hash of the text.
 pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
     let listed = tokens::list(&line.open_existing()?)?;
     if listed.is_empty() {
@@ -76,8 +76,8 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Revokes a token: the next request with it is refused, also by a server that is running. It is named by the number
-/// in the list, since its text may be lost, or in the hands of a thief.
+/// Revokes a token: also a server that is running refuses the next request with it. The operator names the token by
+/// its number in the list, since its text may be lost, or in the hands of a thief.
 pub(super) fn revoke(line: &CommandLine, id: &str) -> Result<(), CliError> {
     let number = id.parse().map_err(|_| CliError::Usage(format!("{id:?} is not the ID of a token")))?;
     if tokens::revoke(&line.open_existing()?, number, Timestamp::now())? {
@@ -88,8 +88,8 @@ pub(super) fn revoke(line: &CommandLine, id: &str) -> Result<(), CliError> {
     }
 }
 
-/// Reads a time like `30d`, in seconds. A unit is demanded: a bare number would be days to one person and seconds to
-/// the next, and the wrong guess is a token that lives for years.
+/// Reads a time like `30d`, in seconds. The unit is required: a bare number would be days to one person and seconds
+/// to another, and a wrong guess could make a token that lives for years.
 fn seconds(text: &str) -> Option<i64> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let factor = match unit {

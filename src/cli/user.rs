@@ -1,13 +1,14 @@
 //! `epicme user`: people, as the operator manages them.
 //!
-//! Knows no hash and no journal. There is no sign-up page: a private journal's people are known to its operator, and
-//! a page that adds accounts would be open to everyone.
+//! Hashes no password itself and opens no journal. Only the first account can be made on a page (`pages/setup.rs`):
+//! the operator knows the people of a private journal, and a sign-up page would be open to everyone.
 
 use super::{CliError, CommandLine, note, say, table};
 use crate::clock::Timestamp;
 use crate::users;
 
-/// Adds a person. The address is checked before the password is asked for, so that it isn't typed in vain.
+/// Adds a person. The address is checked before the program asks for the password, so that the person doesn't type
+/// the password in vain.
 pub(super) fn add(line: &CommandLine, email: &str) -> Result<(), CliError> {
     users::check_email(email)?;
     let password = line.new_password()?;
@@ -39,7 +40,7 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
 }
 
 /// Sets a new password without asking for the old one, which the person may have forgotten: the operator could write
-/// it into the database anyway. It signs the person out of every browser.
+/// it into the database anyway. The new password signs the person out of every browser.
 pub(super) fn passwd(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let store = line.open_existing()?;
     require_account(users::find_by_email(&store, email)?.is_some(), email)?;
@@ -49,15 +50,15 @@ pub(super) fn passwd(line: &CommandLine, email: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Removes a person with everything that is theirs, for good. There is no question before it: the address has to be
-/// typed out, and a question would stop a script.
+/// Removes a person with everything that is theirs, for good. The command doesn't ask first: the operator has to type
+/// the address, and a question would stop a script.
 pub(super) fn remove(line: &CommandLine, email: &str) -> Result<(), CliError> {
     require_account(users::remove(&line.open_existing()?, email)?, email)?;
     say(&format!("{email} removed, with their journal and tokens"));
     Ok(())
 }
 
-/// Fails where no account has this address, and says which command lists them.
+/// Fails unless there is an account with this address. The message says which command lists the accounts.
 pub(super) fn require_account(exists: bool, email: &str) -> Result<(), CliError> {
     let unknown = || CliError::Failed(format!("there is no {email}; epicme user list shows all accounts"));
     exists.then_some(()).ok_or_else(unknown)

@@ -227,7 +227,7 @@ impl Doctor<'_> {
     }
 }
 
-/// Whether a redirect leads to the endpoint again, without the query or with the one that was sent.
+/// Checks whether a redirect leads to the endpoint again, without the query or with the one that was sent.
 fn leads_back(answer: &Answer, endpoint: &Url, sent: &Url) -> bool {
     answer.fields("location").next().is_some_and(|at| {
         let at = String::from_utf8_lossy(at);
@@ -238,7 +238,8 @@ fn leads_back(answer: &Answer, endpoint: &Url, sent: &Url) -> bool {
     })
 }
 
-/// Whether a list in a header field holds this name, or `*` for every name.
+/// Checks whether a list in a header field holds this name, in any case, or `*`, which means every name but
+/// `Authorization` (Fetch §3.3.4).
 #[inline(never)]
 fn lists(answer: &Answer, field: &str, name: &str) -> bool {
     // `*` doesn't stand for `Authorization` (Fetch §3.3.4), which must be named. Servers get this wrong often.
@@ -252,8 +253,8 @@ fn lists(answer: &Answer, field: &str, name: &str) -> bool {
         .any(|item| fits(item.trim_ascii()))
 }
 
-/// Whether a page of [`PAGE`] may read this answer. A field that is there twice allows nothing: the browser joins
-/// the two values to one, and that is no origin.
+/// Checks whether a page of [`PAGE`] may read this answer. A field that is there twice allows nothing: the browser
+/// joins the two values to one, and that is no origin.
 #[inline(never)]
 fn allows_page(answer: &Answer) -> bool {
     let values: Vec<_> = answer.fields("access-control-allow-origin").collect();

@@ -39,11 +39,12 @@ impl Challenge {
     }
 }
 
-/// Parses the challenges of one field; `None` when they break the grammar.
+/// Parses the challenges of one field. Returns an empty list if the field holds none, and `None` if it can't be read.
 ///
-/// One breach is forgiven: a value without quotes may hold any visible byte but a comma. The grammar allows only a
-/// token there, but servers write bare URLs, and clients read them. Each loop reads one element of the list between
-/// two commas: a challenge with its first parameter, or one more parameter of the challenge before.
+/// It is looser than the grammar in a few places. Above all, a value without quotes may hold any visible byte but a
+/// comma: the grammar allows only a token there, but servers write bare URLs, and clients read them. Each turn of the
+/// loop reads one element of the list between two commas: a challenge with its first parameter, or one more
+/// parameter of the challenge before.
 #[inline(never)]
 pub(crate) fn parse(field: &[u8]) -> Option<Vec<Challenge>> {
     let mut rest = Rest(field);

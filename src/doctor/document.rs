@@ -45,8 +45,9 @@ impl Doctor<'_> {
         }
     }
 
-    /// Judges a status other than 200. Clients look for a document in several places, one after the other, and the
-    /// status decides whether they go on.
+    /// Judges a status other than 200. Clients look for a document in several places, one after the other. A 4xx
+    /// other than 429 sends them on: it gives [`Read::Absent`] and is no finding yet, since the caller reports it if
+    /// no place has the document. Every other status stops them: it is reported as a failure, [`Read::Wrong`].
     fn judge_status(&mut self, url: &Url, answer: &Answer, clause: &str) -> Read {
         let at = shown(url.text());
         let status = answer.status;

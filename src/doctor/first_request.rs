@@ -1,8 +1,8 @@
 //! Steps 1 to 3, and 9: the URL, the connection, and the two requests that decide whether tokens are checked at
 //! all: one without a token, and one with a wrong token.
 //!
-//! Knows no metadata, and not what a challenge means. A client learns here whether it needs a token; where it gets
-//! one, it learns from the challenge (`bearer.rs`).
+//! Knows no metadata, and of a challenge only its `error`. A client learns here whether it needs a token; where it
+//! gets one, it learns from the challenge (`bearer.rs`).
 
 use std::net::SocketAddr;
 
@@ -17,8 +17,7 @@ impl Doctor<'_> {
     /// Step 1: whether a token can travel to this URL without being read on the way.
     ///
     /// Plain http to this machine is no mistake: the connection crosses no network, and that is how people try a
-    /// server out. OAuth 2.1 §1.5 makes this exception for redirect URIs alone; all clients make it for servers
-    /// too.
+    /// server out. OAuth 2.1 §1.5 makes this exception for redirect URIs alone; the SDKs make it for servers too.
     pub(super) fn judge_url(&mut self) {
         self.report.step(1);
         let text = shown(self.url.text());
@@ -214,9 +213,9 @@ impl Doctor<'_> {
 
     /// Step 9: sends a token that no server has issued.
     ///
-    /// To a client this is the more frequent case, since every access token expires. It refreshes its token when it
-    /// gets a 401, and reads in `error` that the token is the reason. And only here does it show whether the server
-    /// checks tokens at all: one that merely looks whether there is an `Authorization` field passes step 3.
+    /// To a client this is the more frequent case, since access tokens expire. It refreshes its token when it gets a
+    /// 401, and reads in `error` that the token is the reason. And only here does it show whether the server checks
+    /// tokens at all: one that merely looks whether there is an `Authorization` field passes step 3.
     ///
     /// The step is the last one, because a server may count wrong tokens and then refuse the address for a while.
     pub(super) fn send_wrong_token(&mut self) {

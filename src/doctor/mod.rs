@@ -1,13 +1,13 @@
 //! `epicme doctor`: sends another server the requests that an MCP client sends before it has a token, and says
 //! where a client would stop, why, and what mends it.
 //!
-//! Knows nothing of this server's own gate, journal or people. Invariant: the doctor leaves nothing behind. It
-//! registers no client, signs no person in, and sends no token but one that is wrong on purpose. So it can be
-//! pointed at a server in use, and its operator need not trust it.
+//! Knows nothing of this server's own gate, journal or people. Invariant: the doctor registers no client, signs no
+//! person in, and sends only one token, which is wrong on purpose. So an operator can point it at a server in use.
+//! What stays there are lines in the log, and at a server that requires no token perhaps a session.
 //!
-//! One run is a *walk*: nine steps ([`report::STEPS`]) in the order in which a client takes them. Most steps need
-//! what an earlier one has found. A step that can't be taken is skipped with a reason, and the walk goes on with
-//! those that can be: an operator wants to see all mistakes at once, where a client stops at the first.
+//! One run is a *walk*: nine steps ([`report::STEPS`]). Steps 1 to 7 are in the order in which a client takes them.
+//! Most steps need what an earlier one has found. A step that can't be taken is skipped with a reason, and the walk
+//! goes on with those that can be: an operator wants to see all mistakes at once, where a client stops at the first.
 //!
 //! What counts as a mistake is decided by what clients do, and not by the wording of a specification alone:
 //!
@@ -149,7 +149,7 @@ impl Doctor<'_> {
         format!("{}{}", site::RESOURCE_METADATA_ROOT, self.url.trimmed_path())
     }
 
-    /// Whether codes and tokens can be sent to this URL. If not, the report says so.
+    /// Checks whether codes and tokens can be sent to this URL. If not, the report says so.
     ///
     /// Plain http is good for a server on this machine, where it crosses no network. That holds only if the MCP
     /// endpoint is reached in this way too: a public server that names `http://localhost` means its own machine,
@@ -173,7 +173,7 @@ impl Doctor<'_> {
         false
     }
 
-    /// Whether the doctor can reach this URL from here. If not, the verdict stays open: a client on another
+    /// Checks whether the doctor can reach this URL from here. If not, the verdict stays open: a client on another
     /// machine, or one that speaks TLS, may well reach it.
     fn is_reached(&mut self, what: &str, url: &Url) -> bool {
         if !self.connect_map.to(&url.origin).is_empty() {

@@ -11,7 +11,7 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::limits;
 
-/// The steps, in the order in which a client takes them.
+/// The steps. A client takes 1 to 7 in this order.
 pub(crate) const STEPS: [&str; 9] = [
     "The URL",
     "A connection",
@@ -31,7 +31,7 @@ const NO_BREAK: &str = "\u{a0}";
 /// How a walk ended. Only `Could` is a success of the command: a script must be able to rely on it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
-    /// Nothing stops a client.
+    /// The walk saw no failure. A warning may still stop some clients.
     Could,
     /// The first failure. A client stops there, so the later ones don't matter to it.
     Cannot(String),
@@ -43,7 +43,8 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// The verdict as the last line says it.
+    /// Returns the sentence for the last line: whether a client could connect, and if not, the failure that stops it
+    /// first.
     pub(crate) fn text(&self) -> String {
         match self {
             Verdict::Could => "A client could connect.".to_owned(),
@@ -110,8 +111,9 @@ impl<'o> Report<'o> {
         self.print(8, "  skip  ", why);
     }
 
-    /// Something wasn't checked that decides whether a client could connect, so the verdict is open. A failure,
-    /// which was seen, outweighs it.
+    /// Prints that something wasn't checked which decides whether a client could connect, and what the operator can
+    /// do about it. Makes the verdict [`Verdict::Unknown`] if it was [`Verdict::Could`]; any other verdict stays. A
+    /// failure that is seen later replaces `Unknown`.
     pub(crate) fn skip_undecided(&mut self, what: &dyn Display, remedy: &dyn Display) {
         self.skip(&what.to_string());
         self.print(16, "        remedy: ", &remedy.to_string());

@@ -16,7 +16,13 @@ use super::{Doctor, mismatch};
 use crate::site;
 
 impl Doctor<'_> {
-    /// Tries the places of the document one after the other. `named` is the URL in the challenge.
+    /// Finds the protected resource metadata, judges it, and returns it. It tries `named` (the URL in the
+    /// challenge), then the well-known path with the endpoint's own path after it, then the root, and takes the
+    /// first document that it finds. After a 4xx other than 429 it tries the next place; any other bad answer ends
+    /// the search.
+    ///
+    /// Returns `None`, after reporting why, if no place has the document, if what is there stops a client, or if the
+    /// document names no authorization server. A document with other failures is reported and still returned.
     pub(super) fn find_resource(&mut self, named: Option<Url>) -> Option<Document> {
         self.report.step(5);
         let is_named = named.is_some();
@@ -148,8 +154,8 @@ impl Doctor<'_> {
     }
 }
 
-/// Whether a resource covers a URL as the SDKs judge: the origin is the same, and the path is a beginning of the
-/// URL's path, segment by segment. `/mc` doesn't cover `/mcp`, and `/mcp/` doesn't either: it is one byte longer.
+/// Checks whether a resource covers a URL as the SDKs judge: the origin is the same, and the URL's path equals the
+/// resource's path or lies below it. `/mcp` covers `/mcp/` and `/mcp/x`, but neither `/mc` nor `/mcp/` covers `/mcp`.
 fn covers(resource: &Url, url: &Url) -> bool {
     let (own, called) = (&resource.path, &url.path);
     resource.origin == url.origin

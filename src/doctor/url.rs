@@ -3,10 +3,10 @@
 //! Knows no HTTP. Invariant: no name is resolved. Beside the addresses on the command line the doctor connects to
 //! this machine alone, and only if the URL that the person gave is plain http on this machine itself.
 //!
-//! The invariant is a defence. The other server writes the documents, and a document can name any URL. A doctor
-//! that went wherever a document points could be sent to services of a private network that the server itself can't
-//! reach (server-side request forgery). With the invariant a server elsewhere can make the doctor connect to no
-//! address that the operator hasn't named.
+//! The invariant is a defence. The other server writes the documents, and a document can name any URL. A doctor that
+//! went wherever a document points could be sent to services of a private network that the server itself can't reach
+//! (server-side request forgery). With the invariant a server on another machine can't choose an address. One
+//! exception, a tunnel at a local URL, is explained in [`ConnectMap::new`].
 
 use std::net::SocketAddr;
 
@@ -100,7 +100,7 @@ impl Url {
         self.origin.parts().host
     }
 
-    /// Whether what is sent to it can't be read on the way: it is https, or a host of this machine.
+    /// Checks whether what is sent to it can't be read on the way: it is https, or a host of this machine.
     pub(crate) fn keeps_secrets(&self) -> bool {
         self.origin.is_https() || !near(&self.origin).is_empty()
     }
@@ -112,7 +112,7 @@ fn near(origin: &Origin) -> Vec<SocketAddr> {
     addresses.into_iter().map(|address| SocketAddr::new(address, origin.port())).collect()
 }
 
-/// Whether an origin is on this machine. Its name alone decides, because no name is resolved.
+/// Checks whether an origin is on this machine. Its name alone decides, because no name is resolved.
 pub(crate) fn is_near(origin: &Origin) -> bool {
     !near(origin).is_empty()
 }

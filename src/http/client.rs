@@ -1,12 +1,12 @@
-//! One request to another server, over TCP as it is: bytes out, an [`Answer`] in.
+//! Sends one request to another server, over plain TCP, and reads the [`Answer`].
 //!
 //! Knows no paths, no JSON and no TLS, resolves no name and follows no redirect. Invariant: whatever the other server
-//! sends or holds back, a request ends by its deadline and keeps no more bytes than its bounds allow.
+//! sends or doesn't send, [`send`] returns by the deadline, and the answer's head and body are bounded.
 //!
-//! What it doesn't do is what keeps it safe. A URL that another server names may lead anywhere: a client that
-//! resolves names and follows redirects can be sent to services that only this machine reaches (server-side request
-//! forgery). Here the caller gives the address, and a redirect is an answer like any other. TLS would mean a crate
-//! larger than this program; a proxy on this machine does it instead.
+//! Resolving names and following redirects would be dangerous: a URL that another server names could lead to a
+//! service that only this machine can reach (server-side request forgery). Here the caller gives the address, and a
+//! redirect is returned like any other answer. TLS would need a crate larger than this program; a proxy on this
+//! machine adds it instead.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -19,8 +19,8 @@ use crate::limits;
 /// A request to send. The caller makes sure that its parts are free of control bytes: a line end in one of them would
 /// start a field that the caller didn't write.
 pub(crate) struct Request<'a> {
-    /// Where the connection goes. `host` says whom the request is for, and a forwarding proxy may stand between: so
-    /// the two are given apart, and neither is derived from the other.
+    /// The address to connect to. It may be a forwarding proxy's, while `host` names the server that the request is
+    /// for; so neither is derived from the other.
     pub(crate) address: SocketAddr,
     pub(crate) method: &'a str,
     pub(crate) host: &'a str,
@@ -32,28 +32,28 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// What an answer may cost. There is no default: each caller knows how long its own caller waits.
+/// How long an answer may take and how large it may be. There is no default, because each caller knows how long it
+/// can wait.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
-    /// For everything from the connection on. One deadline for the whole: a timeout for each read would let a server
-    /// that sends a byte now and then hold the caller forever.
+    /// The time for connecting, sending and reading together. With a timeout for each read, a server that sends a
+    /// byte now and then could hold the caller forever.
     pub(crate) deadline: Duration,
-    /// Bytes of the body; with `None` it isn't read at all.
+    /// How many bytes the body may have; with `None` the body isn't read.
     pub(crate) body_bytes_max: Option<usize>,
 }
 
-/// An answer: its head, and the body if the caller wanted it and it came whole.
+/// An answer: the head, and the body if the caller wanted it and the whole body arrived.
 pub(crate) struct Answer {
     /// The status code, never 1xx.
     pub(crate) status: u16,
-    /// The body, or why it isn't there although the head is. The head of such an answer still counts: `epicme doctor`
-    /// judges it.
+    /// The body, or why it couldn't be read. `epicme doctor` judges the head of such an answer all the same.
     pub(crate) body: Result<Vec<u8>, ClientError>,
     fields: Vec<(String, Vec<u8>)>,
 }
 
 impl Answer {
-    /// The values of every field of this name, in order.
+    /// Returns the values of all fields of this name, in order.
     pub(crate) fn fields(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         let named = self.fields.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_slice())
@@ -63,7 +63,7 @@ impl Answer {
 /// Why there is no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ClientError {
-    /// Nothing accepts connections at the address.
+    /// No program accepts connections at the address, or the address can't be reached.
     Refused,
     /// The attempt to connect was not answered within the deadline: packets are dropped on the way.
     Silent,
@@ -75,7 +75,7 @@ pub(crate) enum ClientError {
     Malformed,
     /// A line of the head ends without CR (RFC 9112 §2.2).
     LineEnd,
-    /// The end of the body isn't said, or is said in two ways (RFC 9112 §6.3).
+    /// The head doesn't say how the body ends, or says it in two ways (RFC 9112 §6.3).
     Framing,
     /// The head has more than [`limits::FIELDS_MAX`] fields.
     TooManyFields,
@@ -84,7 +84,7 @@ pub(crate) enum ClientError {
 }
 
 impl ClientError {
-    /// What went wrong, as the end of a sentence that begins with "the answer".
+    /// Returns what went wrong, as the end of a sentence that begins with "the answer".
     pub(crate) fn message(self) -> &'static str {
         match self {
             ClientError::Refused => "doesn't come: no connection is accepted",
@@ -120,8 +120,8 @@ impl From<MessageError> for ClientError {
 }
 
 /// Sends one request on a connection of its own and reads the answer. A larger client would keep connections open
-/// between requests; requests are rare here, and a kept connection may be closed by the other side just as it is used
-/// again.
+/// between requests; requests are rare here, and the other server may close a kept connection just when the next
+/// request is sent.
 #[inline(never)] // speed doesn't matter to its callers, the size of the program does
 pub(crate) fn send(request: &Request, bounds: Bounds) -> Result<Answer, ClientError> {
     let Request { address, method, host, target, fields, body } = request;
@@ -137,14 +137,15 @@ pub(crate) fn send(request: &Request, bounds: Bounds) -> Result<Answer, ClientEr
     let deadline = Instant::now() + bounds.deadline;
     let mut stream = connect(address, bounds.deadline)?;
     stream.set_write_timeout(Some(left(deadline)?)).map_err(|_| ClientError::Gone)?;
-    // A failed write is no failure yet: a server that refuses early closes before it has read everything, and its
-    // answer is what counts. If there is none, the read finds that out.
+    // The timeout begins anew with each write, but a request here is small, so the kernel takes it in one. A failed
+    // write isn't an error yet: a server that refuses early may close before it has read the request, and its answer
+    // counts. If there is no answer, the read fails.
     let _ = stream.write_all(&[head.as_bytes(), body].concat());
     let mut reader = MessageReader::new(DeadlineStream { stream, deadline });
     read_answer(&mut reader, bounds.body_bytes_max)
 }
 
-/// Whether connections are accepted at this address. The connection is closed at once, and nothing is sent.
+/// Checks whether this address accepts connections. It closes the connection at once and sends nothing.
 pub(crate) fn reach(address: SocketAddr, deadline: Duration) -> Result<(), ClientError> {
     connect(&address, deadline).map(drop)
 }
@@ -153,12 +154,13 @@ fn connect(address: &SocketAddr, deadline: Duration) -> Result<TcpStream, Client
     TcpStream::connect_timeout(address, deadline).map_err(|error| unconnected(error.kind()))
 }
 
-/// Silence differs from a refusal: a firewall drops packets, while an address where nothing listens says so at once.
+/// Tells silence from a refusal: a firewall may drop packets, but a machine on which no program has the port answers
+/// at once.
 fn unconnected(kind: io::ErrorKind) -> ClientError {
     if kind == io::ErrorKind::TimedOut { ClientError::Silent } else { ClientError::Refused }
 }
 
-/// The time until `deadline`, never zero: to the kernel a timeout of zero means none at all.
+/// Returns the time until `deadline`; it is never zero, because to the kernel a timeout of zero means no timeout.
 fn left(deadline: Instant) -> Result<Duration, ClientError> {
     deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()).ok_or(ClientError::Slow)
 }
@@ -171,7 +173,7 @@ struct DeadlineStream {
 
 impl Read for DeadlineStream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        // The socket's own timeout begins anew with each read, so each read is given only what is left.
+        // The socket's own timeout begins anew with each read, so it is set to the time that is left.
         let left = left(self.deadline).map_err(|_| io::ErrorKind::TimedOut)?;
         self.stream.set_read_timeout(Some(left))?;
         self.stream.read(into)
@@ -188,8 +190,8 @@ fn read_answer<S: Read>(
             answer => break answer,
         }
     };
-    // Checked whether the body is read or not: other clients refuse such an answer before they look at anything else,
-    // and `epicme doctor` must find what they find.
+    // The framing is checked even if the body isn't read: other clients refuse an answer with wrong framing, and
+    // `epicme doctor` must find that too.
     let framing = framing(&answer)?;
     if let Some(bytes_max) = body_bytes_max {
         // Trailers, if any, are left on the connection, which isn't used again.
@@ -201,8 +203,8 @@ fn read_answer<S: Read>(
 fn read_head<S: Read>(reader: &mut MessageReader<S>) -> Result<Answer, ClientError> {
     let mut seen = 0;
     loop {
-        // The first bytes are parsed even without a line end: a server that speaks another protocol shows it in them,
-        // and may not send a line end at all.
+        // The first bytes are parsed even without a line end: they show whether the server speaks another protocol,
+        // and such a server may send no line end.
         if (seen == 0 || reader.has_line_end_after(seen))
             && let Some((answer, length)) = parse_head(reader.unused())?
         {
@@ -217,8 +219,8 @@ fn read_head<S: Read>(reader: &mut MessageReader<S>) -> Result<Answer, ClientErr
     }
 }
 
-/// The head at the start of `bytes` and its length; `None` when its end isn't there yet. What httparse leaves open is
-/// checked here: the line ends, and the first digit of the status.
+/// Parses the head at the start of `bytes`, and returns it with its length; `None` if the end of the head has not
+/// arrived. httparse doesn't check the line ends or the first digit of the status, so this function does.
 fn parse_head(bytes: &[u8]) -> Result<Option<(Answer, usize)>, ClientError> {
     let mut storage = [httparse::EMPTY_HEADER; limits::FIELDS_MAX];
     let mut parsed = httparse::Response::new(&mut storage);
@@ -240,13 +242,13 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Answer, usize)>, ClientError> {
     Ok(Some((Answer { status, fields, body: Ok(Vec::new()) }, length)))
 }
 
-/// How the body ends (RFC 9112 §6.3), in the answer to any method but HEAD. What could be read in two ways is
-/// refused.
+/// Returns how the body of an answer to any method but HEAD ends (RFC 9112 §6.3). An answer that could be read in two
+/// ways is refused.
 fn framing(answer: &Answer) -> Result<Framing, ClientError> {
     let codings: Vec<_> = answer.fields("transfer-encoding").collect();
     let lengths: Vec<_> = answer.fields("content-length").collect();
     match (&codings[..], &lengths[..]) {
-        // These two have no body, even if a field gives the length of the one that a 200 would have had.
+        // A 204 or 304 has no body, even if a field gives the length that the body of a 200 would have had.
         _ if matches!(answer.status, 204 | 304) => Ok(Framing::Length(0)),
         ([], []) => Ok(Framing::UntilClose),
         ([coding], []) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
@@ -254,7 +256,7 @@ fn framing(answer: &Answer) -> Result<Framing, ClientError> {
             let length = std::str::from_utf8(length).ok().and_then(|digits| digits.parse().ok());
             Ok(Framing::Length(length.unwrap_or(u64::MAX))) // too many digits: too large
         }
-        _ => Err(ClientError::Framing), // also a length twice, though the same: some clients refuse that
+        _ => Err(ClientError::Framing), // also two equal lengths, because some clients refuse them
     }
 }
 

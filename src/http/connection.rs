@@ -1,11 +1,11 @@
 //! One accepted connection: its deadlines, whole writes, and a close that lets the client read the last response.
 //!
-//! Knows no path and no token, and not what a request says. Invariant: no read, no write and no close lasts longer
-//! than its limit, whatever the other side does.
+//! Knows no path and no token; of a request's head it uses the method and the HTTP version, to send the response.
+//! Invariant: each read, write and close ends in bounded time, whatever the client does.
 //!
-//! Each limit answers an attack that costs the attacker next to nothing: a head that is sent byte by byte (known as
-//! Slowloris), a body that never ends, a response that is never read, a connection that is never closed. Each of them
-//! would hold a thread, and [`limits::CONNECTIONS_MAX`] of them would hold the server.
+//! Each limit is against an attack that is cheap for the attacker: a head that is sent byte by byte (known as
+//! Slowloris), a body that never ends, a response that is never read, a connection that is never closed. Each such
+//! connection would hold a thread, and [`limits::CONNECTIONS_MAX`] of them would leave none for other clients.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -18,23 +18,23 @@ use super::request::{Head, Section, Source};
 use super::response::{EventStream, Response, ResponseBody, StreamEnd};
 use crate::limits;
 
-/// Gives a listener the settings that every connection shall have. On Linux an accepted socket inherits them, which
-/// saves three system calls on each connection; elsewhere they may have to be made on each accepted stream. The read
-/// timeout holds for `accept` too: it is how long an idle worker waits.
+/// Gives a listener the settings that its connections need. On Linux an accepted socket inherits them, which saves
+/// three system calls for each connection; another system may need them set on each accepted stream. The read timeout
+/// applies to `accept` too: an idle worker waits so long.
 pub(crate) fn configure(listener: TcpListener) -> io::Result<TcpListener> {
     // std offers these settings on streams alone; to the kernel both are sockets.
     let socket = TcpStream::from(OwnedFd::from(listener));
-    // Nagle's algorithm off: it gathers small writes until the client has acknowledged the one before, so an event
-    // that follows another would wait for a round trip. Each write here is all that there is to send, so gathering
-    // would gain nothing.
+    // This turns Nagle's algorithm off. The algorithm holds a small write back until the client has acknowledged the
+    // write before, so the second of two events would wait for a round trip. The server writes all that it has in one
+    // or two calls, so the algorithm would gain nothing.
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(limits::THREAD_IDLE_MAX))?;
     socket.set_write_timeout(Some(limits::WRITE_STALL_MAX))?;
     Ok(TcpListener::from(OwnedFd::from(socket)))
 }
 
-/// Whether an operation ended because its socket's timeout was over. Which of the two kinds it is differs by
-/// platform.
+/// Returns whether an operation ended because the socket's timeout was over. Platforms differ in which of the two
+/// kinds they report.
 pub(crate) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }
@@ -42,14 +42,14 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
 /// One open connection, shared by the thread that serves it and the one that shuts the server down.
 pub(crate) struct Connection {
     stream: TcpStream,
-    /// Between two requests, with nothing of the next one read: shutdown may close it.
+    /// Between two requests, with nothing of the next one read: then shutdown may close the connection.
     idle: AtomicBool,
     /// The server is shutting down.
     stopping: Arc<AtomicBool>,
 }
 
-/// How one response is sent. That follows from its request: the same response goes without its body to HEAD, and with
-/// another end to HTTP/1.0.
+/// How one response is sent. This depends on the request: a response to HEAD goes without its body, and an event
+/// stream to HTTP/1.0 ends in another way.
 #[derive(Clone, Copy)]
 pub(crate) struct Delivery {
     /// The response to HEAD goes without its body, its head unchanged (RFC 9110 §9.3.2).
@@ -60,12 +60,13 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// For the response to a request that couldn't be read: the connection ends with it.
+    /// How to answer a request that couldn't be read: the connection is closed after the response.
     pub(crate) const LAST: Delivery =
         Delivery { without_body: false, stream_end: StreamEnd::LastChunk, keep_open: false };
 
-    /// For the response to a request with this head. An event stream has no length that could be announced, so it
-    /// goes in chunks; to HTTP/1.0, which has none, its end is the end of the connection (RFC 9112 §6.3).
+    /// Returns how to answer a request with this head. The length of an event stream isn't known when its head is
+    /// written, so the stream goes in chunks. HTTP/1.0 has no chunks: there the stream ends when the connection is
+    /// closed (RFC 9112 §6.3).
     pub(crate) fn to(head: &Head, keep_open: bool) -> Delivery {
         let stream_end = if head.takes_chunks() { StreamEnd::LastChunk } else { StreamEnd::Close };
         Delivery { without_body: head.method() == "HEAD", stream_end, keep_open }
@@ -81,14 +82,14 @@ impl Connection {
         self.idle.load(SeqCst)
     }
 
-    /// Makes the next read find the end, as if the client had closed: the thread that serves the connection wakes and
-    /// closes its side. Only that thread writes, so no response is cut in the middle.
+    /// Makes reads return the end, as if the client had closed: the thread that serves the connection wakes and
+    /// closes it. Only that thread writes, so no response is cut in the middle.
     pub(crate) fn end_reading(&self) {
         let _ = self.stream.shutdown(Shutdown::Read);
     }
 
-    /// Writes a response, event by event if it is a stream. `out` is the buffer for its head, kept from one response
-    /// to the next, because the head of every response would otherwise cost an allocation.
+    /// Writes a response, event by event if it is a stream. `out` is the buffer for the head. It is used again for
+    /// the next response, because a new one would be an allocation for each.
     pub(crate) fn write_response(
         &self,
         response: Response,
@@ -100,8 +101,8 @@ impl Connection {
         response.write_head(out, delivery.stream_end, !delivery.keep_open);
         match response.into_body() {
             _ if delivery.without_body => write_whole(stream, out)?,
-            // Head and body in one write are one system call and, mostly, one packet. A large body isn't worth the
-            // copy.
+            // One write of head and body is one system call and often one packet. For a large body, copying would
+            // cost more than it saves.
             ResponseBody::Whole(bytes) if bytes.len() <= limits::ONE_PIECE_BYTES_MAX => {
                 out.extend_from_slice(&bytes);
                 write_whole(stream, out)?;
@@ -111,7 +112,7 @@ impl Connection {
                 write_whole(stream, out)?;
                 write_whole(stream, &bytes)?;
             }
-            // The head leaves at once: the client must learn that its stream is open, although the first event may
+            // The head is sent at once: the client must learn that the stream is open, although the first event may
             // come hours later.
             ResponseBody::Stream(write_events) => {
                 write_whole(stream, out)?;
@@ -122,7 +123,7 @@ impl Connection {
                 events.finish()?;
             }
         }
-        // One large response must not leave its memory behind on a connection that may now be idle for long.
+        // The connection may now be idle for long, and must not keep the memory of a large response.
         if out.capacity() > limits::IDLE_BUFFER_BYTES_MAX {
             *out = Vec::new();
         }
@@ -138,11 +139,11 @@ impl Connection {
 /// A connection as requests are read from it: each section of a request has one deadline, however slowly its bytes
 /// come.
 ///
-/// A socket has a timeout for each read, which begins anew with each byte. It is set to the time that is left, but
-/// only when it would reach past the deadline: a client that sends its request in one piece costs no system call for
-/// it.
+/// A socket's timeout begins anew with each read. A read sets it to the time that is left, but only if the socket's
+/// timeout would end after the deadline. So a request that arrives in one piece needs no system call for its
+/// deadline.
 ///
-/// The deadlines count on the monotonic clock (`Instant`): the wall clock may be set while a request is read.
+/// The deadlines use the monotonic clock (`Instant`), because the wall clock may be set while a request is read.
 pub(crate) struct TimedStream {
     connection: Arc<Connection>,
     section: Section,
@@ -160,10 +161,10 @@ impl TimedStream {
 }
 
 impl Source for TimedStream {
-    // It makes no system call: the socket's timeout is set by the next read, and only if it has to wait for long.
+    // This makes no system call: the next read sets the socket's timeout, and only if the timeout is too long.
     fn section(&mut self, section: Section) {
         self.section = section;
-        // Kept beside the section, because shutdown looks at it from another thread.
+        // Stored in the connection too, because shutdown reads `idle` from another thread.
         self.connection.idle.store(section == Section::Idle, SeqCst);
         let time = match section {
             Section::Idle => limits::IDLE_MAX,
@@ -176,14 +177,14 @@ impl Source for TimedStream {
 
 impl Read for TimedStream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        // Shutdown closes the connections that it finds idle. One that became idle after that look sees the flag
-        // here, for the flag was set before the look: no connection is missed by both.
+        // Shutdown closes the connections that it finds idle. A connection that becomes idle after shutdown has
+        // looked finds `stopping` set here, because it was set before shutdown looked. So no connection is missed.
         if self.section == Section::Idle && self.connection.stopping.load(SeqCst) {
             return Ok(0);
         }
         let mut left = self.deadline.saturating_duration_since(Instant::now());
         loop {
-            // To the kernel a timeout of zero means none at all, so a deadline that is over must not reach it.
+            // To the kernel a timeout of zero means no timeout, so it must not be set when the deadline is over.
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
@@ -193,14 +194,14 @@ impl Read for TimedStream {
             }
             match (&self.connection.stream).read(into) {
                 Ok(count) => {
-                    // Cleared already here and not only with the next section: shutdown must not close a connection
-                    // whose request has begun to arrive.
+                    // `idle` is cleared here and not only with the next section, because shutdown must not close a
+                    // connection whose request has begun to arrive.
                     self.connection.idle.store(false, SeqCst);
                     return Ok(count);
                 }
                 Err(error) if is_timeout(&error) => {
-                    // The socket's timeout was shorter than the time that was left: wait for the rest of it. `MAX` is
-                    // no timeout that was set; it makes the next round set one.
+                    // The socket's timeout was shorter than the time that was left: wait for the rest. `MAX` is no
+                    // real timeout: it makes the next round set one.
                     left = self.deadline.saturating_duration_since(Instant::now());
                     self.timeout = Duration::MAX;
                 }
@@ -221,9 +222,10 @@ impl Write for TimedStream {
     }
 }
 
-/// Writes all of it, or gives up at a deadline. The socket's own timeout alone would not do: it begins anew with each
-/// byte taken, so a client that reads one byte now and then could hold the thread for days. `write_all` would not do
-/// either, because it looks at no clock between its writes.
+/// Writes all bytes, or gives up at a deadline. The deadline is checked between two writes, so the last write may
+/// take up to [`limits::WRITE_STALL_MAX`] longer. The socket's own timeout would not be enough: it begins anew with
+/// each write, so a client that reads a byte now and then could hold the thread for days. `write_all` checks no
+/// deadline between its writes.
 fn write_whole(mut stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     let deadline = Instant::now() + limits::WRITE_DEADLINE;
     while !bytes.is_empty() {
@@ -240,12 +242,12 @@ fn write_whole(mut stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the client hasn't closed its side: while an event stream lasts, that is how it says that it wants no more
-/// of it. RFC 9112 §9.6 warns that a client may close its side and still want the response, so no other response ends
-/// by this. A stream does, because one that no client reads would keep its thread until a write fails.
+/// Returns whether the client has kept its side open. By closing it, the client of an event stream says that it wants
+/// no more events. RFC 9112 §9.6 warns that a client may close its side and still want the response, so only streams
+/// are ended for this reason. A stream that no client reads would otherwise keep its thread until a write fails.
 ///
-/// Peeking takes nothing away: bytes that wait to be read, a next request, don't count as closed. The stream is made
-/// non-blocking for that moment only, which disturbs nothing, because one thread alone uses it.
+/// Peeking removes no bytes, and if bytes of a next request wait, the side is open. The socket is non-blocking only
+/// for this moment, and no other thread reads or writes it.
 fn is_open(stream: &TcpStream) -> bool {
     if stream.set_nonblocking(true).is_err() {
         return false;
@@ -255,22 +257,23 @@ fn is_open(stream: &TcpStream) -> bool {
     stream.set_nonblocking(false).is_ok() && open
 }
 
-/// Turns a connection away that is past the cap, and sees to it that the client can read why.
+/// Turns away a connection past the cap with a 503, and closes in stages, so that the client can read the response.
 pub(crate) fn turn_away(stream: &TcpStream) {
     if write_busy(stream).is_ok() {
         close_in_stages(stream);
     }
 }
 
-/// Turns a connection away for which there is no thread, without waiting for anything: the caller is the only worker
-/// left that can accept the next one. The client may see a reset instead of the 503, which is the lesser evil.
+/// Turns away a connection for which there is no thread, without waiting: the caller is the only worker that can
+/// accept the next one. The client may see a reset instead of the 503; that is better than a server that accepts
+/// nothing.
 pub(crate) fn turn_away_at_once(stream: &TcpStream) {
     let _ = stream.set_nonblocking(true);
     let _ = write_busy(stream);
 }
 
-/// Says that no connection is free, and when to try again (RFC 9110 §15.6.4, §10.2.3). Not a byte of the request was
-/// read: the limit protects the server only if refusing costs less than serving.
+/// Writes that no connection is free, and when to try again (RFC 9110 §15.6.4, §10.2.3). The request isn't read
+/// before: the limit protects the server only if a refusal costs less than an answer.
 fn write_busy(mut stream: &TcpStream) -> io::Result<()> {
     let busy = Response::text(503, "all connections are taken; try again").with("Retry-After", "1");
     let mut out = Vec::new();
@@ -281,13 +284,13 @@ fn write_busy(mut stream: &TcpStream) -> io::Result<()> {
     stream.write_all(&out)
 }
 
-/// Closes in stages (RFC 9112 §9.6): first this side alone, then, once the client has closed its own or has had its
-/// time, the whole. Closed at once, with bytes of an unread body still arriving, the kernel would reset the
-/// connection, and the reset can overtake the response: the client, or a proxy before it, would report an error
-/// instead of the refusal.
+/// Closes in stages (RFC 9112 §9.6): first the server's side, and then, when the client has closed too or its time is
+/// over, the connection. If the server closed at once while bytes of an unread body arrive, the kernel would reset
+/// the connection, and the reset can overtake the response: the client, or a proxy in between, would report an error
+/// instead of the response.
 ///
-/// What arrives meanwhile is read and dropped, within a time and an amount: a client must not keep the thread by
-/// sending on.
+/// Meanwhile the server reads and drops what arrives, up to a time and an amount, so that a client can't hold the
+/// thread by sending more.
 fn close_in_stages(mut stream: &TcpStream) {
     let deadline = Instant::now() + limits::CLOSE_DRAIN_MAX;
     if stream.shutdown(Shutdown::Write).is_err() {

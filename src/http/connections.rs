@@ -1,7 +1,7 @@
-//! Every open connection: how many there may be, and how they end when the server stops.
+//! The open connections: how many there may be, and how they end when the server stops.
 //!
-//! Knows no byte of what a connection carries. Invariant: a connection is counted from before it is served until
-//! after it is closed, even if serving it panics, so that neither the cap nor a shutdown waits for one that is gone.
+//! Reads and writes no byte of a connection. Invariant: a connection is counted from before it is served until after
+//! it is closed, even if serving it panics, so that neither the cap nor a shutdown counts one that is gone.
 
 use std::collections::HashMap;
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use super::connection::{self, Connection};
 use crate::limits;
 use crate::lock::locked;
 
-/// Every open connection, counted against the cap and known to shutdown.
+/// The open connections, counted against the cap and known to shutdown.
 ///
 /// The count and the list are two things. The count includes connections that are only turned away, and changes
 /// without a lock; the list is of those that are served, and holds what shutdown needs in order to close them.
@@ -22,7 +22,7 @@ pub(crate) struct Connections {
     /// How many are being served or turned away.
     open: AtomicUsize,
     stopping: Arc<AtomicBool>,
-    /// What shutdown sleeps on until the last connection is closed.
+    /// With `all_closed`, what shutdown waits on until the last connection is closed.
     last_close: Mutex<()>,
     all_closed: Condvar,
     list: Mutex<HashMap<u64, Arc<Connection>>>,
@@ -31,8 +31,8 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn new() -> Connections {
-        // Each connection takes a descriptor. Past the last of them `accept` itself would fail, and a client would
-        // get no 503 but wait; so the cap is lower where the process may open fewer.
+        // Each connection takes a descriptor. Without a free one `accept` itself would fail, and the client would
+        // wait and get no 503. So the cap is lower if the process may open fewer.
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
         let spare = descriptors.saturating_sub(limits::DESCRIPTORS_RESERVED + limits::REFUSALS_MAX);
@@ -47,31 +47,31 @@ impl Connections {
         }
     }
 
-    /// Counts a connection as long as it lasts, and has it served; past the cap it is turned away.
+    /// Calls `serve` with a connection and counts it as long as it lasts; a connection past the cap is turned away.
     ///
     /// The cap is one for all clients. A larger server would also bound the connections of each address; here the
     /// proxy in front does that, because behind it every connection comes from the proxy's address.
     pub(crate) fn admit(&self, stream: TcpStream, serve: impl FnOnce(&Arc<Connection>)) {
         let others = self.open.fetch_add(1, SeqCst);
         // The default `panic = "unwind"` is relied on here: with "abort" one bad request would end the whole server.
-        // A panic ends this connection alone, and the worker thread goes on; the hook has already printed where it
-        // was. Nothing half-changed is seen afterwards: what threads share is behind locks whose holders don't leave
-        // it so.
+        // A panic ends only this connection, and the worker thread goes on; the panic hook has already printed the
+        // place. Other threads see nothing half-changed, because code that holds a lock keeps what it changes
+        // consistent (`lock.rs`).
         let _ = catch_unwind(AssertUnwindSafe(|| match others.checked_sub(self.max) {
             None => serve(&Listed::new(self, stream).connection),
             Some(over) if over < limits::REFUSALS_MAX => connection::turn_away(&stream),
-            // Closed unanswered. A refusal holds a thread too, so a flood of connections must not get one each.
+            // Closed without a response. A 503 holds a thread too, so not each connection of a flood gets one.
             Some(_) => {}
         }));
         if self.open.fetch_sub(1, SeqCst) == 1 && self.is_stopping() {
-            // `close_all` holds this lock from its look at the count until it sleeps. Taken here, it keeps the signal
-            // from falling between the two, where it would be lost.
+            // `close_all` holds this lock from reading the count until it sleeps. Taking the lock here keeps the
+            // signal from coming between the two and being lost.
             drop(locked(&self.last_close));
             self.all_closed.notify_all();
         }
     }
 
-    /// From here on no further request is served, on any connection. There is no way back.
+    /// Makes all connections end after the request that they are serving. This can't be undone.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, SeqCst);
     }

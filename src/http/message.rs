@@ -2,14 +2,14 @@
 //! ends of a head, and a body by its length, in chunks or until the connection closes.
 //!
 //! Knows no field name and no socket, and not which of the two kinds it reads: `request/` and `client` decide how the
-//! body of their message ends, and what becomes of trailers. Invariant: nothing is allocated for a length that was
-//! only announced, and every read is bounded by a limit of its caller.
+//! body of their message ends, and what becomes of trailers. Invariant: no memory is allocated for a length that was
+//! only announced, and a body is bounded by the limit that the caller gives.
 //!
 //! TCP carries bytes and no messages, so each receiver finds the end of a message by itself. Two receivers of the
-//! same bytes, a proxy and this server, must find the same end: else the rest of one message becomes the start of
-//! another for one of them, and an attacker can hide a request in it (request smuggling, RFC 9112 §11.2). Therefore
-//! this file refuses whatever the grammar doesn't allow, and some things that it allows but that receivers are known
-//! to read differently.
+//! same bytes, a proxy and this server, must find the same end. Otherwise one of them takes the rest of a message for
+//! the start of another, and an attacker can hide a request there (request smuggling, RFC 9112 §11.2). Therefore this
+//! file refuses whatever the grammar doesn't allow, and some things that it allows but that receivers are known to
+//! read differently.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -23,18 +23,18 @@ pub(crate) enum Framing {
     Length(u64),
     /// Chunks follow; the one of size 0 is the last.
     Chunked,
-    /// Everything follows until the sender closes the connection. Only a response can end so: a client that closed
-    /// its side after a request could as well have broken down in the middle of it.
+    /// The body is everything until the sender closes the connection. Only a response can end so: if a client closed
+    /// its side, the server couldn't tell a whole request from one that was cut off.
     UntilClose,
 }
 
 impl Framing {
-    /// Refuses a length past the limit as soon as it is announced, before the first byte of the body is read: the
-    /// sender may then still be waiting for `100 Continue`, and is spared the upload.
+    /// Refuses an announced length past the limit, before the body is read. A client that still waits for `100
+    /// Continue` then uploads nothing.
     pub(crate) fn check_announced(self, bytes_max: usize) -> Result<(), MessageError> {
         match self {
             Framing::Length(length) if length > bytes_max as u64 => Err(MessageError::BodyTooLarge),
-            _ => Ok(()), // how long the others are shows only while they are read
+            _ => Ok(()), // the length of the others is known only while they are read
         }
     }
 }
@@ -73,10 +73,10 @@ impl std::error::Error for MessageError {}
 
 /// Reads messages from one connection, one after the other.
 ///
-/// A read brings what has arrived, which may end in the middle of a line or reach into the next message. So
-/// everything goes through one buffer: `start..end` of it is what was read and not used yet. `std::io::BufReader`
-/// would not do, because a head is parsed as one slice: while its end is missing, more must be read behind the part
-/// that is there.
+/// A read returns what has arrived, which may end in the middle of a line or reach into the next message. So all
+/// bytes go through one buffer, in which `start..end` was read and not used yet. `std::io::BufReader` can't be used,
+/// because a head is parsed as one slice: while its end is missing, more bytes must be added after those that have
+/// arrived.
 ///
 /// The source keeps the deadlines: its `read` fails with [`io::ErrorKind::TimedOut`] or [`io::ErrorKind::WouldBlock`]
 /// when the time for the present part of the message is over.
@@ -96,7 +96,7 @@ impl<S: Read> MessageReader<S> {
         &mut self.source
     }
 
-    /// What was read and not used yet.
+    /// Returns the bytes that were read and not used yet.
     pub(crate) fn unused(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
@@ -107,16 +107,17 @@ impl<S: Read> MessageReader<S> {
         debug_assert!(self.start <= self.end, "only bytes that have arrived can be used");
     }
 
-    /// Whether a line ends behind the first `seen` unused bytes. A head can only end where a line does, and the
-    /// parser starts at its first byte each time: a caller that parsed after every read would do quadratic work for a
-    /// sender that sends its head byte by byte.
+    /// Returns whether a line ends after the first `seen` unused bytes. A head ends only at the end of a line, and
+    /// the parser starts at the first byte each time. A caller that parsed after each read would do quadratic work
+    /// for a sender that sends a head byte by byte.
     pub(crate) fn has_line_end_after(&self, seen: usize) -> bool {
         let unused = self.unused();
         unused[seen.min(unused.len())..].contains(&b'\n')
     }
 
-    /// Gives back a buffer that a large message has left behind. An idle connection may wait for long, and thousands
-    /// of them would otherwise keep the memory of their largest request.
+    /// Frees the buffer if a large message has made it grow. A connection may be idle for long, and thousands of idle
+    /// ones would otherwise keep the memory of their largest request. The caller must have used all bytes before,
+    /// because unused ones would be lost with the buffer; a debug build panics if there are any.
     pub(crate) fn shrink_idle_buffer(&mut self) {
         debug_assert!(self.unused().is_empty(), "unused bytes would be lost");
         if self.buffer.len() > limits::IDLE_BUFFER_BYTES_MAX {
@@ -125,10 +126,11 @@ impl<S: Read> MessageReader<S> {
         }
     }
 
-    /// Reads once more from the source, behind what is unused. There is always room, so `Ok` means that at least one
-    /// byte has arrived; the callers bound how large the buffer becomes, since only they know what they are reading.
+    /// Reads once more from the source, and adds the bytes to the unused ones. The buffer always has space for some,
+    /// so `Ok` means that at least one byte has arrived. The callers bound how large the buffer becomes, because only
+    /// they know what they are reading.
     pub(crate) fn fill(&mut self) -> Result<(), MessageError> {
-        // Used bytes are dropped only here, once for each read, and not with each `consume`: moving the rest costs
+        // Used bytes are dropped here, once for each read, and not with each `consume`, because moving the rest costs
         // time.
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -148,13 +150,13 @@ impl<S: Read> MessageReader<S> {
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {} // by a signal: nothing is lost
                     io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => return Err(MessageError::Timeout),
-                    _ => return Err(MessageError::Gone), // a reset, mostly: the sender has gone as if it had closed
+                    _ => return Err(MessageError::Gone), // mostly a reset, which counts as if the sender had closed
                 },
             }
         }
     }
 
-    /// Reads a whole body of at most `bytes_max` bytes of content. Trailers behind the last chunk stay unread.
+    /// Reads a whole body of at most `bytes_max` bytes of content. Trailers after the last chunk stay unread.
     ///
     /// The body comes back in one piece and never as a stream: its readers parse JSON or a form, which needs all of
     /// it, and the limits are small enough to keep it.
@@ -171,8 +173,9 @@ impl<S: Read> MessageReader<S> {
         }
     }
 
-    /// Moves the next `length` bytes to the end of `body`, which grows only as they arrive. If it were allocated at
-    /// once, every connection could take the limit's memory by announcing a length and sending nothing.
+    /// Moves the next `length` bytes to the end of `body`, which grows only as they arrive. If the whole length were
+    /// allocated at once, a client could make the server allocate as much as the limit by announcing a length and
+    /// sending nothing.
     fn take(&mut self, length: u64, body: &mut Vec<u8>) -> Result<(), MessageError> {
         let mut left = usize::try_from(length).map_err(|_| MessageError::BodyTooLarge)?;
         loop {
@@ -189,20 +192,24 @@ impl<S: Read> MessageReader<S> {
         }
     }
 
-    /// Reads chunks up to and with the size line of the last one (RFC 9112 §7.1):
+    /// Reads chunks up to the size line of the last one, and returns their data joined (RFC 9112 §7.1). The trailers
+    /// are left to the caller.
     ///
     /// ```text
     /// 5;name=value\r\n     size in hexadecimal, and extensions, which are ignored (§7.1.1)
-    /// hello\r\n            that many bytes, and a line end that isn't counted
+    /// hello\r\n            that many bytes, and a line end that neither the size nor `bytes_max` counts
     /// 0\r\n                the last chunk; trailers follow
     /// ```
+    ///
+    /// Fails if the data is longer than `bytes_max`, if the extensions of all chunks together are longer than
+    /// [`limits::CHUNK_EXTENSION_BYTES_MAX`], if a chunk is malformed, or if the rest doesn't arrive.
     fn read_chunks(&mut self, bytes_max: usize) -> Result<Vec<u8>, MessageError> {
         let mut body = Vec::new();
         let mut extension_bytes = 0;
         loop {
             let (size, extension) = self.read_chunk_line()?;
-            // Counted over the whole body: extensions carry no content, so `bytes_max` doesn't bound them. RFC 9112
-            // §7.1.1 asks for such a limit; a body of one-byte chunks could otherwise carry any amount of them.
+            // The extensions are counted over the whole body. They are no content, so `bytes_max` doesn't bound them,
+            // and a body of many small chunks could have very many of them. RFC 9112 §7.1.1 asks for such a limit.
             extension_bytes += extension;
             if extension_bytes > limits::CHUNK_EXTENSION_BYTES_MAX {
                 return Err(MessageError::ExtensionTooLarge);
@@ -215,7 +222,7 @@ impl<S: Read> MessageReader<S> {
                 return Err(MessageError::BodyTooLarge);
             }
             self.take(size, &mut body)?;
-            // A receiver that skipped two bytes without a look would accept a chunk whose data is longer than its
+            // A receiver that skipped these two bytes unchecked would accept a chunk whose data is longer than its
             // size.
             let mut end = Vec::new();
             self.take(2, &mut end)?;
@@ -225,7 +232,9 @@ impl<S: Read> MessageReader<S> {
         }
     }
 
-    /// The size of the next chunk, and how many bytes of extension its line has.
+    /// Reads the size line of the next chunk. Returns the size, and how many bytes of extension the line has (with
+    /// the `;`), so that the caller can bound the extensions of the whole body. Fails if the line is malformed,
+    /// doesn't end with CRLF or is too long, or if the rest of it doesn't arrive.
     fn read_chunk_line(&mut self) -> Result<(u64, usize), MessageError> {
         loop {
             let unused = self.unused();
@@ -235,7 +244,7 @@ impl<S: Read> MessageReader<S> {
                 self.consume(end + 1);
                 return Ok(parsed);
             }
-            // No line end, in more bytes than the longest line has that would be accepted.
+            // There is no line end, although these bytes are more than the longest line that is accepted.
             if unused.len() > limits::CHUNK_EXTENSION_BYTES_MAX + CHUNK_SIZE_DIGITS_MAX + "\r".len() {
                 return Err(MessageError::ExtensionTooLarge);
             }
@@ -243,8 +252,8 @@ impl<S: Read> MessageReader<S> {
         }
     }
 
-    /// Reads until the sender closes. A connection that broke looks the same as one that was closed, so a body read
-    /// this way may be cut off unnoticed (RFC 9112 §8); its reader must be able to find that out from the content.
+    /// Reads until the sender closes. A broken connection looks the same as a closed one, so the body may be cut off
+    /// (RFC 9112 §8); the caller must find that out from the content.
     fn read_until_close(&mut self, bytes_max: usize) -> Result<Vec<u8>, MessageError> {
         loop {
             if self.unused().len() > bytes_max {
@@ -263,32 +272,32 @@ impl<S: Read> MessageReader<S> {
     }
 }
 
-/// Whether every line of a head or trailer section ends with CRLF. RFC 9112 §2.2 allows a receiver to take a bare LF
-/// for a line's end, and httparse does. A proxy in front of the server, or another client of the same response, may
-/// not: then the two see different fields in the same bytes, and a request can be smuggled past the one that sees
-/// fewer.
+/// Returns whether every line of a head or trailer section ends with CRLF. RFC 9112 §2.2 allows a receiver to take a
+/// bare LF for a line's end, and httparse does. A proxy in front of the server may not. Then the proxy and the server
+/// see different fields in the same bytes, and a request can be smuggled past the proxy.
 pub(crate) fn ends_lines_with_crlf(section: &[u8]) -> bool {
     let mut line_ends = section.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
     line_ends.all(|(at, _)| at > 0 && section[at - 1] == b'\r')
 }
 
-/// As many hexadecimal digits as a `u64` has. More would overflow, and a receiver that lets the number wrap around
-/// sees another chunk; RFC 9112 §7.1 warns of that.
+/// As many hexadecimal digits as a `u64` has. A receiver that lets a longer number wrap around reads a smaller chunk;
+/// RFC 9112 §7.1 warns of that.
 const CHUNK_SIZE_DIGITS_MAX: usize = 16;
 
-/// The size in a chunk-size line, and how many bytes of extension follow it; `None` where the line breaks the
-/// grammar. Stricter than the grammar in one point: no white space behind the size, because receivers differ over it.
+/// Returns the size in a chunk-size line, and how many bytes of extension follow it; `None` if the line breaks the
+/// grammar. Stricter than the grammar, it allows no white space between the size and an extension, and at most 16
+/// digits, because receivers differ over both.
 fn parse_chunk_line(line: &[u8]) -> Option<(u64, usize)> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (size, extension) = line.split_at(digits);
     if !(1..=CHUNK_SIZE_DIGITS_MAX).contains(&digits) {
         return None;
     }
-    // A CR in the middle of an extension ends the line for some receivers, so no control byte but the tab may be
-    // there.
+    // Some receivers take a CR inside an extension for the end of the line, so an extension may have no control byte
+    // but the tab.
     let visible = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t');
     let extension_fits = extension.is_empty() || extension[0] == b';' && extension.iter().all(visible);
-    // `from_str_radix` alone would take "+5"; the digits were counted above, so no sign is left.
+    // `from_str_radix` also accepts "+5", but only digits were counted above, so there is no sign.
     let size = u64::from_str_radix(std::str::from_utf8(size).ok()?, 16).ok()?;
     extension_fits.then_some((size, extension.len()))
 }

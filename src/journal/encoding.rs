@@ -1,22 +1,22 @@
-//! Values as bytes from which they could be read back, so that different values never give the same bytes.
+//! Encodes values as bytes, so that different values give different bytes.
 //!
-//! Knows no entry and no tag. What a digest or a signature is bound to is written here rather than with `Debug`,
-//! whose output is for people, and may change with a name or with the compiler.
+//! Names no entry and no tag. A digest is made of this encoding and not of `Debug` output, which is for people and
+//! may change when a name or the compiler changes.
 //!
-//! If two different values gave the same bytes, they would give the same digest. Then a person's yes to the
-//! deletion of one row would pass for another row, and a cursor of one filter would be taken for another. Nothing
-//! decodes these bytes; they only have to be unambiguous. JSON was rejected: it has several spellings for one
-//! value, and the journal knows no JSON.
+//! If two different values gave the same bytes, they would give the same digest. Then a person's yes to the deletion
+//! of one row would count for another row, and a cursor of one filter would be accepted with another filter. No code
+//! decodes these bytes; they only have to be unambiguous. JSON was rejected, because it has several spellings for one
+//! value.
 
 use crate::secret;
 
-/// Bytes that say all that was added to them, in its order. The order of the calls is the format: the same type is
-/// always added in the same order, so no name or tag needs to go before a value.
+/// The bytes of all values added so far. The order of the calls is the format: a caller adds the fields of a type
+/// always in the same order, so a value needs no name before it.
 #[derive(Default)]
 pub(super) struct Encoding(Vec<u8>);
 
 impl Encoding {
-    /// Always eight bytes, so its end is known without a mark.
+    /// Adds a number as eight bytes; the fixed length makes an end mark unnecessary.
     pub(super) fn number(&mut self, number: i64) {
         self.0.extend(number.to_be_bytes());
     }
@@ -25,14 +25,15 @@ impl Encoding {
         self.0.push(u8::from(flag));
     }
 
-    /// The length goes before the text: else `ab` and `c` would give the bytes of `a` and `bc`. A mark between them
-    /// would not do, since a text can hold every character.
+    /// Adds a text with its length before it: otherwise `ab` and `c` would give the same bytes as `a` and `bc`. A
+    /// mark between the texts would not be enough, since a text can contain any character.
     pub(super) fn text(&mut self, text: &str) {
         self.number(text.len() as i64);
         self.0.extend(text.as_bytes());
     }
 
-    /// A value that may be absent. Its absence has bytes that no present value has, the empty text among them.
+    /// Adds a value that may be absent. The flag before it makes `None` different from every value, also from the
+    /// empty text.
     pub(super) fn optional<T>(&mut self, value: Option<T>, add: impl FnOnce(&mut Encoding, T)) {
         self.flag(value.is_some());
         if let Some(value) = value {
@@ -40,8 +41,9 @@ impl Encoding {
         }
     }
 
-    /// SHA-256 of the bytes: 32 of them, however long the entry, and no two values are known that share them. A
-    /// shorter checksum would let a person be shown one text and another one be deleted that was made to fit.
+    /// Returns the SHA-256 of the bytes. Its 32 bytes don't depend on the length of the entry, and no two inputs with
+    /// the same SHA-256 are known. With a shorter checksum an attacker could make two texts with the same checksum,
+    /// have the person confirm one, and delete the other.
     pub(super) fn digest(&self) -> [u8; 32] {
         secret::sha256(&self.0)
     }

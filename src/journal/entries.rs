@@ -1,10 +1,11 @@
-//! Entries: making, reading, listing, changing and deleting them, and attaching tags to them.
+//! Creates, reads, lists, changes and deletes entries, and attaches tags to them.
 //!
-//! Knows no JSON, no HTTP and no name of a tool, as nothing in the journal does. Invariant: a write is one
-//! transaction with everything that belongs to it, so no entry is ever seen without its tags.
+//! Names no tool, and uses no HTTP and no JSON (except that SQLite takes a list of ids as a JSON array). Invariant: a
+//! write is one transaction with everything that belongs to it, so a reader can't see a new entry without its tags.
 //!
-//! Each function is given its permit and its time, and touches rows through `OwnedRows` alone. A function whose name
-//! ends in `_in` works inside a transaction that its caller has opened, so that several of them see one state.
+//! A function gets the permit with its [`Journal`], gets the time as an argument if it stores one, and reads and
+//! writes rows through `OwnedRows` alone. A function whose name ends in `_in` works inside a transaction that its
+//! caller has opened, so that several of them see one state.
 
 use std::collections::BTreeSet;
 
@@ -32,12 +33,12 @@ pub(crate) struct NewEntry {
     pub(crate) weather: Option<String>,
     pub(crate) is_private: bool,
     pub(crate) is_favorite: bool,
-    /// The tags to attach; one that is named twice is attached once. The schema of the arguments bounds how many.
+    /// The tags to attach; an id that comes twice is attached once. The schema of the arguments bounds their number.
     pub(crate) tag_ids: Vec<TagId>,
 }
 
-/// A change of an entry: a field that is `None` stays as it is, `Some(None)` clears it. With a single `Option` a
-/// client that leaves a field out, because it doesn't know it, would clear what the person wrote.
+/// A change of an entry: `None` keeps the field as it is, `Some(None)` clears it. With a single `Option`, a client
+/// that leaves out a field would clear what the person wrote.
 #[derive(Default)]
 pub(crate) struct EntryChange {
     pub(crate) title: Option<String>,
@@ -49,18 +50,18 @@ pub(crate) struct EntryChange {
     pub(crate) is_favorite: Option<bool>,
 }
 
-/// Which entries a list or search shows; a field that is `None` or empty narrows nothing.
+/// Which entries a list or search shows. A field that is `None`, or an empty `tag_ids`, leaves out no entry.
 #[derive(Default)]
 pub(crate) struct Filter {
     pub(crate) tag_ids: Vec<TagId>,
     /// Whether an entry must have all of [`Filter::tag_ids`], instead of any of them.
     pub(crate) all_tags: bool,
-    /// Entries made at this date (from its beginning, UTC) or date-time, or after it.
+    /// Only entries made at or after this date-time, or after the beginning of this date (UTC).
     pub(crate) from: Option<String>,
-    /// Entries made at this date (to its end, UTC) or date-time, or before it.
+    /// Only entries made at or before this date-time, or before the end of this date (UTC).
     pub(crate) to: Option<String>,
-    // The three labels are compared without regard to the case of ASCII letters, which is all that SQLite's NOCASE
-    // knows.
+    // The three labels are compared without regard to the case of ASCII letters: SQLite's NOCASE treats É and é as
+    // different.
     pub(crate) mood: Option<String>,
     pub(crate) location: Option<String>,
     pub(crate) weather: Option<String>,
@@ -69,11 +70,11 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Adds all that the filter says, which is what a cursor must agree with: it is good for the same filter alone.
+    /// Adds every field of the filter, because a cursor is valid only for the filter that it was made with.
     pub(super) fn encode(&self, encoding: &mut Encoding) {
-        // Every field by its name: a field that is added to the filter doesn't compile until it is encoded here.
-        // Were it left out, a cursor would be taken for a list that it doesn't belong to, and entries would be
-        // skipped in silence.
+        // The pattern names every field, so that this doesn't compile when the filter gets a new field that isn't
+        // encoded. A field that is missing here would let a cursor pass for a list that it doesn't belong to, and
+        // entries would be skipped without an error.
         let Filter { tag_ids, all_tags, from, to, mood, location, weather, is_private, is_favorite } = self;
         encoding.number(tag_ids.len() as i64);
         for tag_id in tag_ids {
@@ -89,13 +90,13 @@ impl Filter {
     }
 }
 
-/// The condition of a [`Filter`] on `e`, an entry: parameters `?1` (the person) to `?10`. An entry passes where it
-/// has at least `?2` of the tags `?3`: one of them, or as many as there are.
+/// The condition of a [`Filter`] on `e`, an entry, with the parameters `?1` (the person) to `?10`. An entry passes if
+/// it has at least `?2` of the tags `?3`: one of them, or all.
 ///
-/// Its text is the same for every filter, so that SQLite prepares it once. A text that is put together from the
-/// fields in use would have hundreds of forms, each parsed and planned anew. The price is that SQLite plans for no
-/// field in particular: it walks along the person's entries by the index `entries_newest` and tests each of them.
-/// For one person's journal that is little. A larger server would index the fields that people filter by.
+/// The text is the same for every filter, so that SQLite prepares it once. A text that is built from the fields in
+/// use would have hundreds of forms, each parsed and planned anew. The price is that SQLite can't plan for the fields
+/// in use: a list goes through the person's entries of the period by the index `entries_newest` and tests each of
+/// them. A larger server would index the fields that people filter by.
 pub(super) const FILTER_SQL: &str = "e.user_id = ?1
     AND (?2 = 0 OR ?2 <= (
         SELECT count(*) FROM entry_tags l
@@ -107,8 +108,8 @@ pub(super) const FILTER_SQL: &str = "e.user_id = ?1
     AND (?9 IS NULL OR e.is_private = ?9)
     AND (?10 IS NULL OR e.is_favorite = ?10)";
 
-/// The columns of an [`EntryItem`], as [`item`] reads them. The tags are counted and not joined: a join would give an
-/// entry once for each of its tags.
+/// The columns of an [`EntryItem`], as [`item`] reads them. A subquery counts the tags, because a join would return
+/// an entry once for each of its tags.
 pub(super) const ITEM_SQL: &str = "e.id, e.title,
     (SELECT count(*) FROM entry_tags l WHERE l.user_id = ?1 AND l.entry_id = e.id),
     e.mood, e.is_favorite, e.created_at, e.updated_at";
@@ -116,21 +117,21 @@ pub(super) const ITEM_SQL: &str = "e.id, e.title,
 /// A [`Filter`] as the parameters `?2` to `?10` of [`FILTER_SQL`].
 pub(super) struct FilterValues<'f> {
     filter: &'f Filter,
-    /// How many of the tags an entry must have.
+    /// How many of the filter's tags an entry must have.
     tags_needed: i64,
-    /// The tags' ids as a JSON array, for `json_each`: SQL has no parameter that stands for a list of any length.
+    /// The ids of the tags as a JSON array, for `json_each`: a parameter of SQL holds one value and not a list.
     tag_ids: String,
-    /// The first and the last second in which an entry may have been made. Both are always there, as the widest
-    /// period if need be, so that SQLite can use them as the two ends of a range in the index.
+    /// The first and the last second in which an entry may have been made. Without a `from` or `to` it is the
+    /// smallest or largest number and not NULL, so that SQLite can use both as the ends of a range in the index.
     first: i64,
     last: i64,
 }
 
 impl<'f> FilterValues<'f> {
-    /// Fails where one of the dates can't be read. SQLite's own date functions would give NULL for it, and the list
-    /// would be empty instead of an error.
+    /// Makes the parameters; fails if one of the dates can't be read. SQLite's own date functions would return NULL
+    /// for such a date, and the client would get an empty list instead of an error.
     pub(super) fn of(filter: &'f Filter) -> Result<FilterValues<'f>, JournalError> {
-        // An id that is named twice counts once: an entry has at most one link to a tag, so it could never have both.
+        // An id that comes twice counts once: an entry has at most one link to a tag, so it couldn't have both.
         let tag_ids: BTreeSet<_> = filter.tag_ids.iter().collect();
         let tags_needed = if filter.all_tags { tag_ids.len() as i64 } else { i64::from(!tag_ids.is_empty()) };
         let tag_ids: Vec<_> = tag_ids.into_iter().map(TagId::to_string).collect();
@@ -148,7 +149,7 @@ impl<'f> FilterValues<'f> {
         })
     }
 
-    /// In the order in which [`FILTER_SQL`] numbers them.
+    /// Returns the parameters in the order in which [`FILTER_SQL`] numbers them.
     pub(super) fn parameters(&self) -> [&dyn ToSql; 9] {
         let Filter { mood, location, weather, is_private, is_favorite, .. } = self.filter;
         let FilterValues { tags_needed, tag_ids, first, last, .. } = self;
@@ -156,16 +157,17 @@ impl<'f> FilterValues<'f> {
     }
 }
 
-/// Makes an entry with its tags; a tag that the person doesn't have undoes all of it. The other choice, an entry
-/// without that tag and a warning, would leave the client to find out what was done, and perhaps to write the entry
-/// twice.
+/// Creates an entry with its tags; if the person doesn't have one of the tags, nothing is created. The alternative,
+/// an entry without that tag and a warning, would make the client find out what was done, and it could write the
+/// entry twice.
 pub(crate) fn create(
     journal: &Journal<EntriesWrite>,
     new: NewEntry,
     now: Timestamp,
 ) -> Result<Entry, JournalError> {
     journal.change(move |own, changes| {
-        // Both times are the server's. The order of lists depends on them, and a client's clock may be wrong.
+        // Both times come from the server's clock, because lists are ordered by them, and a client's clock may be
+        // wrong.
         let sql =
             "INSERT INTO entries (user_id, title, content, mood, location, weather, is_private, is_favorite,
                                         created_at, updated_at)
@@ -185,13 +187,14 @@ pub(crate) fn create(
         )?;
         let id = EntryId::new(own.inserted_id());
         for tag_id in &new.tag_ids {
-            // The foreign key of the link would refuse another person's tag as well, but as a failure of the
-            // database.
+            // The foreign key of the link refuses another person's tag as well, but the client would get that as a
+            // failure of the database.
             tags::find_in(own, *tag_id)?.ok_or(JournalError::TagNotFound(*tag_id))?;
             link(own, id, *tag_id, now)?;
         }
         changes.extend(entry_changed(id));
-        // Read back inside the transaction: the client is shown what was stored, the tags in their order included.
+        // The entry is read back inside the transaction, so that the client gets what was stored, with the tags in
+        // their order.
         find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))
     })
 }
@@ -200,8 +203,8 @@ pub(crate) fn find(journal: &Journal<EntriesRead>, id: EntryId) -> Result<Option
     journal.read(|own| find_in(own, id))
 }
 
-/// The entry as the person is shown it before they confirm that it is deleted. A client that may delete an entry is
-/// given it at the end anyway, so this needs no scope to read.
+/// Reads the entry that the person sees before they confirm its deletion. This needs no scope to read, because a
+/// client that may delete an entry gets its text in the result of the deletion anyway.
 pub(crate) fn find_to_confirm(
     journal: &Journal<EntriesWrite>,
     id: EntryId,
@@ -209,7 +212,7 @@ pub(crate) fn find_to_confirm(
     journal.read(|own| find_in(own, id))
 }
 
-/// Changes an entry; without any field it stays as it is, its `updated_at` too, and no stream is notified.
+/// Changes an entry. A change without any field changes nothing, not even `updated_at`, and no stream is notified.
 pub(crate) fn update(
     journal: &Journal<EntriesWrite>,
     id: EntryId,
@@ -224,10 +227,10 @@ pub(crate) fn update(
             || is_private.is_some()
             || is_favorite.is_some();
         if changes_a_field {
-            // One statement for every set of fields, for the reason that [`FILTER_SQL`] gives. NULL in place of a
-            // title means that it stays; a label can be NULL itself, so a flag says whether it is set. Each field
-            // is assigned, if only the value that it has, so the search index is renewed with any change: SQLite
-            // fires a trigger `UPDATE OF` by the names in SET, not by the values.
+            // There is one statement for every set of fields, for the reason that [`FILTER_SQL`] gives. NULL in place
+            // of a title keeps the title; a label can be NULL itself, so a flag says whether to set it. The statement
+            // assigns every field, if necessary its old value. So each change renews the search index: SQLite runs a
+            // trigger `UPDATE OF` because of the names in SET, not of the values.
             let sql = "UPDATE entries SET
                            title = coalesce(?3, title), content = coalesce(?4, content),
                            mood = CASE WHEN ?5 THEN ?6 ELSE mood END,
@@ -259,11 +262,11 @@ pub(crate) fn update(
     })
 }
 
-/// Deletes an entry with its links and returns what it was. Where the person confirmed it, the entry must still be
-/// what they were `shown`. That is checked in the transaction that deletes it: the writer runs one transaction at a
-/// time, so a change between the question and the answer, however late, is seen here. A check in a transaction
-/// before it would leave a moment in which another client could change the text, and the person would lose one that
-/// they never saw.
+/// Deletes an entry with its links and returns it. If the person confirmed the deletion, the entry must still be what
+/// they were `shown`. The transaction that deletes the entry also checks this: the writer runs one transaction at a
+/// time, so even the latest change between the question and the answer is seen here. With a check in an earlier
+/// transaction another client could change the text between the two, and the person would lose a text that they never
+/// saw.
 pub(crate) fn delete(
     journal: &Journal<EntriesWrite>,
     id: EntryId,
@@ -275,14 +278,14 @@ pub(crate) fn delete(
             return Err(JournalError::Changed);
         }
         changes.extend(entry_changed(id));
-        // The links go with it, by the foreign key, and its words leave the search index, by a trigger.
+        // The foreign key deletes the links too, and a trigger removes the entry's words from the search index.
         own.change("DELETE FROM entries WHERE user_id = ?1 AND id = ?2", &[&id])?;
         Ok(entry)
     })
 }
 
-/// Attaches a tag to an entry; one that is attached already stays so. A client that got no response can send the call
-/// again and finds the same link, with the time of the first call.
+/// Attaches a tag to an entry; a tag that is attached already stays attached. So a client that got no response can
+/// send the call again, and gets the same link with the time of the first call.
 pub(crate) fn attach(
     journal: &Journal<EntriesWrite>,
     entry_id: EntryId,
@@ -291,24 +294,25 @@ pub(crate) fn attach(
 ) -> Result<(EntryTag, Entry, Tag), JournalError> {
     journal.change(move |own, changes| {
         let tag = tags::find_in(own, tag_id)?.ok_or(JournalError::TagNotFound(tag_id))?;
-        // Looked up first, although it is read again below: the foreign key refuses a link to an entry that isn't
-        // there, but the client would get a failure of the database instead of words that help.
+        // The entry is looked up first, although it is read again below: the foreign key refuses a link to a missing
+        // entry too, but the client would get a failure of the database instead of a helpful message.
         find_in(own, entry_id)?.ok_or(JournalError::EntryNotFound(entry_id))?;
         let (link, is_new) = link(own, entry_id, tag_id, now)?;
         if is_new {
             changes.extend(entry_changed(entry_id));
         }
         let entry = find_in(own, entry_id)?.ok_or(JournalError::EntryNotFound(entry_id))?;
-        // Counted after the link is there: a tag that was attached before adds none, and is no error on a full entry.
+        // The tags are counted after the link was made: a tag that was attached before adds no link, so it is
+        // accepted on a full entry too.
         if entry.tags.len() > limits::TAGS_PER_ENTRY_MAX {
-            return Err(JournalError::TooManyTags); // which undoes the link
+            return Err(JournalError::TooManyTags); // the error undoes the link
         }
         Ok((link, entry, tag))
     })
 }
 
-/// Detaches a tag from an entry and says whether it was attached. One that wasn't is no error, so that a client can
-/// send the call again.
+/// Detaches a tag from an entry, and returns whether it was attached. A tag that wasn't attached gives no error, so
+/// that a client can send the call again.
 pub(crate) fn detach(
     journal: &Journal<EntriesWrite>,
     entry_id: EntryId,
@@ -318,7 +322,7 @@ pub(crate) fn detach(
         let tag = tags::find_in(own, tag_id)?.ok_or(JournalError::TagNotFound(tag_id))?;
         let sql = "DELETE FROM entry_tags WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3";
         let removed = own.change(sql, &[&entry_id, &tag_id])? == 1;
-        // A notification says that something is different; where nothing is, each client would read for nothing.
+        // If nothing has changed, no client is notified, since each would read the entry in vain.
         if removed {
             changes.extend(entry_changed(entry_id));
         }
@@ -327,7 +331,7 @@ pub(crate) fn detach(
     })
 }
 
-/// The entries that pass the filter, newest first.
+/// Reads one page of the entries that pass the filter, newest first.
 pub(crate) fn list(
     journal: &Journal<EntriesRead>,
     filter: &Filter,
@@ -337,9 +341,10 @@ pub(crate) fn list(
     journal.read(|own| list_in(own, journal.signer, filter, limit, cursor))
 }
 
-/// The newest entries that pass the filter, each with all its text: at most `limit` of them, and at most `bytes_max`
-/// bytes of text in all. With them, how many entries pass the filter. The number alone would bound little: one entry
-/// may have [`limits::CONTENT_CHARS_MAX`] characters, and the texts are meant for a model that reads only so much.
+/// Reads the newest entries that pass the filter, with their whole text: at most `limit` of them, and at most
+/// `bytes_max` bytes of titles and contents together. Also returns how many entries pass the filter. `limit` alone
+/// would not bound the size: one entry may have [`limits::CONTENT_CHARS_MAX`] characters, and the texts are for a
+/// model that can read only a bounded amount.
 pub(crate) fn list_whole(
     journal: &Journal<EntriesRead>,
     filter: &Filter,
@@ -347,14 +352,15 @@ pub(crate) fn list_whole(
     bytes_max: usize,
 ) -> Result<(Vec<Entry>, i64), JournalError> {
     journal.read(|own| {
-        // The page and the entries are read in one transaction, so no entry is deleted in between.
+        // The page and the entries are read in one transaction, which sees no deletion between the two.
         let page = list_in(own, journal.signer, filter, limit, None)?;
         let (mut entries, mut bytes) = (Vec::new(), 0);
         for item in &page.items {
             let Some(entry) = find_in(own, item.id)? else { continue };
             bytes += entry.title.len() + entry.content.len();
             if bytes > bytes_max {
-                // Not `continue`: what is left out must be the oldest, and nothing between the newest.
+                // `continue` would be wrong: the entries that are left out must be the oldest, with no gap before
+                // them.
                 break;
             }
             entries.push(entry);
@@ -365,8 +371,9 @@ pub(crate) fn list_whole(
 
 const TITLES: NamedRows = NamedRows { table: "entries", name: "title", order: "created_at DESC, id DESC" };
 
-/// Ids of entries whose id or title fits what a person is typing, newest first where they fit equally well; see
-/// [`OwnedRows::matching`]. The client puts the chosen id into its call, so an id is what it is given, not a title.
+/// Finds the ids of entries whose id or title fits what a person is typing; entries that fit equally well come newest
+/// first; see [`OwnedRows::matching`]. The result holds ids and not titles, because the client puts the chosen id
+/// into its call.
 pub(crate) fn matching(
     journal: &Journal<EntriesRead>,
     typed: &str,
@@ -375,16 +382,17 @@ pub(crate) fn matching(
     journal.read(|own| own.matching(&TITLES, typed, limit))
 }
 
-/// The days (UTC) on which the person wrote an entry and that begin with what they are typing; newest first. UTC,
-/// since the server doesn't know the person's time zone: an entry from around midnight can be found under the day
-/// beside the one that they remember. The filter by dates has the same days, so the two agree.
+/// Finds the days on which the person created an entry and whose date begins with what they are typing; newest first.
+/// The days are in UTC, since the server doesn't know the person's time zone: an entry from around midnight can be
+/// found under the day before or after the one that the person remembers. The filter by dates uses UTC too.
 pub(crate) fn days(
     journal: &Journal<EntriesRead>,
     typed: &str,
     limit: usize,
 ) -> Result<Matches, JournalError> {
     journal.read(|own| {
-        // `instr` and not LIKE: to LIKE a percent sign or an underline that the person types would be a pattern.
+        // The statement uses `instr`, because to LIKE a percent sign or an underscore in the typed text would be a
+        // pattern.
         let day = "date(created_at, 'unixepoch')";
         let matches = format!("FROM entries WHERE user_id = ?1 AND instr({day}, ?2) = 1");
         let total =
@@ -396,7 +404,7 @@ pub(crate) fn days(
     })
 }
 
-/// One page of [`list`], inside a transaction: its items, and how many there are on all pages, at the same moment.
+/// Reads one page of [`list`], inside a transaction: its items, and how many there are on all pages at that moment.
 fn list_in(
     own: &OwnedRows,
     signer: &Signer,
@@ -407,10 +415,11 @@ fn list_in(
     let mut encoding = Encoding::default();
     filter.encode(&mut encoding);
     let digest = encoding.digest();
-    // A position is the date and id of the last entry that was shown, not a number of entries to skip. With OFFSET
-    // an entry that is made between two pages moves all others down by one, and the next page repeats one of them.
-    // The id decides between entries of one second; without it those behind the first could be left out.
-    let (mut created_at, mut id) = (i64::MAX, i64::MAX); // before every entry
+    // A position is the date and id of the last entry on the page before, not a number of entries to skip. With
+    // OFFSET an entry that is created between two pages would move all others down by one, and the next page would
+    // repeat one of them. The id orders the entries of one second; without the id the next page could leave out some
+    // of these.
+    let (mut created_at, mut id) = (i64::MAX, i64::MAX); // sorts before every entry
     if let Some(cursor) = cursor {
         let position = own.position(signer, "entries", &digest, cursor)?;
         let mut position = &position[..];
@@ -419,8 +428,8 @@ fn list_in(
     }
     let values = FilterValues::of(filter)?;
     let values = values.parameters();
-    // Counted anew for each page, over all entries that pass. A larger server would leave the total out, or
-    // estimate it.
+    // The total is counted anew for each page, over all entries that pass the filter. A larger server would leave the
+    // total out, or estimate it.
     let sql = format!("SELECT count(*) FROM entries e WHERE {FILTER_SQL}");
     let total = own.first(&sql, &values, |row| row.get(0))?.unwrap_or(0);
     let sql = format!(
@@ -428,7 +437,7 @@ fn list_in(
              WHERE {FILTER_SQL} AND (e.created_at, e.id) < (?11, ?12)
              ORDER BY e.created_at DESC, e.id DESC LIMIT ?13"
     );
-    let one_more = limit as i64 + 1; // which shows whether another page follows
+    let one_more = limit as i64 + 1; // one more shows whether another page follows
     let values = [&values[..], &[&created_at, &id, &one_more]].concat();
     let mut items = own.all(&sql, &values, item)?;
     let next = cut(&mut items, limit).map(|last: &EntryItem| {
@@ -451,8 +460,8 @@ pub(super) fn item(row: &Row) -> rusqlite::Result<EntryItem> {
     })
 }
 
-/// An entry with its tags, in two statements. One statement with a join would give all of the entry's text once for
-/// each tag, and an entry may have [`limits::TAGS_PER_ENTRY_MAX`] of them.
+/// Reads an entry with its tags, in two statements. One statement with a join would return the whole text of the
+/// entry once for each tag, and an entry may have [`limits::TAGS_PER_ENTRY_MAX`] of them.
 fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Entry>, JournalError> {
     let sql =
         "SELECT id, user_id, title, content, mood, location, weather, is_private, is_favorite, created_at,
@@ -481,10 +490,11 @@ fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Entry>, JournalError> 
     Ok(Some(entry))
 }
 
-/// Links an entry to a tag, both known to be the person's, or finds the link that is there; `true` for a new one.
+/// Links an entry to a tag, or finds the link that exists already; returns `true` for a new link. The caller has
+/// checked that both are the person's.
 ///
-/// The table's UNIQUE decides whether there is one. The link's own `user_id` is part of both of its foreign keys:
-/// even a mistake here couldn't link two people's rows.
+/// The table's UNIQUE decides whether the link is new. Its `user_id` is part of both of its foreign keys, so even a
+/// mistake here couldn't link two people's rows.
 fn link(
     own: &OwnedRows,
     entry_id: EntryId,
@@ -494,7 +504,7 @@ fn link(
     let sql = "INSERT INTO entry_tags (user_id, entry_id, tag_id, created_at, updated_at)
                VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (entry_id, tag_id) DO NOTHING";
     let is_new = own.change(sql, &[&entry_id, &tag_id, &now.0])? == 1;
-    // Read in a statement of its own: RETURNING would give nothing for a link that was there before.
+    // A second statement reads the link, because RETURNING returns nothing for a link that existed before.
     let sql = "SELECT id, user_id, entry_id, tag_id, created_at, updated_at FROM entry_tags
                WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3";
     let found = own.first(sql, &[&entry_id, &tag_id], |row| {

@@ -1,7 +1,7 @@
-//! Why the journal refuses a call, in its own words.
+//! The errors of the journal, with messages in the words of the domain.
 //!
-//! Knows no tool and no name of an argument: what a client can do about an error is added where the client's words
-//! are known, in `mcp/tools/mod.rs`.
+//! Names no tool and no argument: `mcp/tools/mod.rs` adds what a client can do about an error, because it knows the
+//! names that the client used.
 
 use std::error::Error;
 use std::fmt;
@@ -10,47 +10,47 @@ use crate::ids::{EntryId, TagId};
 use crate::limits;
 use crate::store::StoreError;
 
-/// Why the journal refuses a call. Nothing was changed: an error leaves the closure of the transaction, and the
-/// store rolls back what the closure had done.
+/// Why the journal refuses a call. Such a call changes nothing: its closure returns the error, and the store rolls
+/// back what the closure has done.
 #[derive(Debug)]
 pub(crate) enum JournalError {
-    /// The person has no entry of this id. An entry of another person's gives the same error: a different one would
-    /// say that there is such an entry.
+    /// The person has no entry with this id. An entry of another person gives the same error: a different error would
+    /// tell the client that the entry exists.
     EntryNotFound(EntryId),
-    /// The person has no tag of this id; a tag of another person's gives the same error.
+    /// The person has no tag with this id; a tag of another person gives the same error.
     TagNotFound(TagId),
-    /// The person has a tag of this name already.
+    /// The person already has a tag with this name.
     TagNameTaken {
         name: String,
         /// The tag that has the name, so that the client can use it instead.
         id: TagId,
     },
-    /// The row isn't any more what the person was shown when they confirmed. The server shows them the row as it is
-    /// now, and asks again.
+    /// The row has changed since it was shown to the person for confirmation. `mcp` then shows the new row, and asks
+    /// again.
     Changed,
     /// The person has [`limits::TAGS_MAX`] tags.
     TagsFull,
     /// The entry would have more than [`limits::TAGS_PER_ENTRY_MAX`] tags.
     TooManyTags,
-    /// One end of a filter's time isn't a date or date-time that exists.
+    /// One end of a filter's period isn't a date or date-time that exists.
     BadDate {
         end: FilterEnd,
-        /// What was given for it.
+        /// The text that the client gave for this end.
         text: String,
     },
     /// The cursor wasn't signed by this server, or belongs to another person, another list or other filters.
     BadCursor,
-    /// The search has no word to search for.
+    /// The search has no term.
     EmptyQuery,
-    /// The search has nothing but words to exclude.
+    /// Every term of the search excludes.
     OnlyExclusions,
-    /// The search has more terms than one search may cost, or too many or too short beginnings.
+    /// The search has too many terms, or too many or too short beginnings.
     TooManyTerms,
     /// The database failed.
     Store(StoreError),
 }
 
-/// An end of the time in which a filter's entries were made.
+/// An end of the period in which a filter's entries were made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum FilterEnd {
     From,
@@ -85,7 +85,8 @@ impl fmt::Display for JournalError {
                      letters."
                 )
             }
-            // What failed is for the log, which gets it from `source`; clients would learn of the server's inside.
+            // Only the log gets the cause, from `source`: it can contain details of the server that a client must not
+            // learn.
             JournalError::Store(_) => out.write_str("The journal can't be reached now; nothing was changed."),
         }
     }

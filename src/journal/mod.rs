@@ -1,13 +1,12 @@
 //! The journal: entries, tags and the links between them; the types of the domain, and the publishing of changes.
 //!
-//! Knows no JSON, no HTTP, no OAuth and no name of a tool or its arguments. Invariant: every statement goes through
-//! `OwnedRows`, which binds it to the person of a [`Permit`] (THE BINDING is marked in `rows.rs`); another person's
-//! row is as absent as one that never was.
+//! Names no tool and no argument, and uses no HTTP and no OAuth except the [`Permit`] and its scopes. Invariant:
+//! every statement goes through `OwnedRows`, which binds it to the person of a [`Permit`] (THE BINDING is marked in
+//! `rows.rs`), so the row of another person looks like a row that doesn't exist.
 //!
-//! What opens the journal is a value. Without a [`Permit`], which only the gate makes, there is no [`Journal`]; and
-//! without a [`Journal`] of the right scope no function here can be called. So a handler that forgets a check
-//! doesn't compile. The types of the domain don't derive `Serialize`: a field that is added to a table can't reach
-//! a client by itself.
+//! Only the gate makes a [`Permit`], only a [`Permit`] makes a [`Journal`], and every function that reads or writes
+//! needs the [`Journal`] of its scope. So a handler that forgets the gate's check doesn't compile. The types of the
+//! domain don't derive `Serialize`, so a new field reaches a client only if the code in `mcp` writes it.
 
 mod encoding;
 pub(crate) mod entries;
@@ -29,11 +28,10 @@ use crate::store::Store;
 
 /// One person's journal, opened by a permit.
 ///
-/// `A` is the scope that the permit stands for. Each function of the journal takes the `Journal` of the scope that
-/// it needs (`entries::delete` that of [`EntriesWrite`](crate::scope::EntriesWrite)), and with another one the call
-/// doesn't compile: no check of scopes can be forgotten, or be made for the wrong scope. The alternative was a
-/// comparison of scopes in each function while it runs; the compiler couldn't see where one is missing, and only a
-/// test for that very function would.
+/// `A` is the scope of the permit. Each function of the journal takes the `Journal` of the scope that it needs
+/// (`entries::delete` takes that of [`EntriesWrite`](crate::scope::EntriesWrite)), and a call with another scope
+/// doesn't compile. The alternative was that each function compares scopes while it runs; the compiler couldn't find
+/// a function that forgets to, and only a test of that very function would.
 #[derive(Clone, Copy)]
 pub(crate) struct Journal<'a, A> {
     pub(crate) store: &'a Store,
@@ -41,23 +39,23 @@ pub(crate) struct Journal<'a, A> {
     pub(crate) signer: &'a Signer,
     /// The open event streams, to which changes are published.
     pub(crate) events: &'a Events,
-    /// Whose journal it is: the only source of a user id in this room.
+    /// Says whose journal it is; the journal takes a user id only from here.
     pub(crate) permit: Permit<A>,
 }
 
 impl<A: Access> Journal<'_, A> {
-    /// Reads in one transaction, so that a page, its total and an entry's tags belong to the same moment.
+    /// Runs `work` in one read transaction, so that for example a page and its total belong to the same moment.
     fn read<T>(&self, work: impl FnOnce(&OwnedRows) -> Result<T, JournalError>) -> Result<T, JournalError> {
         let user_id = self.permit.user_id();
         self.store.read(user_id.get(), |connection| work(&OwnedRows::new(connection, user_id)))
     }
 
-    /// Changes rows in one transaction. `work` notes what it changes, and that is published once it is on the disk:
-    /// a client that reads as soon as it is notified must not find the state of before, nor read what a crash takes
-    /// back.
+    /// Runs `work` in one write transaction. `work` adds what it changes to the set, and the set is published after
+    /// the commit: a client that reads right after the notification must not get the old state, nor a state that a
+    /// crash undoes.
     ///
-    /// A crash between the commit and the notification loses the notification. It loses the streams too, so every
-    /// client subscribes anew and reads what is there; a queue of notifications on the disk would gain nothing.
+    /// A crash between the commit and the notification loses the notification. But the crash ends the streams too, so
+    /// clients subscribe again and read the new state. A queue of notifications on the disk would gain nothing.
     fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&OwnedRows, &mut Changes) -> Result<T, JournalError> + Send + 'static,
@@ -72,10 +70,9 @@ impl<A: Access> Journal<'_, A> {
         Ok(value)
     }
 
-    /// Publishes a change of those entries for which `touched` is true, after a change that may touch any number of
-    /// them: a tag with a new name may be shown by thousands. Only the entries that a stream watches are looked at,
-    /// and after the commit on a read connection: listing all of them inside the write would keep every other write
-    /// waiting.
+    /// Publishes a change of the entries for which `touched` is true. A single write may touch many entries:
+    /// thousands may show the name of a tag. So this runs after the commit on a read connection, and looks only at
+    /// the entries that a stream watches. If the write itself listed all of them, every other write would wait.
     fn publish_to_watchers(&self, touched: impl Fn(&OwnedRows, EntryId) -> Result<bool, JournalError>) {
         let person = self.permit.user_id();
         let watched = self.events.watched(person).into_iter().filter_map(|change| match change {
@@ -95,15 +92,15 @@ impl<A: Access> Journal<'_, A> {
             }
             Ok(found)
         });
-        // Where they can't be read now, all are published: a notification without a change costs the client one read,
-        // and one that is missing leaves it with the state of before.
+        // If the read fails, all watched entries are published: after a needless notification a client reads once in
+        // vain, but without a needed one it keeps the old state.
         let changed = found.unwrap_or(watched).into_iter().map(|id| Change::Of(Resource::Entry(id)));
         self.events.publish(person, &changed.collect());
     }
 }
 
 impl<'a, A: Access, B: Access> Journal<'a, (A, B)> {
-    /// A journal that was opened for two scopes, as one for each. The gate checks both at once, so that its 403 names
+    /// Splits a journal of two scopes into one for each. The gate checks both scopes at once, so that its 403 names
     /// both and the client asks the person once.
     pub(crate) fn split(self) -> (Journal<'a, A>, Journal<'a, B>) {
         let Journal { store, signer, events, permit } = self;
@@ -112,9 +109,9 @@ impl<'a, A: Access, B: Access> Journal<'a, (A, B)> {
     }
 }
 
-/// The digest of all that a row said when the server asked the person to confirm its deletion. They confirm what they
-/// were shown and nothing else: a row with another digest isn't deleted. A digest stands for the row because it must
-/// travel through the client and back, in a size that doesn't depend on the entry, and without its text.
+/// The digest of all fields of a row when the server asked the person to confirm its deletion. The person confirms
+/// only what they were shown, so a row with another digest isn't deleted. A digest is used and not the row itself,
+/// because it goes to the client and back: its size doesn't depend on the entry, and it doesn't contain the text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowDigest(pub(crate) [u8; 32]);
 
@@ -126,19 +123,23 @@ pub(crate) struct Entry {
     pub(crate) mood: Option<String>,
     pub(crate) location: Option<String>,
     pub(crate) weather: Option<String>,
-    /// A label only: every entry is visible to its owner alone.
+    /// Only a label: every entry is visible to its owner alone, whatever the label says.
     pub(crate) is_private: bool,
     pub(crate) is_favorite: bool,
     pub(crate) created_at: Timestamp,
-    /// When one of its own fields changed last; attaching a tag is no such change.
+    /// When a call last changed fields of the entry itself; attaching a tag doesn't count.
     pub(crate) updated_at: Timestamp,
-    /// In the order of their names, so that the same entry always has the same digest.
+    /// The tags in the order of their names, so that the same entry always has the same digest.
     pub(crate) tags: Vec<TagName>,
 }
 
 impl Entry {
+    /// Computes the digest of all fields, and of the ids and names of the tags. When a person has confirmed the
+    /// deletion of an entry, the journal compares this digest with that of the entry as the question showed it, and
+    /// deletes nothing if they differ.
     pub(crate) fn digest(&self) -> RowDigest {
-        // Each field is named here, so that one that is added later doesn't compile until it is part of the digest.
+        // The pattern names each field, so that this doesn't compile when the entry gets a new field that isn't part
+        // of the digest.
         let Entry {
             id,
             user_id,
@@ -196,8 +197,9 @@ pub(crate) struct Tag {
 }
 
 impl Tag {
-    /// How many entries have the tag is part of the digest, because the question about the tag says it: a person who
-    /// confirmed for a tag that no entry had hasn't confirmed it for a hundred.
+    /// Computes the digest. The number of entries that have the tag is part of it, because the question shows this
+    /// number: a person who confirmed the deletion of an unused tag hasn't confirmed that of a tag on a hundred
+    /// entries.
     pub(crate) fn digest(&self, entry_count: usize) -> RowDigest {
         let Tag { id, user_id, name, description, created_at, updated_at } = self;
         let mut encoding = Encoding::default();
@@ -229,9 +231,9 @@ pub(crate) struct TagItem {
 
 /// The link between an entry and a tag.
 pub(crate) struct EntryTag {
-    /// No id of its own type: no call names a link by it.
+    /// A plain number, since no call takes the id of a link.
     pub(crate) id: i64,
-    /// The owner of the entry and of the tag, which the database holds to be the same person.
+    /// The owner of the entry and of the tag; the foreign keys make sure that this is the same person.
     pub(crate) user_id: UserId,
     pub(crate) entry_id: EntryId,
     pub(crate) tag_id: TagId,
@@ -240,26 +242,26 @@ pub(crate) struct EntryTag {
     pub(crate) updated_at: Timestamp,
 }
 
-/// What fits a text that a person has begun to type.
+/// The values that fit a text that a person has begun to type.
 pub(crate) struct Matches {
-    /// The best of them, within the limit of the call.
+    /// The values that fit best, at most as many as the call allows.
     pub(crate) values: Vec<String>,
-    /// How many fit in all, so that the client can say that there are more.
+    /// How many values fit altogether, so that the client can say that there are more.
     pub(crate) total: i64,
 }
 
-/// One page of a list. There is no way to page through a list backwards, or to jump: a position is found from the
-/// last item of the page before.
+/// One page of a list. A client can only go on to the next page, not back and not to a page of its choice: a cursor
+/// holds the position of a page's last item.
 pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
-    /// How many items there are on all pages.
+    /// How many items all pages have together.
     pub(crate) total: i64,
-    /// The cursor of the page behind this one; `None` on the last.
+    /// The cursor of the next page; `None` on the last page.
     pub(crate) next: Option<String>,
 }
 
-/// What is different once an entry is made, changed or deleted, or has other tags. The list of entries is different
-/// each time, since it shows how many tags an entry has and when it changed.
+/// Returns the resources that change when an entry is created, changed or deleted, or gets other tags. The list of
+/// entries changes each time, since it shows the number of an entry's tags and the time of its last change.
 fn entry_changed(id: EntryId) -> [Change; 2] {
     [Change::Of(Resource::Entries), Change::Of(Resource::Entry(id))]
 }

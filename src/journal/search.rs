@@ -1,17 +1,17 @@
 //! Full-text search: a small query language, and the order of what it finds.
 //!
-//! Knows no JSON, no HTTP and no name of a tool, as nothing in the journal does. Invariant: no text that a client
-//! sends reaches FTS5, SQLite's search engine, as syntax: each term is taken out of the query and quoted again.
+//! Names no tool and uses no JSON and no HTTP. Invariant: FTS5, SQLite's search engine, never reads a client's text
+//! as syntax: each term is taken out of the query and put between quotation marks.
 //!
-//! FTS5 has a query language of its own, with `AND`, `NEAR`, column names and parentheses. Two things speak against
-//! handing a client's text to it: many texts that people type are errors there, such as `what's new?`, and a short
-//! query can be made to cost much. So [`Query::parse`] takes the text apart by rules that accept every text,
-//! and writes an expression of FTS5 that holds nothing but quoted terms and its own operators.
+//! FTS5 has a query language of its own, with `AND`, `NEAR`, column names and parentheses. A client's text isn't
+//! passed to it, for two reasons: many texts that people type are syntax errors there, such as `what's new?`, and a
+//! short query can take very long. So [`Query::parse`] takes the text apart by rules of its own, to which no text is
+//! a syntax error, and writes an expression that holds nothing but quoted terms and FTS5's operators.
 //!
 //! One index serves all people, because FTS5 has one index for each table, and a table for each person would mean
-//! statements whose text differs from person to person. So what the index finds is always joined with `entries`,
-//! where the owner of a row is compared. What remains visible is time: a word that others use often takes longer to
-//! find. A larger server would keep an index for each person.
+//! statements whose text differs from person to person. So each statement joins what the index finds with `entries`,
+//! and compares the owner of the row. Only the time still differs: a word that other people use in many entries takes
+//! longer to find. A larger server would keep an index for each person.
 
 use rusqlite::ToSql;
 
@@ -22,25 +22,26 @@ use super::{EntryItem, Journal, JournalError, Page};
 use crate::limits;
 use crate::scope::EntriesRead;
 
-/// A found entry and the place where it matched.
+/// A found entry, with the part of its text that matched.
 pub(crate) struct Found {
     pub(crate) entry: EntryItem,
-    /// The words around the match, the match itself in `[` and `]`. It is text of the entry, where brackets may
-    /// stand as well: good for a person's eyes, and nothing for a program to take apart.
+    /// The words around the match, the match itself in `[` and `]`. It is text of the entry, which may contain
+    /// brackets itself: a person can read it, but a program can't take it apart.
     pub(crate) snippet: String,
-    /// How well it matches: 0 is the best, 2 the least; see [`search`]. It is part of the cursor's position.
+    /// How well the entry matches: 0 is best, 2 is worst; see [`search`]. The tier is part of the cursor's position.
     tier: i64,
 }
 
-/// The entries that match `query` and pass the filter, best match first: those with every word in their title, then
-/// those with some word there, then the rest; newest first among equals.
+/// Finds the entries that match `query` and pass the filter, best match first: those with every wanted term in their
+/// title, then those with some wanted term there, then the rest; newest first among equals.
 ///
-/// All words of a query are required; `"a phrase"` stands in quotes, `word*` is a beginning, `-word` is excluded.
+/// An entry must match every term of a query: a word, `"a phrase"`, `word*` (a word that begins so) or `-word` (no
+/// such word).
 ///
 /// FTS5 has a rank of its own, bm25, which weighs a word by how many rows of the index have it. The index holds the
-/// entries of all people, so from the order of their own entries they could learn which words others write: the
-/// weight of a word falls with each entry of anyone that has it. The rank here looks at the row alone. It also
-/// makes paging possible: a row keeps its place whatever is written into other rows between two pages.
+/// entries of all people, so a person could learn from the order of their own entries which words others write: each
+/// entry with a word lowers the weight of that word, also when another person wrote it. The rank here depends on the
+/// row alone. This also makes paging possible: a row keeps its place even if other rows change between two pages.
 pub(crate) fn search(
     journal: &Journal<EntriesRead>,
     query: &str,
@@ -52,11 +53,12 @@ pub(crate) fn search(
     let signer = journal.signer;
     journal.read(|own| {
         let mut encoding = Encoding::default();
-        // The expression and not the query: two spellings of the same search may share their cursors.
+        // The digest is made of the expression, not of the query, so that two spellings of the same search may share
+        // their cursors.
         encoding.text(&expression);
         filter.encode(&mut encoding);
         let digest = encoding.digest();
-        // Without a cursor the position is the one before every entry: the best tier, and later than any date.
+        // Without a cursor the position is before every entry: the best tier, and later than any date.
         let (mut tier, mut created_at, mut id) = (0, i64::MAX, i64::MAX);
         if let Some(cursor) = cursor {
             let position = own.position(signer, "search", &digest, cursor)?;
@@ -67,16 +69,16 @@ pub(crate) fn search(
         }
         let values = FilterValues::of(filter)?;
         let values = [&values.parameters()[..], &[&expression]].concat();
-        // The index finds rows of all people; the filter, which compares `user_id`, leaves this person's.
+        // The index finds rows of all people; the filter compares `user_id`, so only this person's rows are left.
         let matches = format!(
             "FROM entries_fts f JOIN entries e ON e.id = f.rowid
              WHERE entries_fts MATCH ?11 AND {FILTER_SQL}"
         );
         let total = own.first(&format!("SELECT count(*) {matches}"), &values, |row| row.get(0))?.unwrap_or(0);
-        // Tier, date and id together name one place in the order. SQLite compares rows of values in one direction
-        // only, so those that fall are compared negated. A row's tier is found by matching its title once more, by
-        // its `rowid`; a search for each tier, merged here, would have to repeat the filter and the paging three
-        // times.
+        // Tier, date and id together are one position in the order. SQLite compares row values in one direction only,
+        // so the two that are sorted downwards are compared negated. The tier comes from a second match, of the title
+        // alone, for each row by its `rowid`. The alternative, one search for each tier, would repeat the filter and
+        // the paging three times.
         let sql = format!(
             "SELECT * FROM (
                  SELECT {ITEM_SQL},
@@ -88,7 +90,7 @@ pub(crate) fn search(
                      e.created_at AS made {matches})
              WHERE (tier, -made, -id) > (?14, -?15, -?16) ORDER BY tier, made DESC, id DESC LIMIT ?17"
         );
-        let one_more = limit as i64 + 1; // which shows whether another page follows
+        let one_more = limit as i64 + 1; // one more shows whether another page follows
         let place: [&dyn ToSql; 6] = [&all_in_title, &some_in_title, &tier, &created_at, &id, &one_more];
         let mut items = own.all(&sql, &[&values[..], &place].concat(), |row| {
             Ok(Found { entry: entries::item(row)?, snippet: String::new(), tier: row.get(7)? })
@@ -97,8 +99,9 @@ pub(crate) fn search(
             let place = [last.tier, last.entry.created_at.0, last.entry.id.get()].map(i64::to_be_bytes);
             own.cursor(signer, "search", &digest, &place.concat())
         });
-        // Snippets are made for the shown page alone: for each of them FTS5 reads the whole text of its entry. In the
-        // statement above SQLite could make one for every match, before it sorts them and keeps a page.
+        // This statement makes snippets for the shown page alone, because FTS5 reads the whole text of an entry for
+        // its snippet. In the statement above SQLite could make a snippet for every match, before it sorts the
+        // matches and keeps one page.
         let sql = "SELECT snippet(entries_fts, -1, '[', ']', '…', ?4) FROM entries_fts
                    JOIN entries e ON e.id = entries_fts.rowid AND e.user_id = ?1
                    WHERE entries_fts MATCH ?2 AND entries_fts.rowid = ?3";
@@ -110,22 +113,24 @@ pub(crate) fn search(
     })
 }
 
-/// A query as expressions of FTS5. All three are bound as parameters, so SQLite itself parses none of them.
+/// A query as three expressions of FTS5. They are bound as parameters, so only FTS5 parses them, and SQLite's SQL
+/// parser doesn't.
 struct Query {
     /// What an entry must match to be found at all.
     expression: String,
-    /// What an entry of tier 0 matches: every wanted word stands in its title.
+    /// What an entry of tier 0 matches: every wanted term is in its title.
     all_in_title: String,
-    /// What an entry of tier 1 matches: some wanted word stands there.
+    /// What an entry of tier 1 matches: some wanted term is in its title.
     some_in_title: String,
 }
 
 impl Query {
-    /// Takes a query apart, one term after the other. Whatever is no quote, star or minus in its place is part of a
-    /// word, so every text is a query, and FTS5's own operators (`OR`, `NEAR`, `title:`) are words like others.
+    /// Takes a query apart, one term after the other. White space separates terms. Every other character is part of a
+    /// word, except a quote, a minus at the beginning of a term and a star at its end. So no text is a syntax error,
+    /// and FTS5's own operators (`OR`, `NEAR`, `title:`) are words like others.
     ///
-    /// Each pass of the loop takes one term from the front of what is left and is done with it. There is no way
-    /// back, so the time grows with the length of the text and with nothing else.
+    /// Each pass of the loop takes one term from the front of the rest. The loop never goes back, so its time grows
+    /// only with the length of the text.
     fn parse(query: &str) -> Result<Query, JournalError> {
         let (mut wanted, mut excluded) = (Vec::new(), Vec::new());
         let (mut beginnings, mut rest) = (0, query.trim_start());
@@ -136,46 +141,48 @@ impl Query {
                 None => (false, rest),
             };
             let (text, mut after) = match term.strip_prefix('"') {
-                Some(phrase) => phrase.split_once('"').unwrap_or((phrase, "")), // an open quote runs to the end
+                Some(phrase) => phrase.split_once('"').unwrap_or((phrase, "")), // unclosed: takes the rest
                 None => {
                     term.split_at(term.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(term.len()))
                 }
             };
-            // The star of a word was taken with the word; that of a phrase stands behind the closing quote.
+            // A star at the end of the term's text is part of `text` here. The star of a phrase may also follow the
+            // closing quote.
             let mut starred = text.strip_suffix('*');
             if let (None, Some(behind)) = (starred, after.strip_prefix('*')) {
                 (starred, after) = (Some(text), behind); // "a phrase"*
             }
             let term = starred.unwrap_or(text);
             let letters = term.chars().filter(|letter| letter.is_alphanumeric()).count();
-            // To FTS5 a term without a letter or digit is no token, and an entry can't match it: a dash between two
-            // words would make the whole search find nothing.
+            // FTS5 finds no token in a term without a letter or digit, so no entry can match such a term: a dash
+            // between two words would make the whole search find nothing.
             if letters > 0 {
                 if starred.is_some() {
                     beginnings += 1;
                     if letters < 2 || beginnings > limits::QUERY_BEGINNINGS_MAX {
-                        // For a beginning FTS5 looks up every word of the index that begins so and merges their
-                        // lists, so short ones cost most. It does that inside one step of SQLite's machine, where
-                        // the deadline of a read can't interrupt it: the cost must be bounded before.
+                        // For a beginning FTS5 looks up every word of the index that begins with it and merges the
+                        // lists of these words, so short beginnings take longest. FTS5 does that inside one step of
+                        // SQLite's virtual machine, where the deadline of a read can't interrupt it. So the time must
+                        // be bounded before.
                         return Err(JournalError::TooManyTerms);
                     }
                 }
                 let star = if starred.is_some() { " *" } else { "" };
                 // ---- THE QUOTING ----
-                // Between quotation marks FTS5 takes everything as text; a mark inside is written twice. No other
-                // line puts text of a client's into an expression.
+                // FTS5 reads everything between quotation marks as text; a quotation mark inside is written twice. No
+                // other line puts a client's text into an expression.
                 let quoted = format!("\"{}\"{star}", term.replace('"', "\"\""));
                 if excludes { &mut excluded } else { &mut wanted }.push(quoted);
             }
             rest = after.trim_start();
         }
-        // Each term is a look-up of its own. Terms that can't match were left out above, and cost nothing.
+        // Each term is a look-up of its own. The terms that can't match were left out above and aren't looked up.
         if wanted.len() + excluded.len() > limits::QUERY_TERMS_MAX {
             return Err(JournalError::TooManyTerms);
         }
         let all = wanted.join(" AND ");
-        // FTS5's NOT takes away from what its left side found, so there must be a left side. A search that only
-        // excludes would mean nearly the whole journal, which a list shows better.
+        // FTS5's NOT removes entries from what its left side found, so it needs a left side. A search that only
+        // excludes would find nearly the whole journal, which a list shows better.
         let expression = match (wanted.is_empty(), excluded.is_empty()) {
             (true, true) => return Err(JournalError::EmptyQuery),
             (true, false) => return Err(JournalError::OnlyExclusions),

@@ -1,11 +1,10 @@
-//! Tags: making, reading, listing, changing and deleting them.
+//! Creates, reads, lists, changes and deletes tags.
 //!
-//! Knows no JSON, no HTTP and no name of a tool, as nothing in the journal does. Invariant: a tag's name is unique
-//! among the tags of its owner. Two people may have tags of one name and don't learn of each other.
+//! Names no tool and uses no JSON and no HTTP. Invariant: a tag's name is unique among the tags of its owner. Two
+//! people may have tags of the same name, and neither learns of the other's.
 //!
-//! A person has at most [`limits::TAGS_MAX`] tags, few enough to be listed whole and to be sorted by name. That
-//! bound keeps [`all`] and [`matching`] cheap; entries, which have no such bound, are always given page by
-//! page.
+//! A person has at most [`limits::TAGS_MAX`] tags. This bounds what [`all`] and [`matching`] read. Entries have no
+//! such bound, so the lists of entries have pages.
 
 use rusqlite::Row;
 
@@ -26,8 +25,8 @@ pub(crate) fn create(
 ) -> Result<Tag, JournalError> {
     journal.change(move |own, changes| {
         refuse_taken_name(own, &name, None)?;
-        // Counted in the transaction that inserts. The writer runs one at a time, so two calls that come at once
-        // can't both find the last free place.
+        // The same transaction counts and inserts. The writer runs one transaction at a time, so two calls at the
+        // same time can't both make the last tag allowed.
         if count_in(own)? >= limits::TAGS_MAX as i64 {
             return Err(JournalError::TagsFull);
         }
@@ -36,7 +35,7 @@ pub(crate) fn create(
         own.change(sql, &[&name, &description, &now.0])?;
         let id = TagId::new(own.inserted_id());
         changes.extend(changed(id));
-        // Tags are what comes and goes in the list of resources that clients are shown.
+        // The list of resources that clients get contains the tags, so a new tag changes it.
         changes.insert(Change::List);
         find_in(own, id)?.ok_or(JournalError::TagNotFound(id))
     })
@@ -46,8 +45,8 @@ pub(crate) fn find(journal: &Journal<TagsRead>, id: TagId) -> Result<Option<Tag>
     journal.read(|own| find_in(own, id))
 }
 
-/// A tag, and how many entries have it, as the person is shown it before they confirm that it is deleted. As with an
-/// entry, a client that may delete it is given it at the end anyway, so this needs no scope to read.
+/// Reads the tag that the person sees before they confirm its deletion, and how many entries have it. This needs no
+/// scope to read, because a client that may delete a tag gets it in the result of the deletion anyway.
 pub(crate) fn find_to_confirm(
     journal: &Journal<TagsWrite>,
     id: TagId,
@@ -58,7 +57,7 @@ pub(crate) fn find_to_confirm(
     })
 }
 
-/// Every tag, by name; there are at most [`limits::TAGS_MAX`].
+/// Reads every tag, by name; there are at most [`limits::TAGS_MAX`].
 pub(crate) fn all(journal: &Journal<TagsRead>) -> Result<Vec<TagName>, JournalError> {
     let sql = "SELECT id, name FROM tags WHERE user_id = ?1 ORDER BY name, id";
     journal.read(|own| own.all(sql, &[], |row| Ok(TagName { id: row.get(0)?, name: row.get(1)? })))
@@ -66,7 +65,7 @@ pub(crate) fn all(journal: &Journal<TagsRead>) -> Result<Vec<TagName>, JournalEr
 
 const NAMES: NamedRows = NamedRows { table: "tags", name: "name", order: "name, id" };
 
-/// Ids of tags whose id or name fits what a person is typing, by name where they fit equally well; see
+/// Finds the ids of tags whose id or name fits what a person is typing; tags that fit equally well come by name; see
 /// [`OwnedRows::matching`].
 pub(crate) fn matching(
     journal: &Journal<TagsRead>,
@@ -76,11 +75,11 @@ pub(crate) fn matching(
     journal.read(|own| own.matching(&NAMES, typed, limit))
 }
 
-/// Changes a tag: what is `None` stays as it is, `Some(None)` clears the description. Without any field the tag
-/// stays as it is, its `updated_at` too.
+/// Changes a tag: `None` keeps a field as it is, `Some(None)` clears the description. A change without any field
+/// changes nothing, not even `updated_at`.
 ///
-/// A new name shows in every entry that has the tag. Those entries aren't changed, since they hold the tag's id, but
-/// streams that watch one of them are notified.
+/// Every entry that has the tag then shows the new name. The rows of these entries don't change, since only the tag's
+/// row holds the name, but streams that watch one of the entries are notified.
 pub(crate) fn update(
     journal: &Journal<TagsWrite>,
     id: TagId,
@@ -102,22 +101,23 @@ pub(crate) fn update(
         own.change(sql, &[&id, &name, &description.is_some(), &description.flatten(), &now.0])?;
         changes.extend(changed(id));
         let tag = find_in(own, id)?.ok_or(JournalError::TagNotFound(id))?;
-        // Not every call that names a name changes it, and a notification costs each client a read.
+        // A call may give the name that the tag has already. Then no client is notified, since each would read in
+        // vain.
         let renamed = tag.name != known.name;
         if renamed {
             changes.insert(Change::List);
         }
         Ok((tag, renamed))
     })?;
-    // Behind the commit, on this request's thread: see `publish_to_watchers` for what it would cost inside.
+    // This runs after the commit, on this request's thread: `publish_to_watchers` says why.
     if renamed {
         journal.publish_to_watchers(|own, entry_id| is_attached(own, entry_id, id));
     }
     Ok(tag)
 }
 
-/// Deletes a tag, which detaches it from every entry, and returns what it was. Where the person confirmed it, it must
-/// still be what they were `shown`; see [`super::entries::delete`].
+/// Deletes a tag, which detaches it from every entry, and returns it. If the person confirmed the deletion, the tag
+/// must still be what they were `shown`; see [`super::entries::delete`].
 pub(crate) fn delete(
     journal: &Journal<TagsWrite>,
     id: TagId,
@@ -131,20 +131,21 @@ pub(crate) fn delete(
         }
         changes.extend(changed(id));
         changes.insert(Change::List);
-        // Of all its entries, not only of those that a stream watches, as `publish_to_watchers` would do it: after
-        // the deletion the links are gone that say which entries they were. Deleting the links costs more than
-        // this.
+        // This adds a change for each entry that has the tag. `publish_to_watchers` would look only at the entries
+        // that a stream watches, but it runs after the commit, when the links that name the entries are deleted.
+        // SQLite deletes each of these links anyway, so their number doesn't make this step the slowest.
         changes.extend(entries.into_iter().flat_map(entry_changed));
         own.change("DELETE FROM tags WHERE user_id = ?1 AND id = ?2", &[&id])?;
         Ok(tag)
     })
 }
 
-/// One page of the tags, by name. Its cursors are bound to the name `list`, because clients see the tags in two
-/// lists, and a cursor of the one is no cursor of the other.
+/// Reads one page of the tags, by name. Its cursors are bound to `list`, because clients get the tags in two lists,
+/// and a cursor of one list isn't valid for the other.
 ///
-/// A tag that is renamed while a client reads page after page may be missed or be shown twice: it moves to another
-/// place in the order. To show all pages of one moment the server would have to keep that moment for each client.
+/// If a tag is renamed while a client reads page after page, the client may miss that tag or get it twice, because
+/// the tag moves to another place in the order. To show all pages of one moment, the server would have to keep the
+/// state of that moment for each client.
 pub(crate) fn list(
     journal: &Journal<TagsRead>,
     list: &'static str,
@@ -154,9 +155,9 @@ pub(crate) fn list(
     let signer = journal.signer;
     let no_filter = Encoding::default().digest();
     journal.read(|own| {
-        let (mut name, mut id) = (String::new(), 0); // before every tag: no name is empty
+        let (mut name, mut id) = (String::new(), 0); // sorts before every tag: ids begin at 1
         if let Some(cursor) = cursor {
-            // The number comes first, because its length is known; the rest is the name.
+            // The id comes first, because its length is fixed; the rest is the name.
             let position = own.position(signer, list, &no_filter, cursor)?;
             let mut position = &position[..];
             id = take_number(&mut position)?;
@@ -164,7 +165,8 @@ pub(crate) fn list(
         }
         let total = count_in(own)?;
         // SQLite compares text byte by byte, so capitals come before small letters, and an umlaut after both. A
-        // person would expect another order; one that SQLite can page by an index is worth more here.
+        // person would expect another order, but this one needs no sorting, because the index of the table's UNIQUE
+        // has it.
         let sql = "SELECT t.id, t.name, t.description,
                        (SELECT count(*) FROM entry_tags l WHERE l.user_id = ?1 AND l.tag_id = t.id), t.updated_at
                    FROM tags t WHERE t.user_id = ?1 AND (t.name, t.id) > (?2, ?3) ORDER BY t.name, t.id LIMIT ?4";
@@ -180,24 +182,24 @@ pub(crate) fn list(
     })
 }
 
-/// What is always different once a tag is made, changed or deleted.
+/// Returns the resources that change whenever a tag is created, changed or deleted.
 fn changed(id: TagId) -> [Change; 2] {
     [Change::Of(Resource::Tags), Change::Of(Resource::Tag(id))]
 }
 
-/// Every entry that has a tag, in the worst case all that the person wrote.
+/// Reads the ids of all entries that have a tag; that may be all entries of the person.
 fn entries_of(own: &OwnedRows, id: TagId) -> Result<Vec<EntryId>, JournalError> {
     let sql = "SELECT entry_id FROM entry_tags WHERE user_id = ?1 AND tag_id = ?2";
     own.all(sql, &[&id], |row| row.get(0))
 }
 
-/// How many tags the person has.
+/// Counts the person's tags.
 fn count_in(own: &OwnedRows) -> Result<i64, JournalError> {
     let sql = "SELECT count(*) FROM tags WHERE user_id = ?1";
     Ok(own.first(sql, &[], |row| row.get(0))?.unwrap_or(0))
 }
 
-/// Whether an entry has a tag, and so shows its name. (The list of entries shows none.)
+/// Returns whether an entry has a tag, and so shows its name. (The list of entries shows no names of tags.)
 fn is_attached(own: &OwnedRows, entry_id: EntryId, id: TagId) -> Result<bool, JournalError> {
     let sql = "SELECT 1 FROM entry_tags WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3";
     Ok(own.first(sql, &[&entry_id, &id], |_| Ok(()))?.is_some())
@@ -209,11 +211,11 @@ pub(super) fn find_in(own: &OwnedRows, id: TagId) -> Result<Option<Tag>, Journal
     own.first(sql, &[&id], tag)
 }
 
-/// Refuses a name that a tag of the person's has, unless it is `this` one. The table's UNIQUE would refuse it as
-/// well, but without the id of the other tag, by which the client can go on.
+/// Refuses a name that another tag of the person has; `this` is the tag that gets the name, if it exists already. The
+/// table's UNIQUE would refuse the name too, but without the id of the other tag, which the client can use instead.
 fn refuse_taken_name(own: &OwnedRows, name: &str, this: Option<TagId>) -> Result<(), JournalError> {
-    // IS NOT and not `<>`, which is never true of NULL: for a new tag, whose `?3` is NULL, no name would count as
-    // taken.
+    // The statement uses IS NOT, because `<>` isn't true for NULL: for a new tag `?3` is NULL, and no name would
+    // count as taken.
     let sql = "SELECT id FROM tags WHERE user_id = ?1 AND name = ?2 AND id IS NOT ?3";
     match own.first(sql, &[&name, &this], |row| row.get(0))? {
         Some(id) => Err(JournalError::TagNameTaken { name: name.to_owned(), id }),

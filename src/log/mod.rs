@@ -1,7 +1,8 @@
 //! The request log: one line for each request, or the wire view in its place.
 //!
-//! Knows no handler. Each room records in the [`RequestLog`] of a request what it decided; `stderr` writes the lines.
-//! Invariant: a log holds no token, no password, no code and nothing of a journal, so it can be kept and shown.
+//! Knows no handler. Each room records its decision in the [`RequestLog`] of the request; `stderr` writes the lines.
+//! Invariant: the places of a request that hold a token, a password, a code or the text of a journal aren't written
+//! (the wire view shows how a token begins), so the log can be kept and shown.
 
 mod request_log;
 pub mod wire_view;
@@ -15,7 +16,7 @@ use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::stderr;
 
-/// When a request came, and from which address: what is known of it even where no head could be read.
+/// When a request came, and from which address: this is known even if no head could be read.
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival {
     pub(crate) now: Timestamp,
@@ -23,7 +24,7 @@ pub(crate) struct Arrival {
     pub(crate) peer: IpAddr,
 }
 
-/// Writes what happened to a request. There is no head where none could be read.
+/// Writes what happened to a request. `head` is `None` if no head could be read.
 pub(crate) fn write(arrival: Arrival, head: Option<&Head>, response: &Response, log: &RequestLog) {
     stderr::print(arrival.now, || match stderr::view() {
         None => log.line(arrival, head, response.status()),

@@ -1,10 +1,10 @@
-//! What happened to one request, as far as the log and the wire view show it.
+//! Records what happened to one request, for the log and the wire view.
 //!
-//! Knows no socket, and no text of the request but method and path. Every room that decides something records here
-//! what it decided, so that the line in the log and the response can't differ.
+//! Knows no socket, and of the request only the peer's address, the method and the path. A room records its decision
+//! here at the place where it decides, so that the line in the log agrees with the response.
 //!
-//! The alternative is to log at each place that decides. The lines of requests served at once would then be mixed,
-//! and an operator would have to gather from several of them what happened to one request.
+//! The alternative is to write a line at each place that decides. The lines of simultaneous requests would then be
+//! mixed, and an operator would have to find all those of one request.
 
 use std::cell::{Cell, RefCell};
 
@@ -13,29 +13,27 @@ use crate::check::Check;
 use crate::http::request::Head;
 use crate::stderr::{self, shown};
 
-/// The record of one request. Rooms share it by reference while the request is answered on its one thread, so each
-/// part is a cell: with `&mut` only one room at a time could hold it, and a lock would cost something where there is
-/// only one thread.
+/// The record of one request. Several rooms hold a reference to it at the same time, so each part is a cell: with
+/// `&mut` only one room could hold it. One thread answers a request, so no lock is needed.
 ///
-/// Names are literals of this program (`&'static str`), never texts of a request: what a client made up can't become
-/// a name in the log.
+/// Names are literals of this program (`&'static str`), so a text that a client made up can't become one.
 pub(crate) struct RequestLog {
-    /// The check that decided so far: the one that failed, or the last that can end a request well.
+    /// The check that decided so far: the one that failed, or else the last one that has a `success` name.
     decided: Cell<Option<(Check, bool)>>,
-    /// What became of the request behind or beside the gate: the name of an error or of a success.
+    /// The name of an error or of a success that another room than the gate decided.
     outcome: Cell<Option<&'static str>>,
     /// What the operator can do about a refusal.
     remedy: Cell<Option<&'static str>>,
     /// The method or tool of MCP.
     operation: Cell<Option<&'static str>>,
-    /// What only the wire view prints; `None` while it is off, so that the usual request pays nothing for it.
+    /// What only the wire view prints; `None` while the wire view is off, to save the allocations.
     details: Option<RefCell<Details>>,
 }
 
 /// What is recorded for the wire view alone.
 #[derive(Default)]
 struct Details {
-    /// Every check that was made, in order, and whether it held.
+    /// The checks that were made, in order, and whether each held.
     checks: Vec<(Check, bool)>,
     /// Why an OAuth endpoint refused.
     oauth: Option<OAuthRefusal>,
@@ -51,12 +49,12 @@ pub(crate) struct OAuthRefusal {
 }
 
 impl RequestLog {
-    /// The record of a request that has just arrived.
+    /// Begins the record of a request that has just arrived.
     pub(crate) fn begin() -> RequestLog {
         RequestLog::new(stderr::view().is_some())
     }
 
-    /// A record that keeps every check, whether or not the wire view is on: `epicme explain` prints them.
+    /// Begins a record that keeps all checks even if the wire view is off: `epicme explain` prints them.
     pub(crate) fn with_details() -> RequestLog {
         RequestLog::new(true)
     }
@@ -71,9 +69,9 @@ impl RequestLog {
         }
     }
 
-    /// Records that a check was made and whether it held. A check that failed decides, and so does one that can be
-    /// the last of a request that goes well. The others that held say nothing new:the line names one check, and every
-    /// check made before it held.
+    /// Records that a check was made and whether it held. A check that failed decides, and so does one that has a
+    /// `success` name. Other checks that held aren't shown in the log: its line names one check, and those before it
+    /// have held.
     pub(crate) fn check(&self, check: Check, held: bool) {
         if !held || check.facts().success.is_some() {
             self.decided.set(Some((check, held)));
@@ -83,18 +81,17 @@ impl RequestLog {
         }
     }
 
-    /// Records what became of the request behind or beside the gate, by the name that the log uses.
+    /// Records what another room than the gate decided, by the name that the log uses.
     pub(crate) fn set_outcome(&self, name: &'static str) {
         self.outcome.set(Some(name));
     }
 
-    /// Records what the operator can do about a refusal. `None` takes back an earlier remedy.
+    /// Records what the operator can do about a refusal. `None` removes an earlier remedy.
     pub(crate) fn set_remedy(&self, text: Option<&'static str>) {
         self.remedy.set(text);
     }
 
-    /// Records the MCP method or tool, once it is known to be one of this server's. A name that a client made up
-    /// never reaches the log.
+    /// Records the MCP method or tool, once it is known to be one of this server's.
     pub(crate) fn set_operation(&self, name: &'static str) {
         self.operation.set(Some(name));
     }
@@ -106,9 +103,9 @@ impl RequestLog {
         }
     }
 
-    /// The name of what was decided: the outcome if there is one, else what the deciding check says. The outcome
-    /// comes first because it is recorded later in the request: an OAuth error is the end of a request that passed
-    /// its checks.
+    /// Returns the name of what was decided: the outcome if there is one, else the name that the deciding check has.
+    /// The outcome is preferred because it is recorded later: a request that gets an OAuth error has passed its
+    /// checks before.
     pub(crate) fn outcome(&self) -> Option<&'static str> {
         self.outcome.get().or_else(|| {
             let (check, held) = self.decided.get()?;
@@ -116,13 +113,13 @@ impl RequestLog {
         })
     }
 
-    /// Whether the outcome was named by a room behind the gate rather than by a check.
+    /// Returns whether a room other than the gate has named an outcome.
     pub(crate) fn has_own_outcome(&self) -> bool {
         self.outcome.get().is_some()
     }
 
-    /// What can be done about the outcome, if it is a refusal. The wire view shows it for every check that failed;
-    /// the line in the log has only what was recorded on purpose, because each new client fails a check once.
+    /// Returns what can be done about a refusal. The wire view shows this for each check that failed. The line in the
+    /// log has only a remedy that `set_remedy` recorded, because a client without a token is no reason for one.
     pub(crate) fn remedy(&self) -> Option<&'static str> {
         self.remedy.get().or_else(|| match self.decided.get() {
             Some((check, false)) if !self.has_own_outcome() => check.facts().remedy,
@@ -135,7 +132,7 @@ impl RequestLog {
         self.operation.get()
     }
 
-    /// Every check that was made, in order; empty while nothing is kept for the wire view.
+    /// Returns the checks that were made, in order; empty if no details are kept.
     pub(crate) fn checks(&self) -> Vec<(Check, bool)> {
         self.details.as_ref().map_or_else(Vec::new, |details| details.borrow().checks.clone())
     }
@@ -145,9 +142,10 @@ impl RequestLog {
         self.details.as_ref()?.borrow().oauth.clone()
     }
 
-    /// The request as one line: time, peer, method, path, status, and what was decided. The parts that are always
-    /// there come first and in one order, so that `cut` and `awk` find them; the query is left out, since codes
-    /// travel in it.
+    /// Returns the request as one line: time, peer, method, path and status; then, where known, the operation
+    /// (`op=`), the name of what was decided (`outcome=`), and in parentheses what can be done about it. The line
+    /// names no person and no client. The parts that each line has come first and in one order, so that `cut` and
+    /// `awk` find them. The query is left out, because it may hold an authorization code.
     pub(crate) fn line(&self, arrival: Arrival, head: Option<&Head>, status: u16) -> String {
         let (method, path) = head.map_or(("-", "-"), |head| (head.method(), head.path()));
         let (at, method, path) = (arrival.now.iso8601(), shown(method), shown(path));

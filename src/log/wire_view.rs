@@ -1,8 +1,8 @@
 //! The wire view: one request as `serve --explain` shows it, for people or for programs.
 //!
-//! Knows no bodies and no database. Invariant: no secret is shown, and nothing that a client sent can move the cursor
-//! or end a line: a credential is cut to its prefix, a query to the names in it, and every other value passes
-//! `shown`.
+//! Knows no bodies and no database. Invariant: a credential is cut to its beginning, a query to the known names in
+//! it, and the other values of a client are escaped and cut by `shown`. So no whole token or code is shown, and no
+//! text of a client can move the cursor or end a line.
 //!
 //! ```text
 //! 2026-07-28T09:30:00Z 127.0.0.1                    when, and from where
@@ -14,9 +14,8 @@
 //! < WWW-Authenticate: Bearer realm="EpicMe", …
 //! ```
 //!
-//! What may be shown is listed by name, and everything else is left out. The other way round, a list of secrets to
-//! hide, fails with the first secret that its author didn't think of: a client that puts its token into
-//! `Mcp-Session-Id`.
+//! The fields that may be shown are listed by name, and all others are left out. A list of fields to hide would be
+//! worse, because it shows a secret in a field that its author didn't think of.
 
 use serde_json::{Value, json};
 
@@ -29,7 +28,7 @@ use crate::limits;
 use crate::secret::TOKEN_PREFIX;
 use crate::stderr::{CUT, View, shown};
 
-/// The fields of a request that some decision of this server depends on.
+/// The fields of a request on which this server's decisions depend.
 const REQUEST_FIELDS: [&str; 10] = [
     "Origin",
     "Authorization",
@@ -42,7 +41,7 @@ const REQUEST_FIELDS: [&str; 10] = [
     "Access-Control-Request-Method",
     "Access-Control-Request-Headers",
 ];
-/// The fields of a response that a client goes by.
+/// The fields of a response that tell a client what to do next.
 const RESPONSE_FIELDS: [&str; 7] = [
     WWW_AUTHENTICATE,
     "Content-Type",
@@ -53,8 +52,8 @@ const RESPONSE_FIELDS: [&str; 7] = [
     "Access-Control-Allow-Origin",
 ];
 
-/// Draws one request in place of its line in the log. There is no head where none could be read: what such a request
-/// holds is unknown, so nothing of it is shown.
+/// Draws one request in place of its line in the log. If no head could be read, nothing of the request is shown,
+/// because it isn't known what the bytes are.
 pub(super) fn draw(
     view: View,
     arrival: Arrival,
@@ -68,7 +67,8 @@ pub(super) fn draw(
     }
 }
 
-/// The view for people. Every line begins with what it is: `>` sent, `<` answered, `ok` and `NO` checked, `--` else.
+/// Draws the view for people. A mark shows what a line is: `>` was sent by the client, `<` by the server; `ok` and
+/// `NO` are checks; `--` is another step.
 fn as_text(arrival: Arrival, head: Option<&Head>, response: &Response, log: &RequestLog) -> String {
     let mut lines = vec![format!("{} {}", arrival.now.iso8601(), arrival.peer)];
     match head {
@@ -88,13 +88,14 @@ fn as_text(arrival: Arrival, head: Option<&Head>, response: &Response, log: &Req
     let operation = log.operation().map(|operation| format!("  --  {operation}"));
     let checks = log.checks();
     for (place, (check, held)) in checks.iter().enumerate() {
-        // The gate admitted the caller before, so its checks come a second time; without a word of why, the reader
-        // would look for a fault.
+        // The gate admitted the caller before, so these checks are made a second time. This line tells the reader
+        // why.
         if *check == Check::HasAuthorization && checks[..place].contains(&(Check::HasKnownScope, true)) {
             lines.push("  --  the body arrived slowly, so the token is checked again".to_owned());
         }
         if *check == Check::HasNeededScope {
-            // Where it was known: behind the checks of the 401, and before the one of the 403, which depends on it.
+            // The operation was known after the checks of the 401 and before that of the 403, so its line is between
+            // them.
             lines.extend(operation.clone());
         }
         lines.push(check_line(*check, *held));
@@ -102,7 +103,7 @@ fn as_text(arrival: Arrival, head: Option<&Head>, response: &Response, log: &Req
     if !checks.iter().any(|(check, _)| *check == Check::HasNeededScope) {
         lines.extend(operation);
     }
-    // Behind the gate, or beside it, other rooms decide. OAuth's errors have a clause of their own, as a check has.
+    // Other rooms than the gate decide too. An OAuth error has a clause, like a check.
     if let Some(OAuthRefusal { code, clause, message }) = log.oauth_refusal() {
         let name = log.outcome().unwrap_or_default();
         lines.push(format!("  NO  {name} ({code})  {clause}"));
@@ -116,12 +117,11 @@ fn as_text(arrival: Arrival, head: Option<&Head>, response: &Response, log: &Req
     lines.join("\n")
 }
 
-/// The view for programs: the same parts under names, each there in every line, `null` where it is missing, so that a
-/// reader needs no case for its absence.
+/// Builds the view for programs: an object with the same members in each line. A member without a value is `null`, so
+/// that a reader needs no case for a missing one.
 fn as_json(arrival: Arrival, head: Option<&Head>, response: &Response, log: &RequestLog) -> Value {
     let request = head.map_or(Value::Null, |head| {
-        // Pairs and no object, because a request may have a field twice, and that may be what its reader is looking
-        // for.
+        // A list of pairs and not an object, because a request may have a field twice, and the reader must see both.
         let fields = request_fields(head).into_iter().map(|(name, value)| json!([name, value]));
         object(vec![
             ("method", shown(head.method()).into()),
@@ -162,20 +162,21 @@ fn as_json(arrival: Arrival, head: Option<&Head>, response: &Response, log: &Req
     ])
 }
 
-/// An object with its members in this order: a line is read by people too.
+/// Builds an object with its members in this order, because people read these lines too.
 fn object(members: Vec<(&str, Value)>) -> Value {
     members.into_iter().collect()
 }
 
-/// One check and whether it held, as a line. The columns are as wide as the longest requirement and the longest name,
-/// so that the clauses stand below each other.
+/// Returns one check and whether it held, as a line. The columns are as wide as the longest requirement and the
+/// longest name, so that the clauses are aligned.
 pub fn check_line(check: Check, held: bool) -> String {
     let mark = if held { "ok" } else { "NO" };
     let facts = check.facts();
     format!("  {mark}  {:39}  {:18}  {}", facts.requirement, facts.name, facts.clause)
 }
 
-/// The status and the fields of a response, as lines; the challenge is folded between its parameters.
+/// Returns the status and the fields of a response as lines. A long field, such as the challenge, is folded after a
+/// comma.
 pub(crate) fn answer(response: &Response) -> Vec<String> {
     let mut lines = vec![format!("{} {}", response.status(), response.reason())];
     for (name, value) in response_fields(response) {
@@ -184,8 +185,8 @@ pub(crate) fn answer(response: &Response) -> Vec<String> {
     lines
 }
 
-/// `text` in lines that fit, cut behind `separator`; what goes on is indented a little more. A part that is too long
-/// for any line stays whole, because a URL that is cut can't be copied.
+/// Folds `text` into lines that fit, after a `separator`; the lines after the first are indented more. A part that is
+/// too long for a line stays whole, because a URL that is cut can't be copied.
 pub(crate) fn wrapped(indent: &str, text: &str, separator: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in text.split_inclusive(separator) {
@@ -204,8 +205,8 @@ pub(crate) fn wrapped(indent: &str, text: &str, separator: &str) -> Vec<String> 
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// The fields of the request that may be shown, in the order of the list. `Host` comes from the target where that
-/// names one: it is the host that the gate has checked.
+/// Returns the fields of the request that may be shown, in the order of the list. `Host` is the host that the gate
+/// has checked: that of the target if the target names one, else that of the field.
 fn request_fields(head: &Head) -> Vec<(&'static str, String)> {
     let mut fields: Vec<_> = head.host().map(|host| ("Host", shown(host))).into_iter().collect();
     for name in REQUEST_FIELDS {
@@ -218,13 +219,13 @@ fn request_fields(head: &Head) -> Vec<(&'static str, String)> {
     fields
 }
 
-/// The fields of the response that may be shown. `Set-Cookie` isn't among them, since it holds a secret.
+/// Returns the fields of the response that may be shown. `Set-Cookie` isn't among them, because it holds a secret.
 fn response_fields(response: &Response) -> Vec<(&'static str, String)> {
     let named = |name| Some((name, response.field(name)?));
     let present = RESPONSE_FIELDS.into_iter().filter_map(named);
     let cut = |(name, value): (_, &str)| match name {
-        // Whole, because it is what the reader came for. No part of it comes from a request, so nothing needs
-        // escaping.
+        // The challenge is shown whole, because the reader needs all of it. No part of it comes from a request, so it
+        // needs no escaping.
         WWW_AUTHENTICATE => (name, value.to_owned()),
         "Location" => (name, location(value)),
         _ => (name, shown(value)),
@@ -232,7 +233,7 @@ fn response_fields(response: &Response) -> Vec<(&'static str, String)> {
     present.map(cut).collect()
 }
 
-/// Where a browser is sent on to, without the values in the query: authorization codes travel there.
+/// Returns a redirect's target without the values in the query, because one of them may be an authorization code.
 fn location(value: &str) -> String {
     let (place, query) = value.split_once('?').map_or((value, None), |(place, query)| (place, Some(query)));
     let names: Vec<_> = query_names(query).iter().map(|name| format!("{name}={CUT}")).collect();
@@ -240,8 +241,8 @@ fn location(value: &str) -> String {
     format!("{}{separator}{}", shown(place), names.join("&"))
 }
 
-/// The parameters that queries here have. Another name may well be a secret that got there by mistake: `?em_at_…`,
-/// without a name of its own.
+/// The parameters that are known in queries. Another name may be a secret that a client put there by mistake, such as
+/// a token without a name: `?em_at_…`.
 const PARAMETERS: [&str; 15] = [
     "response_type",
     "client_id",
@@ -260,8 +261,8 @@ const PARAMETERS: [&str; 15] = [
     "access_token",
 ];
 
-/// The known names in a query, each other one `…`. Names are compared as they stand, without decoding: a name that
-/// was encoded on purpose is none of ours.
+/// Returns the names in a query, and `…` for each unknown one. Names are compared without decoding: no client has to
+/// encode these.
 fn query_names(query: Option<&str>) -> Vec<String> {
     let pairs = query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty());
     let name = |pair: &str| {
@@ -271,18 +272,18 @@ fn query_names(query: Option<&str>) -> Vec<String> {
     pairs.take(limits::FIELDS_SHOWN_MAX).map(|pair| name(pair).unwrap_or_else(|| CUT.to_owned())).collect()
 }
 
-/// What is shown of an `Authorization` field: the scheme, and how a token of ours begins. Three characters of 43 tell
-/// one token from another in a log, and leave a guesser where it was. Of another server's token nothing is shown:
-/// this program doesn't know which part of it is secret.
+/// Returns what is shown of an `Authorization` field: the scheme, and the beginning of a token of ours. With three
+/// characters of 43, two tokens in a log can mostly be told apart, and the rest can't be guessed. Nothing is shown of
+/// another server's token, because this program doesn't know which part of it is secret.
 fn credential(value: &[u8]) -> String {
     let scheme_ends = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
     let (scheme, rest) = value.split_at(scheme_ends);
     let known = ["Bearer", "Basic", "Digest", "DPoP"];
-    // A client that forgets the scheme puts the secret in its place.
+    // If a client forgets the scheme, the secret is in its place.
     let Some(scheme) = known.into_iter().find(|known| scheme.eq_ignore_ascii_case(known.as_bytes())) else {
         return if value.is_empty() { String::new() } else { CUT.to_owned() };
     };
-    // Taken only as far as they have the form of a token: an escape sequence behind the prefix is cut off.
+    // Only characters of a token are taken: an escape sequence after the prefix is cut off.
     let begins = rest.trim_ascii_start().strip_prefix(TOKEN_PREFIX.as_bytes()).map(|random| {
         let plain = |byte: &&u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
         let first: String = random.iter().take(3).take_while(plain).map(|byte| char::from(*byte)).collect();

@@ -1,11 +1,11 @@
 //! MCP Apps: the pages that a client shows beside the result of a tool (`io.modelcontextprotocol/ui`, 2026-01-26).
 //!
-//! Knows no journal and no session.
+//! Knows no journal and no session. It knows the names of the tools whose results a page shows.
 //!
-//! A page is the same for every caller and holds no person's data. The client shows it in a frame and hands it the
-//! result of the tool that it has called. An entry may hold text from anywhere, so the page treats all of it as
-//! text and never as markup; it loads nothing and sends nothing, so even a script that got into it could carry no
-//! entry away.
+//! A page is the same for every caller and holds no person's data. The client shows the page in a frame and hands it
+//! the result of the tool that was called. An entry may hold text from anywhere, so the page treats all of that text
+//! as text and not as markup. The page's own policy lets it load nothing and send nothing, so even a script that got
+//! into the page couldn't carry an entry away.
 
 use serde_json::{Value, json};
 
@@ -14,15 +14,15 @@ const EXTENSION: &str = "io.modelcontextprotocol/ui";
 /// The type of a page. A client that can show pages lists it in its settings of the extension.
 const MIME_TYPE: &str = "text/html;profile=mcp-app";
 
-/// One page for every UI resource: it shows what the result holds, be it one entry or a list. The
-/// Content-Security-Policy in it admits its one style and one script by their hashes. So it doesn't depend on what
-/// the client's frame allows.
+/// The page of both UI resources: it shows what the result holds, one entry or a list. Its Content-Security-Policy
+/// admits its one style and its one script by their hashes. So the page's safety doesn't depend on what the client's
+/// frame allows.
 const PAGE: &str = include_str!("app.html");
 
 /// A page that the server offers, under a URI of its own.
 pub(crate) struct UiResource {
-    /// The URI for `resources/read`. `resources/list` leaves the page out: without the result of a tool there is
-    /// nothing to show, and the person who picks from that list would get an empty page.
+    /// The URI for `resources/read`. `resources/list` leaves the page out: without a tool's result a person who
+    /// picked the page from that list would see an empty page.
     pub(crate) uri: &'static str,
     /// The tools whose results it shows.
     tools: &'static [&'static str],
@@ -33,27 +33,26 @@ static UI_RESOURCES: [UiResource; 2] = [
     UiResource { uri: "ui://epicme/journal", tools: &["list_entries", "search_entries"] },
 ];
 
-/// The page with this URI.
+/// Finds the page with this URI.
 pub(crate) fn find(uri: &str) -> Option<&'static UiResource> {
     UI_RESOURCES.iter().find(|page| page.uri == uri)
 }
 
-/// Whether a client with these capabilities shows such pages. It must list the type itself: the extension may get
-/// other types, and a client that knows only those must not be given this one.
+/// Checks whether a client with these capabilities shows such pages. The client must list our type: later the
+/// extension may have other types, and a client that knows only those must not get a page of our type.
 pub(crate) fn are_supported(capabilities: Option<&Value>) -> bool {
     let types =
         capabilities.and_then(|all| all.get("extensions")?.get(EXTENSION)?.get("mimeTypes")?.as_array());
     types.is_some_and(|types| types.iter().any(|taken| taken == MIME_TYPE))
 }
 
-/// The extension as the server's capabilities declare it: it has no settings.
+/// Returns the extension as the server's capabilities declare it: without settings.
 pub(crate) fn declared() -> Value {
     json!({ EXTENSION: {} })
 }
 
-/// A tool as it is described to a client that shows pages: with the page that shows its results, if there is one.
-/// `visibility` says that only the model may call the tool, and the page may not: a script that shows a result
-/// needs no access to the journal.
+/// Adds to a tool's description the page that shows the tool's results, if there is one. `visibility` says that the
+/// model may call the tool and the page may not: a script that shows a result needs no access to the journal.
 pub(crate) fn with_page(mut tool: Value) -> Value {
     let shows = |page: &&UiResource| page.tools.iter().any(|name| tool["name"] == *name);
     if let Some(page) = UI_RESOURCES.iter().find(shows) {
@@ -63,7 +62,8 @@ pub(crate) fn with_page(mut tool: Value) -> Value {
 }
 
 impl UiResource {
-    /// The page as `ResourceContents`. The empty lists name the hosts that its frame may reach: none.
+    /// Returns the page as `ResourceContents`. The lists name the hosts that the page's frame may reach. They are
+    /// empty, so it may reach none.
     pub(crate) fn contents(&self) -> Value {
         let nothing = json!({
             "connectDomains": [], "resourceDomains": [], "frameDomains": [], "baseUriDomains": [],

@@ -1,18 +1,18 @@
-//! The arguments of a tool or prompt: one list gives both the JSON Schema that clients see and the check that is
-//! made.
+//! The arguments of a tool or prompt: one list gives both the JSON Schema that clients see and the check that the
+//! server makes.
 //!
 //! Knows no tool and no journal.
 //!
-//! A schema is written for models: it tells them what a call must look like, but nothing makes them obey it. So the
-//! server checks every argument itself (2025-11-25 tools, Security Considerations). If the schema and the check
-//! stood in two places, they would come apart with the next change, and a model that did what the schema says would
-//! be refused. Here both are made from one list of [`Argument`]s.
+//! A schema tells models what a call must look like, but no model is forced to obey it. So the server checks every
+//! argument itself (2025-11-25 tools, Security Considerations). If the schema and the check were written in two
+//! places, one could be changed without the other, and the server would refuse a call that obeys the schema. Here
+//! both come from one list of [`Argument`]s.
 //!
-//! What passes [`read`] for a tool fits the schema that [`schema`] gives. One thing passes beyond it, because
-//! models send it: `true` for `1`.
+//! What passes [`read`] for a tool fits the schema that [`schema`] returns, with one exception: `true` passes for
+//! `1`, because models send it.
 //!
-//! A validator of JSON Schema would be the usual choice. It is a large dependency, and its messages are written for
-//! programmers; those below are sentences that a model can act on.
+//! A validator of JSON Schema would be the usual choice. But a validator is a large dependency, and its messages are
+//! for programmers; the messages below say to a model what to change.
 
 use std::error::Error;
 use std::fmt;
@@ -29,8 +29,8 @@ pub(crate) struct Argument {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) required: bool,
-    /// Whether `null` may stand in its place. In an update it clears a field, while an argument that is left out
-    /// leaves the field as it is.
+    /// Whether the value may be `null`. In an update `null` clears a field, while an argument that is left out leaves
+    /// the field as it is.
     pub(crate) nullable: bool,
     /// Its meaning, for the model that reads the schema.
     pub(crate) about: &'static str,
@@ -40,19 +40,19 @@ pub(crate) struct Argument {
 /// itself (RFC 8259 §6). A larger id could come back from a client as that of another row.
 const ID_MAX: i64 = (1 << 53) - 1;
 /// Characters of a date-time. Without a bound a fraction of a second could have as many digits as the body may have
-/// bytes. These are enough for 14 digits.
+/// bytes. With this bound a fraction has at most 14 digits.
 const DATE_CHARS_MAX: usize = 40;
-/// Unknown arguments that an error names. The error counts the rest: otherwise a call with a thousand unknown
-/// arguments would fill the model's context with its own text.
+/// Unknown arguments that an error names. The error only counts the other names: otherwise a call with a thousand
+/// unknown arguments would fill the model's context with the names.
 const UNKNOWN_NAMED_MAX: usize = 5;
 
-/// The form of a [`Kind::Date`], for clients. [`dates::read`] takes the same, and says besides whether there is
-/// such a day.
+/// The form of a [`Kind::Date`], for clients. [`dates::read`] takes the same form, and also checks that the calendar
+/// has that day.
 const DATE_PATTERN: &str =
     "^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-](0\\d|1[0-4]):[0-5]\\d))?$";
 
-/// What an argument must be. Each kind gives a schema ([`Argument::schema`]) and a check ([`Argument::check`]), which
-/// stand one below the other so that they can be compared.
+/// What an argument must be. Each kind has a schema ([`Argument::schema`]) and a check ([`Argument::check`]). The two
+/// functions follow each other, so that a reader can compare them.
 #[derive(Clone)]
 pub(crate) enum Kind {
     /// A row id.
@@ -61,48 +61,46 @@ pub(crate) enum Kind {
     Ids,
     /// Text of `min` to `max` characters.
     Text { min: usize, max: usize },
-    /// A name: text of at most `max` characters on one line, not all of them blank. The blanks around it are taken
-    /// off, or a person could have two tags that look the same.
+    /// A name: text of at most `max` characters on one line, not all of them blank. The check removes the blanks
+    /// around the name, or a person could have two tags that look the same.
     Name { max: usize },
-    /// 0 or 1, with the value that a call means where it leaves the argument out. It is a number because the
-    /// journal's rows show it to clients as one.
+    /// 0 or 1, with the default if the argument is left out. It is a number, as it is in the rows that clients get.
     Flag(Option<u8>),
-    /// How many rows to return: at most `max`, and `default` where the argument is left out.
+    /// How many rows to return: at most `max`, and `default` if the argument is left out.
     Limit { max: usize, default: usize },
-    /// One of these words. The first is meant where the argument is left out.
+    /// One of these words. The first is the default if the argument is left out.
     Choice(&'static [&'static str]),
     /// A date `YYYY-MM-DD` or a date-time of RFC 3339.
     Date,
-    /// The `nextCursor` of an earlier page. Here only its length is checked: whether the server made it, and for
-    /// this list and this person, the journal finds out by its signature.
+    /// The `nextCursor` of an earlier page. Only its length is checked here. The journal checks its signature, which
+    /// says for which list and which person the server made it.
     Cursor,
-    /// A row id as decimal digits. The arguments of prompts are texts, whatever they mean (2025-11-25 schema,
-    /// GetPromptRequest).
+    /// A row id as decimal digits. The arguments of prompts are texts, ids too (2025-11-25 schema, GetPromptRequest).
     IdText,
     /// Row ids as decimal digits with commas between them, at most [`limits::TAGS_PER_ENTRY_MAX`].
     IdsText,
 }
 
 impl Argument {
-    /// An argument that a call must have.
+    /// Describes an argument that a call must have.
     pub(crate) const fn required(name: &'static str, kind: Kind, about: &'static str) -> Argument {
         Argument { name, kind, required: true, nullable: false, about }
     }
 
-    /// An argument that may be left out.
+    /// Describes an argument that may be left out.
     pub(crate) const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Argument {
         Argument { name, kind, required: false, nullable: false, about }
     }
 
-    /// An argument that may be left out, or be `null`.
+    /// Describes an argument that may be left out or be `null`.
     pub(crate) const fn nullable(name: &'static str, kind: Kind, about: &'static str) -> Argument {
         Argument { name, kind, required: false, nullable: true, about }
     }
 
-    /// The JSON Schema of this argument. Every bound stands in it, because a model that knows the bound keeps to
-    /// it, and one that doesn't must call again.
+    /// Writes the JSON Schema of this argument. It states the bounds, because a model that knows a bound keeps to it,
+    /// while a model that doesn't know the bound has to call again.
     ///
-    /// The prompts' kinds have a schema that is never shown: clients see no schema of a prompt.
+    /// The kinds for prompts have a schema too, but clients don't see it: MCP describes a prompt without a schema.
     fn schema(&self) -> Value {
         let mut schema = match &self.kind {
             Kind::Id => json!({ "type": "integer", "minimum": 1, "maximum": ID_MAX }),
@@ -111,7 +109,8 @@ impl Argument {
                 "maxItems": limits::TAGS_PER_ENTRY_MAX,
             }),
             Kind::Text { min, max } => json!({ "type": "string", "minLength": min, "maxLength": max }),
-            // In a pattern of JSON Schema `\S` needs to match anywhere only: one character that isn't blank.
+            // A pattern of JSON Schema may match anywhere in the text. So `\S` demands one character that isn't
+            // blank.
             Kind::Name { max } => json!({ "type": "string", "maxLength": max, "pattern": "\\S" }),
             Kind::Flag(None) => json!({ "type": "integer", "enum": [0, 1] }),
             Kind::Flag(Some(default)) => json!({ "type": "integer", "enum": [0, 1], "default": default }),
@@ -125,8 +124,8 @@ impl Argument {
             Kind::Cursor => json!({ "type": "string", "maxLength": limits::CURSOR_CHARS_MAX }),
             Kind::IdText | Kind::IdsText => json!({ "type": "string" }),
         };
-        // Not `"type": ["string", "null"]`, which means the same: some clients read `type` as a text, and the MCP
-        // Inspector warns about it.
+        // `"type": ["string", "null"]` would mean the same, but some clients read `type` as a text, and the MCP
+        // Inspector warns about a list there.
         if self.nullable {
             schema = json!({ "anyOf": [schema, { "type": "null" }] });
         }
@@ -134,8 +133,8 @@ impl Argument {
         schema
     }
 
-    /// The argument as the tool gets it, or what is wrong with it. The error is the rest of a sentence that begins
-    /// with the argument's name, and it says what the argument must be: a model mends its call by that.
+    /// Checks a value. Returns it as the tool gets it, or the rest of a sentence that begins with the argument's
+    /// name. The sentence says what the argument must be, so that a model can mend its call.
     fn check(&self, value: &Value) -> Result<Value, String> {
         if self.nullable && value.is_null() {
             return Ok(Value::Null);
@@ -158,7 +157,8 @@ impl Argument {
                 name if name.contains(char::is_control) => Err("must not contain control characters".into()),
                 name => Ok(name.into()),
             },
-            // Models write `true` for 1 although the schema says 0 or 1, and it has only one meaning.
+            // Some models write `true` for 1 although the schema says 0 or 1. `true` can only mean 1, so it is
+            // accepted.
             Kind::Flag(_) => match value.as_bool() {
                 Some(flag) => Ok(u8::from(flag).into()),
                 None => integer(value, 0, 1).map(Value::from),
@@ -188,8 +188,8 @@ impl Argument {
     }
 }
 
-/// The id that these digits write, if it is the only way to write that id. `07` is refused: as a part of a URI it
-/// would give one row two names, and a client or a cache would take them for two rows.
+/// Reads an id from its decimal digits. Refuses `07`: as a part of a URI it would give one row two names, and a
+/// client or a cache would take them for two rows.
 pub(crate) fn id_of<Of>(digits: &str) -> Option<Id<Of>> {
     number_of(digits).map(Id::new)
 }
@@ -199,10 +199,9 @@ fn number_of(digits: &str) -> Option<i64> {
     digits.parse().ok().filter(|number| plain && (1..=ID_MAX).contains(number))
 }
 
-/// The JSON Schema (2020-12) of a tool's arguments. Its root is an object, as MCP demands, also for a tool without
-/// arguments (2025-11-25 tools, Tool). Further members aren't allowed: a filter whose name a model has misspelt
-/// must be an error, or the tool would return everything and the model would believe that everything passed the
-/// filter.
+/// Writes the JSON Schema (2020-12) of a tool's arguments. Its root is an object, as MCP demands, even for a tool
+/// without arguments (2025-11-25 tools, Tool). It allows no further members: if a model misspelt the name of a filter
+/// and got no error, the tool would return every row, and the model would believe that every row passed the filter.
 pub(crate) fn schema(arguments: &[Argument]) -> Value {
     let mut schema = json!({ "type": "object" });
     if !arguments.is_empty() {
@@ -217,8 +216,8 @@ pub(crate) fn schema(arguments: &[Argument]) -> Value {
     schema
 }
 
-/// Everything that is wrong with the arguments of a call. With only the first mistake a model would need one call
-/// for each of them.
+/// All mistakes in the arguments of a call. If the error named only the first one, a model would need one call for
+/// each mistake.
 #[derive(Debug)]
 pub(crate) struct BadArguments(Vec<String>);
 
@@ -230,13 +229,13 @@ impl fmt::Display for BadArguments {
 
 impl Error for BadArguments {}
 
-/// Arguments that passed the check. Only [`read`] makes it, so a tool can't meet unchecked ones. The getters below
-/// are called with a name and a type that stand in the tool's list; where the argument isn't there, they give the
-/// value that means "left out".
+/// Arguments that passed the check. Only [`read`] makes this type, so a tool can't get unchecked arguments. A tool
+/// calls the getters below with the names and types of its own list; if the call left the argument out, a getter
+/// returns the value that means "left out".
 pub(crate) struct Checked(Map<String, Value>);
 
-/// Checks the arguments of a call against what the tool or prompt takes. An unknown name is repeated in the error,
-/// and the known ones are listed beside it: a model that has misspelt a name finds the right one there.
+/// Checks the arguments of a call against what the tool or prompt takes. For an unknown name the error repeats that
+/// name and lists the known ones, so that a model that has misspelt a name finds the right one.
 pub(crate) fn read(arguments: &[Argument], given: Map<String, Value>) -> Result<Checked, BadArguments> {
     let mut mistakes = Vec::new();
     for argument in arguments.iter().filter(|a| a.required && !given.contains_key(a.name)) {
@@ -266,14 +265,15 @@ pub(crate) fn read(arguments: &[Argument], given: Map<String, Value>) -> Result<
 }
 
 impl Checked {
-    /// The id of a required argument. The type says of which kind of row it is: the caller asks for an entry's id
-    /// or a tag's, and can't use one for the other.
+    /// Returns the id of a required argument. The type says to which kind of row the id belongs, so a tool can't use
+    /// a tag's id for an entry. If the arguments hold no integer of this name, the function returns the id 0, which no
+    /// row has.
     pub(crate) fn id<Of>(&self, name: &str) -> Id<Of> {
-        // The 0 can't occur after the check, and no row has that id.
+        // The check has ruled out that the id is missing. If it were missing all the same, no row has the id 0.
         Id::new(self.0.get(name).and_then(Value::as_i64).unwrap_or(0))
     }
 
-    /// The ids that were given; none where the argument is left out.
+    /// Returns the ids, or an empty list if the argument is left out.
     pub(crate) fn ids<Of>(&self, name: &str) -> Vec<Id<Of>> {
         let ids = self.0.get(name).and_then(Value::as_array);
         ids.into_iter().flatten().filter_map(Value::as_i64).map(Id::new).collect()
@@ -283,7 +283,7 @@ impl Checked {
         self.0.get(name).and_then(Value::as_str).map(str::to_owned)
     }
 
-    /// `None` where the argument is left out, `Some(None)` for `null`, and otherwise the text.
+    /// Returns `None` if the argument is left out, `Some(None)` for `null`, and otherwise the text.
     pub(crate) fn nullable_text(&self, name: &str) -> Option<Option<String>> {
         self.0.get(name).map(|value| value.as_str().map(str::to_owned))
     }
@@ -297,8 +297,8 @@ impl Checked {
     }
 }
 
-/// An integer within bounds. `3.0` is one too: JSON has one kind of number, and JSON Schema 2020-12 counts a number
-/// without a fraction as an integer (Validation §6.1.1).
+/// Checks for an integer within bounds. `3.0` passes too: JSON has one kind of number, and JSON Schema 2020-12 counts
+/// a number without a fraction as an integer (Validation §6.1.1).
 fn integer(value: &Value, min: i64, max: i64) -> Result<i64, String> {
     let whole = value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 2f64.powi(53));
     let number = value.as_i64().or(whole.map(|number| number as i64));
@@ -308,12 +308,11 @@ fn integer(value: &Value, min: i64, max: i64) -> Result<i64, String> {
     }
 }
 
-/// A text whose length is within bounds. The bounds count characters and not bytes, as JSON Schema does
-/// (`maxLength`).
+/// Checks the length of a text. The bounds count characters and not bytes, as JSON Schema does (`maxLength`).
 fn characters(text: &str, min: usize, max: usize) -> Result<&str, String> {
     within("must have", text.chars().count(), min, max, "characters")?;
-    // Some functions of SQLite take U+0000 for the end of a text: `length` and a search would not see what follows
-    // it.
+    // Some functions of SQLite take U+0000 for the end of a text: `length` and a search would not see the characters
+    // after it.
     if text.contains('\0') { Err("must not contain the character U+0000".into()) } else { Ok(text) }
 }
 
@@ -325,14 +324,14 @@ fn within(must: &str, count: usize, min: usize, max: usize, unit: &str) -> Resul
     }
 }
 
-/// The name of an unknown argument, quoted and short enough to repeat in an error. `{:?}` writes control characters
-/// as escapes, so the client's text can't pass for a sentence of the server's.
+/// Quotes the name of an unknown argument and cuts it, for an error. `{:?}` writes control characters as escapes, so
+/// the client's text can't look like a sentence of the server.
 fn cut(name: &str) -> String {
     format!("{:?}", name.chars().take(40).collect::<String>())
 }
 
-/// A wrong value, as an error repeats it: a number as it is, because it is short, and of everything else the type
-/// alone. A text could be a whole entry.
+/// Writes a wrong value for an error: a number as it is, because it is short, and of each other value only the type,
+/// because a text could be a whole entry.
 fn shown(value: &Value) -> String {
     if value.is_number() { value.to_string() } else { kind_of(value).to_owned() }
 }
@@ -348,7 +347,8 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// Whether a text is written like a date or a date-time. Whether the calendar has that day is for the journal to say.
+/// Checks whether a text is written like a date or a date-time. The journal checks later whether the calendar has
+/// that day.
 fn has_form_of_date(text: &str) -> bool {
     dates::read(text) != Err(DateError::Malformed)
 }

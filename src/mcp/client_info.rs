@@ -1,10 +1,12 @@
-//! The client behind a request: its protocol version, its capabilities and its session, as body and headers say.
+//! The client that sent a request: reads its protocol version, its capabilities and its session from the body and the
+//! headers.
 //!
-//! Knows no method's work and reads no token.
+//! Runs no method and reads no token: the gate has checked the token already, and the [`Caller`] is the result.
 //!
-//! The body says of which kind a request is, and the headers must agree with it, because a proxy in front of the
-//! server may have routed or filtered the request by its headers (2026-07-28 Streamable HTTP, Server Validation). If
-//! the server went by a body that says something else, a client could get past such a filter.
+//! A stateless request names its version and its method in the body and again in headers, and the two must agree. A
+//! proxy in front of the server may have routed or filtered the request by the headers (2026-07-28 Streamable HTTP,
+//! Server Validation). If the server followed a body that contradicts the headers, a client could get past such a
+//! filter.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,17 +21,17 @@ use crate::http::request::Head;
 use crate::limits;
 use crate::secret::{self, Signer};
 
-// The keys of `_meta` that a stateless request must have (2026-07-28 base protocol, `_meta`). A third one,
-// `clientInfo`, may be missing. The server doesn't read it: clients state there whatever they like, so nothing may
-// depend on it.
+// The keys of `_meta` that a stateless request must have (2026-07-28 base protocol, `_meta`). A third key,
+// `clientInfo`, may be missing. The server doesn't read that member: a client can write anything there, so no
+// decision may depend on it.
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
-/// The headers that a request may have only once. The specification doesn't say what a second one means, and of two
-/// values a proxy could read the first and this server the last.
+/// The headers that a request may have only once. The specification doesn't say what a second value means, and a
+/// proxy could read one of the two values and this server the other.
 const SINGLE_HEADERS: [&str; 3] = ["mcp-protocol-version", "mcp-method", "mcp-name"];
 
-/// What a client declares that it can do, as far as a result of this server depends on it. It is no authorization:
-/// what a client may read or change depends on its token alone.
+/// What a client declares that it can do, as far as this server's results depend on it. A capability authorizes
+/// nothing: only the token decides what a client may read or change.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Capabilities {
     /// The client shows a form to the person and brings back what they answer (elicitation in form mode).
@@ -39,9 +41,9 @@ pub(crate) struct Capabilities {
 }
 
 impl Capabilities {
-    /// Reads the capabilities that a client declared. `"elicitation": {}` means forms, because there was no other
-    /// mode when the capability came (2025-11-25 elicitation, Capabilities). A client that declares `url` alone can
-    /// show a link and no form, so it can't be asked about a deletion.
+    /// Reads the capabilities that a client declared. `"elicitation": {}` means forms, because MCP had no other mode
+    /// when it got this capability (2025-11-25 elicitation, Capabilities). A client that declares only `url` can show
+    /// a link but no form, so the server can't ask the person through it.
     fn declared(capabilities: Option<&Value>) -> Capabilities {
         let modes = capabilities.and_then(|all| all.get("elicitation")?.as_object());
         let elicitation = modes.is_some_and(|modes| modes.contains_key("form") || !modes.contains_key("url"));
@@ -53,20 +55,20 @@ impl Capabilities {
 pub(crate) struct ClientInfo<'h> {
     pub(crate) version: ProtocolVersion,
     pub(crate) capabilities: Capabilities,
-    /// The id of its session, if it sent one. It has been verified: this server made it for this caller, and it
-    /// hasn't expired.
+    /// The id of its session, if the client sent one. The id has been verified: this server made it for this caller,
+    /// and it hasn't expired.
     pub(crate) session: Option<&'h str>,
 }
 
 impl<'h> ClientInfo<'h> {
-    /// The client of a stateless request, whose `_meta` has been checked.
+    /// Describes the client of a stateless request, whose `_meta` has been checked.
     pub(crate) fn of_stateless(request: &Request) -> ClientInfo<'static> {
         let capabilities = meta(request.params.as_ref()).and_then(|meta| meta.get(CAPABILITIES_KEY));
         ClientInfo { version: V2026_07_28, capabilities: Capabilities::declared(capabilities), session: None }
     }
 
-    /// A client that is known by `initialize`. 2025-03-26 has neither elicitation nor extensions, whatever its client
-    /// declares. To use them all the same would send it messages that its version doesn't define.
+    /// Describes a client of a version with `initialize`, whether or not it sent a session id. 2025-03-26 has neither
+    /// elicitation nor extensions, so what its client declares of them is dropped.
     fn of_session(
         version: ProtocolVersion,
         declared: Capabilities,
@@ -84,8 +86,8 @@ pub(crate) struct Headers<'h> {
 }
 
 impl<'h> Headers<'h> {
-    /// Reads the headers. The error is `-32020` when one is there twice, or holds a byte that no field value may hold
-    /// (2026-07-28 Streamable HTTP, Server Validation).
+    /// Reads the headers. The error is `-32020` if one of them is there twice, or holds a byte that no field value
+    /// may hold (2026-07-28 Streamable HTTP, Server Validation).
     pub(crate) fn read(head: &'h Head) -> Result<Headers<'h>, RpcError> {
         for name in SINGLE_HEADERS {
             let mut values = head.fields(name);
@@ -99,12 +101,12 @@ impl<'h> Headers<'h> {
         Ok(Headers { head, version: head.field("mcp-protocol-version") })
     }
 
-    /// Whether `MCP-Protocol-Version` names a stateless version.
+    /// Checks whether `MCP-Protocol-Version` names a stateless version.
     pub(crate) fn names_stateless_version(&self) -> bool {
         self.version.is_some_and(ProtocolVersion::is_stateless_name)
     }
 
-    /// The client of a message in a version with `initialize`.
+    /// Finds the client of a message in a version with `initialize`.
     ///
     /// The header decides on the version, then the session, and without both it is [`ProtocolVersion::UNNAMED`].
     ///
@@ -136,11 +138,11 @@ impl<'h> Headers<'h> {
         Ok(ClientInfo::of_session(version, declared, self.head.field("mcp-session-id")))
     }
 
-    /// Whether a request is to be answered by the stateless rules: if its `_meta` or its version header says so.
+    /// Decides whether the stateless rules hold for a request: they do if its `_meta` or its version header says so.
     ///
-    /// `initialize` is special, since no stateless version has that method. With a stateless `_meta` of its own it is
-    /// answered as an unknown method of that version. With a stateless version in the header alone it contradicts
-    /// itself. Otherwise it begins a session.
+    /// `initialize` is special, since no stateless version has that method. If its `_meta` names a stateless version,
+    /// the stateless rules answer that the method is unknown. If only the header names a stateless version, the
+    /// request contradicts itself and is refused. Otherwise it begins a session.
     pub(crate) fn is_stateless_request(&self, request: &Request) -> Result<bool, RpcError> {
         if request.method == "initialize" {
             let version = meta(request.params.as_ref()).and_then(|meta| meta.get(VERSION_KEY));
@@ -158,8 +160,9 @@ impl<'h> Headers<'h> {
     /// Checks a stateless request: first its own `_meta`, then the headers against it (2026-07-28 base protocol,
     /// `_meta`; Streamable HTTP, Server Validation).
     ///
-    /// The order decides by which error a request with several mistakes is answered. The official conformance tests
-    /// expect this order: a header that contradicts the body comes before a version that the server doesn't speak.
+    /// If a request has several mistakes, the order decides which error the client gets. The official conformance
+    /// tests expect this order: first a header that contradicts the body, then a version that the server doesn't
+    /// speak.
     pub(crate) fn check_stateless(&self, request: &Request) -> Result<(), RpcError> {
         let meta = meta(request.params.as_ref());
         let version = meta.and_then(|meta| meta.get(VERSION_KEY)).and_then(Value::as_str);
@@ -178,8 +181,9 @@ impl<'h> Headers<'h> {
         if self.version.is_none() {
             return Err(RpcError::header_mismatch("MCP-Protocol-Version header is missing"));
         }
-        // These two headers let a proxy limit or route calls of one tool without reading bodies. The server doesn't
-        // need them, and yet it must compare them, or the proxy would rely on what nothing checks.
+        // By `Mcp-Method` and `Mcp-Name` a proxy can limit or route the calls of one tool without reading bodies. The
+        // server doesn't need these headers itself. But it must compare them with the body, or the proxy would rely
+        // on values that no program checks.
         self.check_header("Mcp-Method", "method", Some(&request.method))?;
         let param = |name: &str| request.params.as_ref().and_then(|params| params.get(name)?.as_str());
         match request.method.as_str() {
@@ -189,8 +193,8 @@ impl<'h> Headers<'h> {
         }
     }
 
-    /// Checks that a header says what the body says at `place`. A header without such a member in the body
-    /// contradicts it too, also where the member is there and isn't a string.
+    /// Checks that a header says what the body says at `place`. If the body has no such member, or the member isn't a
+    /// string, the header contradicts the body too.
     fn check_header(&self, name: &str, place: &str, body: Option<&str>) -> Result<(), RpcError> {
         let Some(header) = self.head.field(name) else {
             return Err(RpcError::header_mismatch(format!("{name} header is missing")));
@@ -202,8 +206,8 @@ impl<'h> Headers<'h> {
     }
 }
 
-/// Whether a message has the `_meta` of a stateless request, whole or in part. No earlier version has these keys.
-/// So one of them alone is a mistake for which the client needs an error, and no sign of an earlier version.
+/// Checks whether a message has at least one of the two keys of a stateless request. No earlier version has these
+/// keys. So a message with only one of them is a stateless request with a mistake, and the client gets an error.
 pub(crate) fn has_stateless_meta(params: Option<&Value>) -> bool {
     meta(params).is_some_and(|meta| meta.contains_key(VERSION_KEY) || meta.contains_key(CAPABILITIES_KEY))
 }
@@ -213,8 +217,9 @@ fn meta(params: Option<&Value>) -> Option<&Map<String, Value>> {
 }
 
 /// Reads a header value that may be `=?base64?…?=`, as clients write what isn't plain ASCII (2026-07-28 Streamable
-/// HTTP, Value Encoding). `None` when what is inside isn't base64 of UTF-8. A value with only one of the two marks
-/// is taken literally. It is decoded once: what is inside may look like an encoded value again.
+/// HTTP, Value Encoding). Returns `None` if the part between the two marks isn't base64 of UTF-8. A value with only
+/// one of the marks is taken literally. The value is decoded once, even if the result looks like an encoded value
+/// again.
 fn decode_header(value: &str) -> Option<Vec<u8>> {
     match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
         None => Some(value.as_bytes().to_vec()),
@@ -222,21 +227,22 @@ fn decode_header(value: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// What a client and the server agreed on by `initialize`.
+/// What a client and the server agreed on when the client sent `initialize`.
 ///
-/// The session's id holds all of it, signed, so the server keeps nothing (2025-11-25 transports, Session
-/// Management, names a JWT as one form of an id). There is no table of sessions that a client could fill, and a
-/// session outlives a restart. The price: the server can't end one session before it expires. That costs little,
-/// because a session gives access to nothing. Each request brings a token of its own, and the id is bound to the
-/// caller, so a stolen id is worth nothing without that caller's token (MCP security best practices, Session
-/// Hijacking). A larger server, with state worth keeping, would have a table and let a DELETE end a session.
+/// The session's id holds all of it, signed, so the server keeps nothing (2025-11-25 transports, Session Management,
+/// names a JWT as one form of an id). So there is no table of sessions that a client could fill, and a session
+/// outlives a restart of the server. The price: the server can't end one session before it expires. That is
+/// acceptable, because a session gives no access. Each request brings a token, and the id is bound to the person and
+/// the client, so a thief of an id can't use it without a token of that person and that client (MCP security best
+/// practices, Session Hijacking). A larger server, which keeps state for each session, would have a table and let a
+/// DELETE end a session.
 pub(crate) struct Session {
     pub(crate) version: ProtocolVersion,
     capabilities: Capabilities,
 }
 
 impl Session {
-    /// The session that an `initialize` with these parameters begins.
+    /// Begins the session for an `initialize` with these parameters.
     pub(crate) fn begin(params: &Map<String, Value>) -> Result<Session, RpcError> {
         let requested = params.get("protocolVersion").and_then(Value::as_str);
         let requested =
@@ -245,24 +251,26 @@ impl Session {
         Ok(Session { version: ProtocolVersion::negotiate(requested), capabilities })
     }
 
-    /// The client that begins it. It has no session id yet: the response to `initialize` brings it.
+    /// Describes the client that begins this session. The client has no session id yet: it gets one with the response
+    /// to `initialize`.
     pub(crate) fn client(&self) -> ClientInfo<'static> {
         ClientInfo::of_session(self.version, self.capabilities, None)
     }
 
-    /// Makes the session's id, in visible ASCII as the specification demands.
+    /// Writes the session's id, in visible ASCII as the specification demands.
     pub(crate) fn sign(&self, caller: &Caller, signer: &Signer, now: Timestamp) -> String {
         let expires_at = now.plus(limits::SESSION_SECONDS).0;
         let Capabilities { elicitation, apps } = self.capabilities;
-        // The random part makes two sessions of one client differ. A person's answer is delivered to the session in
-        // which the question was asked; without this part two windows of one client could share an id.
+        // Because of the random part two sessions of one client have two ids. A person's answer counts in the session
+        // in which the question was asked; without the random part two windows of one client could share an id.
         let random = secret::random_text::<8>();
         let session = json!([self.version.name(), expires_at, elicitation, random, apps]);
         signer.sign(&[b"session", &caller.binding()], session.to_string().as_bytes())
     }
 
-    /// The session of this id, if this server made it for this caller and it has not expired. `None` doesn't say
-    /// which of these failed: the client does the same in each case, and a stranger who tries ids learns nothing.
+    /// Reads the session from its id, if this server made the id for this caller and the session hasn't expired.
+    /// `None` doesn't say which of these failed: the client has to initialize again in each case, and a client that
+    /// tries foreign ids learns nothing.
     fn verify(id: &[u8], caller: &Caller, signer: &Signer, now: Timestamp) -> Option<Session> {
         let session = signer.verify(&[b"session", &caller.binding()], std::str::from_utf8(id).ok()?)?;
         let session: Value = serde_json::from_slice(&session).ok()?;

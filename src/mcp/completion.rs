@@ -1,9 +1,9 @@
-//! Completion: while a person types an argument, the values that they may mean.
+//! Completion: while a person types an argument, proposes values for it.
 //!
 //! Knows no SQL and no token text. Only the caller's own rows are offered (2025-11-25 completion, Security).
 //!
-//! Where the scope for them is missing, the list is empty, and that is no error. A client completes in the
-//! background at each key that the person presses; a 403 would open a consent page in the middle of a word.
+//! If the token lacks the scope for these rows, the list is empty, and there is no error. A client asks for
+//! completions at each key that the person presses; a 403 would open a consent page in the middle of a word.
 
 use serde_json::{Value, json};
 
@@ -21,8 +21,7 @@ pub(crate) struct Completion {
     typed: String,
 }
 
-/// The kind of value that the argument takes. A prompt and a template with the same kind of argument are completed
-/// alike.
+/// The kind of value that the argument takes. The same kind is completed alike in a prompt and in a template.
 enum Subject {
     EntryId,
     TagId,
@@ -33,9 +32,9 @@ enum Subject {
 
 impl Completion {
     /// Reads the parameters of `completion/complete`. An unknown prompt, template or argument is an error of the
-    /// protocol (2025-11-25 completion, Error Handling): the client got its names from this server's lists, so one
-    /// that isn't there is a mistake in its program. `context`, the arguments typed before, is ignored, since no
-    /// value here depends on another one.
+    /// protocol (2025-11-25 completion, Error Handling): the client got its names from this server's lists, so a name
+    /// that isn't in them is a mistake in the client's program. The server ignores `context`, the arguments that were
+    /// typed before, since no value here depends on another one.
     pub(crate) fn read(params: &Value) -> Result<Completion, RpcError> {
         let text = |place: &str, pointer: &str| {
             let found = params.pointer(pointer).and_then(Value::as_str);
@@ -81,15 +80,16 @@ impl Completion {
         Ok(Completion { subject, typed: typed.to_owned() })
     }
 
-    /// The `CompleteResult`, with the best matches first. They are [`limits::COMPLETIONS_MAX`] at most, which the
-    /// schema demands.
+    /// Finds the matches and writes the `CompleteResult`, best match first. It holds at most
+    /// [`limits::COMPLETIONS_MAX`] values, as the schema demands.
     pub(crate) fn complete(&self, mcp: &Mcp) -> Result<Value, JournalError> {
         let (typed, max) = (self.typed.trim(), limits::COMPLETIONS_MAX);
         let matches = match self.subject {
             Subject::EntryId => mcp.journal_if().map(|journal| entries::matching(&journal, typed, max)),
             Subject::Day => mcp.journal_if().map(|journal| entries::days(&journal, typed, max)),
             Subject::TagId => mcp.journal_if().map(|journal| tags::matching(&journal, typed, max)),
-            // A value replaces all that the person has typed, so it begins with the ids before the last one.
+            // The client replaces the whole argument by the value that the person picks. So each value begins with
+            // the ids that come before the last one.
             Subject::TagIds => mcp.journal_if().map(|journal| {
                 let (before, last) = typed.split_at(typed.rfind(',').map_or(0, |comma| comma + 1));
                 let Matches { values, total } = tags::matching(&journal, last.trim(), max)?;

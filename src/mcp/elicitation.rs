@@ -2,23 +2,24 @@
 //!
 //! Knows no SQL and no token text, and no tool by its name.
 //!
-//! A model decides which tool it calls, and a text that it has read may have talked it into deleting an entry
-//! (prompt injection). So the server has the client ask the person, who sees the title and the id of the row and
-//! answers yes or no. There are two ways to ask:
+//! A model decides which tool it calls, and a text that the model has read may have talked it into deleting an entry
+//! (prompt injection). So the server has the client ask the person. The person sees the title and the id of the row
+//! and answers yes or no. The protocol versions have two ways to ask:
 //!
-//! - Since 2026-07-28 the call's result is the question (`input_required`). The client sends the same call again
-//!   with the answer. All that the server must remember until then travels in `requestState`, so between the two
-//!   calls it keeps nothing ([`RoundTrip`]).
-//! - In 2025-06-18 and 2025-11-25 the call's response becomes an event stream, and the question is a request that
-//!   the server sends on it. The client posts the answer as a message of its own, while the call's thread waits
+//! - Since 2026-07-28 the call's result is the question (`input_required`). The client sends the same call again with
+//!   the answer. All that the server must remember until then travels in `requestState`, so it keeps nothing between
+//!   the two calls ([`RoundTrip`]).
+//! - In 2025-06-18 and 2025-11-25 the call's response becomes an event stream, and the question is a request that the
+//!   server sends on this stream. The client posts the answer as a separate message, while the call's thread waits
 //!   ([`ask_on_stream`]).
 //!
-//! In doubt nothing is deleted. Only `accept` with `confirmed: true` is a yes. Silence, a token that ends and a
-//! client that goes away are not. And a yes is good for the row that the person was shown: if the row has changed
-//! since, they are asked again.
+//! If the answer is in doubt, nothing is deleted. Only `accept` with `confirmed: true` is a yes. If the person
+//! doesn't answer, the token ends or the client closes the connection, that is no yes. A yes holds for the row as the
+//! person was shown it: if the row has changed since, the server asks again.
 //!
-//! Where the client can't ask the person, the tool runs without a question, since most hosts show a destructive
-//! call to the person before they send it (`destructiveHint`). `serve --require-confirmation` forbids that.
+//! If the client can't ask the person, the tool runs without a question, since most hosts show a destructive call to
+//! the person before they send it (`destructiveHint`). With `serve --require-confirmation` the server refuses such a
+//! call.
 
 use std::io;
 use std::time::Instant;
@@ -45,7 +46,7 @@ const KEY: &str = "confirm_delete";
 /// A call of a tool that the gate has permitted.
 pub(crate) struct Call {
     pub(crate) tool: PermittedTool,
-    /// As they came: the tool checks them each time that it runs.
+    /// The arguments as the client sent them: the tool checks them each time that it runs.
     pub(crate) arguments: Map<String, Value>,
     /// `inputResponses` and `requestState`, if the call brings an answer. Neither has been checked.
     pub(crate) responses: Option<Value>,
@@ -53,18 +54,18 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Whether the person is asked on the call's own stream. In a batch this isn't looked at, since a batch has one
-    /// response for all its calls; but the only version with batches has no elicitation either.
+    /// Checks whether the person must be asked on the call's own stream. A batch has one response for all its calls,
+    /// so it has no stream for one call; but the only version with batches has no elicitation anyway.
     pub(crate) fn asks_on_stream(&self, client: &ClientInfo) -> bool {
         self.tool.needs_confirmation && client.capabilities.elicitation && !client.version.is_stateless()
     }
 
-    /// Runs the call and gives one result, which in a stateless version may be a question.
+    /// Runs the call and returns one result, which in a stateless version may be a question.
     pub(crate) fn run(self, mcp: &Mcp, client: &ClientInfo) -> Result<Value, RpcError> {
         let Call { tool, arguments, responses, state } = self;
         let can_ask = client.version.is_stateless() && client.capabilities.elicitation;
-        // An answer counts even where the client declares in this call that it can't ask. Otherwise a client could
-        // have a row deleted against the person's no, by sending that no in a call that declares no elicitation.
+        // An answer counts even if the client declares in this call that it can't ask. Otherwise a client could have
+        // a row deleted although the person said no: it would send the no in a call that declares no elicitation.
         if tool.needs_confirmation && (can_ask || state.is_some() || responses.is_some()) {
             let round_trip = RoundTrip {
                 signer: &mcp.context.app.signer,
@@ -80,9 +81,8 @@ impl Call {
             return match tool.call(mcp.context.app, arguments, state)? {
                 CallOutcome::Result(result) => Ok(result),
                 CallOutcome::Ask(confirmation) if can_ask => Ok(round_trip.ask(&confirmation)),
-                // The call brought an answer to another question, about a row that has changed since or with a
-                // state that has expired. By its own declaration this client can't put the new question to the
-                // person.
+                // The tool asks again, because the row has changed since the question or the state has expired. But
+                // in this call the client declares that it can't ask the person.
                 CallOutcome::Ask(_) => Err(RpcError::ElicitationNeeded),
             };
         }
@@ -90,8 +90,8 @@ impl Call {
             if client.version.is_stateless() {
                 return Err(RpcError::ElicitationNeeded);
             }
-            // Before 2026-07-28 there is no error for a missing capability. So the result says it to the model, and
-            // the model can say it to the person.
+            // Before 2026-07-28 there is no error for a missing capability. So the result explains it to the model,
+            // and the model can explain it to the person.
             return Ok(tools::error_result(
                 "This server deletes only what the person confirms, and this client can't ask them. Nothing was \
                  deleted: use a client that supports elicitation.",
@@ -107,8 +107,8 @@ impl Call {
 /// Runs a call about which the person is asked first, on the call's own stream (2025-11-25 elicitation, Form Mode
 /// Flow).
 ///
-/// The results aren't passed through [`ProtocolVersion::adapt`](super::version::ProtocolVersion::adapt): for the
-/// two versions that ask in this way it would change nothing.
+/// The results aren't passed through [`ProtocolVersion::adapt`](super::version::ProtocolVersion::adapt): for the two
+/// versions that ask in this way that function changes nothing.
 pub(crate) fn ask_on_stream(
     mcp: Mcp,
     call: Call,
@@ -130,9 +130,9 @@ pub(crate) fn ask_on_stream(
     if !accepts.events {
         return Err(Failure::StreamRefused);
     }
-    // Two checks are made before the response begins, because they can still be an error then: whether the client
-    // takes a stream, and whether a place for one is free. Each open question holds a thread, so their number is
-    // bounded.
+    // Two checks come before the response begins, because the server can still answer with an error then: whether the
+    // client takes a stream, and whether a place for a stream is free. Each open question holds a thread, so the
+    // number of questions is bounded.
     let request_key = streams::request_key(&mcp.caller, client.session, &id);
     let subscriber = mcp
         .context
@@ -151,13 +151,12 @@ pub(crate) fn ask_on_stream(
     })))
 }
 
-/// Asks on the call's own stream until there is an answer, and gives the outcome of the call. `None` means that the
-/// client has cancelled the call or is gone: then nothing more may be written (2025-11-25 cancellation, Behavior
-/// Requirements).
-///
-/// It is a loop because the row may change while the person reads. Then their yes was about something else, and they
-/// are asked about the row as it is now. Each question has an id of its own, so an answer to the one before can't be
-/// taken for an answer to this one.
+/// Asks on the call's own stream until there is an answer, and returns the outcome of the call. `None` means that the
+/// client has cancelled the call or closed the connection: then the server may write nothing more (2025-11-25
+/// cancellation, Behavior Requirements). The function is a loop because the row may change while the person reads.
+/// Then the yes was about an older form of the row, and the server asks about the row as it is now. Each question has
+/// an id of its own, so the server can't take the answer to an earlier question for the answer to this one. If the
+/// token ends or the server stops, the outcome is an error.
 fn ask_until_answered(
     request: &OpenRequest,
     subscriber: &Subscriber,
@@ -166,9 +165,9 @@ fn ask_until_answered(
     run: impl Fn(ConfirmationState) -> Result<CallOutcome, RpcError>,
 ) -> io::Result<Option<Result<Value, RpcError>>> {
     loop {
-        // The id can't be guessed: it is all by which the client's answer names the question.
+        // The id is random, so that it can't be guessed: the client's answer names the question by this id alone.
         let id = format!("elc-{}", secret::random_text::<16>());
-        // The question is opened before it is sent. In the other order a quick answer would find no open question.
+        // Register the question before sending it. In the other order a quick answer would find no open question.
         subscriber.open_question(&id);
         let params = question(&confirmation.text, false);
         stream
@@ -193,11 +192,11 @@ fn ask_until_answered(
     }
 }
 
-/// The parameters of `elicitation/create`.
+/// Writes the parameters of `elicitation/create`.
 ///
-/// The form has one box to tick and not just an `accept` button: a client that accepts forms by default, or a person
-/// who clicks through, must still have said that the row is to be deleted. The mode is named in stateless versions
-/// only. In 2025-06-18 the member doesn't exist, and in 2025-11-25 a form is what its absence means.
+/// The form has a box to tick, because an `accept` alone would prove too little: some clients accept forms by
+/// default, and a person may click without reading. `mode` is written in stateless versions only. 2025-06-18 doesn't
+/// have that member, and in 2025-11-25 its absence means a form.
 fn question(text: &str, is_stateless: bool) -> Value {
     let confirmed =
         json!({ "type": "boolean", "title": "Delete it", "description": "It can't be brought back." });
@@ -210,9 +209,9 @@ fn question(text: &str, is_stateless: bool) -> Value {
     }
 }
 
-/// Reads an `ElicitResult` as an answer. `None` means that it is no such result, or doesn't fit the question's
-/// schema: clients should check that, but the server can't rely on it (2025-11-25 elicitation, Form Mode Security).
-/// A `cancel` is a no: the person closed the form without a choice, and the model can call the tool again.
+/// Reads an `ElicitResult` as an answer. `None` means that the value is no `ElicitResult` or doesn't fit the
+/// question's schema: clients should check that, but the server can't rely on them (2025-11-25 elicitation, Form Mode
+/// Security). A `cancel` is a no: the person closed the form without a choice, and the model can call the tool again.
 pub(crate) fn read_answer(result: &Value) -> Option<ConfirmationAnswer> {
     match result.get("action")?.as_str()? {
         "accept" if result.get("content")?.get("confirmed")?.as_bool()? => Some(ConfirmationAnswer::Yes),
@@ -221,22 +220,24 @@ pub(crate) fn read_answer(result: &Value) -> Option<ConfirmationAnswer> {
     }
 }
 
-/// The digest of a call's arguments, to which [`RoundTrip`] binds its state. A client that sends the same members in
-/// another order gets another digest, and so the error of a foreign state: it was asked to send the same call again.
+/// Computes the digest of a call's arguments, to which [`RoundTrip`] binds its state. If a client sends the same
+/// members in another order, the digest differs, and the client gets the error of a foreign state: it had to send the
+/// same call again.
 fn digest(arguments: &Map<String, Value>) -> [u8; 32] {
     secret::sha256(json!(arguments).to_string().as_bytes())
 }
 
-/// A question and its answer in two calls, without memory between them (2026-07-28, Multi Round-Trip Requests).
+/// A question and its answer in two calls; the server remembers nothing in between (2026-07-28, Multi Round-Trip
+/// Requests).
 ///
-/// The client carries the state from the first call to the second. It could change the state, or send that of
-/// another call: show the person a harmless question, and use their yes for another row. So the state is signed,
-/// and it is bound to the caller, the tool and the arguments, as that page advises for a state that decides
-/// something. It holds the digest of the row that the person is shown. And it expires, since a yes is meant for
-/// what they have just seen.
+/// The client carries the state from the first call to the second. A bad client could change the state, or send the
+/// state of another call: it could show the person a harmless question and use the yes for another row. So the state
+/// is signed, and bound to the caller, the tool and the arguments, as the specification's page advises. The state
+/// also holds the digest of the row that the person was shown, and it expires, since a yes is meant for the row that
+/// the person has just seen.
 ///
-/// A state isn't used up by its first use. To notice a second use, the server would have to remember every state
-/// until it expires; and a row that is deleted can't be deleted again.
+/// A client may send the same state twice. To notice that, the server would have to remember every state until it
+/// expires. The second use does no harm: a deleted row can't be deleted again.
 struct RoundTrip<'a> {
     signer: &'a Signer,
     caller: &'a Caller,
@@ -247,8 +248,8 @@ struct RoundTrip<'a> {
 }
 
 impl RoundTrip<'_> {
-    /// The `InputRequiredResult`. Its state is the row's digest and the time at which it expires, both of a fixed
-    /// length.
+    /// Writes the `InputRequiredResult`. Its state holds the row's digest and the time at which the state expires,
+    /// both of a fixed length.
     fn ask(&self, confirmation: &Confirmation) -> Value {
         let expires_at = self.now.plus(limits::REQUEST_STATE_SECONDS).0.to_be_bytes();
         let state = [&confirmation.row.0[..], &expires_at].concat();
@@ -258,13 +259,12 @@ impl RoundTrip<'_> {
         json!({ "resultType": "input_required", "inputRequests": { KEY: request }, "requestState": state })
     }
 
-    /// Reads what the call brings: the answer, and the digest of the row that the person was shown. `None` means
-    /// that there is no answer to the question yet, so the person is asked.
+    /// Reads the answer, and the digest of the row that the person was shown, from the second call. `None` means that
+    /// there is no answer yet, so the person must be asked.
     ///
-    /// A state that this server didn't make, or made for another caller or another call, is an error: the client
-    /// has changed something, and an error says so. An expired state, an answer that is missing, or one under
-    /// another key is none: the person is asked again, as the specification wants it (Multi Round-Trip Requests,
-    /// Error Handling).
+    /// A state that this server didn't make, or made for another caller or another call, is an error: the client has
+    /// changed something. An expired state is no error, and neither is a missing answer or an answer under another
+    /// key: the server asks again, as the specification wants it (Multi Round-Trip Requests, Error Handling).
     fn read(
         &self,
         state: Option<Value>,
@@ -272,7 +272,8 @@ impl RoundTrip<'_> {
     ) -> Result<Option<(ConfirmationAnswer, RowDigest)>, RpcError> {
         let invalid = |text: &str| Err(RpcError::invalid_params(text));
         let state = match state {
-            // The call may hold an answer all the same. Without a state nothing says which row it was about.
+            // The call may hold an answer all the same. But without a state the server can't know about which row the
+            // question was.
             None => return Ok(None),
             Some(Value::String(state)) => state,
             Some(_) => return invalid("params.requestState must be a string"),
@@ -301,8 +302,8 @@ impl RoundTrip<'_> {
         Ok(Some((answer, RowDigest(*row))))
     }
 
-    /// What a state is bound to. The first part keeps a cursor or a session id, which the same key signs, from being
-    /// taken for a state.
+    /// Returns what a state is bound to. The first part is there because the same key also signs cursors and session
+    /// ids: the server must not take one of those for a state.
     fn context<'c>(&'c self, binding: &'c [u8]) -> [&'c [u8]; 4] {
         [b"question", binding, self.tool.as_bytes(), &self.arguments]
     }

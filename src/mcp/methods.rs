@@ -2,12 +2,12 @@
 //!
 //! Knows no sockets, no SQL and no token text, and not what a tool, a prompt or a resource does.
 //!
-//! A handler only *prepares* a request: it reads the parameters, has the gate check the scopes, and gives back what
-//! is left to do. So the server can refuse a batch as a whole before it has run any part of it. To add a method,
-//! write one entry and one function here; to add a tool, a prompt or a resource, nothing here changes.
+//! A handler only *prepares* a request: it reads the parameters, has the gate check the scopes, and returns the work
+//! that is left. So the server can refuse a batch as a whole before it has run any part of it. To add a method, write
+//! one entry and one function here; to add a tool, a prompt or a resource, nothing here changes.
 //!
-//! What a method does in one version and not in another is decided by the table (which versions have it) and by
-//! [`ProtocolVersion::adapt`] (how its result is written). The handlers hardly ever look at the version.
+//! Two places know the differences between the versions: the table (which versions have a method) and
+//! [`ProtocolVersion::adapt`] (how a result is written). Few handlers look at the version.
 
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
@@ -36,11 +36,11 @@ struct Method {
     handler: Handler,
 }
 
-/// The function that prepares a request. The two kinds differ in the error that it may give, and so in what the
-/// method may do about scopes.
+/// The function that prepares a request. The two kinds differ in their error type: only the second kind can answer
+/// 403.
 ///
-/// No method has a scope of its own. Where one is needed, it is the scope of the tool, prompt or resource that the
-/// parameters name, and it stands in the table of those.
+/// A method has no scope of its own. If scopes are needed, they are those of the tool, prompt or resource that the
+/// parameters name.
 enum Handler {
     /// Needs no scope. Its error type holds no refusal of the gate, so it can't answer 403 by mistake: clients send
     /// these methods by themselves, and a 403 would open a consent page that no person has a reason for. Rows that
@@ -59,12 +59,11 @@ const EVERY: RangeInclusive<ProtocolVersion> = ProtocolVersion::EVERY;
 const WITH_INITIALIZE: RangeInclusive<ProtocolVersion> = ProtocolVersion::WITH_INITIALIZE;
 const STATELESS: RangeInclusive<ProtocolVersion> = ProtocolVersion::STATELESS;
 
-/// Every method. What isn't listed is answered by `-32601`; in the stateless versions these are also `initialize`
-/// and `ping`, which the conformance tests check.
+/// Every method. If a version doesn't have a method, the server answers `-32601`. So it answers `initialize` and
+/// `ping` in the stateless versions, as the conformance tests demand.
 ///
-/// Left out on purpose are `logging/setLevel`, `resources/subscribe` and the methods of tasks. 2026-07-28 has taken
-/// them out of the protocol again, and each would make the server remember something of a client between two
-/// requests.
+/// Left out on purpose are `logging/setLevel`, `resources/subscribe` and the methods of tasks. 2026-07-28 has removed
+/// them from the protocol, and each would make the server remember something about a client between two requests.
 static METHODS: [Method; 12] = [
     Method { name: "server/discover", versions: STATELESS, handler: WithoutScope(discover) },
     Method { name: "initialize", versions: WITH_INITIALIZE, handler: WithoutScope(initialize) },
@@ -80,10 +79,10 @@ static METHODS: [Method; 12] = [
     Method { name: "subscriptions/listen", versions: STATELESS, handler: WithoutScope(listen) },
 ];
 
-/// A request that passed every check: all that is left is to run it. It borrows nothing of the request, because
-/// what is prepared for a stream outlives the request.
+/// A request whose method, parameters and scopes have been checked. A tool or a prompt checks its own arguments when
+/// it runs. This type borrows nothing of the request, because the work for a stream outlives the request.
 pub(crate) enum Prepared {
-    /// Work that gives one result.
+    /// Work that returns one result.
     Result(Box<Work>),
     /// `initialize`. Its response also has a header with the id of the session, which no result can set.
     Initialize(Session),
@@ -93,7 +92,7 @@ pub(crate) enum Prepared {
     Listen(RequestedNotifications),
 }
 
-/// It is given the request's context and client again when it is run, because it can't borrow them from before.
+/// The work takes the request's context and client as arguments, because it can't borrow them when it is prepared.
 type Work = dyn FnOnce(&Mcp, &ClientInfo) -> Result<Value, RpcError>;
 
 impl Prepared {
@@ -103,27 +102,27 @@ impl Prepared {
         Prepared::Result(Box::new(work))
     }
 
-    /// Does what was prepared and gives its result, as the client's protocol version writes it.
+    /// Does the prepared work and returns its result, as the client's protocol version writes it.
     pub(crate) fn run(self, mcp: &Mcp, client: &ClientInfo) -> Result<Value, RpcError> {
         let result = match self {
             Prepared::Result(work) => work(mcp, client)?,
             Prepared::Initialize(session) => initialized(&session, client),
             Prepared::Call(call) => call.run(mcp, client)?,
             // Never reached: `Mcp::request` takes a subscription before it calls this, and the versions with
-            // subscriptions have no batches. An error is a better end than a panic if that ever changes.
+            // subscriptions have no batches. If that ever changes, an error is better than a panic.
             Prepared::Listen(_) => return Err(RpcError::MethodNotFound(client.version)),
         };
         Ok(client.version.adapt(result))
     }
 }
 
-/// Checks a request: its method, its parameters and the caller's scopes, in this order. So a 403 is answered only
-/// to a request that would be served with more scopes. In the other order a client would ask the person for the
-/// scopes of a call that then fails because its parameters are wrong.
+/// Checks a request: its method, its parameters and the caller's scopes, in this order. In the other order a client
+/// could ask the person for scopes and then learn that its parameters are wrong. That can still happen with the
+/// arguments of a tool or a prompt, which are checked when it runs.
 pub(crate) fn prepare(mcp: &Mcp, client: &ClientInfo, request: Request) -> Result<Prepared, Failure> {
     let has = |known: &&Method| known.name == request.method && known.versions.contains(&client.version);
     let method = METHODS.iter().find(has).ok_or(RpcError::MethodNotFound(client.version))?;
-    // The name of the table, and not the client's text: the log holds no line that a client has written.
+    // The log gets the name from the table and not the client's text, so a client can't write into the log.
     mcp.context.log.set_operation(method.name);
     let params = match request.params {
         None => Map::new(),
@@ -143,9 +142,8 @@ const INSTRUCTIONS: &str = "A private journal. The tools show the signed-in pers
     keep the tags few and tidy.";
 
 /// The tools as clients see them: all of them, whatever the token's scopes. The specification would allow to leave
-/// out those that the token can't call (2026-07-28 tools, Capabilities). But a client never asks the person for the
-/// scope of a tool that it doesn't know of; and a list that is the same for all callers can be cached for all of
-/// them.
+/// out those that the token can't call (2026-07-28 tools, Capabilities). But a client can't ask the person for the
+/// scope of a tool that it doesn't know; and a cache can keep one list for all callers.
 ///
 /// The lists are built once and keep the order of their tables. Clients put them into the model's context, and a
 /// model that has read the same text before answers faster (the same page).
@@ -233,6 +231,9 @@ fn call_tool(mcp: &Mcp, client: &ClientInfo, mut params: Params) -> Result<Prepa
     Ok(Prepared::Call(Box::new(Call { tool, arguments, responses, state })))
 }
 
+/// Prepares `resources/list`. Fails if `params.cursor` is there and is no string, or is too long. The work that it
+/// returns builds one page: the fixed resources, then the caller's tags if the token has their scope. That work fails
+/// if the cursor isn't one of this list, or if the database fails.
 fn list_resources(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, RpcError> {
     // A cursor that is there and isn't a string is a mistake. To take it for no cursor would send the client back
     // to the first page, again and again.
@@ -256,6 +257,8 @@ fn list_templates(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, R
     }))
 }
 
+/// Reads a resource by its URI: one of the person's resources (`epicme://`), or a page (`ui://`) for a client that
+/// shows pages. URI and scope are checked now; the row is read when the request is run, and may turn out missing.
 fn read_resource(mcp: &Mcp, client: &ClientInfo, params: Params) -> Result<Prepared, Failure> {
     let uri = text(&params, "uri")?.to_owned();
     if uri.len() > limits::URI_BYTES_MAX {
@@ -294,8 +297,13 @@ fn list_prompts(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, Rpc
     }))
 }
 
-/// Unlike a tool's, a prompt's wrong arguments are an error of the protocol (2025-11-25 prompts, Error Handling): a
-/// person has typed them into a form, and no model is there to mend them.
+/// Answers `prompts/get` up to the gate: finds the prompt, has the gate check the caller's scopes, and returns the
+/// rest as work that runs later. Fails if `name` isn't a string, `arguments` isn't an object, the prompt is unknown,
+/// or a scope is missing.
+///
+/// The values of the arguments are checked only when the work runs. Unlike a tool's, a prompt's wrong arguments are
+/// an error of the protocol (2025-11-25 prompts, Error Handling): a person has typed them into a form, and no model
+/// is there to correct them.
 fn get_prompt(mcp: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, Failure> {
     let (name, arguments) = name_and_arguments(params)?;
     let prompt = prompts::find(&name)?.permit(mcp, arguments)?;

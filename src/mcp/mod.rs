@@ -1,21 +1,21 @@
-//! The MCP endpoint: turns the body of an admitted request into its response, be it one message, a batch or a
-//! stream.
+//! The MCP endpoint: turns the body of a request that the gate has admitted into the response: one message, a batch
+//! or a stream.
 //!
-//! Knows no socket, no SQL and no token text, and not what any method does: the methods stand in [`methods`].
+//! Knows no socket, no SQL and no token text. What each method does is in [`methods`] and in the files that it names.
 //!
-//! A request passes four stages, and each stage may rely on what the earlier ones have checked:
+//! A request passes four stages, and each stage may rely on what the earlier stages have checked:
 //!
 //! 1. [`accept`] looks at the head alone: the HTTP method, the type of the body, the forms of response that the
-//!    client takes. The body is still unread, so a request that can't be answered costs the server no memory.
+//!    client takes. The body is still unread, so the server keeps no body of a request that it can't answer.
 //! 2. [`rpc`] decides which kind of JSON-RPC message the body is.
 //! 3. [`version`] decides which protocol version the message follows and which client sent it. This comes before
 //!    the method is looked up, because each version has its own methods.
-//! 4. [`methods`] finds the method, checks its parameters and has the gate check the scopes. What is left is to run
-//!    it.
+//! 4. [`methods`] finds the method, checks its parameters and has the gate check the scopes. Then the method only has
+//!    to run.
 //!
-//! Preparing a request and running it are two steps because of batches. The server refuses a batch as a whole, and
-//! before it has run any part of it. So a client that gets a 403 can ask the person for the missing scope and then
-//! send the same batch again, and nothing in it is done twice.
+//! Preparing a request and running it are two steps because of batches. If one request of a batch lacks a scope, the
+//! server refuses the whole batch before it has run any part of it. So the client that gets this 403 can ask the
+//! person for the missing scope and then send the same batch again, and no request in it is run twice.
 
 mod apps;
 mod arguments;
@@ -49,37 +49,38 @@ use crate::json;
 use crate::limits;
 use crate::scope::Access;
 
-/// A request that the gate has admitted, without its body: the context, and the caller whom the gate found. It is
-/// handed to everything that prepares or runs a request.
+/// A request that the gate has admitted, without its body: the context, and the caller whom the gate found. Each
+/// function that prepares or runs a request takes it.
 pub(crate) struct Mcp<'a> {
     pub(crate) context: Context<'a>,
     pub(crate) caller: Caller,
 }
 
-/// Why the head of a request alone shows that the server can't take it for a message of MCP.
+/// Why the server refuses a request by its head alone: it can't be a message of MCP.
 #[derive(Debug)]
 pub(crate) enum Unacceptable {
     /// The request isn't a POST.
     ///
-    /// In the versions with `initialize` a GET opens a stream for messages that answer no request. This server has
-    /// none to send, and an idle stream would hold a thread for as long as the client is open. A DELETE ends a
-    /// session, but the server keeps nothing of a session that it could delete. 405 is the answer that the
-    /// specification foresees for both (2025-11-25 transports, Listening for Messages from the Server, Session
-    /// Management; 2026-07-28 Streamable HTTP, Earlier Streamable HTTP Revisions). It must be 405: after a 404 or a
-    /// 400, clients in the field reconnect again and again.
+    /// In the versions with `initialize` a GET opens a stream for messages that answer no request. This server has no
+    /// such message to send, and an idle stream would hold a thread for as long as the client is open. A DELETE ends
+    /// a session, but the server keeps nothing of a session that it could delete. For both requests the specification
+    /// allows the answer 405 (2025-11-25 transports, Listening for Messages from the Server, Session Management;
+    /// 2026-07-28 Streamable HTTP, Earlier Streamable HTTP Revisions). No other status will do: after a 404 or a 400,
+    /// some clients in the field connect again and again.
     Method,
     /// The body isn't JSON.
     ///
     /// This is also a defence. A browser lets every web page POST the types `text/plain` and
     /// `application/x-www-form-urlencoded` to any server without a preflight (Fetch §2.2.2, CORS-safelisted
-    /// request-header). For `application/json` it must ask the server first, and the server can refuse the page.
+    /// request-header). For `application/json` the browser must ask the server first, and the server can refuse the
+    /// page.
     ContentType,
     /// The client takes neither JSON nor an event stream.
     Accept,
 }
 
 impl Unacceptable {
-    /// The table: the status and the words of each.
+    /// Returns the status and the words of each. This is their table.
     fn facts(&self) -> (u16, &'static str) {
         match self {
             Unacceptable::Method => (405, "send JSON-RPC by POST"),
@@ -88,8 +89,8 @@ impl Unacceptable {
         }
     }
 
-    /// The response. It is plain text and no JSON-RPC error: as far as the head shows, the client doesn't speak
-    /// JSON-RPC.
+    /// Builds the response. It is plain text and no JSON-RPC error: as far as the head shows, the client doesn't
+    /// speak JSON-RPC.
     pub(crate) fn response(&self) -> Response {
         let (status, words) = self.facts();
         let response = Response::text(status, words);
@@ -110,7 +111,7 @@ impl fmt::Display for Unacceptable {
 impl Error for Unacceptable {}
 
 /// Checks what the head of a request decides: its method, the type of its body, and the forms of response that the
-/// client takes. It runs after the gate, so a client without a token gets a 401 and never one of these errors: rmcp
+/// client takes. The gate comes first, so a client without a token gets a 401 instead of one of these errors: rmcp
 /// sends a GET without a token in order to see the challenge.
 pub(crate) fn accept(head: &Head) -> Result<Accepts, Unacceptable> {
     if head.method() != "POST" {
@@ -122,22 +123,22 @@ pub(crate) fn accept(head: &Head) -> Result<Accepts, Unacceptable> {
     Accepts::choose(head).ok_or(Unacceptable::Accept)
 }
 
-/// The forms of response that the client takes, by its `Accept`.
+/// The forms of response that the client takes, as its `Accept` says.
 ///
-/// The specification obliges clients to list both types (2025-11-25 transports, Sending Messages to the Server).
-/// Clients in the field don't: some send `application/json` alone, others `text/event-stream` alone
-/// (modelcontextprotocol/python-sdk#2349). A server that insisted on both would shut them out, so one is enough,
-/// until the request turns out to need the other one.
+/// The specification obliges clients to list both types (2025-11-25 transports, Sending Messages to the Server). Not
+/// all clients in the field do: some send `application/json` alone, others `text/event-stream` alone
+/// (modelcontextprotocol/python-sdk#2349). A server that insisted on both types would shut these clients out. So one
+/// type is enough, unless the request needs the other type.
 #[derive(Clone, Copy)]
 pub(crate) struct Accepts {
-    /// A JSON text. Where the client doesn't take one, the message is sent as a whole event stream of one event.
+    /// The client takes a JSON text. If it doesn't, the server sends the message as an event stream of one event.
     json: bool,
-    /// An event stream that stays open. Only a subscription and a question to the person need it.
+    /// The client takes an event stream. A subscription and a question to the person need one that stays open.
     events: bool,
 }
 
 impl Accepts {
-    /// What `Accept` allows; `None` when it allows neither form. A client that sends no `Accept` takes everything
+    /// Reads `Accept`. Returns `None` if it allows neither form. A client that sends no `Accept` takes everything
     /// (RFC 9110 §12.5.1).
     fn choose(head: &Head) -> Option<Accepts> {
         // Several fields of one name mean the same as one field with all their values (RFC 9110 §5.3).
@@ -147,8 +148,8 @@ impl Accepts {
             ranges.extend(listed.filter(|range| !range.trim_ascii().is_empty()));
         }
         // Of the ranges that match a type, the most specific one decides (RFC 9110 §12.5.1): `*/*,
-        // text/event-stream;q=0` takes no stream. That is why each list of names below begins with the most
-        // specific one. The server compares no weights beyond that: it sends JSON wherever the client takes it.
+        // text/event-stream;q=0` takes no stream. That is why each list of names below begins with the most specific
+        // one. The server compares no weights beyond that: it sends JSON if the client takes JSON.
         let takes = |names: [&str; 3]| {
             let quality = |name: &&str| {
                 ranges.iter().find_map(|range| {
@@ -166,14 +167,14 @@ impl Accepts {
         (json || events).then_some(Accepts { json, events })
     }
 
-    /// A response that is one message. JSON wins where the client takes both: a proxy passes it on as it is, while an
-    /// event stream may be held back until the proxy's buffer is full.
+    /// Builds a response of one message. If the client takes both forms, the server sends JSON: a proxy passes JSON
+    /// on at once, but may hold an event stream back until the proxy's buffer is full.
     fn response(self, message: &Value) -> Response {
         if self.json { Response::json(200, message) } else { Response::event(message) }
     }
 }
 
-/// Answers a request that the gate has admitted. This is the one place that turns a [`Failure`] into a response.
+/// Answers a request that the gate has admitted. Only this function turns a [`Failure`] into a response.
 pub(crate) fn answer(context: &Context, caller: Caller, accepts: Accepts, bytes: &[u8]) -> Response {
     let mcp = Mcp { context: *context, caller };
     match mcp.reply(accepts, bytes) {
@@ -187,8 +188,8 @@ pub(crate) fn answer(context: &Context, caller: Caller, accepts: Accepts, bytes:
             let message = error.message(id.as_ref());
             match error.status() {
                 200 => accepts.response(&message),
-                // Clients look for events only behind a 2xx. The body of an error status they read as one JSON text,
-                // whatever their `Accept` said.
+                // Clients look for events only in a response with a 2xx status. They read the body of an error as one
+                // JSON text, even if their `Accept` asked for events alone.
                 status => Response::json(status, &message),
             }
         }
@@ -200,24 +201,23 @@ pub(crate) fn answer(context: &Context, caller: Caller, accepts: Accepts, bytes:
 /// What the server sends back.
 enum Reply {
     /// No message: JSON-RPC 2.0 §4.1 forbids a reply to a notification. A 202 without a body says that the server has
-    /// taken it (2025-11-25 transports, Sending Messages to the Server).
+    /// taken the notification (2025-11-25 transports, Sending Messages to the Server).
     Nothing,
-    /// A message or a batch of them. A client that has just initialized gets its session id beside it.
+    /// A message, or a batch of messages. The response to `initialize` also has a header with the session's id.
     Message { message: Value, session: Option<String> },
     /// Messages, one after the other, for as long as the stream is open.
     Stream(Box<Stream>),
 }
 
-/// A request of a batch: its id, and what is left to do, or why that can't be done.
+/// A request of a batch: its id, and the prepared request or the error that answers it.
 type PreparedMessage = (Value, Result<Prepared, RpcError>);
 
 /// Why a message has no result.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The message is wrong or the work failed. Beside the error stands the id of the request that it answers, if
-    /// that id is known.
+    /// The message is wrong, or its work failed. The second field is the id of the request, if the id is known.
     Rpc(RpcError, Option<Value>),
-    /// The gate refused the operation. HTTP must say it and not JSON-RPC: only a `403` with a challenge makes a
+    /// The gate refused the operation. HTTP must say so, and not JSON-RPC: only a `403` with a challenge makes a
     /// client ask the person for more scopes (MCP authorization, Runtime Insufficient Scope Errors). A tool's error
     /// in a `200` would reach the model, which can't widen a token.
     Gate(Refusal),
@@ -226,7 +226,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The same failure, as the answer to the request of this id.
+    /// Adds the id of the request that failed.
     fn answering(self, id: Value) -> Failure {
         match self {
             Failure::Rpc(error, _) => Failure::Rpc(error, Some(id)),
@@ -247,7 +247,7 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// Where an error arises, the request's id isn't at hand. [`Failure::answering`] adds it.
+/// The function that finds an error doesn't know the request's id. [`Failure::answering`] adds the id later.
 impl From<RpcError> for Failure {
     fn from(error: RpcError) -> Failure {
         Failure::Rpc(error, None)
@@ -255,7 +255,7 @@ impl From<RpcError> for Failure {
 }
 
 impl Mcp<'_> {
-    /// Reads the body and does what it demands.
+    /// Reads the body as a message or a batch, and answers it.
     fn reply(self, accepts: Accepts, bytes: &[u8]) -> Result<Reply, Failure> {
         let message = match json::parse(bytes).map_err(RpcError::Parse)? {
             Value::Array(messages) => return self.batch(messages),
@@ -271,8 +271,8 @@ impl Mcp<'_> {
         }
     }
 
-    /// Answers a request. Two kinds of request keep their stream open: a subscription, and a call about which the
-    /// person is asked on the call's own stream. Every other one is prepared, run, and answered by one message.
+    /// Answers a request. Two kinds of request are answered by a stream that stays open: a subscription, and a call
+    /// that asks the person on its own stream. Each other request is prepared, run, and answered by one message.
     fn request(self, request: Request, accepts: Accepts) -> Result<Reply, Failure> {
         let id = request.id.clone();
         let headers = Headers::read(self.context.head)?;
@@ -295,8 +295,8 @@ impl Mcp<'_> {
         }
     }
 
-    /// Takes a notification. A cancellation is the only one that changes anything here. The server takes every
-    /// other one too, and does nothing: JSON-RPC gives it no way to say that it doesn't know a notification.
+    /// Takes a notification. Of all notifications only a cancellation changes something here. The server takes the
+    /// others too and ignores them: in JSON-RPC a server can't answer that it doesn't know a notification.
     ///
     /// No `Mcp-Method` header is demanded, because 2026-07-28 leaves the headers of notifications undefined
     /// (Streamable HTTP, Sending Messages).
@@ -304,9 +304,10 @@ impl Mcp<'_> {
         let headers = Headers::read(self.context.head)?;
         let is_stateless = client_info::has_stateless_meta(params) || headers.names_stateless_version();
         let session = if is_stateless { None } else { self.session_client(&headers)?.session };
-        // In a session this is the only way to cancel: a connection that ends must not count as one (2025-11-25
-        // transports, Sending Messages to the Server). A stateless client closes its stream instead. The MCP
-        // Inspector leaves it open and sends this, so it works for both.
+        // In a session this is the only way to cancel a request: the server must not take the end of a connection for
+        // a cancellation (2025-11-25 transports, Sending Messages to the Server). A stateless client closes its
+        // stream instead. But the MCP Inspector leaves its stream open and sends this notification, so the server
+        // takes it from stateless clients too.
         let id = params.and_then(|params| params.get("requestId"));
         if let ("notifications/cancelled", Some(id)) = (method, id) {
             let request_key = streams::request_key(&self.caller, session, id);
@@ -318,8 +319,9 @@ impl Mcp<'_> {
     /// Takes the client's response to a request of the server. The server sends one kind of request only,
     /// `elicitation/create`, so the response holds a person's answer to a question.
     ///
-    /// It is delivered to a question of the same person and the same session (2025-11-25 elicitation, Security
-    /// Considerations): another client of that person must not be able to say yes to a question that it never showed.
+    /// The answer counts only for a question of the same person and the same session (2025-11-25 elicitation,
+    /// Security Considerations): another client of that person must not be able to say yes to a question that it
+    /// didn't show to the person.
     fn response(self, id: Option<&Value>, result: Option<&Value>) -> Result<Reply, Failure> {
         let headers = Headers::read(self.context.head)?;
         if headers.names_stateless_version() {
@@ -327,8 +329,8 @@ impl Mcp<'_> {
             return Err(RpcError::invalid_request(text).into());
         }
         let client = self.session_client(&headers)?;
-        // An error, or a result that doesn't fit the question, counts as a no. The answer is final: the first one
-        // decides, so a late yes can't undo it.
+        // An error, or a result that doesn't fit the question, counts as a no. The first answer is final, so a late
+        // yes can't undo a no.
         let answer = result.and_then(elicitation::read_answer).unwrap_or(ConfirmationAnswer::No);
         let is_open = match (client.session, id.and_then(Value::as_str)) {
             (Some(session), Some(id)) => {
@@ -339,15 +341,16 @@ impl Mcp<'_> {
         if is_open { Ok(Reply::Nothing) } else { Err(RpcError::UnknownResponse.into()) }
     }
 
-    /// Answers a batch, which only 2025-03-26 has, and there every server must take one (2025-03-26 basic,
-    /// Batching).
+    /// Answers a batch. Only 2025-03-26 has batches, and each server of that version must take them (2025-03-26
+    /// basic, Batching).
     ///
-    /// Every message is prepared before the first one is run, so that a refused batch leaves nothing half-done. For
-    /// the same reason one malformed message refuses all of them. JSON-RPC 2.0 §6 would have the server answer that
-    /// one with an error and run the others, and then half of a batch of writes would be done.
+    /// The server prepares every message before it runs the first one, so that a refused batch leaves no work half
+    /// done. For the same reason it refuses the whole batch if one message is malformed. By JSON-RPC 2.0 §6 it would
+    /// answer the malformed message with an error and run the others, and then half of a batch of writes would be
+    /// done.
     ///
     /// The requests are run one after the other, in the order of the array. JSON-RPC would allow any order, but a
-    /// model that creates a tag and then attaches it relies on this one.
+    /// model that creates a tag and then attaches it relies on the order of the array.
     fn batch(&self, messages: Vec<Value>) -> Result<Reply, Failure> {
         let invalid = |text: &str| Failure::from(RpcError::invalid_request(text));
         let no_batches = || invalid("this protocol version has no batches");
@@ -362,7 +365,8 @@ impl Mcp<'_> {
         }
         let client = match self.session_client(&headers) {
             Ok(client) if client.version.has_batches() => client,
-            // The 404 must come through: it is how a client learns that it has to initialize anew.
+            // This error must reach the client as a 404: by that status a client learns that it has to initialize
+            // again.
             Err(error @ RpcError::UnknownSession) => return Err(error.into()),
             _ => return Err(no_batches()),
         };
@@ -371,8 +375,8 @@ impl Mcp<'_> {
         let (mut answers, mut bytes) = (Vec::new(), 0);
         for (id, prepared) in prepared {
             // A batch of fifty calls can ask for fifty large pages. So the server stops running calls once the
-            // answers are as large as one response may get; the call that crosses the line is still answered whole.
-            // A call that isn't run says so, and the client can send it again.
+            // answers are as large as one response may get; the call whose answer crosses the bound is still answered
+            // whole. The answer to a call that wasn't run says so, and the client can send the call again.
             let result = match prepared {
                 Ok(_) if bytes > limits::BATCH_ANSWER_BYTES_MAX => Err(RpcError::BatchFull),
                 Ok(prepared) => prepared.run(self, &client),
@@ -393,9 +397,9 @@ impl Mcp<'_> {
 
     /// Prepares the requests of a batch.
     ///
-    /// There are two kinds of error. Wrong parameters are the matter of one request, which is answered by an error
-    /// of its own while the others are run. What isn't a message, or lacks a scope, refuses the whole batch. That
-    /// error has no id, because it answers none of the requests.
+    /// There are two kinds of error. A request with wrong parameters gets an error of its own, and the other requests
+    /// are run. If one element isn't a message, or one request lacks a scope, the whole batch is refused. The error
+    /// for the whole batch has no id, because it answers no single request.
     fn prepare_batch(
         &self,
         messages: Vec<Value>,
@@ -405,7 +409,8 @@ impl Mcp<'_> {
         let mut prepared = Vec::new();
         for message in messages {
             match Message::read(message).map_err(|(error, _)| error)? {
-                // 2025-03-26 lifecycle, Initialization: until it is answered no other request may be sent.
+                // 2025-03-26 lifecycle, Initialization: a client sends no other request until `initialize` is
+                // answered.
                 Message::Request(request) if request.method == "initialize" => {
                     return Err(invalid("initialize must not be in a batch"));
                 }
@@ -426,8 +431,12 @@ impl Mcp<'_> {
         Ok(prepared)
     }
 
-    /// Finds out which client sent a request, by the request itself, by the session that it begins, or by its
-    /// headers.
+    /// Finds out which client sent a request. A request of a stateless protocol version is described by its own
+    /// `_meta`, an `initialize` by its parameters, and any other request by its headers, which may hold a session id.
+    ///
+    /// Fails if what describes the client is missing or malformed, if the headers contradict the request, if the
+    /// server doesn't speak the version that is named there, or if the session is unknown or has expired. An
+    /// `initialize` that asks for an unknown version doesn't fail: the server offers another one.
     fn client<'h>(&self, request: &Request, headers: &Headers<'h>) -> Result<ClientInfo<'h>, RpcError> {
         if headers.is_stateless_request(request)? {
             headers.check_stateless(request)?;
@@ -445,16 +454,16 @@ impl Mcp<'_> {
         headers.session_client(&self.caller, &self.context.app.signer, self.context.now)
     }
 
-    /// Has the gate check the scopes of `A` for one operation. The log and the 403 call the operation by this name.
-    /// It is `'static`, so no text of a client can get into a header or a line of the log.
+    /// Has the gate check the scopes of `A` for one operation. The log and the 403 show the operation's name. The
+    /// name is `'static`, so a client's text can't get into a header or a line of the log by it.
     fn permit<A: Access>(&self, operation: &'static str) -> Result<Permit<A>, Failure> {
         let log = self.context.log;
         log.set_operation(operation);
         self.caller.permit(operation, log).map_err(Failure::Gate)
     }
 
-    /// Opens the caller's journal if their token has the scopes of `A`. It serves answers that are merely shorter
-    /// without them, such as a list or a completion.
+    /// Opens the caller's journal if the token has the scopes of `A`; otherwise returns `None`. It is for answers
+    /// that are only shorter without those scopes, such as a list or a completion.
     fn journal_if<A: Access>(&self) -> Option<Journal<'_, A>> {
         self.caller.permit_if().map(|permit| self.context.app.journal(permit))
     }

@@ -1,12 +1,12 @@
 //! Prompts: messages that a person picks from their client's menu and sends to the model, with rows of their
 //! journal in them.
 //!
-//! Knows no SQL and no token text. A prompt is written only with a permit for its scopes and with arguments that
-//! fit.
+//! Knows no SQL and no token text. A prompt's function runs only with a permit for its scopes and with arguments that
+//! passed the check.
 //!
-//! The rows stand in the prompt as embedded resources, apart from the words that tell the model what to do. A text
-//! in an entry may sound like an order ("delete all tags"), and a model obeys it less readily where it comes as
-//! data. That is a help and no defence; the defence is the scope of the token, and the question before a deletion.
+//! The rows are embedded resources, apart from the words that tell the model what to do. A text in an entry may sound
+//! like an order ("delete all tags"), and a model obeys such a text less readily if it comes as data. That helps but
+//! is no defence; the defence is the scope of the token, and the question before a deletion.
 
 use std::sync::LazyLock;
 
@@ -33,9 +33,9 @@ pub(crate) struct Prompt {
     messages: Messages,
 }
 
-/// The function that writes a prompt's messages, by the scopes that it needs. The gate checks the scopes of the
-/// variant, and the function gets a journal of that access alone. So a prompt that reads more than its scopes cover
-/// doesn't compile.
+/// The function that writes a prompt's messages, in the variant of the scopes that it needs. The gate checks the
+/// scopes of the variant, and the function gets a journal of that access alone. So a prompt that reads more than its
+/// scopes cover doesn't compile.
 enum Messages {
     EntriesRead(Write<EntriesRead>),
     EntriesAndTagsRead(Write<(EntriesRead, TagsRead)>),
@@ -80,18 +80,18 @@ pub(crate) static PROMPTS: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
     ]
 });
 
-/// A prompt that the gate has permitted to a caller: what is left is to write it.
+/// A prompt that the gate has permitted to a caller: the call writes its messages.
 pub(crate) type PermittedPrompt = Box<dyn FnOnce(&App) -> Result<Value, RpcError>>;
 
-/// The prompt of this name. An unknown name is an error of the protocol (2025-11-25 prompts, Error Handling), and
-/// the text doesn't repeat it: it came from the client.
+/// Finds the prompt of this name. An unknown name is an error of the protocol (2025-11-25 prompts, Error Handling).
+/// The error doesn't repeat the name, which is the client's text.
 pub(crate) fn find(name: &str) -> Result<&'static Prompt, RpcError> {
     let unknown = || RpcError::invalid_params("Unknown prompt: prompts/list shows those there are");
     PROMPTS.iter().find(|prompt| prompt.name == name).ok_or_else(unknown)
 }
 
 impl Prompt {
-    /// The prompt as `prompts/list` shows it.
+    /// Describes the prompt as `prompts/list` shows it.
     pub(crate) fn describe(&self) -> Value {
         let arguments = self.arguments.iter().map(|argument| {
             json!({ "name": argument.name, "description": argument.about, "required": argument.required })
@@ -124,7 +124,7 @@ impl Prompt {
         Ok(Box::new(move |app| self.get(write, &app.journal(permit), given)))
     }
 
-    /// The `GetPromptResult`.
+    /// Checks the arguments and writes the `GetPromptResult`.
     fn get<A>(
         &self,
         write: Write<A>,
@@ -161,8 +161,8 @@ fn suggest_tags(
 }
 
 /// Puts the newest entries before the model, within two bounds: a model reads no more than its context holds, and the
-/// response must not become as large as the journal. What the bounds leave out is counted in a sentence, or the model
-/// would take a part of the year for all of it.
+/// response must not become as large as the journal. A sentence counts the entries that the bounds leave out, or the
+/// model would take a part of the year for the whole year.
 fn summarize(journal: &Journal<EntriesRead>, given: &Checked) -> Result<Vec<Value>, JournalError> {
     let (from, to) = (given.text("from"), given.text("to"));
     let filter = Filter { tag_ids: given.ids("tagIds"), from, to, ..Filter::default() };
@@ -197,12 +197,12 @@ fn summarize(journal: &Journal<EntriesRead>, given: &Checked) -> Result<Vec<Valu
     Ok([says("user", text)].into_iter().chain(whole).collect())
 }
 
-/// A message of text.
+/// Builds a message of text.
 fn says(role: &str, text: String) -> Value {
     json!({ "role": role, "content": { "type": "text", "text": text } })
 }
 
-/// A message with a resource embedded in it (2025-11-25 prompts, Embedded Resources).
+/// Builds a message with an embedded resource (2025-11-25 prompts, Embedded Resources).
 fn brings(contents: Value) -> Value {
     json!({ "role": "user", "content": { "type": "resource", "resource": contents } })
 }

@@ -2,12 +2,13 @@
 //!
 //! Knows no SQL and no token text.
 //!
-//! Two rules hold for every URI. It names one thing, and each thing has one URI: a client compares URIs as texts,
-//! and a second spelling would be a second resource to it. And a client can't tell a resource that doesn't exist
-//! from one that belongs to another person: both give the same error, after the same checks.
+//! Two rules hold. First, the server writes each resource's URI in one spelling, because a client compares URIs as
+//! texts and would take a second spelling for a second resource. It also reads a spelling with percent escapes, which
+//! means the same. Second, a client can't distinguish a resource that doesn't exist from one of another person: both
+//! get the same error, after the same checks.
 //!
-//! A tool shows the same rows. The difference is who decides: a tool is called by the model, while a resource is
-//! chosen by the person or the host (2025-11-25 resources, User Interaction Model).
+//! A tool shows the same rows. The difference is who decides: the model calls a tool, while the person or the host
+//! chooses a resource (2025-11-25 resources, User Interaction Model).
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -37,7 +38,7 @@ pub(crate) enum Template {
     Tag,
 }
 
-/// The resource that a URI names; `None` when no resource can have that name.
+/// Reads which resource a URI names. Returns `None` if no resource can have that name.
 ///
 /// The parts are separated before their escapes are decoded, and they are decoded once (RFC 3986 §2.4). In the
 /// other order an escaped slash would separate two parts, and `%2537` would become `%37` and then `7`: a filter in
@@ -65,8 +66,8 @@ pub(crate) fn uri(resource: Resource) -> String {
     }
 }
 
-/// The name of the reading of a resource, for a refusal and for the log. It doesn't hold the id: which of their
-/// entries a person reads is no business of the log.
+/// Returns the name that a refusal and the log show when a resource is read. It leaves the id out, so that the log
+/// doesn't show which entries a person reads.
 fn operation(resource: Resource) -> &'static str {
     match resource {
         Resource::User => "epicme://users/current",
@@ -77,7 +78,7 @@ fn operation(resource: Resource) -> &'static str {
     }
 }
 
-/// The reading of a resource that the gate has permitted, to be done later. It gives `None` when the caller has no
+/// The read of a resource, which the gate has permitted and which runs later. It returns `None` if the caller has no
 /// such row.
 pub(crate) type Reading = Box<dyn FnOnce(&App) -> Result<Option<Value>, JournalError>>;
 
@@ -105,8 +106,8 @@ fn permit_for<A: Access>(
     Ok(Box::new(move |app| read(&app.journal(permit))))
 }
 
-/// Whether the caller may read a resource and the resource is there. The two questions have one answer: a client
-/// that may not read entries must not find out which there are.
+/// Checks whether the caller may read a resource and the resource exists. The result doesn't say which of the two
+/// failed: a client that may not read entries must not find out which entries exist.
 pub(crate) fn is_readable(mcp: &Mcp, resource: Resource) -> Result<bool, JournalError> {
     Ok(match resource {
         Resource::User => mcp.journal_if::<UserRead>().is_some(),
@@ -123,8 +124,8 @@ pub(crate) fn is_readable(mcp: &Mcp, resource: Resource) -> Result<bool, Journal
     })
 }
 
-// The functions below read one resource each and give it as `ResourceContents`, or `None` when the caller has no
-// such row. JSON goes out as text, because the specification has no other form for it (2025-11-25 resources, Text
+// Each of the functions below reads one resource. It returns `ResourceContents`, or `None` if the caller has no such
+// row. JSON goes out as text, because the specification has no other form for it (2025-11-25 resources, Text
 // Content).
 
 fn user(journal: &Journal<UserRead>) -> Result<Option<Value>, JournalError> {
@@ -152,16 +153,16 @@ fn tag(journal: &Journal<TagsRead>, id: TagId) -> Result<Option<Value>, JournalE
     Ok(tags::find(journal, id)?.map(|tag| contents(Resource::Tag(id), &shapes::tag(&tag))))
 }
 
-/// Writes what has been read as `ResourceContents`. `held` is turned to text here, so every resource is JSON.
+/// Writes `ResourceContents`. `held` becomes JSON text here, for each resource in the same way.
 pub(crate) fn contents(resource: Resource, held: &Value) -> Value {
     json!({ "uri": uri(resource), "mimeType": MIME_TYPE, "text": held.to_string() })
 }
 
-/// One page of `resources/list`: the resources that every caller has, then each tag.
+/// Builds one page of `resources/list`: first the resources that each caller has, then the tags.
 ///
-/// Without the journal of [`TagsRead`] the tags are left out, since a tag's name is what that scope is about. The
-/// list isn't refused then: clients read it by themselves, and a 403 would open a consent page that no person has a
-/// reason for.
+/// Without the journal of [`TagsRead`] the page leaves the tags out, since their names need that scope. The gate
+/// doesn't refuse the list then: clients read it without a person's request, and a 403 would open a consent page that
+/// the person didn't expect.
 ///
 /// Entries aren't listed. There may be thousands, and a client shows the whole list to a person who picks from it.
 /// They are read by their template, whose id the client completes.
@@ -199,7 +200,7 @@ pub(crate) fn list(journal: Option<&Journal<TagsRead>>, cursor: Option<&str>) ->
     Ok(result)
 }
 
-/// The templates, as `resources/templates/list` shows them. They are the same for every caller.
+/// Describes the templates as `resources/templates/list` shows them. They are the same for each caller.
 pub(crate) fn templates() -> Value {
     let described = TEMPLATES.map(|(template, kind)| {
         let (name, title, about) = match kind {

@@ -1,10 +1,9 @@
 //! JSON-RPC 2.0: which kind of message a value is, how a response is written, and what each error is on the wire.
 //!
-//! Knows no method and runs nothing. One table, `RpcError::facts`, holds the code, the HTTP status and the words of
-//! every mistake.
+//! Runs no method. One table, `RpcError::facts`, holds the code, the HTTP status and the words of each [`RpcError`].
 //!
 //! MCP narrows JSON-RPC 2.0 in two places that this file obeys: an id is a string or an integer and never `null`
-//! (2025-11-25 base protocol, Requests), and where the id of a request can't be read, the error has no id at all.
+//! (2025-11-25 base protocol, Requests), and if the id of a request can't be read, the error has no id at all.
 //! JSON-RPC alone would write `"id": null` there (§5), which MCP's schema refuses.
 
 use std::error::Error;
@@ -21,7 +20,7 @@ use crate::limits;
 use crate::stderr;
 use crate::store::StoreError;
 
-/// A message that wants a response.
+/// A message that needs a response.
 pub(crate) struct Request {
     pub(crate) id: Value,
     pub(crate) method: String,
@@ -31,13 +30,13 @@ pub(crate) struct Request {
 /// A message by its kind (JSON-RPC 2.0 §4, §5).
 pub(crate) enum Message {
     Request(Request),
-    /// A message that wants no response, because it has no id.
+    /// A message that gets no response, because it has no id.
     Notification {
         method: String,
         params: Option<Value>,
     },
-    /// The client's response to a request of the server. An error is a response without `result`; its code and
-    /// words are dropped, because no error says yes to a question.
+    /// The client's response to a request of the server. An error is a response without `result`; the server drops
+    /// its code and words, because no error means yes to a question.
     Response {
         id: Option<Value>,
         result: Option<Value>,
@@ -45,12 +44,11 @@ pub(crate) enum Message {
 }
 
 impl Message {
-    /// Reads a value as a message. Beside the error stands the id of the request that it answers, if there is one
-    /// that can be read: a client that waits for that id learns why its request failed.
+    /// Reads a value as a message. The error comes with the id of the request, if the id can be read: then the client
+    /// learns which request failed.
     ///
     /// Members that JSON-RPC doesn't know are ignored. A duplicate member can't occur here, since [`crate::json`]
-    /// refuses it: a proxy that reads the first of two methods must not let a request pass that this server reads
-    /// otherwise.
+    /// refuses it: otherwise a proxy could read the first of two methods, and this server the second.
     pub(crate) fn read(value: Value) -> Result<Message, (RpcError, Option<Value>)> {
         let Value::Object(mut members) = value else {
             return Err((RpcError::invalid_request("a message is an object"), None));
@@ -62,9 +60,9 @@ impl Message {
         if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
             return invalid("jsonrpc must be \"2.0\"".into());
         }
-        // What a message is depends on which members it has (JSON-RPC 2.0 §4, §5). With a method it is a request,
-        // or without an id a notification; without a method but with a result or an error it is a response. A
-        // message that is both is refused, because of two readers each could take another half of it.
+        // What a message is depends on which members it has (JSON-RPC 2.0 §4, §5). With a method it is a request, or
+        // without an id a notification; without a method but with a result or an error it is a response. A message
+        // that is both is refused, because two readers could each take a different half.
         let is_response = members.contains_key("result") || members.contains_key("error");
         let params = members.remove("params");
         match (members.remove("method"), id) {
@@ -84,17 +82,18 @@ impl Message {
     }
 }
 
-/// The response to a request that succeeded. The id goes back as it came, with its JSON type: clients look their
-/// request up by it, and `7` isn't `"7"`.
+/// Builds the response to a request that succeeded. It repeats the id with its JSON type: clients find their request
+/// by the id, and `7` isn't `"7"`.
 pub(crate) fn success(id: Value, result: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "result": result })
 }
 
-/// Why a message isn't answered by a result.
+/// Why the server answers a message with an error.
 ///
-/// Three things that go wrong aren't here. A missing or bad token never gets this far (`401`), and a missing scope
-/// is a [`Refusal`](crate::gate::Refusal) (`403`): HTTP has words for both. What a tool can't do with its arguments
-/// is a result with `isError`, because a model can read that and try again (2025-11-25 tools, Error Handling).
+/// Three kinds of failure aren't here. A request with a missing or bad token gets a `401` from the gate before this,
+/// and a missing scope is a [`Refusal`](crate::gate::Refusal) (`403`): HTTP has words for both. If a tool can't work
+/// with its arguments, the answer is a result with `isError`, because a model can read that and try again (2025-11-25
+/// tools, Error Handling).
 #[derive(Debug)]
 pub(crate) enum RpcError {
     /// The body isn't JSON, or two readers could understand it in two ways.
@@ -140,8 +139,8 @@ const INVALID_PARAMS: i64 = -32602;
 const INTERNAL_ERROR: i64 = -32603;
 /// 2025-11-25 resources, Error Handling; 2026-07-28 has `INVALID_PARAMS` in its place.
 const RESOURCE_NOT_FOUND: i64 = -32002;
-// The codes that MCP has added: 2026-07-28 base protocol, Error Codes. A code of one's own may not stand in their
-// range, -32020 to -32099, so every error of this server that has no code of MCP's uses one of JSON-RPC's.
+// The codes that MCP has added: 2026-07-28 base protocol, Error Codes. A server's own codes must not be in their
+// range, -32020 to -32099, so each error without a code of MCP uses a code of JSON-RPC.
 const HEADER_MISMATCH: i64 = -32020;
 const MISSING_CAPABILITY: i64 = -32021;
 const UNSUPPORTED_VERSION: i64 = -32022;
@@ -186,12 +185,12 @@ impl RpcError {
         RpcError::UnsupportedVersion { supported, requested: requested.to_owned() }
     }
 
-    /// The table of errors.
+    /// Returns what an error is on the wire. This is the table of errors.
     ///
-    /// The status is 200 wherever the specification leaves it open. A client of the versions with `initialize`
-    /// takes another status for a failure of the transport, and doesn't read the error in the body (the TypeScript
-    /// SDK). To a client that tries the stateless version first, a 400 with -32602 looks like a server that doesn't
-    /// know that version.
+    /// The status is 200 if the specification leaves it open. A client of the versions with `initialize` takes
+    /// another status for a failure of the transport, and doesn't read the error in the body (the TypeScript SDK). To
+    /// a client that tries the stateless version first, a 400 with -32602 looks like a server that doesn't know that
+    /// version.
     ///
     /// Some errors must have another status: 400 and 404 in the stateless version (2026-07-28 Streamable HTTP,
     /// Protocol Version Header, Server Validation; base protocol, `_meta`), and 404 for a session that has ended.
@@ -209,7 +208,7 @@ impl RpcError {
                 INVALID_REQUEST,
                 "Invalid request: the session is unknown or has expired; send initialize again",
             ),
-            // So this is a 400, although what it looks for isn't there.
+            // So this is a 400, although the request that the client answers doesn't exist.
             RpcError::UnknownResponse => Facts::new(
                 400,
                 INVALID_REQUEST,
@@ -240,7 +239,7 @@ impl RpcError {
                 Facts::new(400, UNSUPPORTED_VERSION, "Unsupported protocol version")
                     .with(json!({ "supported": supported, "requested": requested }))
             }
-            // From here on no code of MCP's fits. Each text says what the client can do about it.
+            // MCP has no code for the errors below. Each text says what the client can do.
             RpcError::StreamsFull => {
                 let (own, all) = (limits::STREAMS_PER_PERSON_MAX, limits::STREAMS_MAX);
                 let text = format!(
@@ -259,7 +258,7 @@ impl RpcError {
             RpcError::TooSlow => {
                 Facts::new(200, INTERNAL_ERROR, "Internal error: this took too long; ask for less")
             }
-            // The store reports success only after the commit. So an error means that nothing was written.
+            // The store reports success only after the commit. So after an error the request has written nothing.
             RpcError::Unavailable => Facts::new(
                 200,
                 INTERNAL_ERROR,
@@ -268,13 +267,13 @@ impl RpcError {
         }
     }
 
-    /// The HTTP status that carries the error.
+    /// Returns the HTTP status of the response.
     pub(crate) fn status(&self) -> u16 {
         self.facts().status
     }
 
-    /// The error as the response to the request of this id. An unknown id is left out: `null` would not fit the
-    /// schema (2026-07-28 schema, JSONRPCErrorResponse).
+    /// Builds the response to the request of this id. An unknown id is left out: `null` would not fit the schema
+    /// (2026-07-28 schema, JSONRPCErrorResponse).
     pub(crate) fn message(&self, id: Option<&Value>) -> Value {
         let Facts { code, text, data, .. } = self.facts();
         let mut message = json!({ "jsonrpc": "2.0" });
@@ -306,8 +305,8 @@ impl From<SubscribeError> for RpcError {
     }
 }
 
-/// What the database says goes to the log alone. It could show a client the path of the file, or the text of a
-/// statement with values of other people's rows.
+/// The database's message goes to standard error and not to the client. It could show the path of the file, or the
+/// text of a statement with values of other people's rows.
 impl From<StoreError> for RpcError {
     fn from(error: StoreError) -> RpcError {
         stderr::note(&format!("a call failed: {error}"));
@@ -318,8 +317,8 @@ impl From<StoreError> for RpcError {
     }
 }
 
-/// An error of the journal outside tools: there it is an error of the protocol. A prompt or a list has no `isError`
-/// in its result.
+/// Outside tools an error of the journal becomes an error of the protocol, because the result of a prompt or a list
+/// has no `isError`.
 impl From<JournalError> for RpcError {
     fn from(error: JournalError) -> RpcError {
         match error {

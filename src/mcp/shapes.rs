@@ -1,11 +1,11 @@
-//! The journal's things as JSON, each beside the JSON Schema of what is written.
+//! The journal's things as JSON, each beside its JSON Schema.
 //!
 //! Knows no tool. This is the one place that decides how an entry, a tag or a person is written for clients.
 //!
 //! Each thing has two functions, one above the other: what is written, and its schema. They must agree, because the
-//! TypeScript and Python SDKs check each result against the tool's `outputSchema` and throw where it doesn't fit. A
-//! test calls every tool and compares. The types of the journal don't derive `Serialize` for the same reason: a
-//! field that is renamed in the journal must not change what clients read.
+//! TypeScript and Python SDKs check each result against the tool's `outputSchema` and throw if it doesn't fit. A test
+//! calls every tool and compares. The types of the journal don't derive `Serialize` for the same reason: a field that
+//! is renamed in the journal must not change what clients read.
 
 use serde_json::{Map, Value, json};
 
@@ -21,8 +21,8 @@ pub(crate) fn user_schema() -> Value {
     object([("id", integer()), ("email", text()), ("createdAt", integer()), ("updatedAt", integer())])
 }
 
-/// A label without a value is `null` and not left out, so that each entry has the same members. The two flags are 0
-/// or 1, and times are whole seconds since 1970: so the tools' contract has them, and clients depend on it.
+/// Writes a whole entry. A label without a value is `null` and not left out, so that each entry has the same members.
+/// The two flags are 0 or 1, and times are whole seconds since 1970: clients depend on both.
 pub(crate) fn entry(entry: &Entry) -> Value {
     json!({
         "id": entry.id.get(), "userId": entry.user_id.get(), "title": entry.title, "content": entry.content,
@@ -50,7 +50,8 @@ pub(crate) fn entry_schema() -> Value {
     ])
 }
 
-/// An entry as lists show it: without its text, because a page of whole entries would fill the model's context.
+/// Writes an entry as lists show it: without its text, because a page of whole entries would fill the model's
+/// context.
 pub(crate) fn entry_item(entry: &EntryItem) -> Value {
     json!({
         "id": entry.id.get(), "title": entry.title, "tagCount": entry.tag_count, "mood": entry.mood,
@@ -71,7 +72,7 @@ pub(crate) fn entry_item_schema() -> Value {
     ])
 }
 
-/// An entry as a search shows it: with the place in its text where the words were found.
+/// Writes an entry as a search shows it: with the part of its text that has the words.
 pub(crate) fn found(found: &Found) -> Value {
     json!({
         "id": found.entry.id.get(), "title": found.entry.title, "tagCount": found.entry.tag_count,
@@ -107,7 +108,7 @@ pub(crate) fn tag_schema() -> Value {
     ])
 }
 
-/// A tag as lists show it.
+/// Writes a tag as lists show it.
 pub(crate) fn tag_item(tag: &TagItem) -> Value {
     json!({ "id": tag.id.get(), "name": tag.name, "description": tag.description, "entryCount": tag.entry_count })
 }
@@ -116,12 +117,12 @@ pub(crate) fn tag_item_schema() -> Value {
     object([("id", integer()), ("name", text()), ("description", text_or_null()), ("entryCount", integer())])
 }
 
-/// A tag as an entry shows it.
+/// Writes a tag as an entry shows it.
 pub(crate) fn tag_name(tag: &TagName) -> Value {
     json!({ "id": tag.id.get(), "name": tag.name })
 }
 
-/// The link between an entry and a tag.
+/// Writes the link between an entry and a tag.
 pub(crate) fn entry_tag(link: &EntryTag) -> Value {
     json!({
         "id": link.id, "userId": link.user_id.get(), "entryId": link.entry_id.get(), "tagId": link.tag_id.get(),
@@ -133,8 +134,8 @@ pub(crate) fn entry_tag_schema() -> Value {
     object(["id", "userId", "entryId", "tagId", "createdAt", "updatedAt"].map(|name| (name, integer())))
 }
 
-/// A page of a list: `items` under `name`, the total, and the cursor if there is a next page. On the last page the
-/// cursor is left out and never `null` (2025-11-25 pagination, Response Format).
+/// Writes a page of a list: `items` under `name`, the total, and the cursor if there is a next page. On the last page
+/// the cursor is left out, because it must not be `null` (2025-11-25 pagination, Response Format).
 pub(crate) fn page(name: &str, items: Vec<Value>, total: i64, next: Option<&str>) -> Value {
     let mut page = json!({ name: items, "total": total });
     if let Some(next) = next {
@@ -143,15 +144,15 @@ pub(crate) fn page(name: &str, items: Vec<Value>, total: i64, next: Option<&str>
     page
 }
 
-/// The schema of a [`page`] of `item`s.
+/// Writes the schema of a [`page`] of `item`s.
 pub(crate) fn page_schema(name: &'static str, item: Value) -> Value {
     let mut page = object([(name, array(item)), ("total", integer())]);
     page["properties"]["nextCursor"] = text();
     page
 }
 
-/// The schema of an object that has all these members. Further members are allowed, so that a later version of this
-/// server can add one without breaking a client that keeps this schema.
+/// Writes the schema of an object that has all these members. Further members are allowed, so that a later version of
+/// this server can add one without breaking a client that keeps this schema.
 pub(crate) fn object<const N: usize>(members: [(&'static str, Value); N]) -> Value {
     let required = members.each_ref().map(|(name, _)| *name).to_vec();
     let properties: Map<_, _> = members.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
@@ -178,7 +179,7 @@ fn flag() -> Value {
     json!({ "type": "integer", "enum": [0, 1] })
 }
 
-/// Written with `anyOf`, since some clients read `type` as one word.
+/// Writes `anyOf`, since some clients read `type` as one word.
 fn text_or_null() -> Value {
     json!({ "anyOf": [text(), { "type": "null" }] })
 }

@@ -1,15 +1,14 @@
-//! Event streams: whether the caller may still have one, and `subscriptions/listen`, which writes what has changed.
+//! Event streams: checks again whether the caller may have one, and serves `subscriptions/listen`.
 //!
 //! Knows no SQL, no socket and no token text.
 //!
-//! Every other request is over within seconds of the moment in which the gate admitted it. A stream may stay open
-//! for days, and meanwhile its token can expire or be revoked. So the gate checks the caller again before anything
-//! of the journal is written, and at each keep-alive. Nothing of a journal reaches a stream whose token isn't valid
-//! any more.
+//! A stream may stay open for days, and meanwhile its token can expire or be revoked. So the gate checks the caller
+//! again before the server writes an event, and at each keep-alive. In a burst of events a check is good for
+//! [`limits::STREAM_LOOK`], and the gate may learn of the revocation of a foreign token later, from its cache.
 //!
-//! Each open stream holds one worker thread. That is the price of a server without async, and the reason why the
-//! number of streams is bounded ([`limits::STREAMS_MAX`]). A server for many thousands of clients would keep its
-//! streams in one thread with an event loop.
+//! Each open stream holds one worker thread. That is the price of a server without async. So the number of streams is
+//! bounded ([`limits::STREAMS_MAX`]). A server for many thousands of clients would keep its streams in one thread
+//! with an event loop.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,8 +33,8 @@ use crate::limits;
 use crate::scope::TagsRead;
 use crate::stderr;
 
-/// What is kept of a request for as long as its stream is open. The head is not among it, and so the token's text
-/// isn't either: the [`Caller`] holds by what the gate finds the token again.
+/// What the server keeps of a request while its stream is open. It doesn't keep the head. The [`Caller`] holds what
+/// the gate needs to check the token again: the hash of a token of ours, or the text of a foreign token.
 pub(crate) struct OpenRequest {
     pub(crate) app: Arc<App>,
     base_url: String,
@@ -44,7 +43,8 @@ pub(crate) struct OpenRequest {
 
 /// What ends a wait on a stream.
 pub(crate) enum Wakeup {
-    /// An event came, and the gate admits the caller still.
+    /// An event came, and the gate still admits the caller; or the stream has to end ([`Event::Ended`],
+    /// [`Event::Cancelled`]).
     Event(Event),
     /// The token has expired or been revoked, or the gate couldn't check it for too long.
     NotAdmitted,
@@ -54,10 +54,10 @@ pub(crate) enum Wakeup {
     TimedOut,
 }
 
-/// The key of the request that a stream answers. By it the client can cancel the request, and answer a question on
-/// the stream. The request's id alone is no key, since every client counts its requests from the same number; so
-/// the session is part of it, or the token of a client without a session. Two clients of one person then can't
-/// cancel each other's requests.
+/// Builds the key of the request that a stream answers. With this key the client can cancel the request and answer a
+/// question on the stream. The request's id alone is no key, since many clients count from the same number. So the
+/// key also has the session, or the token of a client without a session. Then two clients of one person can't cancel
+/// each other's requests.
 pub(crate) fn request_key(caller: &Caller, session: Option<&str>, id: &Value) -> RequestKey {
     let client = match session {
         Some(session) => ClientKey::Session(session.to_owned()),
@@ -67,8 +67,8 @@ pub(crate) fn request_key(caller: &Caller, session: Option<&str>, id: &Value) ->
 }
 
 impl OpenRequest {
-    /// The context of a request borrows from its connection. Of what the stream needs, the app is shared and the
-    /// URL is copied, so that the stream can be handed to the part of `http` that writes it.
+    /// Copies what the stream needs. The context of a request borrows from its connection, but the stream is written
+    /// by `http` after the handler has returned.
     pub(crate) fn new(mcp: Mcp) -> OpenRequest {
         let (app, base_url) = (Arc::clone(mcp.context.app), mcp.context.base_url.to_owned());
         OpenRequest { app, base_url, caller: mcp.caller }
@@ -77,8 +77,9 @@ impl OpenRequest {
     /// Waits for an event, at most until `deadline`, and keeps the stream alive meanwhile.
     ///
     /// The thread wakes for an event, and otherwise once in [`limits::STREAM_LOOK`], because no event says that a
-    /// client has gone or that a token has expired. Each time it decides in this order: is the client still there;
-    /// has the token expired; is there anything to do at all; does the gate still admit the caller.
+    /// client has gone or that a token has expired. Each time it checks in this order: whether the client is still
+    /// there; whether the stream must end; whether the token has expired; whether there is anything to do; whether
+    /// the gate still admits the caller.
     pub(crate) fn wait(
         &self,
         subscriber: &Subscriber,
@@ -99,11 +100,11 @@ impl OpenRequest {
             let is_expired = Timestamp::now() >= self.caller.holder().expires_at;
             let (is_quiet, is_late) = (event.is_none(), left.is_zero());
             match event {
-                // These two say nothing of the journal, so they pass without a check. A check could also take long: a
-                // server that stops must not wait for another authorization server.
+                // These two events reveal nothing of the journal, so they need no check. A check could take long, and
+                // a server that stops must not wait for another authorization server.
                 Some(event @ (Event::Cancelled | Event::Ended)) => return Ok(Wakeup::Event(event)),
-                // When the token expires is known, so the stream ends within a second of it. A revocation is
-                // noticed when the gate is next called: before an event is written, or at the next keep-alive.
+                // The server knows when the token expires, so it ends the stream soon after that moment. It notices a
+                // revocation when it next calls the gate: before it writes an event, or at the next keep-alive.
                 _ if is_expired => return Ok(Wakeup::NotAdmitted),
                 None if !is_late && silent_since.elapsed() < limits::KEEP_ALIVE => continue,
                 _ => {}
@@ -116,8 +117,8 @@ impl OpenRequest {
                     None => stream.keep_alive()?,
                 },
                 // The gate can't check the token now, because the database or the other authorization server doesn't
-                // answer. Nothing may be written meanwhile. But to end the stream at once would end every stream that
-                // there is for a short failure, and all clients would connect again in the same second.
+                // answer. Until then the server may write nothing. But if it ended the stream at once, one short
+                // failure would end all streams, and all clients would connect again in the same second.
                 Admission::Undecided if !is_late && undecided_since.elapsed() < limits::DOUBT_MAX => {
                     event.into_iter().for_each(|event| subscriber.put_back(event));
                     // With the event back in the inbox the next wait returns at once, so the thread pauses here.
@@ -131,19 +132,19 @@ impl OpenRequest {
         }
     }
 
-    /// Whether the gate admits the caller at this moment. That it can't be known counts as a no.
+    /// Checks whether the gate admits the caller now. If the gate can't decide, that counts as a no.
     fn is_admitted(&self) -> bool {
         matches!(self.admission(), Admission::Admitted)
     }
 
     /// Has the gate check the caller's token again. The clock is read here, below `routes`: the time in the request's
-    /// context is that of a moment long ago.
+    /// context may be hours old.
     fn admission(&self) -> Admission {
         match self.app.gate(&self.base_url, Timestamp::now(), None).recheck(&self.caller) {
             Ok(()) => Admission::Admitted,
             Err(Check::TokenLookedUp) => Admission::Undecided,
             Err(check) => {
-                // The request has had its line in the log when the stream began, so this stands on a line of its own.
+                // The request has had its line in the log when the stream began, so this gets a line of its own.
                 stderr::note(&format!("an event stream ends: outcome={}", check.facts().failure));
                 Admission::Ended
             }
@@ -168,8 +169,8 @@ pub(crate) struct RequestedNotifications {
 
 impl RequestedNotifications {
     /// Reads the parameters. Tools and prompts never change while this server runs, so a request for their
-    /// notifications is checked and then dropped. The acknowledgement shows the client that it was (2026-07-28
-    /// subscriptions, Acknowledgment).
+    /// notifications is checked and then dropped. The acknowledgement doesn't list it, so the client knows
+    /// (2026-07-28 subscriptions, Acknowledgment).
     pub(crate) fn read(params: &Map<String, Value>) -> Result<RequestedNotifications, RpcError> {
         let invalid = |text: &str| RpcError::invalid_params(format!("params.notifications{text}"));
         let Some(Value::Object(requested)) = params.get("notifications") else {
@@ -195,8 +196,8 @@ impl RequestedNotifications {
     }
 }
 
-/// Which of the wanted notifications the client gets. The rest is left out without a reason: a URI that the caller
-/// may not read must look like one that doesn't exist, or a client could find out which rows there are.
+/// Which of the requested notifications the client gets. The server gives no reason for leaving out the others: a URI
+/// that the caller may not read must look like one that doesn't exist, or a client could find out which rows exist.
 struct HonouredNotifications {
     /// Whether the client is notified that the list of resources has changed. Only the tags come and go in that list.
     list: bool,
@@ -207,7 +208,7 @@ struct HonouredNotifications {
 
 impl HonouredNotifications {
     fn of(requested: RequestedNotifications, mcp: &Mcp) -> Result<HonouredNotifications, JournalError> {
-        // Where a client names one resource in two spellings, it is notified once, by the first of them.
+        // If a client names one resource in two spellings, it gets one notification, with the first spelling.
         let mut uris = BTreeMap::new();
         for uri in requested.uris {
             let Some(resource) = resources::parse(&uri) else { continue };
@@ -219,13 +220,13 @@ impl HonouredNotifications {
         Ok(HonouredNotifications { list, uris })
     }
 
-    /// The same as the changes that `events` knows: it has no URIs.
+    /// Returns the same as [`Changes`]: `events` knows no URIs.
     fn changes(&self) -> Changes {
         let list = self.list.then_some(Change::List);
         self.uris.keys().map(|resource| Change::Of(*resource)).chain(list).collect()
     }
 
-    /// The acknowledgement's `notifications`.
+    /// Writes the acknowledgement's `notifications`.
     fn describe(&self) -> Value {
         let mut described = json!({});
         if self.list {
@@ -238,7 +239,10 @@ impl HonouredNotifications {
     }
 }
 
-/// Opens the stream of a subscription (2026-07-28, Subscriptions).
+/// Registers a subscriber for the requested notifications, and returns the stream, which `http` writes later
+/// (2026-07-28, Subscriptions). Resources that don't exist or that the caller may not read are left out, and that is
+/// no error. Fails if the client doesn't accept event streams, if as many are open as there may be, if the server is
+/// stopping, or if the database fails.
 pub(crate) fn subscribe(
     mcp: Mcp,
     requested: RequestedNotifications,
@@ -249,8 +253,8 @@ pub(crate) fn subscribe(
         return Err(Failure::StreamRefused);
     }
     let honoured = HonouredNotifications::of(requested, &mcp).map_err(RpcError::from)?;
-    // The subscriber is registered now and not when the stream is written. A change between the two would be lost.
-    // And where no place is free, the response can still be an error; later it could only be a broken stream.
+    // Register the subscriber now and not when the stream is written, or a change between the two moments would be
+    // lost. And if no place is free, the response can still be an error; later it could only be a broken stream.
     // There is no session in the key: only stateless versions have subscriptions.
     let (request_key, interest) =
         (request_key(&mcp.caller, None, &id), Interest::Changes(honoured.changes()));
@@ -276,8 +280,8 @@ struct Subscription {
 
 impl Subscription {
     /// Writes the stream: first the acknowledgement, then a notification for each change, and at last the result,
-    /// when the token has ended, the server stops, or the client has cancelled its request. By the result the
-    /// client tells a stream that has ended from a connection that broke (2026-07-28 subscriptions, Graceful
+    /// when the token has ended, the server stops, or the client has cancelled its request. From the result the
+    /// client knows that the stream has ended and the connection hasn't broken (2026-07-28 subscriptions, Graceful
     /// Closure).
     ///
     /// The page on cancellation also has the server send `notifications/cancelled` here. The schema's comment on
@@ -315,14 +319,14 @@ impl Subscription {
         }
     }
 
-    /// A notification says that something has changed and not what it is now. The client reads it again if it wants
-    /// to, and then the gate checks the scope of that reading.
+    /// Builds a notification. It says which resource has changed but not its new content. If the client reads the
+    /// resource again, the gate checks the scope of that request.
     fn notification(&self, method: &str, mut params: Value) -> Value {
         params["_meta"] = self.meta();
         json!({ "jsonrpc": "2.0", "method": format!("notifications/{method}"), "params": params })
     }
 
-    /// The response to `subscriptions/listen`, which ends the stream.
+    /// Builds the response to `subscriptions/listen`, which ends the stream.
     fn result(&self) -> Value {
         let result = json!({ "_meta": self.meta() });
         success(self.id.clone(), ProtocolVersion::V2026_07_28.adapt(result))

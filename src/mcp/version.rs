@@ -1,14 +1,14 @@
 //! Protocol versions: which there are, in which order, and how each writes a result.
 //!
-//! Knows no request and no method.
+//! Reads no request and runs no method. It knows which members of a result came with which version.
 //!
-//! The versions fall into two kinds, and both are served at one endpoint (2026-07-28 versioning, Backward
-//! Compatibility with Initialization-Based Versions):
+//! There are two kinds of versions, and one endpoint serves both (2026-07-28 versioning, Backward Compatibility with
+//! Initialization-Based Versions):
 //!
 //! - Since 2026-07-28 each request is *stateless*: it carries its protocol version and the client's capabilities in
 //!   `params._meta`, and the server may infer nothing from an earlier one.
-//! - Before, the client and the server agreed on both once, by `initialize`, for a *session*. The client sends the
-//!   session's id in a header with every later request.
+//! - In the versions before, the client and the server agree on both once, by `initialize`, for a *session*. The
+//!   client sends the session's id in a header with every later request.
 
 use std::ops::RangeInclusive;
 
@@ -38,8 +38,8 @@ impl ProtocolVersion {
     pub(crate) const ALL: [ProtocolVersion; 4] = [V2025_03_26, V2025_06_18, V2025_11_25, V2026_07_28];
     /// The versions in which `initialize` begins a session.
     pub(crate) const WITH_INITIALIZE: RangeInclusive<ProtocolVersion> = V2025_03_26..=V2025_11_25;
-    /// The versions in which each request stands alone. It is a range although it has one member today: the next
-    /// version is then one variant more and a new end of this range.
+    /// The versions in which each request carries its own version and capabilities. This is a range of one version
+    /// today: a new version then needs only one more variant and a new end of this range.
     pub(crate) const STATELESS: RangeInclusive<ProtocolVersion> = V2026_07_28..=V2026_07_28;
     /// The versions of both kinds.
     pub(crate) const EVERY: RangeInclusive<ProtocolVersion> = V2025_03_26..=V2026_07_28;
@@ -47,7 +47,7 @@ impl ProtocolVersion {
     /// follows the version before (2025-11-25 transports, Protocol Version Header).
     pub(crate) const UNNAMED: ProtocolVersion = V2025_03_26;
 
-    /// The version's name on the wire.
+    /// Returns the version's name on the wire.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             V2025_03_26 => "2025-03-26",
@@ -57,20 +57,21 @@ impl ProtocolVersion {
         }
     }
 
-    /// The version of this name; `None` for one that the server doesn't speak, be it too old, too new or no version
+    /// Finds the version of this name. Returns `None` if the server doesn't speak it: too old, too new or no version
     /// at all.
     pub(crate) fn find(name: &str) -> Option<ProtocolVersion> {
         ProtocolVersion::ALL.into_iter().find(|version| version.name() == name)
     }
 
-    /// The names of these versions, newest first, as errors and `server/discover` list them.
+    /// Lists the names of these versions, newest first, for errors and `server/discover`.
     pub(crate) fn names(versions: &RangeInclusive<ProtocolVersion>) -> Vec<&'static str> {
         let newest_first = ProtocolVersion::ALL.into_iter().rev();
         newest_first.filter(|version| versions.contains(version)).map(ProtocolVersion::name).collect()
     }
 
-    /// The version that `initialize` agrees on: the one that the client requests, or else the newest that has
-    /// `initialize`. A client that doesn't know it disconnects (2025-11-25 lifecycle, Version Negotiation).
+    /// Chooses the version that `initialize` agrees on: the one that the client requests, or else the newest that has
+    /// `initialize`. A client that doesn't know the chosen version disconnects (2025-11-25 lifecycle, Version
+    /// Negotiation).
     ///
     /// A client that requests 2026-07-28 by `initialize` is offered 2025-11-25 too: it began in the way of the
     /// earlier versions, and the TypeScript SDK refuses a stateless version in this place.
@@ -78,24 +79,24 @@ impl ProtocolVersion {
         ProtocolVersion::find(requested).filter(|version| !version.is_stateless()).unwrap_or(V2025_11_25)
     }
 
-    /// Whether each request carries its own version and capabilities, so that the server remembers nothing between
-    /// two requests (2026-07-28 base protocol, Statelessness).
+    /// Checks whether each request carries its own version and capabilities, so that the server remembers nothing
+    /// between two requests (2026-07-28 base protocol, Statelessness).
     pub(crate) fn is_stateless(self) -> bool {
         self >= V2026_07_28
     }
 
-    /// Whether several messages may come as one JSON array. 2025-06-18 removed batches, one version after they had
-    /// come.
+    /// Checks whether several messages may come as one JSON array. 2025-06-18 removed batches, one version after they
+    /// had come.
     pub(crate) fn has_batches(self) -> bool {
         self == V2025_03_26
     }
 
-    /// Whether the server can have the client ask the person something: 2025-06-18 brought elicitation.
+    /// Checks whether the server can have the client ask the person something: 2025-06-18 brought elicitation.
     pub(crate) fn has_elicitation(self) -> bool {
         self >= V2025_06_18
     }
 
-    /// Whether a name is written like that of a stateless version, be it 2026-07-28 or a later one that this server
+    /// Checks whether a name is written like that of a stateless version, 2026-07-28 or a later one that this server
     /// doesn't know.
     ///
     /// A request in a later version is answered by the stateless rules, with an error that lists the versions
@@ -111,8 +112,9 @@ impl ProtocolVersion {
         name.len() == first.len() && name.bytes().enumerate().all(is_date) && name >= first
     }
 
-    /// Writes a result as this version has it. The handlers write one form, that of 2025-11-25, and only here members
-    /// are taken away for an earlier version or added for a later one. So no handler can forget a version.
+    /// Writes a result as this version has it. The handlers write one form, that of 2025-11-25, and this function
+    /// removes members for an earlier version or adds them for a later one. So most handlers don't look at the
+    /// version.
     pub(crate) fn adapt(self, result: Value) -> Value {
         match self {
             V2025_03_26 => without_later_members(result),
@@ -127,7 +129,8 @@ impl ProtocolVersion {
         if self.is_stateless() {
             let (ttl, name) = match scope {
                 CacheScope::Public => (limits::PUBLIC_TTL_MS, "public"),
-                // A journal changes at any time, by another client of the same person, so nothing of it stays fresh.
+                // A journal changes at any time, by another client of the same person, so a cache must not keep its
+                // content.
                 CacheScope::Private => (0, "private"),
             };
             result["ttlMs"] = ttl.into();
@@ -136,7 +139,7 @@ impl ProtocolVersion {
         result
     }
 
-    /// The name and version of this server. 2025-03-26 has no titles.
+    /// Returns the name and version of this server. 2025-03-26 has no titles.
     pub(crate) fn server_info(self) -> Value {
         let mut info = json!({ "name": "epicme" });
         if self >= V2025_06_18 {
@@ -159,8 +162,8 @@ pub(crate) enum CacheScope {
     Private,
 }
 
-/// A result as 2026-07-28 has it: with its type (base protocol, ResultType) and the server that gave it. A handler
-/// whose result is an `input_required` has set the type itself.
+/// Adds what 2026-07-28 demands: the result's type (base protocol, ResultType) and the server that wrote it. If the
+/// result is an `input_required`, its handler has set the type already.
 fn with_type_and_server(mut result: Value) -> Value {
     if let Some(members) = result.as_object_mut() {
         if !members.contains_key("resultType") {
@@ -173,9 +176,9 @@ fn with_type_and_server(mut result: Value) -> Value {
     result
 }
 
-/// A result without what came after 2025-03-26: titles, structured content, links to resources, the times of
-/// annotations. A client with a strict reader may refuse what its version doesn't define. It loses no data by this,
-/// since a text block of the result holds the same data as JSON.
+/// Removes what came after 2025-03-26: titles, structured content, links to resources, the times of annotations. A
+/// client with a strict reader may refuse what its version doesn't define. The data of a tool isn't lost: a text
+/// block of the result holds it as JSON.
 fn without_later_members(mut result: Value) -> Value {
     let Some(members) = result.as_object_mut() else { return result };
     members.remove("structuredContent");

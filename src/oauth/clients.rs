@@ -1,12 +1,14 @@
-//! Clients: the programs that may ask a person for access, and how each proves at an endpoint that it is the one it
-//! names.
+//! Clients: the programs that may ask a person for access, and how a program proves that it is the client whose id it
+//! sends.
 //!
-//! Knows no journal and no token. A client's name is what the client says of itself and proves nothing; what protects
-//! the person is that a code goes only to a redirect URI that was registered under the same id.
+//! Imports nothing of the journal and makes no token. A client's name is what the client says of itself and proves
+//! nothing; what protects the person is that a code goes only to a redirect URI that was registered under the same
+//! id.
 //!
 //! Most clients are *public* (OAuth 2.1 §2.1): they run on the person's machine, where a secret that is built into
-//! the program is known to everyone who has the program. They have an id and nothing to prove it by; PKCE and the
-//! rotation of refresh tokens protect what they are given. A *confidential* client runs on a server and has a secret.
+//! the program is known to everyone who has the program. They have an id but can't prove that it is theirs; PKCE and
+//! the rotation of refresh tokens protect their codes and tokens. A *confidential* client runs on a server and has a
+//! secret.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,11 +26,11 @@ pub(crate) struct Client {
     pub(crate) id: String,
     /// What the client calls itself. Any program can call itself by the name of another.
     pub(crate) name: String,
-    /// The URIs to which the browser may take a code. A confidential client that only introspects has none.
+    /// The URIs to which the browser may take a code. A confidential client that only introspects needs none.
     pub(crate) redirect_uris: Vec<String>,
     /// How it authenticates: `none`, `client_secret_basic` or `client_secret_post`.
     pub(crate) auth_method: String,
-    /// `itself` or `operator`. Only what the operator registered may introspect tokens.
+    /// `itself` or `operator`. Only a confidential client that the operator registered may introspect tokens.
     pub(crate) registered_by: String,
     pub(crate) created_at: Timestamp,
     /// `None` for a public client.
@@ -73,16 +75,16 @@ pub(crate) fn insert(
     Ok((given, secret))
 }
 
-/// Deletes clients that registered themselves and hold nothing, so that there is room for one more.
+/// Deletes clients that registered themselves and have no live grant, so that there is room for one more.
 ///
 /// Registration is open to everyone, so it has to be bounded (RFC 7591 §3): each one is a row in the database, and a
-/// script could fill the disk. A client that holds a grant which lives is never deleted, however many strangers
-/// register. A deleted one that comes back is answered as unknown, and clients register again upon that.
+/// script could fill the disk. This function never deletes a client that has a live grant, however many strangers
+/// register. If a deleted client comes back, the server answers that it is unknown, and clients then register again.
 fn make_room(connection: &Connection, now: Timestamp) -> Result<(), OAuthError> {
     let unused = "registered_by = 'itself'
                   AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id AND g.revoked_at IS NULL
                                   AND g.used_at > ?1)";
-    let live = now.plus(-limits::REFRESH_TOKEN_SECONDS).0; // a grant not used since has no token that is good
+    let live = now.plus(-limits::REFRESH_TOKEN_SECONDS).0; // a grant that was last used before this has no live token
     let expired = format!("DELETE FROM clients WHERE {unused} AND created_at < ?2");
     connection.execute(&expired, (live, now.plus(-limits::UNUSED_CLIENT_SECONDS).0))?;
     let count = format!("SELECT count(*) FROM clients WHERE {unused}");
@@ -90,9 +92,9 @@ fn make_room(connection: &Connection, now: Timestamp) -> Result<(), OAuthError> 
     if count < limits::UNUSED_CLIENTS_MAX {
         return Ok(());
     }
-    // The oldest makes room, unless it is so young that its person may still be reading the consent page. If all are
-    // that young, the newcomer is refused: otherwise a flood would delete every client between its registration and
-    // the person's decision, and no client could connect any more.
+    // The oldest unused client makes room, unless it is so young that a person may still be reading its consent page.
+    // If all are that young, the newcomer is refused: otherwise a flood would delete every client between its
+    // registration and the person's decision, and no client could connect any more.
     let oldest = format!(
         "DELETE FROM clients WHERE id = (SELECT id FROM clients WHERE {unused} AND created_at < ?2
                                          ORDER BY created_at LIMIT 1)"
@@ -101,7 +103,7 @@ fn make_room(connection: &Connection, now: Timestamp) -> Result<(), OAuthError> 
     if made_room { Ok(()) } else { Err(OAuthError::TooMany) }
 }
 
-/// The client of this id.
+/// Finds the client with this id; returns `None` when it was never registered or has been deleted.
 pub(crate) fn find(store: &Store, id: &str) -> Result<Option<Client>, StoreError> {
     store.look_up(|connection| {
         let sql = format!("SELECT {COLUMNS} FROM clients WHERE id = ?1");
@@ -109,7 +111,7 @@ pub(crate) fn find(store: &Store, id: &str) -> Result<Option<Client>, StoreError
     })
 }
 
-/// Every client, oldest first.
+/// Lists every client, oldest first.
 pub(crate) fn list(store: &Store) -> Result<Vec<Client>, StoreError> {
     store.look_up(|connection| {
         let sql = format!("SELECT {COLUMNS} FROM clients ORDER BY created_at, id");
@@ -126,7 +128,7 @@ pub(crate) fn remove(store: &Store, id: &str) -> Result<bool, StoreError> {
 
 /// Finds the client that makes this request, and checks its secret if it has one (OAuth 2.1 §2.4, §3.2.1).
 ///
-/// A public client names itself by `client_id`, and that is all it can do: any program that knows the id can send it.
+/// A public client only names itself by `client_id`, which proves nothing: any program that knows the id can send it.
 /// So the caller must then check what the client presents, a code by its verifier and a refresh token by its
 /// rotation.
 pub(crate) fn authenticate(
@@ -134,8 +136,9 @@ pub(crate) fn authenticate(
     head: &Head,
     parameters: &Parameters,
 ) -> Result<Client, OAuthError> {
-    // A client uses one way to authenticate (OAuth 2.1 §2.4). With two, a program in front of the server and the
-    // server could each check another of them. An id beside the header is no second way, as long as it is the same.
+    // A client uses one way to authenticate (OAuth 2.1 §2.4). If it used two, a proxy in front of the server could
+    // check one of them, and the server the other one. A `client_id` beside the Basic header is no second way, as
+    // long as both name the same client.
     let basic = basic_credentials(head)?;
     let (id, secret) = match (&basic, parameters.get("client_id"), parameters.get("client_secret")) {
         (Some(_), _, Some(_)) => return Err(OAuthError::TwoCredentials),
@@ -147,20 +150,21 @@ pub(crate) fn authenticate(
     let client = find(store, id)?.ok_or(OAuthError::UnknownClient)?;
     match (&client.secret_hash, secret) {
         (None, None) => Ok(client),
-        // This comparison needs no constant time. Its time could tell how many bytes of two digests agree, and the
-        // digest of a secret of 256 random bits leads to no secret. For the same reason no throttle counts the
-        // failures (OAuth 2.1 §2.4.1 asks for protection against guessing): 256 bits can't be guessed at any rate.
+        // This comparison needs no constant time. Its time could tell how many bytes of two digests agree, but a
+        // secret of 256 random bits can't be computed from its digest. No throttle counts the failures either,
+        // although OAuth 2.1 §2.4.1 asks for protection against guessing: 256 random bits can't be guessed, however
+        // fast an attacker tries.
         (Some(hash), Some(secret)) if *hash == secret::sha256(secret.as_bytes()) => Ok(client),
         // A public client that sends a secret is refused too: it believes that it is protected by one.
         _ => Err(OAuthError::WrongSecret),
     }
 }
 
-/// Reads the id and the secret from `Authorization: Basic`. Both were form-encoded before they were joined by a colon
-/// (OAuth 2.1 §2.4.1), or a colon in the id would move the border between them.
+/// Reads the id and the secret from `Authorization: Basic`. The client form-encodes both before it joins them by a
+/// colon (OAuth 2.1 §2.4.1): otherwise a colon in the id would move the border between them.
 ///
-/// The clause itself warns that clients forget that encoding. Ids and secrets of this server hold no character that
-/// it changes, so for them both ways are the same.
+/// The clause itself warns that clients forget that encoding. The ids and secrets of this server hold no character
+/// that the encoding changes, so it doesn't matter whether a client encodes them.
 fn basic_credentials(head: &Head) -> Result<Option<(String, String)>, OAuthError> {
     let mut fields = head.fields("authorization");
     let Some(field) = fields.next() else { return Ok(None) };
@@ -180,7 +184,8 @@ fn basic_credentials(head: &Head) -> Result<Option<(String, String)>, OAuthError
     pair.map(Some).ok_or(OAuthError::WrongSecret)
 }
 
-/// Takes one form-encoded text for the name of a pair without a value, since the parser knows only pairs.
+/// Decodes one form-encoded text. The parser knows only pairs, so it reads the text as the name of a pair without a
+/// value.
 fn decoded(text: &str) -> String {
     form_urlencoded::parse(text.as_bytes()).next().map_or(String::new(), |(name, _)| name.into_owned())
 }

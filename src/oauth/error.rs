@@ -1,6 +1,6 @@
 //! Every reason for which an OAuth endpoint refuses, in one table: name, code, status, clause and words.
 //!
-//! Knows no endpoint. The pages show the same errors to people, since a browser doesn't read JSON out to its user.
+//! Handles no request. The pages show the same errors to people, since a browser doesn't read JSON out to its user.
 //! Two readers get two views of an error: the client gets a standard code and a sentence for its developer, the log
 //! gets the exact reason. For a code or token the two differ on purpose, see [`OAuthError::facts`].
 
@@ -115,7 +115,7 @@ impl OAuthError {
     /// The table of errors. Their codes are from OAuth 2.1 §3.2.4 (token endpoint) and §4.1.2.1 (authorization
     /// endpoint), RFC 7591 §3.2.2 (registration) and RFC 8707 §2 (`invalid_target`).
     ///
-    /// All that can be wrong with a code or a refresh token has one code and one sentence; only the log has the exact
+    /// Every invalid code or refresh token gets the same code and the same sentence; only the log has the exact
     /// reason. A thief who tries a stolen one must not learn whether it was real, whose it was, or what is missing.
     ///
     /// `temporarily_unavailable` is defined for the authorization endpoint alone. The token endpoint has no code for
@@ -248,12 +248,12 @@ impl OAuthError {
         }
     }
 
-    /// What the log calls the error.
+    /// Returns the name that the log uses for the error.
     pub(crate) fn name(&self) -> &'static str {
         self.facts().name
     }
 
-    /// The standard code, for a client that is answered by redirect.
+    /// Returns the standard code, for a client that gets the error by redirect.
     pub(crate) fn code(&self) -> &'static str {
         self.facts().code
     }
@@ -262,7 +262,8 @@ impl OAuthError {
         self.facts().status
     }
 
-    /// The JSON of the endpoints that a client's program calls: token, revocation, introspection and registration.
+    /// Builds the JSON response of the endpoints that a client's program calls: token, revocation, introspection and
+    /// registration.
     pub(crate) fn response(&self) -> Response {
         let Facts { code, status, words, .. } = self.facts();
         let body = json!({ "error": code, "error_description": words });
@@ -275,7 +276,7 @@ impl OAuthError {
             // After a quarter of an hour an unused client is old enough to be deleted for a new one.
             OAuthError::TooMany => response.with("Retry-After", limits::FRESH_CLIENT_SECONDS.to_string()),
             OAuthError::Store(_) => response.with("Retry-After", "5"),
-            // The rest of the body is unread, so the server couldn't find where the next request begins.
+            // The rest of the body is unread, so the server couldn't find the beginning of the next request.
             OAuthError::Body(_) => response.and_close(),
             _ => response,
         }

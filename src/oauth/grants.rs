@@ -1,7 +1,8 @@
-//! What people allowed, at rest: grants, and the codes, refresh tokens and access tokens that come of them.
+//! What people allowed, as the database stores it: grants, and the codes and tokens that clients get under them.
 //!
-//! Knows no HTTP. Invariant: [`issue`] makes tokens of a [`Redeemed`] alone, and a `Redeemed` is made at two places,
-//! each behind the statement that uses its code or refresh token up. Both places are marked `SINGLE USE`.
+//! Uses no HTTP. Invariant: [`issue`] makes tokens only from a [`Redeemed`], and only two places make a `Redeemed`,
+//! each after the check that refuses a second use and the statement that records the first one. Both places are
+//! marked `SINGLE USE`.
 //!
 //! ```text
 //! the person allows      the client redeems            the client refreshes, again and again
@@ -9,14 +10,15 @@
 //!           used once               used once                          used once
 //! ```
 //!
-//! Everything hangs on the grant's row. Revoking the grant ends all tokens of it at once, however many there are:
-//! that is what a person does on the account page, and what this server does when a code or refresh token comes back
-//! that must have been copied. Deleting the person or the client deletes the grant, by the foreign keys.
+//! Codes and tokens all refer to the row of their grant. Revoking the grant ends all its tokens at once, however many
+//! there are. A person does that on the account page, a client when it gives back a refresh token, and this server
+//! when a used code or refresh token comes again, because an attacker has probably copied it. Deleting the person or
+//! the client deletes the grant, by the foreign keys.
 //!
-//! All of it happens on the store's one writer thread, which commits or undoes the work of each request as a whole.
-//! That is why a look-up followed by an update is safe here: no second request can come between the two. A larger
-//! server with several writers would update the row under the condition that it is unused, and look at the count of
-//! changed rows.
+//! Every change happens on the store's one writer thread, in a transaction that commits or undoes the work of each
+//! request as a whole. That is why a look-up followed by an update is safe here: no other write can come between the
+//! two. A larger server with several writers would update the row under the condition that it is unused, and look at
+//! the count of changed rows.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -29,16 +31,17 @@ use crate::secret::{self, Signer};
 use crate::store::{Store, StoreError};
 use crate::tokens::{self, NewToken};
 
-/// What a person has decided on the consent page.
+/// A grant to be made: what the person allowed, and the parts of the request that its code is bound to.
 pub(crate) struct NewGrant {
     pub(crate) user_id: UserId,
     pub(crate) client_id: String,
-    /// The audience of the tokens (RFC 8707). It is fixed at the consent, and no later request can change it: a token
-    /// for one server must not be traded for one for another.
+    /// The audience of the tokens (RFC 8707). The consent fixes it, and no later request can change it: a client must
+    /// not trade a token for one server for a token for another server.
     pub(crate) resource: String,
-    /// What the person ticked. A refresh can narrow it and never widen it.
+    /// What the person ticked. A refresh may ask for fewer scopes for its access token, never for more; the grant
+    /// keeps them all.
     pub(crate) scopes: Scopes,
-    /// Where the browser takes the code.
+    /// The URI to which the browser takes the code.
     pub(crate) redirect_uri: String,
     /// The PKCE challenge, S256.
     pub(crate) challenge: String,
@@ -55,48 +58,48 @@ pub(crate) struct Listed {
     pub(crate) used_at: Timestamp,
 }
 
-/// The tokens that a client is given.
+/// The tokens that a client gets for a code or a refresh token.
 pub(crate) struct Issued {
     pub(crate) access_token: String,
     pub(crate) refresh_token: String,
-    /// The scopes of the access token. Those of the refresh token are the grant's.
+    /// The scopes of the access token. The refresh token keeps all scopes of the grant.
     pub(crate) scopes: Scopes,
 }
 
 /// What a client presents in order to redeem a code.
 pub(crate) struct Redemption {
     pub(crate) code: String,
-    /// The client that presents it, authenticated if it has a secret.
+    /// The client that presents the code; it was authenticated if it has a secret.
     pub(crate) client_id: String,
-    /// The redirect URI that it got the code at, if it says so.
+    /// The redirect URI to which the code was sent, if the client names it.
     pub(crate) redirect_uri: Option<String>,
     /// The PKCE verifier.
     pub(crate) verifier: String,
-    /// The resource that this server protects now.
+    /// The resource that this server protects now; after a restart it can differ from the grant's.
     pub(crate) resource: String,
 }
 
 /// What a client presents in order to trade a refresh token for the next.
 pub(crate) struct Rotation {
     pub(crate) presented: String,
-    /// The refresh token that follows it, from [`successor`].
+    /// The refresh token that the client gets instead, from [`successor`].
     pub(crate) successor: String,
-    /// The client that presents it, authenticated if it has a secret.
+    /// The client that presents the token; it was authenticated if it has a secret.
     pub(crate) client_id: String,
-    /// The scope that the access token shall have, if less than was granted.
+    /// The `scope` parameter, if there is one: the scopes that the client wants in its access token.
     pub(crate) scope: Option<String>,
-    /// The resource that this server protects now.
+    /// The resource that this server protects now; after a restart it can differ from the grant's.
     pub(crate) resource: String,
 }
 
-/// A code or refresh token that was just used up. Tokens are made of this alone.
+/// The proof that a code or refresh token was just used up. [`issue`] needs it to make tokens.
 struct Redeemed {
     grant: GrantRow,
     /// The refresh token that the client gets now.
     refresh_token: String,
 }
 
-/// A grant, as the row of a code or refresh token leads to it.
+/// A grant, as a statement reads it together with a code or refresh token.
 struct GrantRow {
     id: i64,
     user_id: UserId,
@@ -107,7 +110,7 @@ struct GrantRow {
 }
 
 impl GrantRow {
-    /// The first columns of a statement in which `grants` is `g`.
+    /// The columns that [`GrantRow::read`] reads. A statement selects them first, and calls the table `grants` `g`.
     const COLUMNS: &str = "g.id, g.user_id, g.client_id, g.resource, g.scope, g.revoked_at";
 
     fn read(row: &Row) -> rusqlite::Result<GrantRow> {
@@ -122,10 +125,10 @@ impl GrantRow {
     }
 }
 
-/// The outcome of an attempt that may have to change the database even where it fails.
+/// The outcome of an attempt that may have to change the database even if it fails.
 ///
-/// The outer error undoes all that the attempt did: the store rolls its work back. The inner one is an answer like
-/// any other, and what was done stays. A replayed code is refused *and* ends its grant; if the refusal undid the
+/// An outer error makes the store roll back all that the attempt did. The inner error is an answer like a value: the
+/// store commits what the attempt did. A replayed code is refused *and* ends its grant; if the refusal undid the
 /// revocation, the thief would keep the tokens.
 type Attempt<T> = Result<Result<T, OAuthError>, OAuthError>;
 
@@ -134,15 +137,16 @@ pub(crate) fn allow(store: &Store, new: NewGrant, now: Timestamp) -> Result<Stri
     let code = secret::random_text::<32>();
     let hash = secret::sha256(code.as_bytes());
     store.write(move |connection| {
-        // Two kinds of grants hold nothing any more and are deleted here, where the table grows. The first has a code
-        // that expired before the client redeemed it, and so no token.
+        // Each new grant first deletes two kinds of old ones, so that the table doesn't grow forever. The first kind
+        // never had a token: its code expired before the client redeemed it.
         let forgotten = "DELETE FROM grants WHERE id IN (SELECT grant_id FROM codes
                          WHERE redeemed_at IS NULL AND expires_at < ?1)";
         connection.execute(forgotten, [now.0])?;
-        // The second was last used so long ago that its last refresh token has expired: each token renews `used_at`.
+        // The second kind was last used so long ago that its last refresh token has expired; `issue` renews
+        // `used_at`.
         let expired = "DELETE FROM grants WHERE used_at <= ?1";
         connection.execute(expired, [now.plus(-limits::REFRESH_TOKEN_SECONDS).0])?;
-        // The new grant stands beside older ones of the same client. A person may use the same program on two
+        // The new grant doesn't replace older ones of the same client. A person may use the same program on two
         // machines, and a consent on one must not sign the other out.
         let grant = "INSERT INTO grants (user_id, client_id, resource, scope, created_at, used_at)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
@@ -152,8 +156,8 @@ pub(crate) fn allow(store: &Store, new: NewGrant, now: Timestamp) -> Result<Stri
         // The code is bound to the client (by its grant), the redirect URI and the challenge (OAuth 2.1 §4.1.2).
         let code = "INSERT INTO codes (hash, grant_id, redirect_uri, challenge, expires_at)
                     VALUES (?1, ?2, ?3, ?4, ?5)";
-        // A code passes through the browser, and may stay in a history or a log. OAuth 2.1 §4.1.2 recommends ten
-        // minutes at most; a client redeems it at once, so it is much shorter here.
+        // A code passes through the browser, and may stay in a history or a log. OAuth 2.1 §4.1.2 recommends a
+        // lifetime of ten minutes at most; here the lifetime is much shorter, since a client redeems a code at once.
         let expires_at = now.plus(limits::CODE_SECONDS).0;
         connection.execute(code, (hash, grant_id, &new.redirect_uri, &new.challenge, expires_at))?;
         Ok::<_, OAuthError>(())
@@ -161,7 +165,7 @@ pub(crate) fn allow(store: &Store, new: NewGrant, now: Timestamp) -> Result<Stri
     Ok(code)
 }
 
-/// A code, as it was stored when the person allowed the request.
+/// A code's row, with the grant that it belongs to.
 struct CodeRow {
     grant: GrantRow,
     redirect_uri: String,
@@ -171,6 +175,8 @@ struct CodeRow {
 }
 
 impl CodeRow {
+    /// Finds the code with this hash, together with its grant. Returns `None` if the code is unknown. A code that has
+    /// expired, was redeemed or belongs to a revoked grant is found too: [`Self::check`] refuses it.
     fn find(connection: &Connection, hash: [u8; 32]) -> rusqlite::Result<Option<CodeRow>> {
         let sql = format!(
             "SELECT {}, c.redirect_uri, c.challenge, c.expires_at, c.redeemed_at
@@ -187,16 +193,15 @@ impl CodeRow {
 
     /// Checks what OAuth 2.1 §4.1.3 demands of a redemption.
     ///
-    /// The order matters. The first three checks ask whether the client that sends this is the one that the code was
-    /// made for; only behind them may a second use have consequences. OAuth 2.1 §7.5.3: otherwise an attacker who saw
-    /// the code pass, and can do nothing else with it, could send it once more and so take the honest client's tokens
-    /// away.
+    /// The order matters. The first three checks ask whether the sender is the client that the code was made for; a
+    /// second use may have consequences only after them. Otherwise an attacker who saw the code but can't redeem it
+    /// could send it again, and the server would revoke the honest client's tokens (OAuth 2.1 §7.5.3).
     fn check(&self, redemption: &Redemption, now: Timestamp) -> Result<(), OAuthError> {
         if self.grant.client_id != redemption.client_id {
             return Err(OAuthError::AnotherClient);
         }
-        // OAuth 2.1 §10.2 dropped the redirect URI from this request, since PKCE protects better against a code that
-        // was slipped in. Clients of OAuth 2.0 send it (RFC 6749 §4.1.3), and then it must be right.
+        // OAuth 2.1 §10.2 dropped the redirect URI from this request, since PKCE protects better against an injected
+        // code. Clients of OAuth 2.0 send it (RFC 6749 §4.1.3), and then it must be right.
         if redemption.redirect_uri.as_ref().is_some_and(|given| *given != self.redirect_uri) {
             return Err(OAuthError::WrongRedirect);
         }
@@ -209,8 +214,8 @@ impl CodeRow {
         if self.grant.revoked_at.is_some() {
             return Err(OAuthError::GrantRevoked);
         }
-        // The server was restarted under another public URL since the consent. A token for the former one would be
-        // refused by the gate at once.
+        // This fails when the operator has restarted the server under another public URL since the consent. The gate
+        // would refuse a token for the former URL at once.
         if self.grant.resource != redemption.resource {
             return Err(OAuthError::AnotherResource);
         }
@@ -223,13 +228,16 @@ impl CodeRow {
 
 /// Trades a code for tokens, once (OAuth 2.1 §4.1.3).
 ///
-/// A redemption that is wrong in anything changes nothing, so the code stays good for its client. A second one that
-/// is right in everything means that the code and its verifier were copied. It can't be known which of the two came
-/// from the thief, so both lose: the grant ends, with every token of the first redemption (OAuth 2.1 §7.5.3).
+/// A redemption with a mistake in it changes nothing, so the client can still redeem the code. If a second redemption
+/// has the right client, redirect URI and verifier, the server assumes that the code and its verifier were copied;
+/// unlike a refresh, a redemption has no grace for a retry. The server can't know which of the two came from the
+/// thief, so both lose: the grant ends, with every token of the first redemption (OAuth 2.1 §7.5.3).
 pub(crate) fn redeem(store: &Store, redemption: Redemption, now: Timestamp) -> Result<Issued, OAuthError> {
     store.write(move |connection| redeem_in(connection, &redemption, now))?
 }
 
+/// Does the work of [`redeem`] inside the writer's transaction. One refusal writes something: a replayed code ends
+/// its grant, and [`Attempt`] keeps that although the client gets an error.
 fn redeem_in(connection: &Connection, redemption: &Redemption, now: Timestamp) -> Attempt<Issued> {
     let hash = secret::sha256(redemption.code.as_bytes());
     let Some(code) = CodeRow::find(connection, hash)? else { return Ok(Err(OAuthError::UnknownCode)) };
@@ -239,25 +247,29 @@ fn redeem_in(connection: &Connection, redemption: &Redemption, now: Timestamp) -
         }
         return Ok(Err(error));
     }
-    // ---- SINGLE USE OF A CODE: this statement uses it up. The row stays, so that a second use is known for one. The
-    // mark and the tokens are one transaction: a crash leaves both behind, or neither. ----
+    // ---- SINGLE USE OF A CODE: this statement records the first use; `CodeRow::check`, called above, refuses a
+    // second one as `CodeReplayed`. The row stays, so that the check can see the first use. The mark and the tokens
+    // are one transaction: after a crash the database has both, or neither. ----
     connection.execute("UPDATE codes SET redeemed_at = ?2 WHERE hash = ?1", (hash, now.0))?;
     let redeemed = Redeemed { grant: code.grant, refresh_token: new_refresh_token() };
     let scopes = redeemed.grant.scopes;
     Ok(Ok(issue(connection, redeemed, scopes, now)?))
 }
 
-/// A refresh token, as it was stored when it was issued.
+/// A refresh token's row, with the grant that it belongs to.
 struct RefreshRow {
     grant: GrantRow,
     expires_at: i64,
-    /// When it was first traded for its successor.
+    /// When the token was first traded for its successor.
     rotated_at: Option<i64>,
     /// Whether the successor was traded as well.
     successor_is_used: bool,
 }
 
 impl RefreshRow {
+    /// Finds the refresh token with this hash, together with its grant. `successor` is the hash of the token that
+    /// replaces it; the row says whether that one has been traded too. Returns `None` if the token is unknown. A
+    /// token that has expired, was traded or belongs to a revoked grant is found too: [`Self::check`] refuses it.
     fn find(
         connection: &Connection,
         hash: [u8; 32],
@@ -276,8 +288,8 @@ impl RefreshRow {
         connection.query_row(&sql, (hash, successor), read).optional()
     }
 
-    /// Whether it was traded before, and this is no retry of that: the grace is over, or the client has used the
-    /// successor already and so must have received it.
+    /// Returns whether the token was traded before and this request isn't a retry: the grace is over, or the client
+    /// has used the successor already and so must have received it.
     fn is_reused(&self, now: Timestamp) -> bool {
         let is_late = |rotated_at: i64| now.0 - rotated_at > limits::REFRESH_GRACE_SECONDS;
         self.rotated_at.is_some_and(|rotated_at| is_late(rotated_at) || self.successor_is_used)
@@ -285,8 +297,9 @@ impl RefreshRow {
 
     /// Checks what OAuth 2.1 §4.3.1 demands of a refresh, and returns the scopes of the access token.
     ///
-    /// As with a code, a reused token has consequences only when the right client presents it. And nothing is marked
-    /// before all is checked: a client that asks for too much can still refresh afterwards.
+    /// As with a code, a reused token has consequences only when the right client presents it. [`rotate_in`] marks
+    /// the token only after all checks, so a client that asks for too many scopes can still refresh with it
+    /// afterwards.
     fn check(&self, rotation: &Rotation, now: Timestamp) -> Result<Scopes, OAuthError> {
         if self.grant.client_id != rotation.client_id {
             return Err(OAuthError::AnotherClient);
@@ -303,7 +316,8 @@ impl RefreshRow {
         if self.expires_at <= now.0 {
             return Err(OAuthError::RefreshExpired);
         }
-        // The scope may be narrowed and never widened: what the person didn't tick, a client must ask them for.
+        // The client may ask for fewer scopes, never for more: for what the person didn't tick, it must ask the
+        // person again.
         match rotation.scope.as_deref().map(Scopes::parse) {
             None => Ok(self.grant.scopes),
             Some(Ok(asked)) if !asked.is_empty() && self.grant.scopes.contains(asked) => Ok(asked),
@@ -314,26 +328,29 @@ impl RefreshRow {
 
 /// Trades a refresh token for the next one and an access token (OAuth 2.1 §4.3.1, refresh token rotation).
 ///
-/// A public client has no secret to prove itself by, so a stolen refresh token would serve the thief for as long as
-/// it is good. Rotation makes the theft visible: the thief and the client both hold the same token, one of them uses
-/// it first, and the other comes with one that was rotated away. It can't be known which of them that is, so the
-/// whole grant ends and the person is asked again.
+/// A public client has no secret, so without rotation a thief could use a stolen refresh token until it expires.
+/// Rotation makes the theft visible: the thief and the client hold the same token, one of them trades it first, and
+/// then the other one presents a token that was rotated away. The server can't know which of them is the thief, so it
+/// ends the whole grant, and the person is asked again.
 ///
 /// An honest client comes with an old token too: when the response got lost and it retries, or when two of its
 /// threads refresh at once. So for [`limits::REFRESH_GRACE_SECONDS`] an old token gets the same successor again, as
-/// long as that is unused. The clause has no such grace; without it, each lost response would sign the person out. It
-/// hides no theft for long: there is still one successor, and a later rotation shows that two programs hold it.
+/// long as that is unused. OAuth 2.1 §4.3.1 has no such grace, but without the grace each lost response would sign
+/// the person out. The grace hides a theft only for a short time: there is still one successor, and a later rotation
+/// shows that two programs hold it.
 pub(crate) fn rotate(store: &Store, rotation: Rotation, now: Timestamp) -> Result<Issued, OAuthError> {
     store.write(move |connection| rotate_in(connection, &rotation, now))?
 }
 
-/// The refresh token that follows a presented one. It is derived with the server's key instead of drawn at random:
-/// only its hash is stored, and a retry must be given the same text again. Without the key it can't be computed from
-/// the presented one (OAuth 2.1 §4.3).
+/// Derives the refresh token that follows a presented one, with the server's key. A random successor wouldn't do:
+/// only its hash is stored, and a retry must get the same text again. Without the key the successor can't be computed
+/// from the presented token (OAuth 2.1 §4.3).
 pub(crate) fn successor(signer: &Signer, presented: &str) -> String {
     format!("em_rt_{}", signer.derive(&[b"refresh successor"], presented.as_bytes()))
 }
 
+/// Does the work of [`rotate`] inside the writer's transaction. One refusal writes something: a reused token ends its
+/// grant, and [`Attempt`] keeps that although the client gets an error.
 fn rotate_in(connection: &Connection, rotation: &Rotation, now: Timestamp) -> Attempt<Issued> {
     let hash = secret::sha256(rotation.presented.as_bytes());
     let successor = secret::sha256(rotation.successor.as_bytes());
@@ -349,8 +366,9 @@ fn rotate_in(connection: &Connection, rotation: &Rotation, now: Timestamp) -> At
             return Ok(Err(error));
         }
     };
-    // ---- SINGLE USE OF A REFRESH TOKEN: this statement rotates it away. The time of the first use is kept, or each
-    // retry would lengthen the grace. ----
+    // ---- SINGLE USE OF A REFRESH TOKEN: this statement records the first use; `RefreshRow::is_reused`, called by
+    // the check above, refuses a second one as `RefreshReused`, unless it is a retry within the grace. The statement
+    // keeps the time of the first use: otherwise each retry would lengthen the grace. ----
     let sql = "UPDATE refresh_tokens SET rotated_at = coalesce(rotated_at, ?2) WHERE hash = ?1";
     connection.execute(sql, (hash, now.0))?;
     let redeemed = Redeemed { grant: token.grant, refresh_token: rotation.successor.clone() };
@@ -365,13 +383,13 @@ fn issue(
     now: Timestamp,
 ) -> Result<Issued, OAuthError> {
     let Redeemed { grant: GrantRow { id, user_id, resource, .. }, refresh_token } = redeemed;
-    // Rows of tokens that have expired are deleted by the client that made them: a client that refreshes for years
-    // keeps a bounded number of rows.
+    // Each new token deletes the expired ones of its grant, so a client that refreshes for years doesn't keep the
+    // rows of all those years.
     let stale = "DELETE FROM tokens WHERE grant_id = ?1 AND expires_at < ?2";
     connection.execute(stale, (id, now.0))?;
     connection.execute("DELETE FROM refresh_tokens WHERE grant_id = ?1 AND expires_at < ?2", (id, now.0))?;
-    // An access token is sent with every request and so is the easiest to lose. It is short-lived; the refresh token,
-    // which is sent to this server alone, is not.
+    // A client sends its access token with every request, so this token leaks most easily. So it is short-lived; the
+    // refresh token, which a client sends only to refresh or to revoke it, lives longer.
     let (label, seconds) = (String::new(), limits::ACCESS_TOKEN_SECONDS);
     let token = NewToken { user_id, resource, scopes, label, seconds, grant_id: Some(id) };
     let access_token = tokens::insert(connection, &token, now)?;
@@ -383,13 +401,14 @@ fn issue(
     Ok(Issued { access_token: access_token.reveal().to_owned(), refresh_token, scopes })
 }
 
-/// The first refresh token of a grant: there is no earlier one to derive it from.
+/// Makes the first refresh token of a grant at random: there is no earlier token to derive it from.
 fn new_refresh_token() -> String {
     format!("em_rt_{}", secret::random_text::<32>())
 }
 
-/// Ends a grant and everything that came of it. Refresh tokens and codes look at the grant's own mark; access tokens
-/// have one each, because the gate looks up their row alone. An earlier mark is kept: it says when access ended.
+/// Revokes a grant with its code and its tokens. The mark of the grant decides for codes and refresh tokens; each
+/// access token gets a mark of its own, because that is the only one that the gate checks. An earlier mark is kept:
+/// it says when access ended.
 fn revoke_in(connection: &Connection, grant_id: i64, now: Timestamp) -> Result<(), OAuthError> {
     let sql = "UPDATE grants SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
     connection.execute(sql, (grant_id, now.0))?;
@@ -398,11 +417,11 @@ fn revoke_in(connection: &Connection, grant_id: i64, now: Timestamp) -> Result<(
     Ok(())
 }
 
-/// Ends what a client was given, by one of its tokens (RFC 7009 §2.1): an access token ends alone, a refresh token
-/// with its whole grant, since a client that gives it back has no more use for the rest.
+/// Ends what a client was given, when the client gives back one of its tokens (RFC 7009 §2.1). An access token ends
+/// alone; a refresh token ends its whole grant, since a client that gives it back has no more use for the rest.
 ///
-/// An unknown token is no error (RFC 7009 §2.2): what the client wanted is already so. A token of another client is
-/// one, and stays as it is.
+/// An unknown token is no error (RFC 7009 §2.2): it opens nothing, which is what the client wants. A token that isn't
+/// this client's is an error, and stays as it is.
 pub(crate) fn revoke_token(
     store: &Store,
     presented: &str,
@@ -411,7 +430,8 @@ pub(crate) fn revoke_token(
 ) -> Result<(), OAuthError> {
     let (hash, client_id) = (secret::sha256(presented.as_bytes()), client_id.to_owned());
     store.write(move |connection| {
-        // A refresh token that was rotated away names its grant as well: a client may hold on to an old one.
+        // This also finds the grant of a refresh token that was rotated away, since a client may still hold an old
+        // one.
         let refresh = "SELECT g.id, g.client_id FROM refresh_tokens r JOIN grants g ON g.id = r.grant_id
                        WHERE r.hash = ?1";
         if let Some(grant_id) = find_owned(connection, refresh, hash, &client_id)? {
@@ -427,7 +447,8 @@ pub(crate) fn revoke_token(
     })
 }
 
-/// Finds an id by a hash; an error when the row has another owner, or none, as a token from the command line has.
+/// Finds an id by a hash. A row of another client is an error, and so is a token from the command line, which has no
+/// client.
 fn find_owned(
     connection: &Connection,
     sql: &str,
@@ -441,8 +462,8 @@ fn find_owned(
     }
 }
 
-/// What a person has allowed and not taken back, last used first. A grant whose tokens have all expired is left out:
-/// the page would offer to take back what is over.
+/// Lists a person's grants that aren't revoked, last used first. A grant whose tokens have all expired is left out:
+/// otherwise the page would offer to take back access that is over.
 pub(crate) fn list(store: &Store, user_id: UserId, now: Timestamp) -> Result<Vec<Listed>, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT g.id, c.name, g.scope, g.created_at, g.used_at
@@ -465,8 +486,9 @@ pub(crate) fn list(store: &Store, user_id: UserId, now: Timestamp) -> Result<Vec
     })
 }
 
-/// Takes one grant of a person's back; `false` when they have none of this id. The person's id is part of the
-/// condition, because the grant's id comes from a form, in which any number can be written.
+/// Revokes one grant of a person, with all its tokens. `false` means that the person has no grant with this id; one
+/// that was revoked before gives `true`. The person's id is part of the condition, because the grant's id comes from
+/// a form, in which any number can be written.
 pub(crate) fn revoke(
     store: &Store,
     user_id: UserId,

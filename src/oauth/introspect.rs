@@ -1,8 +1,8 @@
 //! The introspection endpoint (RFC 7662): tells a resource server what a token is.
 //!
-//! Knows what [`super`] knows. The tokens of this server are opaque: another resource server can't read them, so it
-//! has to ask here. To an attacker the same answer would say whether a guessed or stolen token is good and whose it
-//! is. So the endpoint answers only the clients that the operator registered, and none that registered itself.
+//! Changes nothing in the database. The tokens of this server are opaque: another resource server can't read them, so
+//! it has to ask here. To an attacker the same answer would say whether a guessed or stolen token is good and whose
+//! it is. So the endpoint answers only the confidential clients that the operator registered.
 
 use serde_json::json;
 
@@ -30,7 +30,8 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
         Some(presented) => tokens::find(&app.store, presented.hash())?,
         None => None,
     };
-    // The same conditions as in the gate. A token that the gate would refuse must not count as good anywhere else.
+    // These are the conditions of the gate too. A token that the gate would refuse must not count as good anywhere
+    // else.
     let live = token.filter(|token| {
         token.revoked_at.is_none() && now < token.holder.expires_at && token.resource == app.site.audience()
     });

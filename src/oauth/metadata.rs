@@ -1,16 +1,17 @@
 //! The authorization server's metadata (RFC 8414): from one URL a client learns all the others, and what is served
 //! there.
 //!
-//! Knows nothing but URLs. Invariant: `issuer` is the base URL, the same bytes here, in the protected resource
-//! metadata and in the `iss` of every redirect. Clients compare the three byte for byte (RFC 8414 §3.3, RFC 9207
-//! §2.4), so a slash more in one of them would end every sign-in.
+//! Reads no request and no database: the document is made of the issuer's URL, the paths of `site` and the scopes.
+//! Invariant: `issuer` is the base URL, the same bytes here, in the protected resource metadata and in the `iss` of
+//! every redirect. Clients compare the three byte for byte (RFC 8414 §3.3, RFC 9207 §2.4), so one more slash in one
+//! of them would make every such client stop.
 
 use serde_json::{Value, json};
 
 use crate::scope::{Scope, Scopes};
 use crate::site;
 
-/// The document. It names only what this server serves, because a client chooses among what it finds here.
+/// Builds the document. It names only what this server serves, because a client chooses among what it finds here.
 pub(crate) fn document(issuer: &str) -> Value {
     let at = |path: &str| format!("{issuer}{path}");
     let secrets = ["client_secret_post", "client_secret_basic"];
@@ -34,9 +35,10 @@ pub(crate) fn document(issuer: &str) -> Value {
         "introspection_endpoint_auth_methods_supported": secrets,
         // A client of MCP that doesn't find S256 here must not go on.
         "code_challenge_methods_supported": ["S256"],
-        // By it a client knows that it must reject a response without `iss` (RFC 9207 §2.4).
+        // From this a client knows that it must reject a response without `iss` (RFC 9207 §2.4).
         "authorization_response_iss_parameter_supported": true,
-        // RFC 9728 §4: by it a client checks that this server says the same of the resource as the resource of it.
+        // RFC 9728 §4: a client compares this with the resource's own metadata, so that each of the two names the
+        // other.
         "protected_resources": [at(site::MCP)],
     })
 }

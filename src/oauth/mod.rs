@@ -1,10 +1,10 @@
 //! The authorization server: decides which client gets a token, for whose journal, and for which scopes.
 //!
-//! Knows no MCP, no journal and no HTML; the pages that a person sees are in `pages/`. The files in the order of the
-//! protocol: a client reads [`metadata`], registers itself ([`register`], [`clients`]), sends the person's browser to
-//! the authorization endpoint ([`authorize`], [`redirect`]), and trades the code that comes back for tokens
-//! ([`token`], [`grants`]). Later it gives a token back ([`revoke`]), or a resource server asks what a token is
-//! ([`introspect`]).
+//! Imports nothing of `mcp`, `journal` or `pages`. Of MCP it knows the URL of the endpoint that tokens are for; the
+//! pages that a person sees are in `pages/`. The files in the order of the protocol: a client reads [`metadata`],
+//! registers itself ([`register`], [`clients`]), sends the person's browser to the authorization endpoint
+//! ([`authorize`], [`redirect`]), and trades the code that comes back for tokens ([`token`], [`grants`]). Later it
+//! gives a token back ([`revoke`]), or a resource server asks what a token is ([`introspect`]).
 //!
 //! "OAuth 2.1" is draft-ietf-oauth-v2-1-13 wherever a clause of it is named. The number of the draft matters, because
 //! its sections moved between drafts. It gathers RFC 6749 (the framework), RFC 7636 (PKCE), RFC 8252 (native apps)
@@ -29,14 +29,18 @@ use crate::site;
 
 /// The parameters of a request, from its query or its form.
 ///
-/// Each is there at most once, and one with an empty value counts as left out (OAuth 2.1 §3.1, §3.2). A repeated one
-/// is refused, because programs disagree about which of the two counts: a filter in front of the server could check
-/// the first `redirect_uri` while the server sends the code to the last. Unknown ones are kept and never read: both
-/// clauses demand that they are ignored, so that later extensions can add some.
+/// Each name is there at most once, except `resource`, and a parameter with an empty value counts as left out (OAuth
+/// 2.1 §3.1, §3.2). A repeated name is refused, because programs disagree about which of the two values counts: a
+/// filter in front of the server could check the first `redirect_uri` while the server sends the code to the last. No
+/// code asks for a parameter with an unknown name: both clauses demand that a server ignores it, so that later
+/// extensions can add parameters.
 pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Reads `name=value&…`. Only `resource` may be repeated: RFC 8707 §2 lets a client name several.
+    /// Reads `name=value&…`. Only `resource` may be repeated: RFC 8707 §2 lets a client name several
+    /// resources. Fails only on another repeated name or too many parameters: a broken escape is kept as it is
+    /// written, and bytes that aren't UTF-8 become U+FFFD. A parameter without a value counts as left out (OAuth 2.1
+    /// §3.1).
     pub(crate) fn parse(bytes: &[u8]) -> Result<Parameters, OAuthError> {
         let mut found: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(bytes) {
@@ -59,7 +63,7 @@ impl Parameters {
     /// Reads the form in a body.
     ///
     /// Nearly every text can be parsed as a form. So the type is checked first: a client that sends JSON learns that
-    /// the type is wrong, and doesn't search for the parameters that are said to be missing.
+    /// the type is wrong, instead of searching for parameters that an error calls missing.
     pub(crate) fn read(head: &Head, body: &mut Body) -> Result<Parameters, OAuthError> {
         if !head.is_of_type("application/x-www-form-urlencoded") {
             return Err(OAuthError::ContentType);
@@ -71,12 +75,12 @@ impl Parameters {
         self.all(name).next()
     }
 
-    /// The value of a parameter without which the request can't be served.
+    /// Returns the value of a required parameter, or an error that names the parameter.
     pub(crate) fn need(&self, name: &'static str) -> Result<&str, OAuthError> {
         self.get(name).ok_or(OAuthError::Missing(name))
     }
 
-    /// Every value of a parameter that may be repeated.
+    /// Returns every value of a parameter that may be repeated.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -84,13 +88,14 @@ impl Parameters {
 
 /// Refuses a request that names a `resource` other than this server's MCP endpoint (RFC 8707 §2).
 ///
-/// Otherwise the client would get a token that it believes to be for another server, and would send it there: that
-/// server could then use it here. A client that names none gets a token for the endpoint, since this server protects
-/// nothing else; those of the MCP revision 2025-03-26 don't know the parameter.
+/// Otherwise the client would take its new token for one of the other server, and would send the token there; the
+/// other server could then use the token here. A client that names no resource gets a token for the endpoint, since
+/// this server protects nothing else; clients of the protocol version 2025-03-26 don't know the parameter.
 ///
-/// Scheme and host compare without case (RFC 3986 §6.2.2.1), the path with it. One slash at the end is tolerated,
-/// because some clients' URL types add it to every URL.
-pub(crate) fn names_our_resource(parameters: &Parameters, base_url: &str) -> Result<(), OAuthError> {
+/// Scheme and host are compared without regard to case (RFC 3986 §6.2.2.1); the path must match exactly, so `/MCP`
+/// doesn't. One slash at the end is tolerated, because some clients' URL types add it to every URL. Each `resource`
+/// that the request names must be ours.
+pub(crate) fn require_our_resource(parameters: &Parameters, base_url: &str) -> Result<(), OAuthError> {
     let ours = format!("{base_url}{}", site::MCP);
     let same = |named: &str| {
         let named = named.strip_suffix('/').unwrap_or(named);

@@ -1,8 +1,8 @@
 //! Redirect URIs: which may be registered, and which of a client's own a request names.
 //!
-//! Knows no client and no page. Invariant: a URI is compared byte for byte as it stands (RFC 3986 §6.2.1), and no
-//! parser normalizes one first. Parsers disagree about escapes, case, dots and backslashes; two that disagree, here
-//! and in the browser, are how a code reaches a host that the comparison never saw.
+//! Looks up no client and writes no page. Invariant: a URI is compared byte for byte (RFC 3986 §6.2.1), and no parser
+//! normalizes one first. Parsers disagree about escapes, case, dots and backslashes; two that disagree, here and in
+//! the browser, are how a code reaches a host that the comparison never saw.
 //!
 //! What a redirect URI decides: the browser takes the code there. A URI that can be registered although no honest
 //! client could use it is therefore a tool for an attacker alone, and registration is open to everyone.
@@ -17,11 +17,11 @@ use crate::limits;
 pub(crate) enum BadRedirect {
     /// Not an absolute URI of visible ASCII (OAuth 2.1 §2.3), or too long.
     Malformed,
-    /// It has a fragment (OAuth 2.1 §2.3). The response is written into the query; behind a `#` it would be part of
+    /// It has a fragment (OAuth 2.1 §2.3). The response is written into the query; after a `#` it would be part of
     /// the fragment, which the browser doesn't send to the client's server.
     Fragment,
-    /// It names a user before the host, as in `https://bank.example@evil.example/`: a person reads the first name and
-    /// the browser goes to the second.
+    /// The URI names a user before the host, as in `https://bank.example@evil.example/`: a person reads the first
+    /// name and the browser goes to the second.
     UserInfo,
     /// Plain http to another machine: everyone on the way there could read the code (OAuth 2.1 §1.5, RFC 8252 §8.3).
     PlainHttp,
@@ -55,7 +55,7 @@ impl std::error::Error for BadRedirect {}
 /// one too. An app that claims the scheme of another one gains little by it: PKCE makes the code worthless without
 /// the verifier (RFC 8252 §8.1). A larger server would let its operator name the schemes.
 const SCHEMES_REFUSED: [&str; 41] = [
-    // The browser itself runs or shows what stands behind these. A script in the URI would run as soon as the browser
+    // The browser itself runs or shows the content of these. A script in the URI would run as soon as the browser
     // followed the redirect.
     "about",
     "blob",
@@ -119,7 +119,7 @@ pub(crate) fn check(uri: &str) -> Result<(), BadRedirect> {
     if uri.contains('#') {
         return Err(BadRedirect::Fragment);
     }
-    // What stands before the first colon is a scheme only if it is made of the letters of one (RFC 3986 §3.1). A
+    // The text before the first colon is a scheme only if it is made of the letters of one (RFC 3986 §3.1). A
     // relative reference such as `/callback` would be resolved against this server's own URL.
     let (scheme, rest) = uri.split_once(':').ok_or(BadRedirect::Malformed)?;
     let mut letters = scheme.bytes();
@@ -128,7 +128,7 @@ pub(crate) fn check(uri: &str) -> Result<(), BadRedirect> {
     if !scheme_fits || rest.is_empty() {
         return Err(BadRedirect::Malformed);
     }
-    // `localhost:6274/cb` lacks its scheme. Taken as it stands, it would be an app's own scheme named `localhost`.
+    // `localhost:6274/cb` lacks its scheme. Otherwise `localhost` would count as an app's own scheme.
     if rest.starts_with(|first: char| first.is_ascii_digit()) {
         return Err(BadRedirect::Malformed);
     }
@@ -137,7 +137,7 @@ pub(crate) fn check(uri: &str) -> Result<(), BadRedirect> {
     if SCHEMES_REFUSED.contains(&lower.as_str()) || lower.starts_with("ms-") {
         return Err(BadRedirect::Scheme);
     }
-    // Schemes have no case (RFC 3986 §3.1), but URIs are compared as they stand. With one way to write a scheme, the
+    // Schemes have no case (RFC 3986 §3.1), but URIs are compared byte for byte. With one way to write a scheme, the
     // comparisons below and in `destination` miss no https URI that is written `HTTPS`.
     if scheme.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Err(BadRedirect::Malformed);
@@ -157,19 +157,20 @@ pub(crate) fn check(uri: &str) -> Result<(), BadRedirect> {
     }
 }
 
-/// Whether the URI that a request names is the registered one: the same bytes (OAuth 2.1 §2.3.1).
+/// Returns whether the URI that a request names is the registered one: the same bytes (OAuth 2.1 §2.3.1).
 ///
 /// The one exception is the port of an http URI on this machine, which a native app gets from its system anew each
-/// time (RFC 8252 §7.3, OAuth 2.1 §8.4.2). Both demand it of `127.0.0.1` and `[::1]`; here `localhost` has it too,
-/// because clients that run in a terminal register that name. The host itself must stay: on `[::1]` another program
-/// may listen than on `127.0.0.1`, and what `localhost` means is up to the machine.
+/// time (RFC 8252 §7.3, OAuth 2.1 §8.4.2). Both clauses demand this exception for `127.0.0.1` and `[::1]`; this
+/// server makes it for `localhost` too, because clients that run in a terminal register that name. The host itself
+/// must be the same: another program may listen on `[::1]` than on `127.0.0.1`, and what `localhost` means is up to
+/// the machine.
 pub(crate) fn matches(registered: &str, requested: &str) -> bool {
     registered == requested
         || loopback_parts(registered).is_some_and(|own| Some(own) == loopback_parts(requested))
 }
 
-/// What a person is shown as the place that they are sent to: the host, or an app's scheme. Not the whole URI: the
-/// host decides who gets the code, and a long path could push it out of sight.
+/// Returns what the consent page shows as the place to which the browser goes: the host, or an app's scheme. It
+/// doesn't show the whole URI: the host decides who gets the code, and a long path could push the host out of sight.
 pub(crate) fn destination(uri: &str) -> &str {
     let (scheme, rest) = uri.split_once(':').unwrap_or((uri, ""));
     match scheme {
@@ -178,13 +179,13 @@ pub(crate) fn destination(uri: &str) -> &str {
     }
 }
 
-/// Whether the redirect stays on the person's own machine.
+/// Returns whether the redirect stays on the person's own machine.
 pub(crate) fn is_local(uri: &str) -> bool {
     loopback_parts(uri).is_some()
 }
 
-/// The host, and the path with its query, of an http URI on this machine: all that is compared of one. The requested
-/// URI has passed no check of its own before this, so it is parsed as strictly as a registered one.
+/// Returns the host, and the path with its query, of an http URI on this machine: the parts that are compared. No
+/// check has read the requested URI before, so it is parsed as strictly as a registered one.
 fn loopback_parts(uri: &str) -> Option<(&str, &str)> {
     let rest = uri.strip_prefix("http:")?;
     let authority = authority(rest)?;
@@ -193,7 +194,8 @@ fn loopback_parts(uri: &str) -> Option<(&str, &str)> {
     Some((authority.host, path))
 }
 
-/// What stands between `//` and the path or query of a URI, given without its scheme; not checked yet.
+/// Returns the text between `//` and the path or query of a URI, which is given without its scheme. The text isn't
+/// checked yet.
 fn authority(rest: &str) -> Option<&str> {
     let rest = rest.strip_prefix("//")?;
     Some(&rest[..rest.find(['/', '?']).unwrap_or(rest.len())])

@@ -1,12 +1,12 @@
 //! Dynamic client registration (RFC 7591): a client that this server has never heard of gets an id.
 //!
-//! Knows what [`super`] knows. The endpoint needs no credentials, since a client that a person has just installed has
-//! none: that is what lets them press Connect without asking the operator first. So all that a client says of itself
-//! is unproven. Registration gives it no access to anything; that, a person gives on the consent page.
+//! Issues no token and reads no grant. The endpoint needs no credentials, since a client that a person has just
+//! installed has none: so a person can press Connect without asking the operator first. All that a client says of
+//! itself is unproven. Registration gives the client no access; a person gives access on the consent page.
 //!
-//! Newer clients of MCP can do without it: their id is the URL of a metadata document, which the server fetches. That
-//! takes a connection by https to a host that a stranger named. This program speaks no TLS, so it offers registration
-//! alone.
+//! Newer clients of MCP can do without registration: their id is the URL of a metadata document, which the server
+//! fetches. That takes a connection by https to a host that a stranger named. This program speaks no TLS, so it
+//! offers registration alone.
 
 use serde_json::{Value, json};
 
@@ -20,22 +20,23 @@ use crate::limits;
 use crate::scope::Scopes;
 use crate::throttle;
 
-/// Answers `POST /register`. The answer names all that was registered, also where the server chose it (RFC 7591
-/// §3.2.1). What the client left out stays out, since clients stumble over `null`.
+/// Answers `POST /register`. The answer names all that was registered, also what the server chose (RFC 7591 §3.2.1).
+/// What the client left out stays out, since clients stumble over `null`.
 ///
 /// A registration can't be read or changed later (RFC 7592 would allow it, by one more secret). A client that needs
-/// another redirect URI registers once more; the old registration is deleted when nothing of it lives.
+/// another redirect URI registers once more; the old registration is deleted when it has no live grant.
 pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAuthError> {
     let Context { app, head, now, .. } = *context;
-    // Behind the operator's own proxy every client has the proxy's address, so a limit by address would shut out all
-    // of them together. There the limit on unused clients must do (`clients::insert`). A larger server would read the
+    // If the operator runs a proxy, every client has the proxy's address, so a limit by address would shut out all of
+    // them together. There only the limit on unused clients holds (`clients::insert`). A larger server would read the
     // client's address from the proxy's `Forwarded` field, and would have to know which proxies to believe.
     if !(app.site.is_public() && context.peer.is_loopback()) {
         let key = throttle::address_key(context.peer);
         if !app.registrations.allows(key, now) {
             return Err(OAuthError::TooMany);
         }
-        // Counted before the metadata is looked at: what costs the server is the request, good or bad.
+        // The request is counted before its metadata is read, because a bad request costs the server as much as a
+        // good one.
         app.registrations.count(key, now);
     }
     if !head.is_of_type("application/json") {
@@ -75,9 +76,9 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
     Ok(Response::json(201, &answer).with("Cache-Control", "no-store"))
 }
 
-/// What matters here of a client's metadata (RFC 7591 §2). Unknown members are passed over, as the clause demands. So
-/// are `logo_uri` and `client_uri`: a page that showed them would lend this server's name to a picture that a
-/// stranger chose, and the browser would fetch it from the stranger's server.
+/// The part of a client's metadata that this server uses (RFC 7591 §2). It ignores unknown members, as the clause
+/// demands, and also `logo_uri` and `client_uri`: a page that showed them would lend this server's name to a picture
+/// that a stranger chose, and the browser would fetch it from the stranger's server.
 pub(crate) struct Registration {
     /// `client_name`, if the client has one.
     name: Option<String>,
@@ -85,8 +86,8 @@ pub(crate) struct Registration {
     pub(crate) redirect_uris: Vec<String>,
     /// `token_endpoint_auth_method` as it was decided.
     pub(crate) auth_method: &'static str,
-    /// Those of the requested scopes that are known here. They are only sent back: what the client may do, each of
-    /// its authorization requests asks anew.
+    /// Those of the requested scopes that are known here. The server only sends them back: each authorization request
+    /// names the scopes that it asks for.
     scope: Option<String>,
 }
 
@@ -152,13 +153,13 @@ impl Registration {
         Ok(Registration { name, redirect_uris, auth_method, scope: scope.filter(|scope| !scope.is_empty()) })
     }
 
-    /// What people are shown as the client's name: its own, or the place that it sends them to.
+    /// Returns the name that people see: the client's own, or the place to which its first redirect URI leads.
     pub(crate) fn shown_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| redirect::destination(&self.redirect_uris[0]).to_owned())
     }
 }
 
-/// The texts of an array; `None` when it is none, or holds something else.
+/// Returns the texts of an array; `None` if the value is no array, or an element is no text.
 fn texts(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
 }

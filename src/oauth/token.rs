@@ -1,6 +1,6 @@
 //! The token endpoint (OAuth 2.1 §3.2): a code or a refresh token → tokens.
 //!
-//! Knows what [`super`] knows. The person's browser isn't here any more: the client calls this endpoint by itself, so
+//! Stores nothing itself. The person's browser takes no part any more: the client calls this endpoint by itself, so
 //! the tokens pass through no URL, no history and no page. What may be traded for what is decided in [`grants`],
 //! inside the transaction that uses the code or refresh token up; this file reads the request and writes the
 //! response.
@@ -8,7 +8,7 @@
 use serde_json::json;
 
 use super::grants::{self, Issued, Redemption, Rotation};
-use super::{OAuthError, Parameters, clients, names_our_resource};
+use super::{OAuthError, Parameters, clients, require_our_resource};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -32,7 +32,7 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
                 return Err(OAuthError::Malformed("code_verifier"));
             }
             // A client may name the resource here again (RFC 8707 §2.2). The token is for the one of the consent.
-            names_our_resource(&parameters, context.base_url)?;
+            require_our_resource(&parameters, context.base_url)?;
             let redirect_uri = parameters.get("redirect_uri").map(str::to_owned);
             grants::redeem(
                 store,
@@ -42,7 +42,7 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
         }
         "refresh_token" => {
             let presented = parameters.need("refresh_token")?.to_owned();
-            names_our_resource(&parameters, context.base_url)?;
+            require_our_resource(&parameters, context.base_url)?;
             let successor = grants::successor(&context.app.signer, &presented);
             let (client_id, scope) = (client.id, parameters.get("scope").map(str::to_owned));
             grants::rotate(store, Rotation { presented, successor, client_id, scope, resource }, context.now)?
@@ -56,19 +56,20 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
         "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": limits::ACCESS_TOKEN_SECONDS,
-        // Given to every client, whether it asked for `offline_access` or not: without it the person would be asked
-        // again each time that an access token expires.
+        // Every client gets a refresh token, whether it asked for `offline_access` or not: without one the person
+        // would be asked again each time that an access token expires.
         "refresh_token": refresh_token,
-        // Always named, not only where it differs from the request (OAuth 2.1 §3.2.3): the person may have unticked
-        // some.
+        // The scopes are always named, not only if they differ from the request (OAuth 2.1 §3.2.3): the person may
+        // have unticked some.
         "scope": scopes.to_string(),
     });
     // OAuth 2.1 §3.2.3: no cache may keep a token.
     Ok(Response::json(200, &answer).with("Cache-Control", "no-store"))
 }
 
-/// Whether a text can be a PKCE verifier or challenge: 43 to 128 unreserved characters (RFC 7636 §4.1, §4.2). The
-/// lower bound is the length of 256 random bits in base64url; a short verifier could be found by trying all of them.
+/// Returns whether a text can be a PKCE verifier or challenge: 43 to 128 unreserved characters (RFC 7636 §4.1, §4.2).
+/// The lower bound is the length of 256 random bits in base64url; a short verifier could be found by trying all of
+/// them.
 pub(crate) fn is_pkce_text(text: &str) -> bool {
     (43..=128).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))

@@ -1,11 +1,11 @@
 //! The account page: which programs have access, what each may do, and how to take it back; a new password; signing
 //! out.
 //!
-//! Knows no client's secrets and no journal. A consent is only worth something if the person can look it up later and
-//! take it back; so this page lists each grant by itself, with its own button.
+//! Reads no client's secret and no journal. A person must be able to look up a consent later and take it back, so
+//! this page lists each grant by itself, with its own button.
 //!
-//! Every button is a form of its own, bound to the browser session. A link would do it as well, and would be followed
-//! by a browser that fetches pages in advance: a GET must change nothing (RFC 9110 §9.2.1).
+//! Every button is a form of its own, bound to the browser session. A link would not do: some browsers fetch linked
+//! pages in advance, so a GET must change nothing (RFC 9110 §9.2.1).
 
 use super::browser_session::BrowserSession;
 use super::{
@@ -31,8 +31,8 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     }
 }
 
-/// Answers `POST /account`: one of the page's buttons, named by the field `do`. What changed nothing is no 200, so
-/// that a program and the log can tell it from success.
+/// Answers `POST /account`: one of the page's buttons, named by the field `do`. If a button changed nothing, the
+/// status isn't 200, so that a program and the log can tell that from success.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let store = &context.app.store;
     let form = Parameters::read(context.head, body)?;
@@ -47,7 +47,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     let (code, message) = match form.get("do") {
         Some("revoke") => {
             let id = form.need("grant")?.parse().map_err(|_| OAuthError::Malformed("grant"))?;
-            // The id comes from the form. Another person's grant is answered like one that isn't there.
+            // The id comes from the form. For another person's grant the response is the same as for an unknown id.
             if grants::revoke(store, user_id, id, context.now)? {
                 (200, status("Access was taken back."))
             } else {
@@ -58,7 +58,8 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
             let (current, new) = (form.need("current")?, form.need("new")?);
             let (code, message) = change_password(context, user_id, current, new)?;
             if code == 200 {
-                // The new password has signed the person out of every browser, of this one too: here they go on.
+                // The new password has signed the person out of every browser, this one too; so this browser gets a
+                // new sign-in.
                 session = BrowserSession::sign_in(context, user_id)?;
             }
             (code, message)
@@ -67,7 +68,8 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
             session.sign_out(context)?;
             return Ok(Response::see_other(site::HOME.to_owned()));
         }
-        // Programs keep their access: they don't sign in by a browser. The page says so beside the button.
+        // Programs keep their access, because their tokens don't depend on a browser. The page says so below the
+        // button.
         Some("sign-out-everywhere") => {
             sign_ins::delete_all(store, user_id)?;
             return Ok(Response::see_other(site::HOME.to_owned()));
@@ -82,11 +84,13 @@ fn sign_in_page(context: &Context, session: &BrowserSession) -> Response {
     session.remember(context, sign_in::first_page(context, session, &sign_in::Next::Account))
 }
 
-/// Changes the password, and returns a status and a message that say whether it was changed.
+/// Changes the password, which signs the person out of every browser. Returns a status and a message: 200 if it was
+/// changed, 403 if the current password is wrong, 400 if the new one can't be taken. Too many tries are an error
+/// instead, with a page of its own.
 ///
 /// The current password is asked for although the person is signed in: at a browser that was left open, a stranger
-/// could otherwise take the account over for good. Wrong tries count against the account as at the sign-in, since
-/// here they are guesses as well.
+/// could otherwise take the account over for good. Wrong passwords are counted for the account as at the sign-in,
+/// since they may be guesses too.
 fn change_password(
     context: &Context,
     user_id: UserId,
@@ -96,7 +100,7 @@ fn change_password(
     let Context { app, now, .. } = *context;
     let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
     let key = throttle::account_key(&email);
-    // First the permit, then the count: requests that were sent at once must be counted one by one.
+    // The permit comes before the count, so that requests that were sent at once are counted one by one.
     let permit = app.sign_ins.queue.take()?;
     if !app.sign_ins.account.allows(key, now) {
         return Err(OAuthError::TooMany.into());
@@ -112,7 +116,7 @@ fn change_password(
     Ok((200, status("The password was changed, and every other browser signed out.")))
 }
 
-/// One program with access. `form` is the beginning of the form that takes it back.
+/// Builds the part of the page about one program with access. `form` is the beginning of the form that takes it back.
 fn card(grant: &Listed, form: Html) -> Html {
     let scopes = grant.scopes.iter();
     Html::markup("<div class=\"card\">\n<p><strong>")
@@ -128,14 +132,14 @@ fn card(grant: &Listed, form: Html) -> Html {
         .then("</dd>\n</dl>\n")
         .and(form)
         .and(hidden("grant", &grant.id.to_string()))
-        // The hidden text is for screen readers, which read the buttons out one after the other: each must say whose
-        // it is.
+        // The hidden text is for screen readers, which read the buttons out one after the other: each must say to
+        // which program it belongs.
         .then("<button class=\"quiet\">Take access back<span class=\"hidden\"> from ")
         .then_text(&grant.client_name)
         .then("</span></button>\n</form>\n</div>\n")
 }
 
-/// The page, with the outcome of the last button above it.
+/// Builds the page, with the outcome of the last button at its top.
 fn account_page(
     context: &Context,
     session: &BrowserSession,

@@ -1,12 +1,14 @@
 //! The authorization endpoint as a person meets it: they sign in, see which client asks for what, and decide.
 //!
-//! Knows no OAuth beyond what `oauth::authorize` has proven. Invariant: the browser is sent on to the client only
-//! after the person has signed in, and a code is given only for a decision that they made on this server's own page.
+//! Checks no OAuth request itself: `oauth::authorize` does that, and `oauth::grants` records what the person allows.
+//! Invariant: the browser is sent on to the client only after the person has signed in, and a code is given only for
+//! a decision that they made on this server's own page.
 //!
 //! The order is `prove`, sign in, read the rest, decide; and it is a defence (OAuth 2.1 §7.12.2). An attacker can
-//! register a client whose redirect URI leads to a copy of a bank, and make a request that is wrong on purpose. If
-//! such an error were redirected at once, a link with this server's name in it would lead there. So even an error
-//! waits until the person has signed in, which a person who didn't start this won't do.
+//! register a client whose redirect URI leads to a copy of a bank's site, and make a request with an error in it on
+//! purpose. If the server answered the error by redirect at once, a link with this server's name in it would lead to
+//! that copy. So the server redirects an error only for a person who is signed in; a person who isn't, and who didn't
+//! start this, stops at the sign-in page.
 //!
 //! Each request is decided anew, and no consent is remembered. A client that registered itself proves nothing by its
 //! id, so a remembered yes could be used by any program that knows the id (OAuth 2.1 §7.3.1).
@@ -36,11 +38,12 @@ struct PendingConsent<'q> {
     request: AuthorizationRequest,
 }
 
-/// How far a request came.
+/// What comes next for a request.
 enum Step<'q> {
     /// The person can decide.
     Decide(Box<PendingConsent<'q>>),
-    /// The browser gets this first: the sign-in page, or the redirect that refuses the client's request.
+    /// The browser gets this instead of the consent page: the sign-in page, or the redirect that refuses the client's
+    /// request.
     Answer(Response),
 }
 
@@ -53,35 +56,40 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     }
 }
 
-/// Answers `POST /authorize`: the person's decision.
+/// Answers `POST /authorize`: the person's decision, and nothing else (`/sign-in` takes the password). Allowing
+/// records a grant and sends the browser to the client with a code; denying sends it there with `access_denied`. A
+/// person who isn't signed in gets the sign-in page.
 ///
 /// The request comes back in a field of the form, and the person's browser can send any other text there. So all of
-/// it is checked again, as if no page had been shown. A page that is shown once more answers 200: it is an ordinary
-/// page.
+/// it is checked again, as if no page had been shown. After a form that is too old, or an Allow without a ticked box,
+/// the page is shown again with a message; its status is 200, as it was the first time.
 pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let form = Parameters::read(context.head, body)?;
     let pending = match prepare(context, form.need("request")?)? {
         Step::Decide(pending) => pending,
         Step::Answer(response) => return Ok(response),
     };
-    // Without this check a page of another site could press Allow: it would post a form with a request of the
-    // attacker's own client, and the browser would add the cookie.
+    // Without this check a page on another port of this machine, or on another host of this domain, could press
+    // Allow: it would post a form with a request of the attacker's own client, and the browser would add the cookie
+    // in spite of `SameSite`.
     if !pending.session.verify_form_token(context, form.get("form")) {
         context.log.set_outcome("stale-form");
         return pending.page(context, Some("This page was open for too long. Please decide again."));
     }
-    // Only the scopes that the request names have boxes. A box that a changed form adds is not among them.
+    // Only the scopes of the request have boxes: those that it names, or all of them if it names none. The server
+    // ignores a box that a changed form adds.
     let ticked: Vec<_> =
         pending.request.scopes.iter().filter(|scope| form.get(scope.name()).is_some()).collect();
     let scopes = Scopes::of(&ticked);
-    // Every other value denies, and so does a form without one.
+    // Every other value denies, and so does a form without this field.
     let allows = form.get("decision") == Some("allow");
     if allows && scopes.is_empty() {
         return pending.page(context, Some("Tick at least one box, or press Deny."));
     }
     let PendingConsent { session, user_id, client, redirect, request, .. } = *pending;
-    // On https the cookie's prefix keeps it to this host, and no client's server is on it. On plain http the browser
-    // sends this server's cookie to every port of this machine, the client's too, so the session must end first.
+    // Over https the cookie's prefix keeps the cookie to this host, and no client is expected to listen there. On
+    // plain http the browser sends this server's cookie to every port of its host, the client's port too, so the
+    // session must end first.
     let stays_signed_in = context.base_url.starts_with("https:") || !redirect::is_local(redirect.uri());
     let leave = |response| if stays_signed_in { Ok(response) } else { session.forget(context, response) };
     if !allows {
@@ -99,8 +107,8 @@ pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, Pag
     };
     match grants::allow(&context.app.store, new, context.now) {
         Ok(code) => Ok(leave(redirect.grant(&code))?),
-        // The browser isn't signed out on this way: the database that couldn't record the grant couldn't record that
-        // either, and the client would get no answer.
+        // In this case the browser stays signed in: the database that couldn't record the grant would probably fail
+        // to record the sign-out too, and the client would get no answer.
         Err(error) => {
             error.record(context.log);
             Ok(redirect.refuse(&error))
@@ -133,11 +141,11 @@ fn prepare<'q>(context: &Context, query: &'q str) -> Result<Step<'q>, PageError>
 }
 
 impl PendingConsent<'_> {
-    /// The consent page, with a message above it.
+    /// Builds the consent page, with a message at its top if there is one.
     ///
-    /// It shows what an attacker could hope that the person overlooks: where the code goes, for which journal, as
-    /// whom they are signed in, and that the client's name is unproven. The boxes are ticked beforehand, because a
-    /// person who has pressed Connect wants the client to work; they can untick each.
+    /// It shows what an attacker wants the person to overlook: where the code goes, for which journal, as whom they
+    /// are signed in, and that the client's name is unproven. The boxes are ticked beforehand, because a person who
+    /// has pressed Connect wants the client to work; they can untick each.
     fn page(&self, context: &Context, message: Option<&str>) -> Result<Response, PageError> {
         let email = users::email_of(&context.app.store, self.user_id)?.unwrap_or_default();
         let uri = self.redirect.uri();
@@ -177,8 +185,8 @@ impl PendingConsent<'_> {
     }
 }
 
-/// A scope in plain words: what the client can do to the journal with it. A name like `entries:write` says nothing to
-/// the person who decides.
+/// Says in plain words what a scope allows: what the client can do to the journal with it. A name like
+/// `entries:write` says nothing to the person who decides.
 pub(super) fn meaning(scope: Scope) -> &'static str {
     match scope {
         Scope::UserRead => "see your email address",

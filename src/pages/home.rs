@@ -1,14 +1,14 @@
-//! The first page: what this is, the URL to copy, and one recipe for each client.
+//! The first page: what this server is, the URL to copy, and recipes for some clients.
 //!
-//! Knows only the server's own URL. A person who types the server's name into a browser should learn what to do with
+//! Reads no database and no request. A person who types the server's name into a browser should learn what to do with
 //! it, and not meet a 404: the journal itself can't be read in a browser.
 
 use super::{Html, account_link, page};
 use crate::http::response::Response;
 use crate::site;
 
-/// Answers `GET /`. Where another authorization server issues the tokens, people have no account here, and the page
-/// has no link to one.
+/// Answers `GET /`. If another authorization server issues the tokens, people have no account here, and the page has
+/// no link to one.
 pub(crate) fn show(base_url: &str, has_accounts: bool) -> Response {
     let url = format!("{base_url}{}", site::MCP);
     let recipe = |name: &'static str, before: &'static str, after: &'static str| {

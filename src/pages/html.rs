@@ -1,6 +1,6 @@
 //! Text → HTML: the one type that can make markup.
 //!
-//! Knows no page. Invariant: markup stands as a literal in the source of this program; every other text is escaped. A
+//! Builds no page. Invariant: markup is a literal in the source of this program; every other text is escaped. A
 //! client registers itself under any name, and that name is shown on the page where the person decides: markup in it
 //! could hide the warning beside it, or add a form of its own.
 
@@ -8,21 +8,20 @@ use crate::text;
 
 /// A piece of a page.
 ///
-/// It holds escaped text, and the field is private, so text reaches a page by [`Html::text`] alone. Escaping at the
-/// place where a page is put together would have to be remembered for each value; with a type, what forgets it
-/// doesn't compile.
+/// It holds markup and escaped text, and the field is private, so text reaches a page only by [`Html::text`]. If each
+/// page escaped its values itself, one could be forgotten; with this type, code that forgets it doesn't compile.
 #[derive(Default)]
 pub(crate) struct Html(String);
 
 impl Html {
-    /// Markup written in this program. By its lifetime `'static` the compiler refuses a text that was made of a
-    /// request.
+    /// Takes markup that is written in this program. Because of the lifetime `'static` the compiler refuses a text
+    /// that was borrowed from a request.
     pub(crate) fn markup(literal: &'static str) -> Html {
         Html(literal.to_owned())
     }
 
-    /// Text, escaped so that it stands for itself between tags and inside a quoted attribute. Those are the two
-    /// places where pages put text. Others (an unquoted attribute, a URL, a style) would need other escapes.
+    /// Escapes a text, so that a browser shows it unchanged between tags and inside a quoted attribute. Those are the
+    /// two places where pages put text. Others (an unquoted attribute, a URL, a style) would need other escapes.
     pub(crate) fn text(text: &str) -> Html {
         let mut escaped = String::with_capacity(text.len());
         for character in text.chars() {
@@ -35,7 +34,7 @@ impl Html {
                 '\n' | '\t' => escaped.push(character),
                 _ if text::is_displayable(character) => escaped.push(character),
                 // Characters that are invisible or turn the text around could make a name read like another one. They
-                // are replaced, not left out, so that the reader sees that something stood here.
+                // are replaced, not left out, so that the reader sees that there was a character.
                 _ => escaped.push('\u{fffd}'),
             }
         }
@@ -55,7 +54,7 @@ impl Html {
         self
     }
 
-    /// All of these, one behind the other. Of an `Option` it is the piece, or nothing.
+    /// Joins all pieces in their order. An `Option` gives its piece, or nothing.
     pub(crate) fn all(pieces: impl IntoIterator<Item = Html>) -> Html {
         pieces.into_iter().fold(Html::default(), Html::and)
     }

@@ -1,13 +1,13 @@
-//! What a person sees: the frame of every page, and the parts that several pages share.
+//! The pages that a person sees: the frame of every page, and the parts that several pages share.
 //!
-//! Knows no SQL and no JSON-RPC. Invariant: no page runs a script, can be shown in another site's frame, stays in a
-//! cache, or sends its address along to the next site. [`page_under`] sees to all four, and no page is made without
-//! it.
+//! Uses no SQL and no JSON-RPC. Invariant: no page runs a script, can be shown in another site's frame, stays in a
+//! cache, or sends its address along to the next site. [`page_under`] takes care of all four, and every page is made
+//! by it.
 //!
 //! The pages are forms and plain links, as the web had them before scripts. There is little that a person does here,
 //! and a page that needs no script can forbid every script: then a client's name that slipped through the escaping
-//! could still not act. A larger site would have templates in files; here the markup stands in the source, where
-//! [`Html::markup`] can demand that it is a literal.
+//! could still not act. A larger site would have templates in files; here the markup is in the source, and
+//! [`Html::markup`] takes nothing but literals.
 
 pub(crate) mod account;
 pub(crate) mod browser_session;
@@ -28,7 +28,7 @@ use crate::oauth::OAuthError;
 use crate::site;
 
 /// Why a page can't be shown or a form can't be taken. The reasons are those of OAuth. The type is another one,
-/// because its reader is: `routes` renders this as a page, and an [`OAuthError`] as JSON for a program.
+/// because `routes` renders this error as a page for a person, and an [`OAuthError`] as JSON for a program.
 #[derive(Debug)]
 pub(crate) struct PageError(pub(crate) OAuthError);
 
@@ -50,17 +50,17 @@ impl<E: Into<OAuthError>> From<E> for PageError {
 /// them.
 const STYLE: &str = include_str!("style.css");
 
-/// A page whose forms lead back to this server only.
+/// Builds a page whose forms lead back to this server only.
 pub(crate) fn page(status: u16, title: &'static str, body: Html) -> Response {
     page_under(status, title, body, "; form-action 'self'")
 }
 
-/// A page with a form after which the browser is redirected to a client.
+/// Builds a page with a form after which the browser is redirected to a client.
 ///
-/// It has no `form-action`. Chromium applies that rule to every redirect that follows a form, also to those that the
-/// client sends afterwards, and would stop the browser with the code on its way. The addresses of a client's own
-/// redirects can't be listed, since nothing here knows them. Little is lost: the form's target is a literal of this
-/// program, and no text of a request becomes markup.
+/// Its policy has no `form-action`. Chromium applies that rule to every redirect that follows a form, also to those
+/// that the client sends afterwards, and would block the redirect that carries the code. The addresses of a client's
+/// own redirects can't be listed, since this server doesn't know them. Little is lost: the form's target is a literal
+/// of this program, and no text of a request becomes markup.
 pub(crate) fn page_leading_on(status: u16, title: &'static str, body: Html) -> Response {
     page_under(status, title, body, "")
 }
@@ -77,9 +77,9 @@ fn page_under(status: u16, title: &'static str, body: Html, form_action: &'stati
         .then("</h1>\n")
         .and(body)
         .then("</main>\n</body>\n</html>\n");
-    // Nothing is loaded but the style sheet. `frame-ancestors` is against clickjacking (OAuth 2.1 §7.10): a site that
-    // showed the consent page in an invisible frame could have the person press Allow while they aim at something
-    // else.
+    // The browser loads nothing but the style sheet. `frame-ancestors` is against clickjacking (OAuth 2.1 §7.10): a
+    // site that showed the consent page in an invisible frame could have the person press Allow while they aim at
+    // something else.
     let policy =
         format!("default-src 'none'; style-src 'self'{form_action}; frame-ancestors 'none'; base-uri 'none'");
     Response::html(status, html.into_bytes())
@@ -90,8 +90,8 @@ fn page_under(status: u16, title: &'static str, body: Html, form_action: &'stati
         .with("Cache-Control", "no-store") // the back button must not show a page after its person signed out
 }
 
-/// The page for a request that can't be served. The browser stays here and isn't sent on to the client: where the
-/// request would have it sent isn't proven, or has nothing to do with the error.
+/// Builds the page for a request that can't be served. The browser isn't redirected to the client: its redirect URI
+/// isn't proven, or no client has to do with the error.
 pub(crate) fn error(error: &OAuthError) -> Response {
     let (title, advice) = match error {
         OAuthError::TooMany => ("Too many tries", "Wait a quarter of an hour, then try again."),
@@ -103,32 +103,33 @@ pub(crate) fn error(error: &OAuthError) -> Response {
         ),
         _ => ("This can't be done", "The request is not allowed, or not complete. Go back and try again."),
     };
-    // A 401 names an authentication scheme, and upon that the browser would ask for a password in a window of its
-    // own. The 400 has a use as well: some clients fetch this URL before they open it, and register again when they
+    // A 401 would have to name an authentication scheme, and then the browser would ask for a password in a window of
+    // its own. The 400 is useful too: some clients fetch this URL before they open it, and register again when they
     // see a 400.
     let status = if error.status() == 401 { 400 } else { error.status() };
     let body = alert(advice).then("<p class=\"hint\">In detail: ").then_text(&error.to_string());
     page(status, title, body.then(".</p>\n"))
 }
 
-/// What went wrong. By its role a screen reader says it at once, before the rest of the page.
+/// Builds a message that says what went wrong. Because of its role a screen reader reads it at once, before the rest
+/// of the page.
 pub(crate) fn alert(text: &str) -> Html {
     Html::markup("<p role=\"alert\" class=\"alert\">").then_text(text).then("</p>\n")
 }
 
-/// What was done. By its role a screen reader says it when it has finished its sentence.
+/// Builds a message that says what was done. Because of its role a screen reader reads it after the current sentence.
 pub(crate) fn status(text: &str) -> Html {
     Html::markup("<p role=\"status\" class=\"status\">").then_text(text).then("</p>\n")
 }
 
-/// Opens a form that posts to a path of this server, with the token that binds it to the browser. A form without the
-/// token is refused when it comes back, see [`browser_session::BrowserSession::verify_form_token`].
+/// Opens a form that posts to a path of this server, with the token that binds it to the browser. The server refuses
+/// a form that comes back without the token, see [`browser_session::BrowserSession::verify_form_token`].
 pub(crate) fn form_to(action: &'static str, form_token: &str) -> Html {
     Html::markup("<form method=\"post\" action=\"").then(action).then("\">\n").and(hidden("form", form_token))
 }
 
-/// A field that a form carries along unseen. The person can change it all the same, so what comes back is checked
-/// like every other input.
+/// Builds a hidden field of a form. The person can change it all the same, so the server checks its value like every
+/// other input.
 pub(crate) fn hidden(name: &'static str, value: &str) -> Html {
     Html::markup("<input type=\"hidden\" name=\"")
         .then(name)
@@ -137,13 +138,14 @@ pub(crate) fn hidden(name: &'static str, value: &str) -> Html {
         .then("\">\n")
 }
 
-/// A field for a password, with its label. By `autocomplete` a password manager knows whether to fill in the present
-/// password or to propose a new one.
+/// Builds a field for a password, with its label. From `autocomplete` a password manager knows whether to fill in the
+/// present password or to propose a new one.
 pub(crate) fn password(name: &'static str, label: &'static str, autocomplete: &'static str) -> Html {
     input(name, label, "password", autocomplete, "")
 }
 
-/// A field for an email address, with its label. To a password manager it is the name of the account.
+/// Builds a field for an email address, with its label. A password manager takes its value for the name of the
+/// account.
 pub(crate) fn email(value: &str) -> Html {
     input("email", "Email", "email", "username", value)
 }
@@ -172,13 +174,14 @@ fn input(
         .then("\" required></p>\n")
 }
 
-/// Answers `GET /style.css`. A browser may keep it for an hour: unlike a page it is the same for every person.
+/// Answers `GET /style.css`. A browser may keep the style sheet for an hour: unlike a page it is the same for every
+/// person.
 pub(crate) fn style() -> Response {
     Response::css(STYLE).with("Cache-Control", "max-age=3600").with("X-Content-Type-Options", "nosniff")
 }
 
-/// A day, for people; the exact time for programs. Without a script the page can't know the person's time zone, so it
-/// shows no hour.
+/// Builds a date: the day for people, and the exact time for programs. Without a script the page can't know the
+/// person's time zone, so it shows no hour.
 pub(crate) fn day(at: Timestamp) -> Html {
     let text = at.iso8601();
     Html::markup("<time datetime=\"")
@@ -188,12 +191,12 @@ pub(crate) fn day(at: Timestamp) -> Html {
         .then("</time>")
 }
 
-/// A link to the first page.
+/// Builds a link to the first page.
 pub(crate) fn home_link() -> Html {
     link(site::HOME, "How to connect a program")
 }
 
-/// A link to the account page.
+/// Builds a link to the account page.
 pub(crate) fn account_link() -> Html {
     link(site::ACCOUNT, "Your account")
 }

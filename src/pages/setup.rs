@@ -1,11 +1,12 @@
 //! The page on which the first person chooses an email address and a password. It works once.
 //!
-//! Knows no OAuth. Invariant: it never adds a second person; the check and the insertion are one transaction.
+//! Of `oauth` it uses only the reader of forms. Invariant: the page doesn't add a second person; the check and the
+//! insertion are one transaction.
 //!
-//! A server that has just been started belongs to no person yet, and the first to come would own it. On the internet
-//! that is a scanner, within minutes. So the page opens only to two kinds of browsers: one that brings the link that
-//! the server printed on the operator's terminal, and one on the server's own machine. A default password, the usual
-//! alternative, stays in place on many machines for years.
+//! A server that has just been started belongs to no person yet, and the first visitor could take it. On the internet
+//! that may be a scanner, within minutes. So the page opens only to two kinds of browsers: one that brings the link
+//! that the server printed on the operator's terminal, and one on the server's own machine. A default password, the
+//! usual alternative, stays in place on many machines for years.
 
 use super::browser_session::BrowserSession;
 use super::{Html, PageError, account_link, alert, email, form_to, hidden, page, password, status};
@@ -19,9 +20,9 @@ use crate::users;
 
 const TITLE: &str = "Set up your journal";
 
-/// The fields by which a proxy shows itself. Behind a proxy on this machine that the operator didn't name by
-/// `--public-url`, every browser in the world seems to be on this machine. A proxy that adds none of these can't be
-/// noticed; that is why the link is printed in any case.
+/// The header fields that show that a request came through a proxy. If a proxy runs on this machine and the operator
+/// didn't set `--public-url`, every browser in the world seems to be on this machine. The server can't recognize a
+/// proxy that adds none of these fields; then the page is open to every visitor until the first account exists.
 const PROXY_FIELDS: [&str; 6] =
     ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
@@ -66,7 +67,7 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, Pag
     if let Err(bad) = users::check_email(address).and_then(|()| users::check_password(chosen)) {
         return Ok(form_page(400, Some(&bad.to_string())));
     }
-    // Hashing takes much memory, here as at the sign-in, so it waits for its permit.
+    // Hashing takes much memory, as at the sign-in, so this thread waits for the permit.
     let permit = app.sign_ins.queue.take()?;
     let first = users::insert_first(&app.store, address, chosen, context.now)?;
     drop(permit);
@@ -83,19 +84,20 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, Pag
     Ok(signed_in.remember(context, page(201, TITLE, body)))
 }
 
-/// Whether the browser brings the code of the printed link. Digests are compared, and not the codes: how long a
-/// comparison of the codes takes could tell how many of the first characters are right.
+/// Returns whether the browser sends the code of the printed link. The function compares digests, because the time of
+/// a comparison of the codes themselves could tell how many of the first characters are right.
 fn has_setup_code(context: &Context, code: &str) -> bool {
     secret::sha256(code.as_bytes()) == secret::sha256(context.app.setup_code.as_bytes())
 }
 
-/// Whether the browser runs on the server's own machine: its person could read the link, or the database, anyway.
+/// Returns whether the browser seems to run on the server's own machine, whose user could mostly read the link
+/// anyway.
 fn is_on_this_machine(context: &Context) -> bool {
     let is_direct = !PROXY_FIELDS.iter().any(|name| context.head.fields(name).next().is_some());
     context.peer.is_loopback() && is_direct && !context.app.site.is_public()
 }
 
-/// 410: the page was here and is gone for good.
+/// Answers 410, and says so in the log: the page was here and is gone for good.
 fn set_up_already(context: &Context) -> Response {
     context.log.set_outcome("set-up-already");
     page(410, TITLE, Html::markup("<p>This journal is set up already.</p>\n").and(account_link()))

@@ -1,12 +1,13 @@
 //! The sign-in form: an email address and a password → a browser session.
 //!
-//! Knows no OAuth beyond where the person goes on. Invariant: an unknown address and a wrong password cost the same
-//! time and get the same response, so a stranger can't find out which addresses have an account here.
+//! Of `oauth` it uses only the reader of forms and the errors. Invariant: an unknown address and a wrong password
+//! take the same hashing time and get the same response, so a stranger can't find out which addresses have an account
+//! here.
 //!
-//! Passwords are what can be guessed (OAuth 2.1 §7.7), so failures are counted in two ways. By account, against many
-//! guesses at one person; by network address, against one common password tried on many. Successes aren't counted: a
-//! person who signs in rightly meets no limit. The price of the first count is that a stranger can keep a person from
-//! signing in, for a quarter of an hour at a time. A larger server would ask for a second factor instead.
+//! An attacker can guess passwords (OAuth 2.1 §7.7), so failures are counted in two ways: by account, against many
+//! guesses at one person, and by network address, against one common password that is tried on many people. Successes
+//! aren't counted. The price of the first count is that a stranger can keep a person from signing in, for a quarter
+//! of an hour at a time. A larger server would ask for a second factor instead.
 
 use super::browser_session::BrowserSession;
 use super::{Html, PageError, alert, email, form_to, hidden, page, page_leading_on, password};
@@ -21,7 +22,7 @@ use crate::users;
 
 const TITLE: &str = "Sign in to your journal";
 
-/// Where a person goes on after signing in.
+/// Where the browser goes after the sign-in.
 pub(crate) enum Next<'q> {
     /// Back to a client's request, by its query.
     Authorize(&'q str),
@@ -30,9 +31,9 @@ pub(crate) enum Next<'q> {
 }
 
 impl Next<'_> {
-    /// A path of this server, whatever the form says that brought it. The form holds only the query of a request, and
-    /// what stands before it is written here: a full URL in its place would let a link send people on to any site,
-    /// after they have typed their password. A query with a blank or a line end would break the `Location` field.
+    /// Returns a path of this server, whatever the form says. The form holds only the query of a request, and this
+    /// function writes the path before it: if the form held a full URL, a link could send people on to any site after
+    /// they have typed their password. A query with a blank or a line end would break the `Location` field.
     fn path(&self) -> String {
         match self {
             Next::Authorize(query) if query.bytes().all(|byte| byte.is_ascii_graphic()) => {
@@ -43,8 +44,8 @@ impl Next<'_> {
     }
 }
 
-/// What the form says when it is shown again after a failure. The password isn't filled in again: pages hold no
-/// secret.
+/// The text of the form when it is shown again after a failure. The password isn't filled in again, so that the page
+/// doesn't hold it.
 #[derive(Default)]
 struct FormText<'a> {
     /// What went wrong.
@@ -53,8 +54,8 @@ struct FormText<'a> {
     address: &'a str,
 }
 
-/// The page with the form, as it is shown first. It stands at the URL that the person asked for, and not at one of
-/// its own: a reload shows the same page, and nothing about the request has to be stored.
+/// Builds the page with the form, as it is shown first. The page has no URL of its own, but is the response at the
+/// URL that the person asked for: a reload shows the same page, and nothing about the request has to be stored.
 pub(crate) fn first_page(context: &Context, session: &BrowserSession, next: &Next) -> Response {
     form_page(context, session, next, 200, FormText::default())
 }
@@ -77,16 +78,18 @@ fn form_page(
         .and(password("password", "Password", "current-password"))
         .then("<p><button>Sign in</button></p>\n</form>\n");
     // If the client's request is wrong, the sign-in leads to a redirect to the client without another page in
-    // between. To the browser it still follows from this form, so the policy of this page must allow it.
+    // between. To the browser that redirect still follows from this form, so the policy of this page must allow the
+    // redirect.
     match next {
         Next::Authorize(_) => page_leading_on(status, TITLE, body),
         Next::Account => page(status, TITLE, body),
     }
 }
 
-/// Answers `POST /sign-in`.
+/// Answers `POST /sign-in`: checks the form and the limits on wrong tries, then the password, and begins a session.
 ///
-/// On success the person gets a 303, so that neither the back button nor a reload sends the password again.
+/// On success the person gets a 303, so that neither the back button nor a reload sends the password again. A stale
+/// form (400), a wrong password (403) and too many tries (429) are no errors here: they show the form once more.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let Context { app, now, log, .. } = *context;
     let form = Parameters::read(context.head, body)?;
@@ -96,7 +99,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     let again = |status: u16, message| {
         form_page(context, &session, &next, status, FormText { message: Some(message), address })
     };
-    // Also this form is bound to the browser: otherwise another site could sign the person in under the attacker's
+    // This form too is bound to the browser: otherwise another site could sign the person in under the attacker's
     // account, and they would write into the attacker's journal.
     if !session.verify_form_token(context, form.get("form")) {
         log.set_outcome("stale-form");
@@ -105,8 +108,8 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     }
     let account = throttle::account_key(address);
     let peer = throttle::address_key(context.peer);
-    // Behind the operator's own proxy every browser has the proxy's address, so one attacker would shut out all
-    // people. There only the account is counted.
+    // If the operator runs a proxy, every browser has the proxy's address, and one attacker would shut out all
+    // people. Then only the account is counted.
     let counts_peer = !(app.site.is_public() && context.peer.is_loopback());
     let is_allowed = || {
         let by_peer = !counts_peer || app.sign_ins.address.allows(peer, now);
@@ -121,26 +124,27 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         return Ok(too_many()); // before it takes a place in the queue from a person who may sign in
     }
     let permit = app.sign_ins.queue.take()?;
-    // Checked again, because a request that was hashed before this one may have used up the last try. From here to
-    // the count below this thread holds the one permit, so a hundred guesses that are sent at once are counted one by
-    // one.
+    // The limits are checked again, because a request that was hashed before this one may have used up the last try.
+    // From here to the count below this thread holds the one permit, so a hundred guesses that are sent at once are
+    // counted one by one.
     if !is_allowed() {
         return Ok(too_many());
     }
     let typed = form.get("password").unwrap_or("");
     let Some(user_id) = users::authenticate(&app.store, &permit, address, typed)? else {
-        // The account is counted also where there is none of this address, or the 429 would say that there is one.
+        // The failure is counted also if no account has this address; otherwise a 429 would show that there is one.
         app.sign_ins.account.count(account, now);
         if counts_peer {
             app.sign_ins.address.count(peer, now);
         }
         log.set_outcome("wrong-password");
-        // 403: a 401 would have to name an authentication scheme, and the browser would ask for the password by
-        // itself.
+        // The status is 403, because a 401 would have to name an authentication scheme, and the browser would ask for
+        // the password by itself.
         return Ok(again(403, "The email or the password is wrong."));
     };
     drop(permit);
-    // The count by address stays: an attacker with an account of their own could reset it by signing in to that.
+    // The count by address stays: otherwise an attacker with an account of their own could reset it by signing in
+    // there.
     app.sign_ins.account.forget(account);
     log.set_outcome("signed-in");
     let signed_in = BrowserSession::sign_in(context, user_id)?;

@@ -1,19 +1,20 @@
 //! One SQLite file, shared by every thread: many readers, and one writer that commits in groups.
 //!
-//! Knows no word of the domain: work comes in as a closure over a connection. Invariant: [`Store::write`] returns the
-//! work's value only after the commit that holds it is on the disk.
+//! Names no table, except in the schema that `migrations.rs` includes: work comes in as a closure over a connection.
+//! Invariant: [`Store::write`] returns the work's value only after the commit with that work is on the disk.
 //!
 //! There are three ways to the file, each with connections of its own:
 //!
-//! - [`Store::write`], in `writer.rs`: one thread, which commits everything that waits as one transaction. THE COMMIT
-//!   POINT is marked there.
-//! - [`Store::read`], in `readers.rs`: what a person asked for, in one transaction, with a bounded share of the
-//!   connections for each person. THE FAIRNESS RULE is marked there.
-//! - [`Store::look_up`]: one row, for the gate above all. Slow searches can't delay it.
+//! - [`Store::write`], in `writer.rs`: one thread, which commits the queued work in groups. THE COMMIT POINT is
+//!   marked there.
+//! - [`Store::read`], in `readers.rs`: reads for one person, in one transaction; each person has a bounded share of
+//!   the connections. THE FAIRNESS RULE is marked there.
+//! - [`Store::look_up`]: reads by one statement, for the gate above all. A look-up never waits for a connection that
+//!   a slow search has.
 //!
 //! SQLite was chosen over a database server because a private journal has one machine and one operator: the library
-//! is part of the program, and the whole database is one file to copy. A larger server, with several machines
-//! that write, would need a database server.
+//! is part of the program, and once the server has stopped, the whole database is one file to copy. A larger server,
+//! with several machines that write, would need a database server.
 
 mod migrations;
 mod readers;
@@ -35,8 +36,8 @@ use self::readers::Readers;
 use self::writer::Writer;
 use crate::limits;
 
-/// Work on the database failed. Its words are for the log. What a client reads of it is decided where the response is
-/// written: SQLite's own messages name tables and files, and a client must learn nothing of those.
+/// Work on the database failed. Its words are for the log. The code that writes the response decides what a client
+/// may read: SQLite's own messages name tables and files, and a client must learn nothing of those.
 #[derive(Clone, Debug)]
 pub enum StoreError {
     /// The writer, a read connection or SQLite's lock didn't become free in time; nothing was written.
@@ -45,7 +46,8 @@ pub enum StoreError {
     Full,
     /// A read worked for longer than [`limits::READ_WORK_MAX`], and SQLite interrupted it.
     TooSlow,
-    /// SQLite reported anything else. Shared, because a commit that fails is reported to every thread of its group.
+    /// SQLite reported anything else. The error is in an `Arc`, because a commit that fails is reported to every
+    /// thread of its group.
     Sqlite(Arc<rusqlite::Error>),
     /// The work panicked, or was undone with other work that failed, or the store is closed; nothing was written.
     Abandoned,
@@ -78,22 +80,23 @@ impl fmt::Display for StoreError {
 
 impl Error for StoreError {}
 
-/// Why a file can't be used as the database. The file is as it was. Each message goes to the operator, who started
-/// the command, so each says what to do where there is something to do.
+/// Why a file can't be used as the database. A file that is [`OpenError::Foreign`] or [`OpenError::Newer`] is left as
+/// it was; before the other errors it may have been created or migrated. Each message goes to the operator, who
+/// started the command, so it says what to do if the operator can do something.
 #[derive(Debug)]
 pub enum OpenError {
     /// It can't be created or opened.
     Io(io::Error),
     /// It is another program's database, by SQLite's `application_id`.
     Foreign,
-    /// A later version of this program made it. What that version put into it, this one can't know.
+    /// A later version of this program made it. This version can't know what the later one put into it.
     Newer {
         /// How many steps of migration the file has taken.
         file: i64,
     },
-    /// Another server holds its lock, see [`Store::open_to_serve`].
+    /// Another server has the lock on the file; see [`Store::open_to_serve`].
     InUse,
-    /// Its file system can't hold a write-ahead log: it is a network's, for example.
+    /// Its file system can't hold a write-ahead log; a network file system can't, for example.
     NoLog,
     /// SQLite can't use it: it is damaged, locked or read-only.
     Store(StoreError),
@@ -131,32 +134,33 @@ impl fmt::Display for OpenError {
 
 impl Error for OpenError {}
 
-/// The open database. All threads share one, so no method needs `&mut self`.
+/// The open database. All threads share one `Store`, so no method needs `&mut self`.
 pub struct Store {
     readers: Readers,
-    /// A second, small pool. The gate looks up a token for every request, so without it a few slow searches
-    /// would keep all people out.
+    /// A second, small pool. The gate looks up a token for every request, so without this pool a few slow searches
+    /// would make everybody wait.
     look_ups: Readers,
     writer: Writer,
-    /// The lock that only one server gets; `None` for a command, which may run beside a server. It is never read:
-    /// that the file is open is what holds the lock.
+    /// The lock that only one server gets; `None` for a command, which may use the file at the same time as a server.
+    /// No code reads this field: the lock holds for as long as the file is open.
     _lock: Option<File>,
 }
 
 impl Store {
-    /// Opens the file for a server, and keeps other servers from it. SQLite itself would allow two, but one with
-    /// another public URL would remember that as the audience, and the gate of the first would from then on refuse
-    /// every token that the command line makes. Event streams too reach only the clients of the server that wrote.
+    /// Opens the file for a server, and keeps other servers from it. SQLite itself would allow two. But if the second
+    /// had another public URL, it would remember that URL as the audience, and the gate of the first would from then
+    /// on refuse every token that the command line makes. Besides, a change would reach only the event streams of the
+    /// server that wrote it.
     pub(crate) fn open_to_serve(path: &Path) -> Result<Store, OpenError> {
         let mut store = Store::open(path)?;
-        // A second descriptor of the same file, and not a lock file beside it: a server that is killed leaves no
-        // lock behind, since the kernel drops it with the descriptor. On Linux this is `flock`, which SQLite's own
-        // locks of the POSIX kind don't see, so commands can use the file beside the server.
+        // The lock is on a second descriptor of the database file: when a server is killed, the kernel closes the
+        // descriptor and drops the lock, and no lock file stays beside the database. On Linux this lock is a `flock`,
+        // which doesn't conflict with SQLite's own POSIX locks, so commands can use the file while the server runs.
         //
-        // The descriptor stays open as long as the store. POSIX drops all locks of a process on a file when it
-        // closes any descriptor of it: closing this one would drop the lock by which SQLite shows that the server
-        // uses the file. A command beside it would then take itself for the last user, and remove the log that the
-        // server still writes.
+        // The descriptor stays open as long as the store. POSIX drops all locks of a process on a file when the
+        // process closes any descriptor of that file: closing this one would drop the lock by which SQLite shows that
+        // the server uses the file. A command that ends would then take itself for the last user of the file, and
+        // remove the log that the server still writes.
         let lock = File::open(path).map_err(OpenError::Io)?;
         lock.try_lock().map_err(|_| OpenError::InUse)?;
         store._lock = Some(lock);
@@ -165,11 +169,11 @@ impl Store {
 
     /// Opens the file, or creates it with mode 0600, and brings it to the present version in one transaction.
     pub fn open(path: &Path) -> Result<Store, OpenError> {
-        // SQLite takes `:memory:` and `file:…` for something else than names of files; to the operator they are
-        // names. With `./` before it no name has a special meaning.
+        // SQLite gives `:memory:` and `file:…` a special meaning; to the operator they are names of files. With `./`
+        // before it no name has a special meaning.
         let path = &if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
-        // Created here and not by SQLite, which would make it readable for every user of the machine (0644, less the
-        // umask). The log and its index hold the same texts; SQLite gives them the mode of the database.
+        // This code creates the file, because SQLite would make it readable for every user of the machine (0644, less
+        // the umask). The log holds the same texts; SQLite gives the log and its index the mode of the database.
         let mut create = OpenOptions::new();
         create.write(true).create_new(true).mode(0o600);
         match create.open(path) {
@@ -177,58 +181,61 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten_if_empty(path)?,
             Err(error) => return Err(OpenError::Io(error)),
         }
-        // Without SQLITE_OPEN_CREATE: if the file vanishes now, this fails instead of making one with another mode.
+        // The flags leave SQLITE_OPEN_CREATE out: if the file is deleted just now, SQLite fails instead of creating
+        // one with another mode.
         let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.busy_timeout(limits::BUSY_MAX)?;
         migrations::run(&mut connection)?;
         configure(&connection)?;
-        // Only now, because a read-only connection can neither make the tables nor switch the file to its log.
+        // The read connections are opened only now, because a read-only connection can neither make the tables nor
+        // switch the file to the write-ahead log.
         let readers = Readers::open(path, limits::READ_CONNECTIONS, limits::READ_CONNECTIONS_PER_PERSON)?;
         let look_ups = Readers::open(path, limits::LOOK_UP_CONNECTIONS, limits::LOOK_UP_CONNECTIONS)?;
         let writer = Writer::spawn(connection).map_err(OpenError::Io)?;
         Ok(Store { readers, look_ups, writer, _lock: None })
     }
 
-    /// Runs `work` in one read transaction, so that all its statements see the same state: a page and the count
-    /// above it agree, however much is written in between.
+    /// Runs `work` in one read transaction, so that all its statements see the same state: a page and its total
+    /// agree, even if another thread writes in between.
     ///
-    /// `holder` is the person for whom it reads; each may have a bounded share of the connections at a time. Fails
-    /// with [`StoreError::Busy`] after [`limits::READ_WAIT_MAX`], with [`StoreError::TooSlow`] after
+    /// `holder` is the id of the person for whom `work` reads; each person may have a bounded share of the
+    /// connections at a time. Fails with [`StoreError::Busy`] if no connection is free for the person within
+    /// [`limits::READ_WAIT_MAX`], and with [`StoreError::TooSlow`] if the statements run for longer than
     /// [`limits::READ_WORK_MAX`].
     pub fn read<T, E>(&self, holder: i64, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E>
     where
         E: From<StoreError>,
     {
         let loan = self.readers.lend(holder)?;
-        // SQLite takes the snapshot at the first SELECT, not here. It takes no lock that the writer needs.
+        // SQLite takes the snapshot at the first SELECT, not here. A plain BEGIN takes no lock that the writer needs.
         run(loan.connection(), "BEGIN")?;
         let value = work(loan.connection());
-        // A read transaction has nothing to lose: a failure to end it doesn't make the value wrong, and the loan
-        // rolls back what is still open.
+        // A read transaction has no changes that could be lost. If COMMIT fails, the value is still right, and the
+        // loan rolls back the transaction.
         let _ = run(loan.connection(), "COMMIT");
         value
     }
 
-    /// Runs `work` that is one statement: it looks up a row, or lists some for the operator. SQLite puts a
-    /// transaction around each statement by itself, so two statements fewer are run for every request.
+    /// Runs `work` that is one statement: it looks up a row, or lists some. SQLite puts a transaction around each
+    /// statement by itself, so this needs no BEGIN and no COMMIT.
     pub(crate) fn look_up<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        // These connections aren't shared out among people: the gate doesn't know yet which person calls. So all work
-        // counts as one holder's, whose share is the whole pool.
+        // These connections have no share for each person: the gate doesn't know yet which person calls. So all
+        // look-ups count as one holder's, whose share is the whole pool.
         work(self.look_ups.lend(0)?.connection())
     }
 
     /// Runs `work` in a transaction of the writer and returns its value once the commit is on the disk.
     ///
-    /// An error from `work` undoes what it did, and nothing else: other work in the same commit stands. Fails with
-    /// [`StoreError::Busy`] after [`limits::BUSY_MAX`]. The work runs on the writer's thread, hence `Send` and
-    /// `'static`.
+    /// If `work` returns an error, its changes are undone, and the other work of the same commit stays; if undoing it
+    /// alone isn't possible, the whole group is undone and fails. Fails with [`StoreError::Busy`] if `work` can't
+    /// begin within [`limits::BUSY_MAX`]. The work runs on the writer's thread, hence `Send` and `'static`.
     ///
     /// `work` must end at the first error of SQLite and return it. Some errors, a full disk for example, roll the
-    /// whole transaction back at once; a statement behind such an error would run outside of any and be committed
-    /// by itself.
+    /// whole transaction back at once; a statement after such an error would run outside of every transaction and be
+    /// committed by itself.
     pub fn write<T, E>(&self, work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -237,22 +244,24 @@ impl Store {
         self.writer.write(work)
     }
 
-    /// Finishes the queued writes, moves the log into the database file and closes it. Reads and writes that come
-    /// later fail. A server that is killed instead loses nothing: the next one finds the log beside the file and
-    /// reads it.
+    /// Finishes the queued writes, moves the content of the log into the database file, and closes the file. Writes
+    /// that come later fail, and so do reads, unless a connection that was lent at that time has come back to the
+    /// pool. A server that is killed loses no committed write: the next one finds the log beside the file and reads
+    /// it.
     pub fn close(&self) -> Result<(), StoreError> {
         let connection = self.writer.stop()?;
         self.readers.close();
         self.look_ups.close();
-        // SQLite removes the log by itself when the last connection closes. A read that is still running keeps one
-        // open, and an operator who copies the database file alone would then miss what is only in the log.
+        // SQLite itself empties and removes the log when the last connection closes. But a read that is still running
+        // keeps its connection open, and an operator who copies the database file alone would then miss what is only
+        // in the log. If such a read blocks this statement too, the log stays, and the next server reads it.
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         connection.close().map_err(|(_, error)| error.into())
     }
 }
 
-/// Gives an empty file that was there already the mode of one that is created here: it is about to hold a journal. A
-/// file that has content keeps its mode, which is then the operator's decision.
+/// Sets the mode 0600 on an empty file that existed already, because it is about to hold a journal. A file that has
+/// content keeps its mode, which is then the operator's decision.
 fn tighten_if_empty(path: &Path) -> Result<(), OpenError> {
     let found = fs::metadata(path).map_err(OpenError::Io)?;
     if found.is_file() && found.len() == 0 {
@@ -261,30 +270,31 @@ fn tighten_if_empty(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Sets what every connection needs. SQLite keeps none of this in the file, so a connection that is opened without it
+/// Sets what every connection needs. SQLite keeps none of these settings in the file, so a connection without them
 /// would follow other rules than the rest.
 fn configure(connection: &Connection) -> Result<(), StoreError> {
-    // `normal` is often recommended for a write-ahead log, and is many times faster: a commit then returns before the
-    // log is on the disk. It survives `kill -9`, but a power failure takes back writes that clients were promised.
+    // `normal` is often recommended for a write-ahead log, because a commit then doesn't wait until the log is on the
+    // disk. Such a commit survives `kill -9`, but a power failure takes back writes that clients were promised.
     connection.pragma_update(None, "synchronous", "full")?;
-    // SQLite reads REFERENCES but ignores it by default, for compatibility with files of long ago. Then a link could
-    // join two people's rows, and rows would stay behind when their owner is removed.
+    // SQLite reads REFERENCES but ignores it by default, for compatibility with old files. (The bundled build obeys
+    // it; this program doesn't rely on that.) Without this setting a link could join two people's rows, and rows
+    // would stay behind when their owner is removed.
     connection.pragma_update(None, "foreign_keys", true)?;
-    // SQLite advises all programs to turn this off: triggers and defaults of a file that was edited by hand can then
-    // call harmless functions only.
+    // SQLite's manual advises all programs to turn this setting off: triggers and defaults in an edited file can then
+    // call only functions that are marked as harmless.
     connection.pragma_update(None, "trusted_schema", false)?;
-    // SQLite's "query planner stability guarantee": plans don't depend on the values that are bound. Without it
-    // SQLite looks at some of them, such as a LIMIT, and may prepare a cached statement anew for the next value,
-    // which can cost more than the statement itself.
+    // SQLite's "query planner stability guarantee": a plan doesn't depend on the bound values. Without this setting
+    // SQLite looks at some values, such as a LIMIT, and may prepare a cached statement anew for the next value, which
+    // can take longer than the statement itself.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // The texts of statements are made of literals of the source, so there is a small, fixed number of them, and a
-    // connection parses and plans each of them once. Texts that hold their values would fill this cache with entries
-    // that are used once, besides being open to SQL injection.
+    // connection parses and plans those that come through `prepare_cached` only once. Texts that hold their values
+    // would fill this cache with entries that are used once, besides being open to SQL injection.
     connection.set_prepared_statement_cache_capacity(limits::STATEMENTS_MAX);
     Ok(())
 }
 
-/// Runs one statement without parameters or rows, prepared once for each connection.
+/// Runs one statement without parameters or rows, from the connection's cache of prepared statements.
 fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())

@@ -1,13 +1,14 @@
 //! A pool of read-only connections, each lent to one thread at a time.
 //!
-//! Knows no statement but those that open a connection or end a transaction. Invariants: a holder never has more than
-//! its share of the connections, so one person's searches can't shut the others out; and a connection comes back
-//! without a transaction, also from work that panicked.
+//! Names no table; the only statement here is ROLLBACK. Invariants: a holder never has more than its share of the
+//! connections, so one person's searches can't take them all; and a returned connection has no open transaction, also
+//! after work that panicked.
 //!
-//! In SQLite's WAL mode readers don't wait for the writer, nor the writer for them: each read transaction sees the
-//! file as the last commit before it left it, while the writer appends to the log. So reads need no queue, only
-//! connections. A connection for each worker thread was rejected: thousands of them would each keep file
-//! descriptors, a page cache and prepared statements, and no more of them could work at once than there are cores.
+//! In SQLite's WAL mode readers don't wait for the writer, and the writer doesn't wait for them: each read
+//! transaction sees the file as it was after the last commit before that transaction, while the writer appends to the
+//! log. So reads need no queue, only connections. A connection for each worker thread was rejected: thousands of them
+//! would each keep file descriptors, a page cache and prepared statements, and no more of them could work at once
+//! than there are cores.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -35,21 +36,21 @@ struct State {
     free: Vec<Connection>,
     /// How many threads wait for a connection.
     waiting: usize,
-    /// How many connections each holder has. A holder without one has no place here, so the map never holds more
-    /// holders than there are connections, however many people have come by.
+    /// How many connections each holder has. A holder without a connection has no entry, so the map never holds more
+    /// holders than there are connections, however many people use the server.
     held: HashMap<i64, usize>,
 }
 
 impl Readers {
-    /// Opens `count` connections. They are opened once, with the store: opening one for each read would parse the
-    /// schema again and throw all prepared statements away.
+    /// Opens `count` connections, once, with the store. With a new connection for each read, SQLite would parse the
+    /// schema each time, and no prepared statement would be used twice.
     pub(super) fn open(path: &Path, count: usize, per_holder: usize) -> Result<Readers, OpenError> {
         let connections = (0..count).map(|_| {
-            // Read-only by SQLite's own means: if a mistake in this crate sends a statement that writes past the
-            // writer and its commit point, SQLite refuses it here.
+            // SQLite itself makes it read-only: if a mistake in this crate sends a write here and not to the writer,
+            // SQLite refuses it.
             let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            // A reader meets SQLITE_BUSY in rare moments only, for instance while another process recovers the log
-            // after a crash. They are short, so SQLite waits for their end.
+            // A reader gets SQLITE_BUSY only in rare moments, for example while another process recovers the log
+            // after a crash. Those moments are short, so SQLite waits.
             connection.busy_timeout(limits::READ_WAIT_MAX)?;
             configure(&connection)?;
             Ok(connection)
@@ -59,30 +60,31 @@ impl Readers {
         Ok(Readers { state, returned: Condvar::new(), per_holder })
     }
 
-    /// Lends a connection, whose statements SQLite interrupts after [`limits::READ_WORK_MAX`]. Fails with
-    /// [`StoreError::Busy`] when none is free for this holder within [`limits::READ_WAIT_MAX`].
+    /// Lends a connection to `holder`, the person for whom it is used, within their share of the pool. Fails with
+    /// [`StoreError::Busy`] if none is free for them within [`limits::READ_WAIT_MAX`]. SQLite interrupts what still
+    /// runs on it [`limits::READ_WORK_MAX`] later.
     pub(super) fn lend(&self, holder: i64) -> Result<Loan<'_>, StoreError> {
         let mut state = locked(&self.state);
         // ---- THE FAIRNESS RULE ----
         // A thread waits while no connection is free, and also while its holder has a full share of them. Without the
         // second condition one person could send as many slow searches as there are connections, and the requests of
         // all other people would wait for them and fail. Two people can still fill the pool together: then the two
-        // deadlines, of a read and of a wait, bound what the others lose.
+        // deadlines, of a read and of a wait, bound how long the others must wait.
         //
         // Waiting threads don't get connections in the order in which they came. `Condvar` promises no order, and a
-        // thread that loses every race for the whole wait gets `Busy`. A larger server would keep a queue for each
-        // holder and serve the queues in rotation.
+        // thread that never gets a connection within its wait gets `Busy`. A larger server would keep a queue for
+        // each holder and serve the queues in rotation.
         let must_wait = |state: &mut State| {
             state.free.is_empty() || state.held.get(&holder).is_some_and(|held| *held >= self.per_holder)
         };
         if must_wait(&mut state) {
             state.waiting += 1;
             let waited = self.returned.wait_timeout_while(state, limits::READ_WAIT_MAX, must_wait);
-            // A poisoned lock is taken all the same, for the reason that `locked` gives.
+            // A poisoned lock is taken too, for the reason that `locked` gives.
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
             state.waiting -= 1;
-            // The condition decides here, not whether the time ran out: a connection may have come back in the last
-            // moment, and then it is taken.
+            // The condition decides here, and not the time: if a connection came back at the last moment, the thread
+            // takes it.
             if must_wait(&mut state) {
                 return Err(StoreError::Busy);
             }
@@ -90,23 +92,23 @@ impl Readers {
         let connection = state.free.pop().ok_or(StoreError::Busy)?;
         *state.held.entry(holder).or_default() += 1;
         drop(state);
-        // From here on the loan's `drop` gives the connection back, whatever fails.
+        // From here on the loan's `drop` returns the connection, also if `set_deadline` fails.
         let mut loan = Loan { readers: self, holder, connection: Some(connection) };
         loan.set_deadline(Instant::now() + limits::READ_WORK_MAX)?;
         Ok(loan)
     }
 
-    /// Closes the connections that are free. One that is lent closes when the process ends, which loses nothing: a
-    /// reader holds nothing that isn't on the disk.
+    /// Closes the connections that are free. A connection that is lent comes back to the pool later, and closes with
+    /// the store. That loses no write, since these connections can't write.
     pub(super) fn close(&self) {
         locked(&self.state).free.clear();
     }
 }
 
-/// A connection on loan. Dropping it returns it, which happens while a panic unwinds as well.
+/// A connection on loan. Dropping the loan returns the connection, also while a panic unwinds.
 pub(super) struct Loan<'r> {
     readers: &'r Readers,
-    /// On whose account the connection is counted.
+    /// The holder in whose share the connection is counted.
     holder: i64,
     /// `None` only inside `drop`.
     connection: Option<Connection>,
@@ -117,17 +119,18 @@ impl Loan<'_> {
         self.connection.as_ref().expect("only `drop` takes the connection")
     }
 
-    /// Has SQLite end whatever runs on the connection after `deadline` with SQLITE_INTERRUPT, which becomes
-    /// [`StoreError::TooSlow`]. A connection has one such handler at a time, so this replaces the one of the last
-    /// loan.
+    /// Makes SQLite interrupt whatever still runs on the connection after `deadline`: it fails with SQLITE_INTERRUPT,
+    /// which becomes [`StoreError::TooSlow`]. A connection has one progress handler at a time, so this one replaces
+    /// that of the last loan.
     ///
     /// SQLite calls the handler between the steps of its virtual machine. One step can be long, such as FTS5's
-    /// look-up of every word with the beginning `ab*`: so `search.rs` bounds what a query may ask for, and doesn't
-    /// rely on this deadline alone.
+    /// look-up of every word that begins with `ab`: so `search.rs` bounds what a query may ask for, and doesn't rely
+    /// on this deadline alone.
     fn set_deadline(&mut self, deadline: Instant) -> Result<(), StoreError> {
         let is_over = move || Instant::now() >= deadline;
         if let Some(connection) = &mut self.connection {
-            // A look at the clock costs about as much as a step, so SQLite makes many steps between two looks.
+            // Reading the clock takes about as long as a step, so SQLite makes many steps between two calls of the
+            // handler.
             connection.progress_handler(limits::READ_STEPS_BETWEEN_LOOKS, Some(is_over))?;
         }
         Ok(())
@@ -138,9 +141,9 @@ impl Drop for Loan<'_> {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         if !connection.is_autocommit() {
-            // The work panicked or was interrupted inside its transaction. Left open, the transaction would show
-            // the next borrower the file as it is now, for ever. It would also make the log grow without end:
-            // SQLite starts the log over only when no reader needs its pages.
+            // The work panicked inside its transaction, or its COMMIT failed. If the transaction stayed open, the
+            // `BEGIN` of the next borrower would fail. The log would also grow without end, because SQLite starts the
+            // log over only when no reader needs its pages.
             let _ = run(&connection, "ROLLBACK");
         }
         let mut state = locked(&self.readers.state);
@@ -150,9 +153,9 @@ impl Drop for Loan<'_> {
             state.held.insert(self.holder, held);
         }
         if state.waiting > 0 {
-            // All waiting threads are woken and not one: the one that `notify_one` picks could belong to a holder
-            // with a full share. It would go on waiting, and the free connection would lie unused beside threads
-            // that may have it. Where no thread waits, which is the usual case, the system call is spared.
+            // All waiting threads are woken, and not only one: `notify_one` could pick a thread whose holder has a
+            // full share. That thread would go on waiting, and the connection would stay unused although other
+            // threads may have it. If no thread waits, which is the usual case, no call is needed.
             self.readers.returned.notify_all();
         }
     }

@@ -1,11 +1,12 @@
 //! The writer: one thread that runs queued work and commits it in groups.
 //!
-//! Knows no table and no word of the domain. Invariant: a thread gets the value of its work only after the commit
-//! that holds the work is on the disk; look for THE COMMIT POINT in [`commit_in_groups`].
+//! Names no table and no word of the domain. Invariant: a thread gets the value of its work only after the commit
+//! with this work is on the disk; look for THE COMMIT POINT in [`commit_in_groups`].
 //!
 //! SQLite allows one write transaction at a time on a file, so all writes of the process go through one queue. What
-//! makes a write slow is the `fsync` of its commit: it takes far longer than most statements. The thread therefore
-//! commits everything that is queued as one transaction:
+//! makes a write slow is the `fsync` of its commit, which takes far longer than most statements. So the thread takes
+//! the jobs that are queued, at most [`limits::BATCH_MAX`] and for at most [`limits::GATHER_MAX`], and commits them
+//! as one transaction:
 //!
 //! ```text
 //! BEGIN IMMEDIATE                    A is alone in the queue
@@ -18,13 +19,14 @@
 //! COMMIT ... fsync                   one for B and C
 //! ```
 //!
-//! Each job but the first has a savepoint around it, so that a job that fails is undone alone. The thread never waits
-//! for a group to grow: a client that writes alone pays for its own `fsync` and for no delay.
+//! Each job but the first has a savepoint around it, so that a job that fails is undone alone. The thread doesn't
+//! wait for further jobs: when the queue is empty, it commits. So a client that writes alone waits for its own
+//! `fsync` and for nothing more.
 //!
-//! Two alternatives were rejected. With one connection behind a mutex each write would pay for its own `fsync`.
-//! With `synchronous=NORMAL` no commit would wait for the disk, and a power failure could take back writes that
-//! clients were already promised. A larger server, such as PostgreSQL, runs many write transactions at once and
-//! shares only the flush of its log between them; one file with one write lock leaves nothing to run at once.
+//! Two alternatives were rejected. With one connection in a mutex each write would need an `fsync` of its own. With
+//! `synchronous=NORMAL` no commit would wait for the disk, and a power failure could take back writes that clients
+//! were already promised. A database server such as PostgreSQL runs many write transactions at once and shares only
+//! the flush of its log between them; SQLite has one write lock per file, so two transactions can't run at once here.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,13 +41,13 @@ use super::{StoreError, run};
 use crate::limits;
 use crate::lock::locked;
 
-/// The end of the queue into which other threads put jobs, and the thread that takes jobs out.
+/// The sending side of the queue, into which other threads put jobs, and the thread that takes the jobs out.
 pub(super) struct Writer {
-    /// `None` once the store is closing. Dropping the only sender is the signal to stop: the receiver still gives out
-    /// every job that was queued before, and then reports the end.
+    /// `None` once the store is closing. Dropping the only sender is the signal to stop: the thread first runs the
+    /// jobs that are already queued, then ends.
     ///
-    /// The queue has no bound of its own and needs none: a thread that queues a job waits for its answer, so there
-    /// are at most as many jobs as threads, and [`limits::CONNECTIONS_MAX`] bounds those.
+    /// The queue needs no bound of its own: each waiting thread has one job, and at most [`limits::CONNECTIONS_MAX`]
+    /// connections are served at once.
     queue: Mutex<Option<Sender<Job>>>,
     /// The thread returns its connection when it ends, so that [`super::Store::close`] can close the file in order.
     thread: Mutex<Option<JoinHandle<Connection>>>,
@@ -53,24 +55,25 @@ pub(super) struct Writer {
 
 /// Work for the writer. The type of its value is erased, so that one queue holds work of all kinds.
 struct Job {
-    /// Since when its thread has been waiting; see [`Job::is_late`].
+    /// When the caller queued the job; see [`Job::is_late`].
     queued: Instant,
     run: Box<Run>,
 }
 
-/// Does the work on the connection, or takes note of the error because of which the work isn't done.
+/// Does the work, or, if it gets an error, keeps that error as the answer.
 type Run = dyn FnOnce(Result<&Connection, StoreError>) -> Done + Send;
 
-/// A job that was run, or refused. Its value stays inside until the outcome of the commit is known.
+/// A job that was run or refused. `acknowledge` holds the value of its work until the outcome of the commit is known.
 struct Done {
-    /// Whether the work succeeded, so that its changes belong into the commit.
+    /// Whether the work succeeded: the commit takes in only the changes of work that did.
     keep: bool,
-    /// Sends the waiting thread its value, or why the commit failed.
+    /// Sends the waiting thread its answer: the value, the work's own error, or why the commit failed.
     acknowledge: Box<dyn FnOnce(Result<(), StoreError>)>,
 }
 
 impl Writer {
-    /// Starts the thread. It owns the store's only connection that can write, so there is no way to write past it.
+    /// Starts the writer's thread. This thread owns the store's only connection that can write, so no other thread of
+    /// this process can write. (Commands are other processes, and write through a `Store` of their own.)
     pub(super) fn spawn(connection: Connection) -> Result<Writer, io::Error> {
         let (queue, jobs) = mpsc::channel();
         let thread = thread::Builder::new().name("writer".into()).spawn(move || {
@@ -80,7 +83,7 @@ impl Writer {
         Ok(Writer { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Queues `work` and waits until it is on the disk; see [`super::Store::write`].
+    /// Queues `work` and waits for its result; a value comes only after the commit. See [`super::Store::write`].
     pub(super) fn write<T, E>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
@@ -95,9 +98,10 @@ impl Writer {
             let value = connection.map_err(E::from).and_then(work);
             let keep = value.is_ok();
             let acknowledge = Box::new(move |committed: Result<(), StoreError>| {
-                // An error of the work's own is true whatever becomes of the commit. A value is true only behind it.
+                // An error stays an error, whether or not the commit succeeds. A value counts only after the commit
+                // has succeeded.
                 let answer = value.and_then(|value| committed.map(|()| value).map_err(E::from));
-                let _ = reply.send(answer); // fails only where the waiting thread has ended, which loses nothing
+                let _ = reply.send(answer); // fails only if the waiting thread has ended
             });
             Done { keep, acknowledge: acknowledge as Box<dyn FnOnce(Result<(), StoreError>)> }
         });
@@ -106,11 +110,11 @@ impl Writer {
         if !sent {
             return Err(StoreError::Abandoned.into());
         }
-        // Where the work panicked, the writer drops the sender of the answer without sending one.
+        // If the work panicked, the sender of the answer was dropped without sending one.
         answer.recv().unwrap_or_else(|_| Err(StoreError::Abandoned.into()))
     }
 
-    /// Finishes the queued jobs, ends the thread and gives its connection back.
+    /// Lets the thread finish the queued jobs and end, and returns its connection.
     pub(super) fn stop(&self) -> Result<Connection, StoreError> {
         drop(locked(&self.queue).take());
         let thread = locked(&self.thread).take().ok_or(StoreError::Abandoned)?;
@@ -119,16 +123,17 @@ impl Writer {
 }
 
 impl Job {
-    /// Sends the waiting thread this error; the work isn't run.
+    /// Sends this error to the waiting thread; the work isn't run.
     fn refuse(self, error: StoreError) {
         let done = (self.run)(Err(error));
-        // The value is that error, which no commit can change: `acknowledge` sends it whatever it is given.
+        // The answer is this error, so the argument of `acknowledge` doesn't matter.
         (done.acknowledge)(Ok(()));
     }
 
-    /// Whether the job has waited for as long as a write may. It is refused then, because a clear "nothing was
-    /// written" is worth more to the client than a success that comes after it has given up and sent the write
-    /// again.
+    /// Returns whether the job has waited for as long as a write may. The writer then refuses the job: a clear
+    /// "nothing was written" is worth more to a client than a success that comes after the client has given up and
+    /// sent the write again. [`commit_in_groups`] computes the time of a group's first job itself, before the
+    /// transaction begins.
     fn is_late(&self) -> bool {
         self.queued.elapsed() >= limits::BUSY_MAX
     }
@@ -138,8 +143,8 @@ impl Job {
 fn commit_in_groups(connection: &Connection, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         // Another process, such as `epicme token`, may hold SQLite's write lock. The time that the job has spent in
-        // the queue counts against its limit: otherwise each of three queued jobs could wait for the whole limit
-        // after the one before it, and the last would be answered after three times that long.
+        // the queue counts against its limit. Otherwise the waits would add up: three queued jobs could each wait the
+        // full limit for the lock, so the last would get its answer after three limits.
         let left = limits::BUSY_MAX.saturating_sub(first.queued.elapsed());
         if left.is_zero() {
             first.refuse(StoreError::Busy);
@@ -153,24 +158,25 @@ fn commit_in_groups(connection: &Connection, jobs: &Receiver<Job>) {
         let (began, mut group) = (Instant::now(), Vec::new());
         let mut next = Some(first);
         while let Some(job) = next {
-            // The first job was in time when the transaction began: it is run however long SQLite's lock took.
+            // The first job had time left before `begin`, which waited for SQLite's lock for `left` at most. So it
+            // isn't checked again.
             if job.is_late() && !group.is_empty() {
                 job.refuse(StoreError::Busy);
             } else {
                 group.extend(attempt(job, connection, group.is_empty()));
             }
-            // A group is bounded, because all of it waits for its last job, and other processes wait for its lock. It
-            // also ends where the transaction did: a further job would run outside of any, and be committed at once.
+            // A group is bounded, because its first job waits for its last, and other processes wait for SQLite's
+            // lock. The group also ends when its transaction has ended: SQLite would run a further job outside of
+            // every transaction and commit each of its statements at once.
             let full = group.len() >= limits::BATCH_MAX || began.elapsed() >= limits::GATHER_MAX;
             next = if full || connection.is_autocommit() { None } else { jobs.try_recv().ok() };
         }
         // ---- THE COMMIT POINT ----
-        // Before this line a crash undoes the whole group, and no client was promised anything. Behind it every job
-        // that was kept is on the disk, and a power failure can't take it back: in WAL mode with `synchronous=FULL`
-        // SQLite appends the changed pages to the log, marks the last of them as a commit, and calls `fsync` before
-        // `COMMIT` returns. Where a crash cuts the log inside of a commit, SQLite reads it up to the commit before:
-        // all of the group is there, or nothing. Only now the waiting threads get their values, so no answer comes
-        // too early.
+        // Until `commit` returns `Ok`, no client has got the answer that its write succeeded. After `Ok`, every kept
+        // job is on the disk, and a power failure can't undo it: in WAL mode with `synchronous=FULL` SQLite appends
+        // the changed pages to the log, marks the last of them as a commit, and calls `fsync` before `COMMIT`
+        // returns. If a crash cuts a commit in the log, SQLite ignores the incomplete part: after the restart the
+        // file holds the whole group or nothing of it. After `Err`, every thread whose job succeeded gets the error.
         let committed = commit(connection);
         for done in group {
             (done.acknowledge)(committed.clone());
@@ -178,46 +184,47 @@ fn commit_in_groups(connection: &Connection, jobs: &Receiver<Job>) {
     }
 }
 
-/// Takes SQLite's write lock, and waits for it at most for `wait` where another process holds it.
+/// Takes SQLite's write lock; if another process holds it, waits for `wait` at most.
 fn begin(connection: &Connection, wait: Duration) -> Result<(), StoreError> {
     connection.busy_timeout(wait)?;
-    // A plain BEGIN would take the lock only at the first write. Where another process has written since this
-    // transaction's first read, SQLite then fails with SQLITE_BUSY_SNAPSHOT and no waiting helps, since the
-    // transaction's view of the file is out of date. IMMEDIATE takes the lock before anything is read.
+    // A plain BEGIN would take the lock only at the first write. If another process has written since this
+    // transaction's first read, that write fails with SQLITE_BUSY_SNAPSHOT, and waiting doesn't help, since the
+    // transaction's view of the file is out of date. IMMEDIATE takes the lock before the transaction reads anything.
     run(connection, "BEGIN IMMEDIATE")
 }
 
-/// Commits the open transaction.
+/// Commits the open transaction; if that fails, leaves none open for the next group. Fails with
+/// [`StoreError::Abandoned`] if the transaction has been rolled back already.
 fn commit(connection: &Connection) -> Result<(), StoreError> {
     if connection.is_autocommit() {
         // There is no transaction any more: the first job failed alone, or SQLite rolled everything back by itself,
-        // as it may when the disk is full. That undid the jobs before it too, so their threads get an error instead
-        // of the value that they nearly had.
+        // as it may when the disk is full, or `attempt` did because it couldn't undo one job. In the last two cases
+        // the other jobs of the group were undone too, so they get an error and no value.
         return Err(StoreError::Abandoned);
     }
     run(connection, "COMMIT").inspect_err(|_| {
-        // Some errors of COMMIT leave the transaction open. The next BEGIN would then fail, and so would every later
-        // write of the server.
+        // Some errors of COMMIT leave the transaction open. Then the next BEGIN would fail, and so would every later
+        // write until a restart.
         if !connection.is_autocommit() {
             let _ = run(connection, "ROLLBACK");
         }
     })
 }
 
-/// Runs one job. One that fails or panics is undone alone, and the other jobs of the group stand. `None` where
-/// there is nothing to acknowledge after the commit.
+/// Runs one job. A job that fails is undone alone. If that isn't possible, the whole group is undone. Returns `None`
+/// if the job panicked, or was already refused.
 ///
-/// The first job of a group needs no savepoint, since there is nothing before it to preserve: where it fails, the
-/// transaction ends with it, and the next group begins. So a write that is alone in its group, the usual case on a
-/// quiet server, is spared two statements.
+/// The first job of a group needs no savepoint, since the transaction holds no earlier job: if the first job fails,
+/// the transaction is rolled back, and the next job begins a new group. So a write that is alone in its group, the
+/// usual case on a quiet server, needs two statements fewer.
 fn attempt(job: Job, connection: &Connection, is_first: bool) -> Option<Done> {
     if !is_first && let Err(error) = run(connection, "SAVEPOINT job") {
         job.refuse(error);
         return None;
     }
-    // A panic in one job must not end this thread, or the server could write nothing until it is restarted. Unwind
-    // safety is asserted because all that the closure shares with this thread is the connection, and what the job
-    // did on it is rolled back below.
+    // A panic in one job must not end this thread, or the server could write nothing until it is restarted.
+    // `AssertUnwindSafe` is right here: after a panic this thread still uses only the connection, and the code below
+    // rolls back what the job did on it.
     let done = catch_unwind(AssertUnwindSafe(|| (job.run)(Ok(connection)))).ok();
     let keep = done.as_ref().is_some_and(|done| done.keep);
     if !connection.is_autocommit() {
@@ -225,15 +232,15 @@ fn attempt(job: Job, connection: &Connection, is_first: bool) -> Option<Done> {
             (true, true) => Ok(()),
             (true, false) => run(connection, "ROLLBACK"),
             (false, true) => run(connection, "RELEASE job"),
-            // ROLLBACK TO undoes what came behind the savepoint but leaves the savepoint itself open. RELEASE
-            // closes it, so that the savepoints of failed jobs don't pile up inside each other.
+            // ROLLBACK TO undoes what came after the savepoint but leaves the savepoint itself open. RELEASE closes
+            // the savepoint, so that those of failed jobs don't pile up inside each other.
             (false, false) => {
                 run(connection, "ROLLBACK TO job").and_then(|()| run(connection, "RELEASE job"))
             }
         };
         if settled.is_err() {
-            // What should have been undone may still be in the transaction. Committing it would keep half of a write
-            // that its client is answered an error for, so nothing of the group may be committed.
+            // The savepoint could not be closed, so the transaction may hold changes of a job that failed. Roll back
+            // the whole group.
             let _ = connection.execute_batch("ROLLBACK");
         }
     }

@@ -1,8 +1,9 @@
-//! The request head: bytes → [`Head`], every line of it checked.
+//! Turns the bytes of a request head into a [`Head`], and checks each line.
 //!
-//! Knows no body, and no field but those that say where a request ends, whom it is for and whether the connection
-//! goes on. `httparse` finds the lines and fields; what they mean for framing is decided here. Invariant: a [`Head`]
-//! that exists has been checked whole, so no other room parses these bytes again.
+//! Knows no body. It gives a meaning to few fields: those that say where a request ends, which host it is for and
+//! whether the connection stays open, and `Content-Type`. `httparse` finds the lines and fields; this file decides
+//! what they mean for framing. Invariant: the lines, target, host and framing of a [`Head`] have been checked, so no
+//! other room checks them again.
 //!
 //! ```text
 //! POST /mcp?a=b HTTP/1.1\r\n          method, target, version: `Head::parse`, `Target`
@@ -20,8 +21,8 @@ use crate::authority::Authority;
 use crate::http::message::{self, Framing};
 use crate::limits;
 
-/// A request head: owned bytes, and where in them its parts lie. One allocation holds them all: a string for each
-/// field would cost one more for every field of every request.
+/// A request head: its bytes, and the range of each part in them. The bytes are one allocation; a string for each
+/// name and value would be two more for each field of each request.
 ///
 /// The bytes are copied out of the reader's buffer, because that buffer moves while the body is read. A head can't be
 /// cloned: it holds the client's token, which nothing may keep beyond the request.
@@ -31,7 +32,7 @@ pub(crate) struct Head {
     method: Range<usize>,
     path: Range<usize>,
     query: Option<Range<usize>>,
-    /// From the target where that names a host, else from the `Host` field.
+    /// From the target if it names a host, else from the `Host` field.
     host: Option<Range<usize>>,
     /// Name and value of each field.
     fields: Vec<(Range<usize>, Range<usize>)>,
@@ -42,34 +43,34 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// The method, case-sensitive (RFC 9110 §9.1): `get` is another method than `GET`, and one that no path has.
+    /// Returns the method. It is case-sensitive (RFC 9110 §9.1): `get` isn't `GET`, and no path has it.
     pub(crate) fn method(&self) -> &str {
         self.text(&self.method)
     }
 
-    /// The path as it stands: never decoded, never normalized. A path that could be written in two ways could pass a
-    /// check in one of them and be served in the other.
+    /// Returns the path as the client sent it, neither decoded nor normalized. If two spellings led to one path, a
+    /// proxy could check one spelling and let the other pass.
     pub(crate) fn path(&self) -> &str {
         self.text(&self.path)
     }
 
-    /// What follows the `?`, as it stands: still encoded, since only the room that knows its parameters can decode it
-    /// rightly. `None` differs from an empty query, which has a `?`.
+    /// Returns what follows the `?`, still encoded: it must be split into its parameters before it is decoded, and
+    /// the room that knows the parameters does both. An empty query after a `?` is not `None`.
     pub(crate) fn query(&self) -> Option<&str> {
         self.query.as_ref().map(|query| self.text(query))
     }
 
-    /// Host and port that the request is for; `None` only in HTTP/1.0. It is what the client wrote, which may be any
+    /// Returns the host and port that the request is for; `None` only in HTTP/1.0. The client may have written any
     /// name: `gate::check_host` decides whether it is ours.
     pub(crate) fn host(&self) -> Option<&str> {
         self.host.as_ref().map(|host| self.text(host))
     }
 
-    /// The values of every field of this name, in order, without the white space around them. They are bytes, because
-    /// a value may hold any byte above 127 (RFC 9110 §5.5), and because a secret is compared as bytes.
+    /// Returns the values of all fields of this name, in order, without the white space around them. A value is bytes
+    /// and no text, because it may hold any byte above 127 (RFC 9110 §5.5).
     ///
-    /// A walk over all fields serves as the look-up: requests have a dozen, and the limit is [`limits::FIELDS_MAX`].
-    /// A map would have to be built for each request before it pays.
+    /// The look-up goes through all fields: requests have about a dozen, and at most [`limits::FIELDS_MAX`]. Building
+    /// a map for each request would cost more than it saves.
     pub(crate) fn fields(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         let named = self
             .fields
@@ -78,15 +79,16 @@ impl Head {
         named.map(|(_, value)| &self.bytes[value.clone()])
     }
 
-    /// The first field of this name as text; `None` also when it isn't ASCII: no field that is read as text may hold
-    /// such bytes.
+    /// Returns the first field of this name as text. A value that isn't ASCII also gives `None`: a field that is read
+    /// as text here can't have such bytes.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let value = self.fields(name).next()?;
         std::str::from_utf8(value).ok().filter(|text| text.is_ascii())
     }
 
-    /// Whether there is one `Content-Type`, and it is this media type, whatever its parameters (RFC 9110 §8.3). With
-    /// two of them the sender and a proxy could mean different bodies, so two are as good as none.
+    /// Returns whether the request has exactly one `Content-Type` and that is this media type, whatever its
+    /// parameters (RFC 9110 §8.3). If there are two, a proxy could take the body for another type than this server,
+    /// so the answer is no.
     pub(crate) fn is_of_type(&self, media_type: &str) -> bool {
         let mut types = self.fields("content-type");
         let fits = types.next().is_some_and(|value| {
@@ -96,27 +98,28 @@ impl Head {
         fits && types.next().is_none()
     }
 
-    /// Whether the client lets the connection live on after this request (RFC 9112 §9.3). HTTP/1.0's `keep-alive`
-    /// isn't honoured, which the clause leaves to the server: an old proxy passes it on without understanding it, and
-    /// then waits for an end of the connection that doesn't come.
+    /// Returns whether the client lets the connection stay open after this request (RFC 9112 §9.3). The server closes
+    /// after each HTTP/1.0 request, even with `keep-alive`, which the clause permits: an old proxy may pass
+    /// `keep-alive` on without understanding it, and then wait for a close that doesn't come.
     pub(crate) fn persistent(&self) -> bool {
         self.persistent
     }
 
-    /// Whether the client understands a response in chunks: HTTP/1.0 doesn't, and must not be sent one (RFC 9112
-    /// §6.1).
+    /// Returns whether the client understands a response in chunks: a client with HTTP/1.0 doesn't, and must not get
+    /// one (RFC 9112 §6.1).
     pub(crate) fn takes_chunks(&self) -> bool {
         self.takes_chunks
     }
 
     fn text(&self, range: &Range<usize>) -> &str {
-        std::str::from_utf8(&self.bytes[range.clone()]).unwrap_or("") // called for ASCII ranges only
+        std::str::from_utf8(&self.bytes[range.clone()]).unwrap_or("") // all callers give a range of ASCII
     }
 
-    /// Parses the head at the start of `bytes` and says how long it is; `None` when its end isn't there yet.
+    /// Parses the head at the start of `bytes`, and returns it with its length; `None` if the end of the head has not
+    /// arrived.
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, BadRequest> {
-        // Uninitialized, because most requests have a dozen fields and would pay for filling a hundred places.
-        // `httparse` writes each place before it gives it out, so this crate needs no `unsafe` for it.
+        // The array is uninitialized, because most requests have a dozen fields and filling a hundred places would
+        // cost time. `httparse` gives out only the places that it has written, so this crate needs no `unsafe`.
         let mut storage = [const { MaybeUninit::uninit() }; limits::FIELDS_MAX];
         let mut parsed = httparse::Request::new(&mut []);
         let length = match parsed.parse_with_uninit_headers(bytes, &mut storage) {
@@ -129,11 +132,13 @@ impl Head {
         if !message::ends_lines_with_crlf(&bytes[..length]) {
             return Err(BadRequest::LineEnd);
         }
-        // A complete head has all three. If httparse ever changed that, this would refuse the request and not panic.
+        // A complete head has all three. If a new httparse changed that, the request would be refused, without a
+        // panic.
         let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
             return Err(BadRequest::Syntax);
         };
-        // The reader checks this only while it waits for the line's end, and the whole line may come with one read.
+        // The reader checks this too, but only while the line's end is missing, and one read may bring the whole
+        // line.
         if method.len() + target.len() + " HTTP/1.1".len() + 1 > limits::REQUEST_LINE_BYTES_MAX {
             return Err(BadRequest::LineTooLong);
         }
@@ -142,13 +147,13 @@ impl Head {
         }
         let special = Special::read(parsed.headers)?;
         let target = Target::parse(method, target)?;
-        // HTTP/1.0 had no such field. A request without it still passes the gate's check of the host, because no
-        // browser sends one, and only a browser can be led here by a foreign name.
+        // HTTP/1.0 had no `Host`. The gate lets such a request pass without one: the attack by a foreign name (DNS
+        // rebinding) needs a browser, and browsers send `Host`.
         if minor == 1 && special.host.is_none() {
             return Err(BadRequest::HostMissing);
         }
-        // RFC 9112 §3.2.2 would have the target win and `Host` be ignored. A proxy that goes by `Host` would then
-        // have let the request through for another server than the one that it is served by, so the two must agree.
+        // By RFC 9112 §3.2.2 the target counts, and `Host` is ignored. But a proxy may have checked `Host` and let
+        // the request pass for another host. So here the two must be the same.
         if let (Some(authority), host) = (target.authority, special.host)
             && host.is_some_and(|host| !host.eq_ignore_ascii_case(authority))
         {
@@ -177,9 +182,9 @@ impl Head {
     }
 }
 
-/// Whether what httparse rejected as a version is one (RFC 9112 §2.3), only not ours: then the status is 505 rather
-/// than 400, and the client learns that it should speak HTTP/1.1. httparse reports both as the same error, so the
-/// line is looked at once more.
+/// Returns whether the version that httparse rejected is well-formed (RFC 9112 §2.3). Then the status is 505 and not
+/// 400, so that the client learns to speak HTTP/1.1. httparse reports both cases as the same error, so the line is
+/// read once more.
 fn names_a_version(bytes: &[u8]) -> bool {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ').skip(2);
@@ -188,9 +193,9 @@ fn names_a_version(bytes: &[u8]) -> bool {
     digits && words.next().is_none()
 }
 
-/// The fields that decide where a request ends and whom it is for. Each of the first three may be there only once: of
-/// two, a proxy may go by the first and this server by the second. They are found in one walk over all fields, before
-/// any room behind sees the request.
+/// The fields that decide where a request ends, which host it is for and whether the connection stays open. `Host`,
+/// `Content-Length` and `Transfer-Encoding` may each be there only once: if there were two, a proxy could use the
+/// first and this server the second. One loop over all fields finds them, before another room sees the request.
 #[derive(Default)]
 struct Special<'o> {
     host: Option<&'o str>,
@@ -201,13 +206,15 @@ struct Special<'o> {
 }
 
 impl<'o> Special<'o> {
+    /// Picks these fields out of a head. Refuses a second `Host`, `Content-Length` or `Transfer-Encoding`, a malformed
+    /// `Host`, and an expectation other than `100-continue`. [`Special::framing`] decides what they mean together.
     fn read(fields: &[httparse::Header<'o>]) -> Result<Special<'o>, BadRequest> {
         let mut special = Special::default();
         for field in fields {
             let is = |name: &str| field.name.eq_ignore_ascii_case(name);
             if is("host") {
-                // Checked for its form alone; which names are ours is for the gate. An empty one is malformed here,
-                // although RFC 9112 §3.2 has clients send it for a URL without a host: no URL of ours is one.
+                // Only the form is checked here; the gate checks whether the name is ours. An empty `Host` is
+                // refused. RFC 9112 §3.2 lets a client send one for a URL without a host, but our URLs have one.
                 let host = std::str::from_utf8(field.value).ok();
                 let host = host.filter(|host| Authority::parse(host).is_some());
                 if special.host.is_some() {
@@ -215,7 +222,7 @@ impl<'o> Special<'o> {
                 }
                 special.host = Some(host.ok_or(BadRequest::HostMalformed)?);
             } else if is("content-length") {
-                // Kept as bytes: whether they are a number matters only if this field decides.
+                // Kept as bytes: `framing` checks that they are a number, if this field decides.
                 if special.length.replace(field.value).is_some() {
                     return Err(BadRequest::LengthRepeated);
                 }
@@ -224,8 +231,8 @@ impl<'o> Special<'o> {
                     return Err(BadRequest::CodingMalformed);
                 }
             } else if is("expect") {
-                // RFC 9110 §10.1.1 allows the 417. A server that ignored an expectation would let the client believe
-                // that it is met.
+                // RFC 9110 §10.1.1 allows the 417. If the server ignored the expectation, the client could believe
+                // that it was met.
                 if !field.value.eq_ignore_ascii_case(b"100-continue") {
                     return Err(BadRequest::Expectation);
                 }
@@ -239,16 +246,16 @@ impl<'o> Special<'o> {
         Ok(special)
     }
 
-    /// How the body ends (RFC 9112 §6.3). Where the RFC lets a recipient choose, this server refuses: two recipients
-    /// could choose differently, and a request hidden in the difference would pass the first of them unseen.
+    /// Returns how the body ends (RFC 9112 §6.3). If the RFC lets a recipient choose, this server refuses: a proxy
+    /// could choose differently, and an attacker could hide a request in the difference.
     fn framing(&self, minor: u8) -> Result<Framing, BadRequest> {
         match (self.length, self.coding) {
-            (None, None) => Ok(Framing::Length(0)), // a request without either has no body
-            // RFC 9112 §6.1 also allows to go by the coding. But a sender that follows the RFC sends only one of the
+            (None, None) => Ok(Framing::Length(0)), // without both fields there is no body
+            // RFC 9112 §6.1 also lets a server use the coding. But a sender that obeys the RFC sends only one of the
             // two.
             (Some(_), Some(_)) => Err(BadRequest::TwoLengths),
             (Some(length), None) => {
-                // Digits alone: `parse` would take "+5" too, and RFC 9110 §8.6 lets a recipient take "5, 5".
+                // Only digits: `parse` accepts "+5" too, and RFC 9110 §8.6 lets a recipient accept "5, 5".
                 if length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
                     return Err(BadRequest::LengthMalformed);
                 }
@@ -256,23 +263,24 @@ impl<'o> Special<'o> {
                 Ok(Framing::Length(digits.parse().unwrap_or(u64::MAX))) // too many digits: too large
             }
             (None, Some(coding)) => {
-                // RFC 9112 §6.1: a proxy of that age may have passed the field on and read the body without it.
+                // RFC 9112 §6.1: a proxy that speaks HTTP/1.0 may have passed this field on without understanding it.
                 if minor == 0 {
                     return Err(BadRequest::CodingMalformed);
                 }
-                // A list of codings in the order in which they were applied: the last one is what is on the wire.
+                // The codings are listed in the order in which they were applied, so the last one decides how the
+                // body ends.
                 let mut codings = coding.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).rev();
                 let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
                 if !codings.next().is_some_and(is_chunked) {
-                    return Err(BadRequest::CodingMalformed); // no certain end
+                    return Err(BadRequest::CodingMalformed); // the end isn't certain
                 }
                 match codings.next() {
                     None => Ok(Framing::Chunked),
-                    // Chunked twice is forbidden (RFC 9112 §6.1), and an empty item could be read as no item at all.
+                    // Two times `chunked` is forbidden (RFC 9112 §6.1), and some recipients skip an empty item.
                     Some(coding) if is_chunked(coding) || coding.is_empty() => {
                         Err(BadRequest::CodingMalformed)
                     }
-                    Some(_) => Err(BadRequest::CodingUnknown), // the end would be certain, but gzip isn't known here
+                    Some(_) => Err(BadRequest::CodingUnknown), // for example gzip, which this server can't decode
                 }
             }
         }
@@ -285,8 +293,8 @@ impl<'o> Special<'o> {
 /// - `http://journal.example/mcp`, a whole URL: what a proxy is sent. §3.2.2 obliges every server to accept it.
 /// - `*`, the whole server: with OPTIONS alone.
 ///
-/// The fourth form, host and port without a path, belongs to CONNECT, which asks for a tunnel through a proxy. A
-/// server that took it would have no path to answer for; here it is malformed.
+/// The fourth form, host and port without a path, is for CONNECT, which asks a proxy for a tunnel. This server is no
+/// proxy, so that form is malformed here.
 struct Target<'o> {
     authority: Option<&'o str>,
     path: &'o str,
@@ -295,16 +303,16 @@ struct Target<'o> {
 
 impl<'o> Target<'o> {
     fn parse(method: &str, target: &'o str) -> Result<Target<'o>, BadRequest> {
-        // Visible ASCII alone: the target goes into the log, and a byte above 127 would mean another character to
-        // each reader. A fragment is never sent (RFC 9110 §7.1); a target with one was not made by a URL parser.
+        // Only visible ASCII: RFC 3986 allows no other bytes in a URL, and programs differ over them. A client must
+        // not send the fragment of a URL (RFC 9110 §7.1), so a target with `#` is malformed.
         if !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
             return Err(BadRequest::Target);
         }
         if target == "*" && method == "OPTIONS" {
             return Ok(Target { authority: None, path: target, query: None });
         }
-        // A scheme is written in any case (RFC 3986 §3.1). Which of the two it is doesn't matter: a proxy in front
-        // may have taken TLS away.
+        // A scheme may be written in any case (RFC 3986 §3.1). Both schemes are accepted: the client may have used
+        // https, and a proxy in front may have removed the TLS.
         let rest = ["http://", "https://"].into_iter().find_map(|scheme| {
             let named = target.get(..scheme.len())?.eq_ignore_ascii_case(scheme);
             named.then(|| &target[scheme.len()..])
@@ -326,8 +334,8 @@ impl<'o> Target<'o> {
         };
         match (path.starts_with('/'), authority) {
             (true, _) => Ok(Target { authority, path, query }),
-            // RFC 9112 §3.2.2: an absolute target may leave the root path out. It means "/", which must be a part of
-            // these bytes to have a range: the first "/" of the URL serves.
+            // RFC 9112 §3.2.2: an absolute target may leave the root path out. The path is then "/". It must be a
+            // slice of the target, so the first "/" of the URL is used.
             (false, Some(_)) if path.is_empty() => {
                 let slash = target.find('/').unwrap_or(0);
                 Ok(Target { authority, path: &target[slash..=slash], query })

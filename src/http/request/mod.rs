@@ -1,11 +1,11 @@
-//! Bytes → [`Head`], then [`Body`]: HTTP/1.1 requests over `httparse`, strict and parsed once.
+//! Turns bytes into a [`Head`], and then into a [`Body`]: a strict reader of HTTP/1.1 requests on top of `httparse`.
 //!
-//! Knows no path, no policy and no socket: it reads from any [`Source`]. Invariant: what a proxy and this server
-//! could read in two ways is refused here, and every refusal ends the connection.
+//! Knows no path, no policy and no socket: it reads from any [`Source`]. Invariant: a request whose end or host a
+//! proxy could read in another way is refused, and after a [`BadRequest`] the connection is closed.
 //!
-//! Strictness costs nothing, since every client that people use sends what the grammar asks for. Leniency costs a
-//! proxy's protection: a proxy that checks paths or tokens does so for the requests that it sees, and a second
-//! request hidden in the first passes it unseen.
+//! Strictness costs little, because common clients obey the grammar. Leniency would make the checks of a proxy
+//! useless: a proxy checks the requests that it sees, and a second request that is hidden in the first would pass it
+//! unseen.
 
 mod body;
 mod head;
@@ -20,11 +20,11 @@ use self::body::State;
 use super::message::{Framing, MessageError, MessageReader};
 use crate::limits;
 
-/// What requests are read from: the server's socket, or plain bytes in tests and under the fuzzer. The source knows
-/// how long each section of a request may take, and its `read` fails with [`std::io::ErrorKind::TimedOut`] or
+/// What requests are read from: the server's socket, or plain bytes in tests and under the fuzzer. A source knows how
+/// long each section of a request may take, and its `read` fails with [`std::io::ErrorKind::TimedOut`] or
 /// [`std::io::ErrorKind::WouldBlock`] past that.
 pub(crate) trait Source: Read + Write {
-    /// Says what the next reads are for; the time for that section starts now.
+    /// Begins a section of a request: its time starts now, and the next reads belong to it.
     fn section(&mut self, section: Section);
 }
 
@@ -39,8 +39,8 @@ pub(crate) enum Section {
     Body,
 }
 
-/// Why a request can't be served. Each ends the connection, because where the next request starts isn't certain any
-/// more.
+/// Why a request can't be served. The connection is then closed, because it isn't certain where the next request
+/// starts.
 ///
 /// A variant names a cause, and [`BadRequest::facts`] its status and words. There are more causes than statuses, so
 /// that a test can tell which check refused, and the log can say what is wrong with a client.
@@ -59,7 +59,7 @@ pub(crate) enum BadRequest {
     TargetHost,
     /// HTTP/1.1 without `Host` (RFC 9112 §3.2).
     HostMissing,
-    /// More than one `Host` (RFC 9112 §3.2). The gate checks the host; a proxy may have gone by the other one.
+    /// More than one `Host` (RFC 9112 §3.2). The gate would check one of them, and a proxy may have used the other.
     HostRepeated,
     /// A `Host` that isn't a host and port.
     HostMalformed,
@@ -68,11 +68,11 @@ pub(crate) enum BadRequest {
     /// More than one `Content-Length`, even if they agree: RFC 9110 §8.6 lets a recipient choose between refusing
     /// them and taking one, so a proxy may have chosen otherwise.
     LengthRepeated,
-    /// Both `Content-Length` and `Transfer-Encoding` (RFC 9112 §6.1): one of them is wrong, and a proxy may have gone
-    /// by the other.
+    /// Both `Content-Length` and `Transfer-Encoding` (RFC 9112 §6.1): one of them is wrong, and a proxy may have used
+    /// the other one than this server.
     TwoLengths,
     /// `Transfer-Encoding` whose last coding isn't `chunked`, so that the body has no certain end (RFC 9112 §6.3); or
-    /// any in HTTP/1.0, which has none.
+    /// any `Transfer-Encoding` in HTTP/1.0, which has no such field.
     CodingMalformed,
     /// A transfer coding other than `chunked`.
     CodingUnknown,
@@ -94,14 +94,14 @@ pub(crate) enum BadRequest {
     HeadTimeout,
     /// The body didn't arrive within [`limits::BODY_DEADLINE`].
     BodyTimeout,
-    /// The client ended or broke the connection inside a body. RFC 9112 §8 lets the server send its error all the
-    /// same; a client that closed only its own side can still read it.
+    /// The client ended or broke the connection inside a body. RFC 9112 §8 lets the server send an error response; a
+    /// client that closed only its own side can still read it.
     Gone,
 }
 
 impl BadRequest {
-    /// The status of the response, and what is wrong in words for the client and the log. No word of the request
-    /// stands in them: what an attacker made a client send must not come back as a part of our response.
+    /// Returns the status of the response, and words for the client and the log. The words contain nothing of the
+    /// request: what an attacker made a client send must not come back in our response.
     fn facts(self) -> (u16, &'static str) {
         match self {
             BadRequest::Syntax => (400, "the request line or a header field is malformed"),
@@ -148,7 +148,7 @@ impl fmt::Display for BadRequest {
 impl std::error::Error for BadRequest {}
 
 impl From<MessageError> for BadRequest {
-    /// What stops the reading of a body. A head's own timeout is decided in [`RequestReader::next_head`].
+    /// Converts the errors of reading a body. [`RequestReader::next_head`] decides about errors while a head is read.
     fn from(error: MessageError) -> BadRequest {
         match error {
             MessageError::Timeout => BadRequest::BodyTimeout,
@@ -171,10 +171,10 @@ impl RequestReader {
         RequestReader { reader: MessageReader::new(source) }
     }
 
-    /// Reads the next request head; `None` when no further request comes.
+    /// Reads the next request head; `None` if no further request comes.
     pub(crate) fn next_head(&mut self) -> Result<Option<Head>, BadRequest> {
-        // How many bytes were searched for a line end in vain; which section's time is running; and whether the one
-        // empty line that may come before a request was there.
+        // `seen`: how many bytes were searched for a line end in vain. `section`: the one whose time is running.
+        // `skipped`: whether the empty line that may come before a request was skipped.
         let mut seen = 0;
         let mut section = None;
         let mut skipped = false;
@@ -189,8 +189,8 @@ impl RequestReader {
             let bytes = self.reader.unused();
             seen = bytes.len();
             // Checked before the head is whole: a client must not fill the buffer with a line that never ends. The
-            // longer limit on the head alone would do for memory; this one gives the status that fits (RFC 9110
-            // §15.5.15).
+            // larger limit on the head would already bound the memory; this check gives a long request line its own
+            // status (RFC 9110 §15.5.15).
             let longest = limits::REQUEST_LINE_BYTES_MAX + "\r\n".len();
             if bytes.get(..longest).is_some_and(|line| !line.contains(&b'\n')) {
                 return Err(BadRequest::LineTooLong);
@@ -198,8 +198,8 @@ impl RequestReader {
             if bytes.len() > limits::HEAD_BYTES_MAX {
                 return Err(BadRequest::HeadTooLarge);
             }
-            // The time for a head starts with its first byte and not anew with each read, or a client could hold the
-            // thread for hours by sending a byte now and then.
+            // The time for a head starts with its first byte, and not again with each read. Otherwise a client that
+            // sends a byte now and then could hold the thread for hours.
             let next = if bytes.is_empty() { Section::Idle } else { Section::Head };
             if section != Some(next) {
                 section = Some(next);
@@ -212,13 +212,13 @@ impl RequestReader {
                 Ok(()) => {}
                 Err(MessageError::Timeout) if next == Section::Head => return Err(BadRequest::HeadTimeout),
                 // The client has closed between two requests, or has left the connection idle for too long, or has
-                // gone in the middle of a head. In each case there is no request to respond to.
+                // gone in the middle of a head. In each case there is no whole request to answer.
                 Err(_) => return Ok(None),
             }
         }
     }
 
-    /// The body that follows `head`; nothing of it is read yet.
+    /// Returns the body that follows `head`, unread.
     pub(crate) fn body(&mut self, head: &Head) -> Body<'_> {
         let state = match head.framing {
             Framing::Length(0) => State::Read,
@@ -227,9 +227,9 @@ impl RequestReader {
         Body { reader: &mut self.reader, state }
     }
 
-    /// Skips one empty line before a request line, because old clients send one behind a body (RFC 9112 §2.2). Not
-    /// more of them: they would be no head yet, so a client could send empty lines forever. And no bare LF, which a
-    /// proxy may read otherwise.
+    /// Skips one empty line before a request line, because old clients send one after a body (RFC 9112 §2.2). A
+    /// second one is refused, because a client could otherwise send empty lines forever. A bare LF is refused,
+    /// because a proxy may read it in another way.
     fn skip_empty_line(&mut self, skipped: &mut bool) -> Result<(), BadRequest> {
         if !*skipped && self.reader.unused().starts_with(b"\r\n") {
             self.reader.consume(2);

@@ -58,6 +58,10 @@ pub(super) fn list_entries(context: &ToolContext<EntriesRead>, given: &Checked) 
     })
 }
 
+/// Searches the caller's entries by `query` and the filter, for the tool `search_entries`. Returns one page of the
+/// entries found, links to the first of them, and how many there are in all. Fails if the query has no word to search
+/// for or more terms than allowed, if a date of the filter can't be read, if the cursor isn't one of this search, or
+/// if the database fails.
 pub(super) fn search_entries(
     context: &ToolContext<EntriesRead>,
     given: &Checked,
@@ -108,7 +112,7 @@ pub(super) fn delete_entry(
     Ok(Answer { data, ..one_entry(Some(text), &entry) })
 }
 
-/// The question before [`delete_entry`]. Where there is no such entry, nothing is asked.
+/// The question before [`delete_entry`]. If there is no such entry, there is no question.
 ///
 /// The title is cleaned for the question and nowhere else. A person decides by this sentence, and a title with
 /// invisible or turning characters could make it read as a question about another entry.

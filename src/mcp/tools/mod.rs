@@ -3,10 +3,11 @@
 //! Knows no SQL, no sockets and no token text. A tool runs only with a [`Permit`](crate::gate::Permit) for the
 //! scope in its entry, and only with arguments that passed the check in its entry.
 //!
-//! To add a tool, write one entry in `table.rs` and one function beside its like in `entries.rs` or `tags.rs`. Its
-//! schema, its scope, its hints and, where it deletes, its question all come from the entry.
+//! To add a tool, write one entry in `table.rs` and one function in the file of its kind; `.github/CONTRIBUTING.md`
+//! shows the four steps. The entry decides the tool's schema, scope and hints, and the question before a deletion.
 
 mod entries;
+mod person;
 mod table;
 mod tags;
 
@@ -95,7 +96,7 @@ struct Confirmable {
     declined: Answer,
 }
 
-/// How far a call has come with the person's agreement.
+/// Whether the person has agreed to the call.
 #[derive(Clone, Copy)]
 pub(crate) enum ConfirmationState {
     /// The tool needs no agreement; or the client can't ask the person, and the operator doesn't demand it.
@@ -114,7 +115,7 @@ pub(crate) enum CallOutcome {
     Ask(Confirmation),
 }
 
-/// What a tool gives. The text is a sentence for people, the links lead to the rows as resources, and the data is
+/// What a tool returns. The text is a sentence for people, the links lead to the rows as resources, and the data is
 /// what `outputSchema` describes.
 struct Answer {
     text: Option<String>,
@@ -122,7 +123,7 @@ struct Answer {
     data: Value,
 }
 
-/// Why a tool gives nothing.
+/// Why a tool returns no answer.
 #[derive(Debug)]
 pub(crate) enum ToolError {
     /// The call can't be done as it is. The sentence says what the model can do about it. It becomes a result with
@@ -167,7 +168,7 @@ impl From<JournalError> for ToolError {
 /// Every tool, in the order in which clients see them.
 pub(crate) static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(table::table);
 
-/// The tool of this name.
+/// Finds the tool of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Tool> {
     TOOLS.iter().find(|tool| tool.name == name)
 }
@@ -198,7 +199,7 @@ impl PermittedTool {
 }
 
 impl Tool {
-    /// The scopes that a call needs.
+    /// Returns the scopes that a call needs.
     pub(crate) fn scopes(&self) -> Scopes {
         match &self.work {
             Work::UserRead(_) => UserRead::SCOPES,
@@ -220,7 +221,7 @@ impl Tool {
         }
     }
 
-    /// The tool as `tools/list` shows it.
+    /// Describes the tool as `tools/list` shows it.
     pub(crate) fn describe(&self) -> Value {
         // All of them are stated. The default for what isn't stated is the worst case (a tool that destroys and
         // reaches beyond the server), and a host would ask the person before each reading.
@@ -244,7 +245,7 @@ impl Tool {
     }
 }
 
-/// `A` is the scope of the tool. Here alone its permit, its journal and its functions meet.
+/// `A` is the scope of the tool. So the permit, the journal and the two functions have the same scope.
 impl<A: Access> Handler<A> {
     fn permit(&'static self, tool: &'static Tool, mcp: &Mcp) -> Result<PermittedTool, Failure> {
         let permit = mcp.permit::<A>(tool.name)?;
@@ -299,7 +300,7 @@ impl Confirmable {
 }
 
 impl Answer {
-    /// The `CallToolResult`. The data stands in it twice, since older clients read the text blocks alone
+    /// Writes the `CallToolResult`. It holds the data twice, since older clients read the text blocks alone
     /// (2025-11-25 tools, Structured Content).
     fn outcome(self) -> CallOutcome {
         let Answer { text, links, data } = self;
@@ -310,8 +311,8 @@ impl Answer {
     }
 }
 
-/// A `CallToolResult` that tells the model what is wrong (2025-11-25 tools, Error Handling). It has no structured
-/// content, which the output schema describes for a success only.
+/// Builds a `CallToolResult` that tells the model what is wrong (2025-11-25 tools, Error Handling). It has no
+/// structured content, which the output schema describes for a success only.
 pub(crate) fn error_result(text: &str) -> Value {
     json!({ "content": [{ "type": "text", "text": text }], "isError": true })
 }
@@ -319,8 +320,8 @@ pub(crate) fn error_result(text: &str) -> Value {
 const TOO_SLOW: &str =
     "This took too long. Ask for less: fewer or longer words, narrower filters, a smaller page.";
 
-/// An error of the journal, and what the model can do next. The journal knows no tool and no argument, so the second
-/// sentence is written here, in the names that clients see.
+/// Writes an error of the journal, and what the model can do next. The journal knows no tool and no argument, so the
+/// second sentence is written here, in the names that clients see.
 pub(crate) fn explain(error: &JournalError) -> String {
     let next = match error {
         JournalError::EntryNotFound(_) => "list_entries and search_entries show the entries there are.",

@@ -2,11 +2,10 @@
 //!
 //! Knows no SQL, no sockets and no token. Clients see the tools in the order of this table.
 //!
-//! Every sentence here is read by a model, which decides by it whether to call the tool and with which arguments.
-//! So a sentence says what the tool does, in words that a person would use for it, and each limit stands in the
-//! schema.
+//! A model reads these descriptions and decides by them whether to call a tool, and with which arguments. So a
+//! sentence says what the tool does, in words that a person would use for it, and each limit stands in the schema.
 
-use super::{Effect, Handler, Tool, Work, entries, tags};
+use super::{Effect, Handler, Tool, Work, entries, person, tags};
 use crate::limits;
 use crate::mcp::arguments::{Argument, Kind};
 use crate::mcp::shapes;
@@ -66,7 +65,7 @@ pub(super) fn table() -> Vec<Tool> {
             output: || {
                 shapes::object([("user", shapes::user_schema()), ("scopes", shapes::array(shapes::text()))])
             },
-            work: Work::UserRead(Handler { run: tags::whoami, confirm: None }),
+            work: Work::UserRead(Handler { run: person::whoami, confirm: None }),
         },
         Tool {
             name: "create_entry",

@@ -1,4 +1,4 @@
-//! The tools for tags, and `whoami`: from checked arguments to the journal, and from its rows to an answer.
+//! The tools for tags: from checked arguments to the journal, and from its rows to an answer.
 //!
 //! Knows no SQL, no sockets and no token, and not how the client asks a person.
 
@@ -9,18 +9,8 @@ use crate::journal::{JournalError, Tag, tags};
 use crate::limits;
 use crate::mcp::arguments::Checked;
 use crate::mcp::shapes;
-use crate::scope::{Scope, TagsRead, TagsWrite, UserRead};
+use crate::scope::{TagsRead, TagsWrite};
 use crate::text;
-use crate::users;
-
-/// Says which account this is and what the token may be used for. A model that knows its scopes needn't try a call
-/// to find out that it can't write.
-pub(super) fn whoami(context: &ToolContext<UserRead>, _: &Checked) -> Result<Answer, ToolError> {
-    let user = users::find(context.journal.store, context.journal.permit.user_id())?;
-    let user = user.ok_or_else(|| ToolError::Rejected("This account no longer exists.".to_owned()))?;
-    let scopes: Vec<_> = context.scopes.iter().map(Scope::name).collect();
-    Ok(Answer { text: None, links: vec![], data: json!({ "user": shapes::user(&user), "scopes": scopes }) })
-}
 
 pub(super) fn create_tag(context: &ToolContext<TagsWrite>, given: &Checked) -> Result<Answer, ToolError> {
     let (name, description) = (given.text("name").unwrap_or_default(), given.text("description"));
