@@ -186,9 +186,9 @@ fn shows_a_first_request_as_it_is() {
 > Host: 127.0.0.1:8787
 > Content-Type: application/json
 > Accept: application/json
-  ok  Host is a name of this server            host_is_ours        MCP Streamable HTTP, Security & Endpoint
-  ok  no foreign web page sends this (Origin)  origin_is_allowed   MCP Streamable HTTP, Security & Endpoint
-  NO  there is an Authorization field          has_authorization   RFC 6750 §3, RFC 9728 §5.1
+  ok  Host is a name of this server             host_is_ours        MCP Streamable HTTP, Security & Endpoint
+  ok  no foreign web page sends this (Origin)   origin_is_allowed   MCP Streamable HTTP, Security & Endpoint
+  NO  there is an Authorization field           has_authorization   RFC 6750 §3, RFC 9728 §5.1
       every client begins like this: the challenge tells it where to get a token
 < 401 Unauthorized
 < WWW-Authenticate: Bearer realm="EpicMe",

@@ -172,7 +172,7 @@ fn object(members: Vec<(&str, Value)>) -> Value {
 pub fn check_line(check: Check, held: bool) -> String {
     let mark = if held { "ok" } else { "NO" };
     let facts = check.facts();
-    format!("  {mark}  {:39}  {:18}  {}", facts.requirement, facts.name, facts.clause)
+    format!("  {mark}  {:40}  {:18}  {}", facts.requirement, facts.name, facts.clause)
 }
 
 /// Returns the status and the fields of a response as lines. A long field, such as the challenge, is folded after a
@@ -299,6 +299,15 @@ fn credential(value: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn aligns_the_clauses_of_all_checks() {
+        let column = |check: Check| {
+            let line = check_line(check, true);
+            line.find(check.facts().clause).map(|at| line[..at].chars().count())
+        };
+        assert!(Check::ALL.into_iter().all(|check| column(check) == column(Check::HostIsOurs)));
+    }
 
     #[test]
     fn shows_no_more_of_a_credential_than_how_it_begins() {

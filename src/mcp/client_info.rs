@@ -273,12 +273,18 @@ impl Session {
     /// tries foreign ids learns nothing.
     fn verify(id: &[u8], caller: &Caller, signer: &Signer, now: Timestamp) -> Option<Session> {
         let session = signer.verify(&[b"session", &caller.binding()], std::str::from_utf8(id).ok()?)?;
-        let session: Value = serde_json::from_slice(&session).ok()?;
+        Session::read(&session, now)
+    }
+
+    /// Reads what [`Session::sign`] signed; `None` if the session has expired, or names a version without sessions.
+    fn read(session: &[u8], now: Timestamp) -> Option<Session> {
+        let session: Value = serde_json::from_slice(session).ok()?;
         let expires_at = Timestamp(session.get(1)?.as_i64()?);
-        let version = ProtocolVersion::find(session.get(0)?.as_str()?).filter(|_| now < expires_at)?;
+        let version = ProtocolVersion::find(session.get(0)?.as_str()?)?;
         let elicitation = session.get(2)?.as_bool()?;
         let apps = session.get(4)?.as_bool()?;
-        Some(Session { version, capabilities: Capabilities { elicitation, apps } })
+        let session = Session { version, capabilities: Capabilities { elicitation, apps } };
+        (now < expires_at && !version.is_stateless()).then_some(session)
     }
 }
 
@@ -293,5 +299,15 @@ mod tests {
         assert_eq!(decode_header("=?base64?w6k=").as_deref(), Some(&b"=?base64?w6k="[..]));
         assert_eq!(decode_header("=?base64?w6k?="), None);
         assert_eq!(decode_header("=?base64?/w==?="), None);
+    }
+    #[test]
+    fn reads_no_session_that_has_expired_or_whose_version_has_none() {
+        let read = |version: &str, now| {
+            Session::read(json!([version, 100, true, "x", false]).to_string().as_bytes(), now)
+        };
+        assert!(read("2025-11-25", Timestamp(99)).is_some_and(|session| session.capabilities.elicitation));
+        assert!(read("2025-11-25", Timestamp(100)).is_none());
+        assert!(read("2026-07-28", Timestamp(99)).is_none());
+        assert!(read("1999-01-01", Timestamp(99)).is_none());
     }
 }
