@@ -132,7 +132,13 @@ impl Events {
         }
         self.wire.stream.set_read_timeout(Some(time)).expect("a timeout");
         let mut part = [0; 64 * 1024];
-        match self.wire.stream.read(&mut part) {
+        let read = loop {
+            match self.wire.stream.read(&mut part) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        match read {
             Ok(0) => {
                 assert!(!self.chunked, "the connection ended in the middle of the stream");
                 self.over = true;

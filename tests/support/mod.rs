@@ -311,6 +311,8 @@ impl Wire {
                 Ok(0) => panic!("half an answer: {}", String::from_utf8_lossy(&self.unread)),
                 Ok(count) => self.unread.extend_from_slice(&part[..count]),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                // A signal ends a read that has a timeout, even one without a handler (a stop and a continue).
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("no answer: {error}"),
             }
         }
