@@ -30,7 +30,6 @@
 //! The command line and what the tests in `tests/` use is `pub`; all other items are `pub(crate)` or private.
 
 #![forbid(unsafe_code)]
-#![deny(missing_docs)]
 
 pub mod cli;
 pub mod limits;

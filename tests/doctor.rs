@@ -1,6 +1,6 @@
 //! `epicme doctor`: on epicme itself, on a scripted server that does all right, and on that server with one mistake.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{EPICME, Folder, PATIENCE, Server};
+use crate::support::{EPICME, Folder, PATIENCE, Server, read_on};
 
 const STEPS: usize = 9;
 const RESOURCE: &str = "/.well-known/oauth-protected-resource/mcp";
@@ -231,7 +231,7 @@ fn read(stream: &mut TcpStream) -> Option<Asked> {
                 });
             }
         }
-        match stream.read(&mut part) {
+        match read_on(stream, &mut part) {
             Ok(count @ 1..) => bytes.extend_from_slice(&part[..count]),
             _ => return None,
         }

@@ -1,6 +1,6 @@
 //! An authorization server elsewhere: epicme asks it about each token, and admits nobody in doubt.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Folder, Server, request};
+use crate::support::{Client, Folder, Server, read_on, request};
 
 const ISSUER: &str = "https://auth.example/tenant";
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
@@ -39,7 +39,7 @@ impl Elsewhere {
                 let mut request = String::new();
                 let mut part = [0; 4096];
                 while !request.contains("token=") {
-                    let count = stream.read(&mut part).expect("a request");
+                    let count = read_on(&mut stream, &mut part).expect("a request");
                     request.push_str(&String::from_utf8_lossy(&part[..count]));
                     if count == 0 {
                         break;

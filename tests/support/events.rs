@@ -2,13 +2,13 @@
 //!
 //! Knows no tool and no journal. A wait has one deadline: keep-alives don't lengthen it.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{PATIENCE, Reply, Wire, parse_request, schema};
+use super::{PATIENCE, Reply, Wire, parse_request, read_on, schema};
 
 /// The answer to one request, which goes on for as long as it likes.
 pub struct Events {
@@ -132,13 +132,7 @@ impl Events {
         }
         self.wire.stream.set_read_timeout(Some(time)).expect("a timeout");
         let mut part = [0; 64 * 1024];
-        let read = loop {
-            match self.wire.stream.read(&mut part) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read,
-            }
-        };
-        match read {
+        match read_on(&mut self.wire.stream, &mut part) {
             Ok(0) => {
                 assert!(!self.chunked, "the connection ended in the middle of the stream");
                 self.over = true;

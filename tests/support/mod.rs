@@ -234,6 +234,17 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     text
 }
 
+/// Reads once, and again after a signal: one ends a read that has a timeout, even without a handler (a stop and a
+/// continue).
+pub fn read_on(stream: &mut TcpStream, part: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match stream.read(part) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
 fn connect(address: SocketAddr) -> Wire {
     let stream = TcpStream::connect(address).expect("the server accepts");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -306,13 +317,11 @@ impl Wire {
                 return Some(reply);
             }
             let mut part = [0; 16 * 1024];
-            match self.stream.read(&mut part) {
+            match read_on(&mut self.stream, &mut part) {
                 Ok(0) if self.unread.is_empty() => return None,
                 Ok(0) => panic!("half an answer: {}", String::from_utf8_lossy(&self.unread)),
                 Ok(count) => self.unread.extend_from_slice(&part[..count]),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
-                // A signal ends a read that has a timeout, even one without a handler (a stop and a continue).
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("no answer: {error}"),
             }
         }
