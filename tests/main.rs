@@ -20,6 +20,7 @@
 //! - `explain`: the wire view, and `epicme explain`.
 //! - `doctor`: `epicme doctor`.
 //! - `durability`: what was acknowledged is still there after a crash.
+//! - `attacks`: what one client must not be able to take from the others, each attack in a file of its own.
 //! - `documents`: the README and everything in `docs/` is run or looked up.
 //! - `examples`: the clients in `docs/examples/` do what they are there for.
 //! - `tidy`: the rules of the house that a program can see.
@@ -50,6 +51,7 @@ mod schema;
 mod cli;
 mod explain;
 mod doctor;
+mod attacks;
 mod durability;
 mod documents;
 mod examples;
