@@ -17,6 +17,7 @@ use crate::log::RequestLog;
 use crate::passwords::HashingQueue;
 use crate::scope::Access;
 use crate::secret::{self, Signer};
+use crate::shares::Shares;
 use crate::site::Site;
 use crate::store::Store;
 use crate::throttle::Throttle;
@@ -35,6 +36,9 @@ pub(crate) struct App {
     pub(crate) sign_ins: SignIns,
     /// Registrations of clients, counted by address: anyone may register, so something must bound it.
     pub(crate) registrations: Throttle,
+    /// The requests on `/mcp` that are in progress, counted by person. Each of them keeps a clone of this `Arc`, by
+    /// which it takes itself off the count.
+    pub(crate) shares: Arc<Shares>,
     /// The other authorization server; `None` if this server issues the tokens itself.
     pub(crate) introspector: Option<Introspector>,
     /// The secret in the link by which the first person is added. Each start makes a new one, and the server writes
@@ -90,6 +94,7 @@ impl App {
                 queue: HashingQueue::default(),
             },
             registrations: Throttle::new(limits::REGISTRATIONS_MAX, limits::REGISTRATION_SECONDS),
+            shares: Arc::default(),
             introspector,
             setup_code: secret::random_text::<32>(),
         }

@@ -68,6 +68,10 @@ impl Write for TwoReads {
 
 impl Source for TwoReads {
     fn section(&mut self, _: Section) {}
+
+    fn is_open(&mut self) -> bool {
+        true
+    }
 }
 
 /// Reads the challenges of a 401, as the doctor does with those of another server.

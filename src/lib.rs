@@ -50,6 +50,7 @@ pub mod store;
 mod users;
 mod passwords;
 mod sign_ins;
+mod shares;
 mod throttle;
 mod tokens;
 mod settings;

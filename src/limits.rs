@@ -92,6 +92,9 @@ pub(crate) const READ_WAIT_MAX: Duration = Duration::from_secs(1);
 pub(crate) const READ_CONNECTIONS: usize = 4;
 /// Read connections that one person's requests may hold at once, so that one person's searches don't shut others out.
 pub(crate) const READ_CONNECTIONS_PER_PERSON: usize = 2;
+/// Read connections kept free for people who have none at the moment, so that two people's searches don't shut others
+/// out either.
+pub(crate) const READ_CONNECTIONS_KEPT: usize = 1;
 /// Read connections kept apart for look-ups of one row, the gate's above all.
 pub(crate) const LOOK_UP_CONNECTIONS: usize = 2;
 /// How long one read may work; past it it is broken off, and the call fails.
@@ -102,7 +105,7 @@ pub(crate) const READ_STEPS_BETWEEN_LOOKS: i32 = 10_000;
 /// Writes that one commit may carry. One wait for the disk serves them all.
 pub(crate) const BATCH_MAX: usize = 256;
 /// How long one commit may gather writes: the first of them waits for the last.
-pub(crate) const GATHER_MAX: Duration = Duration::from_millis(200);
+pub(crate) const GATHER_MAX: Duration = Duration::from_millis(50);
 /// Prepared statements that one connection keeps.
 pub(crate) const STATEMENTS_MAX: usize = 128;
 
@@ -210,6 +213,12 @@ pub(crate) const TERMINAL_LINE_CHARS_MAX: usize = 110;
 
 // ---- MCP (`mcp/`) ----
 
+/// Requests of one person on `/mcp` that may be in progress at once, bodies that are still arriving included; past it
+/// `429`. An agent sends a few at a time, so an ordinary one never meets this bound. Open event streams have
+/// a limit of their own, [`STREAMS_PER_PERSON_MAX`].
+pub const REQUESTS_PER_PERSON_MAX: usize = 100;
+/// How long a client that got this `429` is told to wait, in seconds.
+pub(crate) const REQUESTS_RETRY_SECONDS: i64 = 1;
 /// Messages in one JSON-RPC batch (protocol version 2025-03-26); past it `-32600`.
 pub(crate) const BATCH_MESSAGES_MAX: usize = 50;
 /// Bytes of answers that one batch gathers; the calls after that aren't run, and are answered `-32603`.

@@ -171,6 +171,8 @@ fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
     let mut caller = context.gate().admit(head)?;
     // A wrong method or media type is refused before the body is read, like a bad token: the head alone shows it.
     let accepts = mcp::accept(head)?;
+    // This too comes before the body: the bodies of one person's requests must not take all of the memory.
+    let share = context.app.shares.take(caller.holder().user_id).ok_or(Error::TooMany)?;
     // Most bodies arrive together with their head. Then the server doesn't wait here, and the token needs no second
     // look-up.
     let has_arrived = body.has_arrived();
@@ -182,7 +184,8 @@ fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
         context.now = Timestamp::now();
         caller = context.gate().admit(head)?;
     }
-    Ok(mcp::answer(&context, caller, accepts, &bytes))
+    let response = mcp::answer(&context, caller, accepts, &bytes, &mut || body.is_client_there());
+    Ok(response.keeping(share))
 }
 
 /// Why a request was refused. `Error::response` turns each kind into its response.
@@ -203,6 +206,8 @@ enum Error {
     /// The head alone shows that the request is no message of MCP. Later errors of MCP aren't an `Error`: they are
     /// JSON-RPC, with the id of the call.
     Mcp(mcp::Unacceptable),
+    /// The person has as many requests in progress as one person may have.
+    TooMany,
 }
 
 impl Error {
@@ -229,6 +234,11 @@ impl Error {
                 pages::error(&error)
             }
             Error::Mcp(unacceptable) => unacceptable.response(),
+            Error::TooMany => {
+                log.set_outcome("too-many-requests");
+                Response::text(429, &self.to_string())
+                    .with("Retry-After", limits::REQUESTS_RETRY_SECONDS.to_string())
+            }
         }
     }
 }
@@ -241,6 +251,10 @@ impl fmt::Display for Error {
             Error::OAuth(error) => error.fmt(out),
             Error::Page(error) => error.fmt(out),
             Error::Mcp(unacceptable) => unacceptable.fmt(out),
+            Error::TooMany => {
+                let max = limits::REQUESTS_PER_PERSON_MAX;
+                write!(out, "you have {max} requests in progress; wait until some of them are answered")
+            }
         }
     }
 }

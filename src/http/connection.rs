@@ -99,7 +99,8 @@ impl Connection {
         let stream = &self.stream;
         out.clear();
         response.write_head(out, delivery.stream_end, !delivery.keep_open);
-        match response.into_body() {
+        let (body, kept) = response.into_parts();
+        match body {
             _ if delivery.without_body => write_whole(stream, out)?,
             // One write of head and body is one system call and often one packet. For a large body, copying would
             // cost more than it saves.
@@ -116,6 +117,7 @@ impl Connection {
             // come hours later.
             ResponseBody::Stream(write_events) => {
                 write_whole(stream, out)?;
+                drop(kept);
                 let (mut write, mut is_open) =
                     (|bytes: &[u8]| write_whole(stream, bytes), || is_open(stream));
                 let mut events = EventStream::new(delivery.stream_end, &mut write, &mut is_open);
@@ -172,6 +174,10 @@ impl Source for TimedStream {
             Section::Body => limits::BODY_DEADLINE,
         };
         self.deadline = Instant::now() + time;
+    }
+
+    fn is_open(&mut self) -> bool {
+        is_open(&self.connection.stream)
     }
 }
 
@@ -278,7 +284,7 @@ fn write_busy(mut stream: &TcpStream) -> io::Result<()> {
     let busy = Response::text(503, "all connections are taken; try again").with("Retry-After", "1");
     let mut out = Vec::new();
     busy.write_head(&mut out, StreamEnd::LastChunk, true);
-    if let ResponseBody::Whole(bytes) = busy.into_body() {
+    if let ResponseBody::Whole(bytes) = busy.into_parts().0 {
         out.extend_from_slice(&bytes);
     }
     stream.write_all(&out)

@@ -22,6 +22,8 @@ pub(crate) struct Response {
     fields: Vec<(&'static str, Cow<'static, str>)>,
     body: ResponseBody,
     close: bool,
+    /// What the request holds until its response is written; see [`Response::keeping`].
+    kept: Option<Box<dyn Send>>,
 }
 
 pub(crate) enum ResponseBody {
@@ -47,7 +49,13 @@ pub(crate) enum StreamEnd {
 impl Response {
     /// Builds a response without a body.
     pub(crate) fn new(status: u16) -> Response {
-        Response { status, fields: Vec::new(), body: ResponseBody::Whole(Vec::new()), close: false }
+        Response {
+            status,
+            fields: Vec::new(),
+            body: ResponseBody::Whole(Vec::new()),
+            close: false,
+            kept: None,
+        }
     }
 
     /// Builds a response with a JSON body. The line end after it keeps a terminal's prompt off the last line.
@@ -117,6 +125,13 @@ impl Response {
         self
     }
 
+    /// Keeps `value` until the response is written, or, if it is an event stream, until the stream is open: a stream
+    /// may last for days.
+    pub(crate) fn keeping(mut self, value: impl Send + 'static) -> Response {
+        self.kept = Some(Box::new(value));
+        self
+    }
+
     pub(crate) fn status(&self) -> u16 {
         self.status
     }
@@ -165,8 +180,9 @@ impl Response {
         out.extend_from_slice(b"\r\n");
     }
 
-    pub(crate) fn into_body(self) -> ResponseBody {
-        self.body
+    /// Returns the body, and what [`Response::keeping`] keeps.
+    pub(crate) fn into_parts(self) -> (ResponseBody, Option<Box<dyn Send>>) {
+        (self.body, self.kept)
     }
 }
 

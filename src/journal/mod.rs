@@ -24,7 +24,7 @@ use crate::gate::Permit;
 use crate::ids::{EntryId, TagId, UserId};
 use crate::scope::Access;
 use crate::secret::Signer;
-use crate::store::Store;
+use crate::store::{Holder, Store};
 
 /// One person's journal, opened by a permit.
 ///
@@ -61,7 +61,7 @@ impl<A: Access> Journal<'_, A> {
         work: impl FnOnce(&OwnedRows, &mut Changes) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
         let user_id = self.permit.user_id();
-        let (value, changes) = self.store.write(move |connection| {
+        let (value, changes) = self.store.write_for(Holder::Person(user_id), move |connection| {
             let mut changes = Changes::new();
             let value = work(&OwnedRows::new(connection, user_id), &mut changes)?;
             Ok::<_, JournalError>((value, changes))

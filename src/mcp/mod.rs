@@ -56,6 +56,9 @@ pub(crate) struct Mcp<'a> {
     pub(crate) caller: Caller,
 }
 
+/// Says whether the client still waits for the response.
+type IsClientThere<'a> = dyn FnMut() -> bool + 'a;
+
 /// Why the server refuses a request by its head alone: it can't be a message of MCP.
 #[derive(Debug)]
 pub(crate) enum Unacceptable {
@@ -175,9 +178,15 @@ impl Accepts {
 }
 
 /// Answers a request that the gate has admitted. Only this function turns a [`Failure`] into a response.
-pub(crate) fn answer(context: &Context, caller: Caller, accepts: Accepts, bytes: &[u8]) -> Response {
+pub(crate) fn answer(
+    context: &Context,
+    caller: Caller,
+    accepts: Accepts,
+    bytes: &[u8],
+    is_client_there: &mut IsClientThere,
+) -> Response {
     let mcp = Mcp { context: *context, caller };
-    match mcp.reply(accepts, bytes) {
+    match mcp.reply(accepts, bytes, is_client_there) {
         Ok(Reply::Nothing) => Response::new(202),
         Ok(Reply::Message { message, session }) => {
             let response = accepts.response(&message);
@@ -256,9 +265,14 @@ impl From<RpcError> for Failure {
 
 impl Mcp<'_> {
     /// Reads the body as a message or a batch, and answers it.
-    fn reply(self, accepts: Accepts, bytes: &[u8]) -> Result<Reply, Failure> {
+    fn reply(
+        self,
+        accepts: Accepts,
+        bytes: &[u8],
+        is_client_there: &mut IsClientThere,
+    ) -> Result<Reply, Failure> {
         let message = match json::parse(bytes).map_err(RpcError::Parse)? {
-            Value::Array(messages) => return self.batch(messages),
+            Value::Array(messages) => return self.batch(messages, is_client_there),
             message => Message::read(message).map_err(|(error, id)| Failure::Rpc(error, id))?,
         };
         match message {
@@ -351,7 +365,10 @@ impl Mcp<'_> {
     ///
     /// The requests are run one after the other, in the order of the array. JSON-RPC would allow any order, but a
     /// model that creates a tag and then attaches it relies on the order of the array.
-    fn batch(&self, messages: Vec<Value>) -> Result<Reply, Failure> {
+    ///
+    /// A batch of searches may take a minute. If the client has gone, nobody reads the answers, so the server runs no
+    /// further call. A client that has only closed its side still reads which calls weren't run.
+    fn batch(&self, messages: Vec<Value>, is_client_there: &mut IsClientThere) -> Result<Reply, Failure> {
         let invalid = |text: &str| Failure::from(RpcError::invalid_request(text));
         let no_batches = || invalid("this protocol version has no batches");
         let headers = Headers::read(self.context.head)?;
@@ -379,6 +396,7 @@ impl Mcp<'_> {
             // whole. The answer to a call that wasn't run says so, and the client can send the call again.
             let result = match prepared {
                 Ok(_) if bytes > limits::BATCH_ANSWER_BYTES_MAX => Err(RpcError::BatchFull),
+                Ok(_) if !is_client_there() => Err(RpcError::ClientGone),
                 Ok(prepared) => prepared.run(self, &client),
                 Err(error) => Err(error),
             };

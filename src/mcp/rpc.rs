@@ -125,6 +125,8 @@ pub(crate) enum RpcError {
     BrokenOff(&'static str),
     /// The responses before this one fill what the response to a batch may hold. This call wasn't run.
     BatchFull,
+    /// The client of a batch has closed its side of the connection. This call wasn't run.
+    ClientGone,
     /// A read took longer than [`limits::READ_WORK_MAX`].
     TooSlow,
     /// The database failed.
@@ -254,6 +256,11 @@ impl RpcError {
                 200,
                 INTERNAL_ERROR,
                 "Internal error: the batch's answer is full; this call was not run, send it again",
+            ),
+            RpcError::ClientGone => Facts::new(
+                200,
+                INTERNAL_ERROR,
+                "Internal error: you closed the connection; this call was not run, send it again",
             ),
             RpcError::TooSlow => {
                 Facts::new(200, INTERNAL_ERROR, "Internal error: this took too long; ask for less")

@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::http::request::Head;
 use crate::limits;
 use crate::secret;
-use crate::store::{Store, StoreError};
+use crate::store::{Holder, Store, StoreError};
 
 /// A registered client.
 pub(crate) struct Client {
@@ -62,7 +62,8 @@ pub(crate) fn insert(
     let secret = (new.auth_method != "none").then(|| format!("em_cs_{}", secret::random_text::<32>()));
     let hash = secret.as_ref().map(|secret| secret::sha256(secret.as_bytes()));
     let given = id.clone();
-    store.write(move |connection| {
+    let holder = if new.registered_by == "itself" { Holder::Strangers } else { Holder::Server };
+    store.write_for(holder, move |connection| {
         if new.registered_by == "itself" {
             make_room(connection, now)?;
         }

@@ -6,7 +6,7 @@
 //! There are three ways to the file, each with connections of its own:
 //!
 //! - [`Store::write`], in `writer.rs`: one thread, which commits the queued work in groups. THE COMMIT POINT is
-//!   marked there.
+//!   marked there. The people whose work is queued take turns, in `queue.rs`.
 //! - [`Store::read`], in `readers.rs`: reads for one person, in one transaction; each person has a bounded share of
 //!   the connections. THE FAIRNESS RULE is marked there.
 //! - [`Store::look_up`]: reads by one statement, for the gate above all. A look-up never waits for a connection that
@@ -17,6 +17,7 @@
 //! with several machines that write, would need a database server.
 
 mod migrations;
+mod queue;
 mod readers;
 mod writer;
 
@@ -32,6 +33,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::migrations::MIGRATIONS;
+pub(crate) use self::queue::Holder;
 use self::readers::Readers;
 use self::writer::Writer;
 use crate::limits;
@@ -241,7 +243,21 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.writer.write(work)
+        self.write_for(Holder::Server, work)
+    }
+
+    /// Like [`Store::write`], in the name of `holder`: the holders take turns, so that one who writes much doesn't
+    /// make the others wait.
+    pub(crate) fn write_for<T, E>(
+        &self,
+        holder: Holder,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.write(holder, work)
     }
 
     /// Finishes the queued writes, moves the content of the log into the database file, and closes the file. Writes

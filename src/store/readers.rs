@@ -28,6 +28,8 @@ pub(super) struct Readers {
     returned: Condvar,
     /// The share: how many connections one holder may have at a time.
     per_holder: usize,
+    /// How many connections are kept for holders who have none.
+    kept: usize,
 }
 
 #[derive(Default)]
@@ -44,7 +46,10 @@ struct State {
 impl Readers {
     /// Opens `count` connections, once, with the store. With a new connection for each read, SQLite would parse the
     /// schema each time, and no prepared statement would be used twice.
+    /// Within `per_holder` a holder who has a connection gets a further one only if [`limits::READ_CONNECTIONS_KEPT`]
+    /// stay free; where one holder may have all, nothing is kept.
     pub(super) fn open(path: &Path, count: usize, per_holder: usize) -> Result<Readers, OpenError> {
+        let kept = if per_holder < count { limits::READ_CONNECTIONS_KEPT } else { 0 };
         let connections = (0..count).map(|_| {
             // SQLite itself makes it read-only: if a mistake in this crate sends a write here and not to the writer,
             // SQLite refuses it.
@@ -57,7 +62,7 @@ impl Readers {
         });
         let free = connections.collect::<Result<_, OpenError>>()?;
         let state = Mutex::new(State { free, ..State::default() });
-        Ok(Readers { state, returned: Condvar::new(), per_holder })
+        Ok(Readers { state, returned: Condvar::new(), per_holder, kept })
     }
 
     /// Lends a connection to `holder`, the person for whom it is used, within their share of the pool. Fails with
@@ -66,16 +71,19 @@ impl Readers {
     pub(super) fn lend(&self, holder: i64) -> Result<Loan<'_>, StoreError> {
         let mut state = locked(&self.state);
         // ---- THE FAIRNESS RULE ----
-        // A thread waits while no connection is free, and also while its holder has a full share of them. Without the
-        // second condition one person could send as many slow searches as there are connections, and the requests of
-        // all other people would wait for them and fail. Two people can still fill the pool together: then the two
-        // deadlines, of a read and of a wait, bound how long the others must wait.
+        // A thread waits in three cases: no connection is free; its holder has a full share of them; or its holder has
+        // one already, and the free ones are kept for holders who have none. Without the second case one person could
+        // send as many slow searches as there are connections, and the requests of all other people would wait for
+        // them and fail. Without the third, two people could do so together. As many people as there are connections
+        // still can; then the two deadlines, of a read and of a wait, bound how long the others must wait.
         //
         // Waiting threads don't get connections in the order in which they came. `Condvar` promises no order, and a
         // thread that never gets a connection within its wait gets `Busy`. A larger server would keep a queue for
-        // each holder and serve the queues in rotation.
+        // each holder and serve the queues in rotation, as the writer does (`queue.rs`).
         let must_wait = |state: &mut State| {
-            state.free.is_empty() || state.held.get(&holder).is_some_and(|held| *held >= self.per_holder)
+            let held = state.held.get(&holder).copied().unwrap_or(0);
+            let kept = if held == 0 { 0 } else { self.kept };
+            state.free.len() <= kept || held >= self.per_holder
         };
         if must_wait(&mut state) {
             state.waiting += 1;
@@ -158,5 +166,30 @@ impl Drop for Loan<'_> {
             // threads may have it. If no thread waits, which is the usual case, no call is needed.
             self.readers.returned.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret;
+
+    #[test]
+    fn keeps_a_connection_for_people_who_have_none() {
+        let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
+        Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
+        let readers = Readers::open(&path, 4, 2).expect("the pool");
+        let lend = |holder| readers.lend(holder);
+        let mut first: Vec<_> = (0..2).map(|_| lend(1).expect("a share")).collect();
+        assert!(matches!(lend(1), Err(StoreError::Busy)), "a third is more than a share");
+        let second = lend(2).expect("the second person's first");
+        assert!(matches!(lend(2), Err(StoreError::Busy)), "the last one is kept");
+        let third = lend(3).expect("it is kept for somebody who has none");
+        assert!(matches!(lend(4), Err(StoreError::Busy)), "none is free");
+        first.pop();
+        drop(lend(4).expect("one came back"));
+        drop((first, second, third));
+        assert!(lend(1).is_ok() && locked(&readers.state).held.is_empty());
+        std::fs::remove_file(&path).expect("the file");
     }
 }

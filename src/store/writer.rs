@@ -3,8 +3,8 @@
 //! Names no table and no word of the domain. Invariant: a thread gets the value of its work only after the commit
 //! with this work is on the disk; look for THE COMMIT POINT in [`commit_in_groups`].
 //!
-//! SQLite allows one write transaction at a time on a file, so all writes of the process go through one queue. What
-//! makes a write slow is the `fsync` of its commit, which takes far longer than most statements. So the thread takes
+//! SQLite allows one write transaction at a time on a file, so all writes of the process go through one queue, in
+//! which the people take turns (`queue.rs`). What makes a write slow is the `fsync` of its commit, which takes far longer than most statements. So the thread takes
 //! the jobs that are queued, at most [`limits::BATCH_MAX`] and for at most [`limits::GATHER_MAX`], and commits them
 //! as one transaction:
 //!
@@ -30,25 +30,22 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::queue::{Holder, Queue};
 use super::{StoreError, run};
 use crate::limits;
 use crate::lock::locked;
 
-/// The sending side of the queue, into which other threads put jobs, and the thread that takes the jobs out.
+/// The queue, into which other threads put jobs, and the thread that takes the jobs out.
 pub(super) struct Writer {
-    /// `None` once the store is closing. Dropping the only sender is the signal to stop: the thread first runs the
-    /// jobs that are already queued, then ends.
-    ///
-    /// The queue needs no bound of its own: each waiting thread has one job, and at most [`limits::CONNECTIONS_MAX`]
-    /// connections are served at once.
-    queue: Mutex<Option<Sender<Job>>>,
+    /// Closing it is the signal to stop: the thread first runs the jobs that are already queued, then ends.
+    queue: Arc<Queue<Job>>,
     /// The thread returns its connection when it ends, so that [`super::Store::close`] can close the file in order.
     thread: Mutex<Option<JoinHandle<Connection>>>,
 }
@@ -75,17 +72,20 @@ impl Writer {
     /// Starts the writer's thread. This thread owns the store's only connection that can write, so no other thread of
     /// this process can write. (Commands are other processes, and write through a `Store` of their own.)
     pub(super) fn spawn(connection: Connection) -> Result<Writer, io::Error> {
-        let (queue, jobs) = mpsc::channel();
+        let queue = Arc::new(Queue::new());
+        let jobs = Arc::clone(&queue);
         let thread = thread::Builder::new().name("writer".into()).spawn(move || {
             commit_in_groups(&connection, &jobs);
             connection
         })?;
-        Ok(Writer { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
+        Ok(Writer { queue, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Queues `work` and waits for its result; a value comes only after the commit. See [`super::Store::write`].
+    /// Queues `work` in the line of `holder` and waits for its result; a value comes only after the commit. See
+    /// [`super::Store::write`].
     pub(super) fn write<T, E>(
         &self,
+        holder: Holder,
         work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -106,8 +106,7 @@ impl Writer {
             Done { keep, acknowledge: acknowledge as Box<dyn FnOnce(Result<(), StoreError>)> }
         });
         let job = Job { queued: Instant::now(), run };
-        let sent = locked(&self.queue).as_ref().is_some_and(|queue| queue.send(job).is_ok());
-        if !sent {
+        if !self.queue.put(holder, job) {
             return Err(StoreError::Abandoned.into());
         }
         // If the work panicked, the sender of the answer was dropped without sending one.
@@ -116,9 +115,17 @@ impl Writer {
 
     /// Lets the thread finish the queued jobs and end, and returns its connection.
     pub(super) fn stop(&self) -> Result<Connection, StoreError> {
-        drop(locked(&self.queue).take());
+        self.queue.close();
         let thread = locked(&self.thread).take().ok_or(StoreError::Abandoned)?;
         thread.join().map_err(|_| StoreError::Abandoned)
+    }
+}
+
+/// A command ends without [`super::Store::close`]; its writer's thread must end too, or its connection would stay
+/// open.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 
@@ -140,8 +147,8 @@ impl Job {
 }
 
 /// Runs jobs until the queue is closed and empty.
-fn commit_in_groups(connection: &Connection, jobs: &Receiver<Job>) {
-    while let Ok(first) = jobs.recv() {
+fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>) {
+    while let Some(first) = jobs.take() {
         // Another process, such as `epicme token`, may hold SQLite's write lock. The time that the job has spent in
         // the queue counts against its limit. Otherwise the waits would add up: three queued jobs could each wait the
         // full limit for the lock, so the last would get its answer after three limits.
@@ -169,7 +176,7 @@ fn commit_in_groups(connection: &Connection, jobs: &Receiver<Job>) {
             // lock. The group also ends when its transaction has ended: SQLite would run a further job outside of
             // every transaction and commit each of its statements at once.
             let full = group.len() >= limits::BATCH_MAX || began.elapsed() >= limits::GATHER_MAX;
-            next = if full || connection.is_autocommit() { None } else { jobs.try_recv().ok() };
+            next = if full || connection.is_autocommit() { None } else { jobs.try_take() };
         }
         // ---- THE COMMIT POINT ----
         // Until `commit` returns `Ok`, no client has got the answer that its write succeeded. After `Ok`, every kept

@@ -70,6 +70,13 @@ impl Body<'_> {
         }
     }
 
+    /// Returns whether the client still seems to want the response; long work asks between its steps. A client that
+    /// has sent its next request already is there. One that has closed its side may still read (RFC 9112 §9.6), so the
+    /// server ends such work early, but answers.
+    pub(crate) fn is_client_there(&mut self) -> bool {
+        !self.reader.unused().is_empty() || self.reader.source().is_open()
+    }
+
     /// Skips an unread body if it has already arrived whole, and returns whether the next request comes next on the
     /// connection. If not, the connection must be closed, because the rest of the body would be taken for a request.
     ///

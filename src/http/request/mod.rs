@@ -26,6 +26,9 @@ use crate::limits;
 pub(crate) trait Source: Read + Write {
     /// Begins a section of a request: its time starts now, and the next reads belong to it.
     fn section(&mut self, section: Section);
+
+    /// Returns whether the client has kept its side open.
+    fn is_open(&mut self) -> bool;
 }
 
 /// A part of a connection's life with a deadline of its own.
@@ -277,6 +280,10 @@ mod tests {
 
     impl Source for Pieces {
         fn section(&mut self, _: Section) {}
+
+        fn is_open(&mut self) -> bool {
+            true
+        }
     }
 
     /// Every request with its body, and what ended the connection.
