@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use crate::check::Deployment;
 use crate::clock::Timestamp;
 use crate::events::Events;
 use crate::gate::{Gate, Permit};
@@ -26,6 +27,8 @@ use crate::throttle::Throttle;
 pub(crate) struct App {
     /// The names and URLs of this server.
     pub(crate) site: Site,
+    /// What the remedies in the log depend on. The log of each request keeps a clone of this `Arc`.
+    pub(crate) deployment: Arc<Deployment>,
     pub(crate) store: Store,
     /// Signs cursors, session ids and form tokens, which clients keep for the server.
     pub(crate) signer: Signer,
@@ -82,8 +85,10 @@ impl App {
         require_confirmation: bool,
     ) -> App {
         let sign_in = |max| Throttle::new(max, limits::SIGN_IN_WINDOW_SECONDS);
+        let deployment = Deployment::new(&site, introspector.as_ref().map(Introspector::issuer));
         App {
             site,
+            deployment: Arc::new(deployment),
             store,
             signer,
             events: Arc::default(),

@@ -4,6 +4,11 @@
 //! Knows no request and makes no decision: `gate.rs` makes the checks. The list has its own file because the log, the
 //! wire view and `epicme explain` print the same names.
 
+use std::borrow::Cow;
+
+use self::Remedy::{Always, Fitting};
+use crate::site::{self, Site};
+
 /// One check, named for what must hold. They are made in this order, and the first that fails decides the response.
 /// (`routes` makes [`Check::IsPreflight`], which decides only if it holds; the gate makes the others.)
 ///
@@ -28,9 +33,11 @@ pub enum Check {
     /// The query holds no second token beside the one in the field. URLs end up in logs and browser histories.
     NoTokenInQuery,
     /// The `Authorization` field is not empty. It is a check of its own, with a remedy of its own, because the MCP
-    /// Inspector sends such a field until the person removes it.
+    /// Inspector sends such a field until the person removes it. Like the next check, it is answered as if there were
+    /// no field.
     NotEmpty,
-    /// The scheme of the credentials is `Bearer`.
+    /// The scheme of the credentials is `Bearer`. RFC 6750 §3.1 counts another scheme like no credentials: the client
+    /// doesn't know yet what this server takes.
     SchemeIsBearer,
     /// What follows `Bearer` is one token of the right form. If this server issues the tokens, the form alone shows a
     /// pasted key of another service or a token that was cut short. Another server's token may have almost any form.
@@ -72,14 +79,42 @@ pub struct Facts {
     pub success: Option<&'static str>,
     /// What the person who runs the client or the server can do about a failure. The log and `epicme explain` show it
     /// to the operator. No response has it, because it would tell a stranger who tries tokens which check each of
-    /// them failed.
-    pub remedy: Option<&'static str>,
+    /// them failed. [`Check::remedy`] gives its
+    /// words.
+    remedy: Option<Remedy>,
+}
+
+/// What can be done about a failure.
+enum Remedy {
+    /// Fits however the server was started.
+    Always(&'static str),
+    /// Depends on that.
+    Fitting(fn(&Deployment) -> String),
+}
+
+/// How the operator has started the server, as far as a remedy depends on it. Advice that doesn't fit is worse than
+/// none: it sends a person to an option that is set already, or to a server that doesn't issue the tokens.
+pub struct Deployment {
+    /// The names that `Host` may have, as a list for people.
+    pub hosts: String,
+    /// The public URL, if there is one.
+    pub public_url: Option<String>,
+    /// The issuer of the tokens, if that is another server.
+    pub issuer: Option<String>,
+}
+
+impl Deployment {
+    pub(crate) fn new(site: &Site, issuer: Option<&str>) -> Deployment {
+        let public_url = site.public_url().map(str::to_owned);
+        Deployment { hosts: site.hosts(), public_url, issuer: issuer.map(str::to_owned) }
+    }
 }
 
 /// The response to a failed check. The gate writes the error as JSON, and also into the challenge if there is one.
 pub(crate) struct ErrorResponse {
     pub(crate) status: u16,
-    /// The error code of RFC 6750 §3.1, or one like it; `None` for a request without credentials.
+    /// The error code of RFC 6750 §3.1, or one like it; `None` for a request without credentials, whose response is
+    /// plain text.
     pub(crate) error: Option<&'static str>,
     /// One sentence for the person who reads the client's log. The challenge has this sentence as a quoted-string, so
     /// it has no quotation mark and no byte beyond ASCII.
@@ -92,15 +127,19 @@ const fn refusal(status: u16, error: &'static str, description: &'static str) ->
 
 // The refusals that more than one check leads to.
 
-/// RFC 6750 §3.1: a client without credentials made no mistake, so its challenge names no error.
-const NO_CREDENTIALS: ErrorResponse = ErrorResponse { status: 401, error: None, description: "" };
+/// RFC 6750 §3.1: a client that sends no credentials, or tries a scheme that isn't served here, doesn't know yet what
+/// it needs. So its challenge names no error. The one word is for people, and for a client in the field that takes a
+/// 401 without a body for a server that is broken.
+const NO_CREDENTIALS: ErrorResponse = ErrorResponse { status: 401, error: None, description: "Unauthorized" };
 /// One response for all the ways in which a token can be invalid. In each case a client can only get another token.
 /// Only the log says which check failed, so a stranger who tries tokens learns nothing.
 const BAD_TOKEN: ErrorResponse = refusal(401, "invalid_token", "The access token is invalid or expired");
 
 // The refusals of one check each.
 
-const FOREIGN_HOST: ErrorResponse = refusal(403, "access_denied", "Host is not a name of this server");
+/// The names are in the log alone: a foreign page that got here by DNS rebinding could read them in the response.
+const FOREIGN_HOST: ErrorResponse =
+    refusal(403, "access_denied", "Host is not a name of this server; its log says what to do");
 const FOREIGN_PAGE: ErrorResponse = refusal(403, "access_denied", "Origin may not use this server");
 const TWO_FIELDS: ErrorResponse = refusal(400, "invalid_request", "There must be one Authorization header");
 /// RFC 6750 §3.1 puts two tokens in one request under `invalid_request`: neither of them was looked at.
@@ -122,7 +161,6 @@ const MISSING_SCOPE: ErrorResponse = refusal(403, "insufficient_scope", "The tok
 const MCP_SECURITY: &str = "MCP Streamable HTTP, Security & Endpoint";
 const INVALID_TOKEN: &str = "OAuth 2.1 §5.3.2, invalid_token";
 const INSUFFICIENT_SCOPE: &str = "OAuth 2.1 §5.3.2, insufficient_scope";
-const ASK_FOR_SCOPES: &str = "ask for the scopes that the challenge names; the person may allow them";
 
 impl Check {
     /// Every check, in the order in which they are made. The tests go through this list: for each check they need a
@@ -157,7 +195,7 @@ impl Check {
                 failure: "foreign-host",
                 response: FOREIGN_HOST,
                 success: None,
-                remedy: Some("if that name is this server's, start it with --public-url"),
+                remedy: Some(Fitting(pass_host)),
             },
             Check::OriginIsAllowed => &Facts {
                 name: "origin_is_allowed",
@@ -166,7 +204,7 @@ impl Check {
                 failure: "foreign-origin",
                 response: FOREIGN_PAGE,
                 success: None,
-                remedy: Some("only pages of this machine and of the public URL may use this server"),
+                remedy: Some(Fitting(use_our_pages)),
             },
             Check::IsPreflight => &Facts {
                 name: "is_preflight",
@@ -185,7 +223,9 @@ impl Check {
                 failure: "no-token",
                 response: NO_CREDENTIALS,
                 success: None,
-                remedy: Some("every client begins like this: the challenge tells it where to get a token"),
+                remedy: Some(Always(
+                    "every client begins like this: the challenge tells it where to get a token",
+                )),
             },
             Check::OneAuthorization => &Facts {
                 name: "one_authorization",
@@ -194,7 +234,7 @@ impl Check {
                 failure: "repeated-authorization",
                 response: TWO_FIELDS,
                 success: None,
-                remedy: Some("let the client send one Authorization header"),
+                remedy: Some(Always("let the client send one Authorization header")),
             },
             Check::NoTokenInQuery => &Facts {
                 name: "no_token_in_query",
@@ -203,31 +243,31 @@ impl Check {
                 failure: "token-in-query",
                 response: TWO_TOKENS,
                 success: None,
-                remedy: Some("take the token out of the URL, where it ends up in logs"),
+                remedy: Some(Always("take the token out of the URL, where it ends up in logs")),
             },
             Check::NotEmpty => &Facts {
                 name: "not_empty",
                 requirement: "the field is not empty",
                 clause: "OAuth 2.1 §5.1.1",
                 failure: "empty-authorization",
-                response: BAD_TOKEN,
+                response: NO_CREDENTIALS,
                 success: None,
-                remedy: Some(
-                    "the client sends an empty Authorization header: remove it from the client's custom headers \
-                     (the MCP Inspector keeps one there), and it will ask for access by itself",
-                ),
+                remedy: Some(Always(
+                    "the client sends an empty Authorization header: remove it from the client's custom headers (the \
+                     MCP Inspector keeps one there), and it will ask for access by itself",
+                )),
             },
             Check::SchemeIsBearer => &Facts {
                 name: "scheme_is_bearer",
                 requirement: "its scheme is Bearer",
                 clause: "OAuth 2.1 §5.1.1",
                 failure: "not-bearer",
-                response: BAD_TOKEN,
+                response: NO_CREDENTIALS,
                 success: None,
-                remedy: Some(
+                remedy: Some(Always(
                     "the client sends its own Authorization header, which is not a Bearer token: remove it from the \
                      client's custom headers, and it will ask for access by itself",
-                ),
+                )),
             },
             Check::TokenWellFormed => &Facts {
                 name: "token_well_formed",
@@ -236,10 +276,7 @@ impl Check {
                 failure: "malformed-token",
                 response: BAD_TOKEN,
                 success: None,
-                remedy: Some(
-                    "the Authorization header does not hold a token of this server: remove it from the client's \
-                     custom headers, or replace it by a whole one from `epicme token create`",
-                ),
+                remedy: Some(Fitting(send_a_whole_token)),
             },
             Check::TokenLookedUp => &Facts {
                 name: "token_looked_up",
@@ -248,7 +285,7 @@ impl Check {
                 failure: "lookup-failed",
                 response: NO_LOOK_UP,
                 success: None,
-                remedy: Some("try again; the line before says what is wrong"),
+                remedy: Some(Always("try again; the line before says what is wrong")),
             },
             Check::TokenKnown => &Facts {
                 name: "token_known",
@@ -257,9 +294,7 @@ impl Check {
                 failure: "unknown-token",
                 response: BAD_TOKEN,
                 success: None,
-                remedy: Some(
-                    "it may be another server's, or its person, client or grant was removed: get a new one",
-                ),
+                remedy: Some(Fitting(get_a_known_token)),
             },
             Check::NotRevoked => &Facts {
                 name: "not_revoked",
@@ -268,7 +303,7 @@ impl Check {
                 failure: "revoked",
                 response: BAD_TOKEN,
                 success: None,
-                remedy: Some("it was taken back for good: get a new one"),
+                remedy: Some(Always("it was taken back for good: get a new one")),
             },
             Check::NotExpired => &Facts {
                 name: "not_expired",
@@ -277,7 +312,7 @@ impl Check {
                 failure: "expired",
                 response: BAD_TOKEN,
                 success: None,
-                remedy: Some("refresh it, or make a new one with `epicme token create`"),
+                remedy: Some(Fitting(refresh)),
             },
             Check::AudienceIsOurs => &Facts {
                 name: "audience_is_ours",
@@ -286,10 +321,7 @@ impl Check {
                 failure: "wrong-audience",
                 response: BAD_TOKEN,
                 success: None,
-                remedy: Some(
-                    "the token was made for another public URL: make one with `epicme token create` and the same \
-                     --public-url as the server",
-                ),
+                remedy: Some(Fitting(get_a_token_for_us)),
             },
             Check::HasKnownScope => &Facts {
                 name: "has_known_scope",
@@ -298,7 +330,7 @@ impl Check {
                 failure: "no-scope",
                 response: NO_SCOPE,
                 success: Some("admitted"),
-                remedy: Some(ASK_FOR_SCOPES),
+                remedy: Some(Fitting(ask_for_scopes)),
             },
             Check::HasNeededScope => &Facts {
                 name: "has_needed_scope",
@@ -307,9 +339,98 @@ impl Check {
                 failure: "missing-scope",
                 response: MISSING_SCOPE,
                 success: Some("permitted"),
-                remedy: Some(ASK_FOR_SCOPES),
+                remedy: Some(Fitting(ask_for_scopes)),
             },
         }
+    }
+
+    /// Returns what a person can do about a failure of this check at a server that was started in this way.
+    pub fn remedy(self, deployment: &Deployment) -> Option<Cow<'static, str>> {
+        self.facts().remedy.as_ref().map(|remedy| match remedy {
+            Always(words) => Cow::Borrowed(*words),
+            Fitting(words) => Cow::Owned(words(deployment)),
+        })
+    }
+}
+
+// The remedies that depend on how the server was started, in the order of the checks.
+
+/// A server with a public URL has its name already, so what is missing is in the proxy: by default nginx sends the
+/// name that it connects to. Its `$host` leaves the port out.
+fn pass_host(deployment: &Deployment) -> String {
+    let Deployment { hosts, public_url, .. } = deployment;
+    let Some(url) = public_url else {
+        return "if that name is this server's, start it with --public-url".to_owned();
+    };
+    let variable = if url.matches(':').count() > 1 { "$http_host" } else { "$host" };
+    format!(
+        "let the proxy pass the Host header (`proxy_set_header Host {variable}` in nginx); this server's names are \
+         {hosts}"
+    )
+}
+
+fn use_our_pages(deployment: &Deployment) -> String {
+    let public = deployment.public_url.as_ref().map(|url| format!(" and of {url}"));
+    format!("only pages of this machine{} may use this server", public.unwrap_or_default())
+}
+
+fn send_a_whole_token(deployment: &Deployment) -> String {
+    let (token, source) = match &deployment.issuer {
+        None => ("a token of this server", "`epicme token create`"),
+        Some(issuer) => ("a token", issuer.as_str()),
+    };
+    format!(
+        "the Authorization header does not hold {token}: remove it from the client's custom headers, or replace it \
+         by a whole one from {source}"
+    )
+}
+
+fn get_a_known_token(deployment: &Deployment) -> String {
+    match &deployment.issuer {
+        None => {
+            "it may be another server's, or its person, client or grant was removed: get a new one".to_owned()
+        }
+        // RFC 7662 §2.2: the other server doesn't say why.
+        Some(issuer) => format!(
+            "{issuer} calls it inactive: it has expired, was revoked, or is another server's; get a new one there"
+        ),
+    }
+}
+
+fn refresh(deployment: &Deployment) -> String {
+    match &deployment.issuer {
+        None => "refresh it, or make a new one with `epicme token create`".to_owned(),
+        Some(issuer) => format!(
+            "refresh it, or get a new one from {issuer}; if it is new, compare the clocks of the two servers"
+        ),
+    }
+}
+
+fn get_a_token_for_us(deployment: &Deployment) -> String {
+    let Deployment { public_url, issuer, .. } = deployment;
+    match (issuer, public_url) {
+        (None, None) => {
+            "the token was made for a public URL, and this server has none: make one with `epicme token \
+                         create`, or start the server with that --public-url"
+                .to_owned()
+        }
+        (None, Some(url)) => format!(
+            "the token was made for another URL: make one with `epicme token create --public-url {url}`"
+        ),
+        (Some(issuer), url) => {
+            let audience = url.as_ref().map(|url| format!("{url}{}", site::MCP));
+            let audience = audience.as_deref().unwrap_or("the URL that the client calls");
+            format!("its audience is not {audience}, or its issuer not {issuer}: ask there for one with both")
+        }
+    }
+}
+
+fn ask_for_scopes(deployment: &Deployment) -> String {
+    match &deployment.issuer {
+        None => "ask for the scopes that the challenge names; the person may allow them".to_owned(),
+        Some(issuer) => format!(
+            "ask {issuer} for the scopes that the challenge names; its operator may have to add them there first"
+        ),
     }
 }
 
@@ -317,6 +438,57 @@ impl Check {
 mod tests {
     use super::*;
     use crate::scope::Scopes;
+
+    #[test]
+    fn gives_advice_that_fits_how_the_server_was_started() {
+        for (public_url, issuer) in [
+            (None, None),
+            (Some("https://journal.example"), None),
+            (None, Some("https://auth.example")),
+            (Some("https://journal.example"), Some("https://auth.example")),
+        ] {
+            let hosts = "journal.example, 127.0.0.1:8787".to_owned();
+            let deployment = Deployment {
+                hosts,
+                public_url: public_url.map(str::to_owned),
+                issuer: issuer.map(str::to_owned),
+            };
+            for check in Check::ALL {
+                let Some(remedy) = check.remedy(&deployment) else { continue };
+                if issuer.is_some() {
+                    assert!(!remedy.contains("epicme token"), "{remedy}");
+                } else {
+                    assert!(!remedy.contains("auth.example"), "{remedy}");
+                }
+                if public_url.is_none() {
+                    assert!(!remedy.contains("journal.example"), "{remedy}");
+                }
+            }
+            let host = Check::HostIsOurs.remedy(&deployment).expect("a remedy");
+            assert_eq!(host.contains("--public-url"), public_url.is_none(), "{host}");
+            assert_eq!(
+                host.contains("names are journal.example, 127.0.0.1:8787"),
+                public_url.is_some(),
+                "{host}"
+            );
+            for check in [Check::TokenWellFormed, Check::TokenKnown, Check::NotExpired, Check::AudienceIsOurs]
+            {
+                let remedy = check.remedy(&deployment).expect("a remedy");
+                assert_eq!(remedy.contains("auth.example"), issuer.is_some(), "{remedy}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_the_variable_of_nginx_that_has_the_port_of_the_public_url() {
+        let remedy = |url: &str| {
+            let public_url = Some(url.to_owned());
+            let deployment = Deployment { hosts: String::new(), public_url, issuer: None };
+            Check::HostIsOurs.remedy(&deployment).expect("a remedy").into_owned()
+        };
+        assert!(remedy("https://journal.example").contains("proxy_set_header Host $host`"));
+        assert!(remedy("https://journal.example:8443").contains("proxy_set_header Host $http_host`"));
+    }
 
     #[test]
     fn describes_each_failure_in_words_that_fit_a_quoted_string() {

@@ -21,6 +21,7 @@ use serde_json::json;
 use crate::check::{Check, ErrorResponse};
 use crate::clock::Timestamp;
 use crate::http::WWW_AUTHENTICATE;
+use crate::http::field::split_credentials;
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::ids::UserId;
@@ -130,10 +131,9 @@ impl Gate<'_> {
         self.require_that(Check::NoTokenInQuery, !in_query)?;
         self.require_that(Check::NotEmpty, !field.is_empty())?;
         // The scheme's name has no case (RFC 9110 §11.1), and some clients write it in lower case.
-        let scheme_ends = field.iter().position(|byte| *byte == b' ').unwrap_or(field.len());
-        let (scheme, presented) = field.split_at(scheme_ends);
+        let (scheme, presented) = split_credentials(field);
         self.require_that(Check::SchemeIsBearer, scheme.eq_ignore_ascii_case(b"Bearer"))?;
-        Ok(presented.trim_ascii_start())
+        Ok(presented)
     }
 
     /// Returns the caller to whom a token was issued. A token of this server has a fixed form, so most mistakes (a
@@ -300,8 +300,8 @@ impl Refusal {
     pub(crate) fn response(&self) -> Response {
         let ErrorResponse { status, error, .. } = self.check.facts().response;
         let body = |error| json!({ "error": error, "error_description": self.description });
-        let response =
-            error.map_or_else(|| Response::new(status), |error| Response::json(status, &body(error)));
+        let words = || Response::text(status, &self.description);
+        let response = error.map_or_else(words, |error| Response::json(status, &body(error)));
         // A cache must not store the refusal: the same request may be permitted in a minute.
         let response = response.with("Cache-Control", "no-store");
         match self.check {
@@ -314,7 +314,7 @@ impl Refusal {
 
     /// Writes the Bearer challenge (RFC 6750 §3), the value of `WWW-Authenticate`. `resource_metadata` leads the
     /// client to the authorization server (RFC 9728 §5.1), and `scope` says what to ask for there. If the client sent
-    /// no credentials, there is no `error`.
+    /// no credentials, or under another scheme, there is no `error`.
     ///
     /// Every parameter is a quoted-string, because clients read them with patterns like `name="([^"]+)"`. Nothing in
     /// it comes from the request: the URL is one of our own names, and the other parts are constants of this program.

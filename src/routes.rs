@@ -6,7 +6,7 @@
 //!
 //! | path | caller | which web pages may read the response |
 //! |---|---|---|
-//! | `/mcp` | a client, with a token | those that `gate::check_origin` lets pass |
+//! | `/mcp`, `/mcp/` | a client, with a token | those that `gate::check_origin` lets pass |
 //! | `/.well-known/…` | a client on its way to a token | all: nothing in them is secret |
 //! | `/token`, `/register`, `/revoke` | a client, or a page that is one | all: a request brings its own secret |
 //! | `/introspect` | another server, with its own secret | none |
@@ -50,12 +50,16 @@ pub(crate) fn handle(
     let arrival = Arrival { now: Timestamp::now(), peer: peer.ip().to_canonical() };
     // Begun before anything can fail, and written when the response is known. There is no `?` and no `return` in
     // between, so each request gets its line.
-    let log = RequestLog::begin();
+    let log = RequestLog::begin(&app.deployment);
     let (head, result) = match request {
         Ok((head, body)) => (Some(head), answer(app, head, body, arrival, &log)),
         Err(bad) => (None, Err(bad.into())),
     };
     let response = result.unwrap_or_else(|error| error.response(&log));
+    if let Some(field) = response.unwritable() {
+        log.set_outcome("unwritable-response");
+        log.set_remedy(format!("a value of {field} can't be sent: report this as a fault of epicme"));
+    }
     log::write(arrival, head, &response, &log);
     response
 }
@@ -104,7 +108,7 @@ fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
     };
     match (head.path(), head.method()) {
         // `endpoint` answers all methods.
-        (site::MCP, _) => {
+        (site::MCP | site::MCP_SLASH, _) => {
             // A foreign page gets its 403 without CORS headers. All later errors have them, so that a client in a
             // browser can read the challenge of the 401.
             let origin = gate::check_origin(head, &app.site, log)?;
@@ -113,7 +117,10 @@ fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
         }
         // The gate isn't called for the documents: they hold nothing secret, and a client fetches them before it has
         // a token.
-        (site::RESOURCE_METADATA | site::RESOURCE_METADATA_ROOT, "GET" | "HEAD") => {
+        (
+            site::RESOURCE_METADATA | site::RESOURCE_METADATA_SLASH | site::RESOURCE_METADATA_ROOT,
+            "GET" | "HEAD",
+        ) => {
             // If another server issues the tokens, the document names that server as the issuer.
             let issuer = app.introspector.as_ref().map_or(base_url, Introspector::issuer);
             Ok(cors::publish(Response::json(200, &resource_metadata(base_url, issuer)), DOCUMENT))
@@ -169,6 +176,9 @@ fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
     }
     let mut context = *context;
     let mut caller = context.gate().admit(head)?;
+    if head.path() == site::MCP_SLASH {
+        return Ok(redirect_to_endpoint(&context));
+    }
     // A wrong method or media type is refused before the body is read, like a bad token: the head alone shows it.
     let accepts = mcp::accept(head)?;
     // This too comes before the body: the bodies of one person's requests must not take all of the memory.
@@ -186,6 +196,18 @@ fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
     }
     let response = mcp::answer(&context, caller, accepts, &bytes, &mut || body.is_client_there());
     Ok(response.keeping(share))
+}
+
+/// Answers an admitted request to `/mcp/`, by a redirect to the endpoint. The gate comes first, because a client that
+/// was given this URL finds only by the challenge where to get a token: on their way to a token, few clients follow a
+/// redirect.
+///
+/// The request isn't answered here. If two URLs were the endpoint, a proxy could guard one of them and let the other
+/// pass. The query is kept; the gate has refused one that holds a token.
+fn redirect_to_endpoint(context: &Context) -> Response {
+    let query = context.head.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let response = Response::permanent_redirect(format!("{}{}{query}", context.base_url, site::MCP));
+    response.with("Cache-Control", "no-store")
 }
 
 /// Why a request was refused. `Error::response` turns each kind into its response.
@@ -213,16 +235,23 @@ enum Error {
 impl Error {
     /// Builds the response, and records the cause in the log at the same place, so that the two agree.
     fn response(self, log: &RequestLog) -> Response {
-        match self {
+        let is_encoded = matches!(
+            self,
+            Error::Http(BadRequest::ContentEncoding)
+                | Error::OAuth(OAuthError::Body(BadRequest::ContentEncoding))
+                | Error::Page(PageError(OAuthError::Body(BadRequest::ContentEncoding)))
+        );
+        let response = match self {
             Error::Http(bad) => {
-                log.set_remedy(Some(bad.message())); // there may be no head, so nothing else says what was wrong
+                log.set_remedy(bad.message()); // there may be no head, so nothing else says what was wrong
                 Response::text(bad.status(), bad.message()).and_close()
             }
             Error::Gate(refusal) => {
                 // A client that discovers this server sends its first request without a token. That is no mistake, so
                 // the log names no remedy.
-                let is_first = refusal.check == Check::HasAuthorization;
-                log.set_remedy(refusal.check.facts().remedy.filter(|_| !is_first));
+                if refusal.check != Check::HasAuthorization {
+                    log.set_remedy_of(refusal.check);
+                }
                 refusal.response()
             }
             Error::OAuth(error) => {
@@ -239,7 +268,9 @@ impl Error {
                 Response::text(429, &self.to_string())
                     .with("Retry-After", limits::REQUESTS_RETRY_SECONDS.to_string())
             }
-        }
+        };
+        // RFC 9110 §15.5.16: this field says which content codings would have been taken.
+        if is_encoded { response.with("Accept-Encoding", "identity") } else { response }
     }
 }
 
@@ -297,8 +328,13 @@ impl From<mcp::Unacceptable> for Error {
 /// The methods of a page that a person opens and whose form the browser sends.
 const PAGE_WITH_FORM: &str = "GET, HEAD, POST, OPTIONS";
 /// The metadata documents. Programs read them, and a web page of any origin may.
-const DOCUMENTS: [&str; 4] =
-    [site::RESOURCE_METADATA, site::RESOURCE_METADATA_ROOT, site::SERVER_METADATA, site::SERVER_METADATA_MCP];
+const DOCUMENTS: [&str; 5] = [
+    site::RESOURCE_METADATA,
+    site::RESOURCE_METADATA_SLASH,
+    site::RESOURCE_METADATA_ROOT,
+    site::SERVER_METADATA,
+    site::SERVER_METADATA_MCP,
+];
 /// The paths that exist only if this server issues the tokens itself. The home page isn't among them: it always
 /// exists, and says where the journal is.
 const OWN_SERVER: [&str; 10] = [
@@ -319,14 +355,21 @@ fn nothing_here(base_url: &str) -> Response {
     Response::text(404, &format!("nothing is here; the journal is at {base_url}{}", site::MCP))
 }
 
-/// Builds the protected resource metadata (RFC 9728 §2), three members: the URL of the MCP endpoint (`resource`), the
-/// one server that issues its tokens, and the names of all scopes. `resource` must be the URL that the client called,
-/// byte for byte, or the client must not use the document (RFC 9728 §3.3). Without that rule a server could get a
-/// client to send it a token that was issued for another server.
+/// Builds the protected resource metadata (RFC 9728 §2), five members: the URL of the MCP endpoint (`resource`), the
+/// one server that issues its tokens, the names of all scopes, where a token goes in a request (in `Authorization`
+/// alone), and a name to show to people. `resource` must be the URL that the client called, byte for byte, or the
+/// client must not use the document (RFC 9728 §3.3). Without that rule a server could get a client to send it a token
+/// that was issued for another server.
+///
+/// A client that calls `/mcp/` gets the document too, and `resource` is still `/mcp`, the URL that tokens are for. The
+/// SDKs use the document then, since they accept a resource whose path the URL lies below. A client that keeps to the
+/// rule stops, and can show the person the URL that is right; with a 404 it would know nothing.
 fn resource_metadata(base_url: &str, issuer: &str) -> serde_json::Value {
     json!({
         "resource": format!("{base_url}{}", site::MCP),
         "authorization_servers": [issuer],
         "scopes_supported": Scopes::ALL.iter().map(Scope::name).collect::<Vec<_>>(),
+        "bearer_methods_supported": ["header"],
+        "resource_name": "EpicMe journal",
     })
 }

@@ -14,8 +14,12 @@ use crate::authority::{Authority, LOOPBACK_HOSTS};
 
 /// The MCP endpoint.
 pub(crate) const MCP: &str = "/mcp";
+/// The endpoint's URL as some people type it and some URL types write it. A client is led from here to [`MCP`].
+pub(crate) const MCP_SLASH: &str = "/mcp/";
 /// Protected-resource metadata of the endpoint (RFC 9728 §3.1: the resource's path follows).
 pub(crate) const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
+/// The same document for clients that were given [`MCP_SLASH`] and build this URL from it.
+pub(crate) const RESOURCE_METADATA_SLASH: &str = "/.well-known/oauth-protected-resource/mcp/";
 /// The same document at the root. Some clients don't append the resource's path, and look there.
 pub(crate) const RESOURCE_METADATA_ROOT: &str = "/.well-known/oauth-protected-resource";
 /// Authorization server metadata (RFC 8414 §3).
@@ -191,6 +195,17 @@ impl Site {
         Origin::parse(page_origin).is_some_and(|origin| {
             origin.is_loopback() || self.public.as_ref().is_some_and(|public| *public == origin)
         })
+    }
+
+    /// Returns the names that a request's `Host` may have here, as a list for the operator.
+    pub(crate) fn hosts(&self) -> String {
+        let names: Vec<_> = self.public.iter().chain(&self.loopback).map(Origin::authority).collect();
+        names.join(", ")
+    }
+
+    /// Returns the public URL, if there is one.
+    pub(crate) fn public_url(&self) -> Option<&str> {
+        self.public.as_ref().map(Origin::as_str)
     }
 
     /// Returns whether there is a public URL. Then most likely a proxy is in front, so a connection from this machine

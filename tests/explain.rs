@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use epicme::check::{Check, Facts};
+use epicme::check::{Check, Deployment, Facts};
 use epicme::log::wire_view;
 use serde_json::{Value, json};
 
@@ -23,6 +23,15 @@ fn watched(form: &str) -> Server {
 fn tamper(folder: &Folder, sql: &str) {
     let connection = rusqlite::Connection::open(folder.database()).expect("the database");
     connection.execute_batch(sql).expect("the change");
+}
+
+/// How a server was started: with a public URL, or without.
+fn deployment(server: &Server, public_url: Option<&str>) -> Deployment {
+    let port = server.address.port();
+    let public =
+        public_url.map(|url| format!("{}, ", url.trim_start_matches("https://"))).unwrap_or_default();
+    let hosts = format!("{public}127.0.0.1:{port}, localhost:{port}, [::1]:{port}");
+    Deployment { hosts, public_url: public_url.map(str::to_owned), issuer: None }
 }
 
 /// A check, and whether it held.
@@ -118,7 +127,8 @@ fn shows_every_check_to_a_program_in_the_order_in_which_it_was_made() {
             .collect();
         assert_eq!(shown["checks"], json!(expected), "{decision:?}");
         let (check, held) = decision;
-        let &Facts { failure, success, remedy, .. } = check.facts();
+        let &Facts { failure, success, .. } = check.facts();
+        let remedy = check.remedy(&deployment(&server, None));
         assert_eq!(shown["outcome"], json!(if held { success } else { Some(failure) }));
         assert_eq!(shown["response"]["status"], reply.status, "{decision:?}");
         let challenge = reply.field("www-authenticate");
@@ -194,6 +204,7 @@ fn shows_a_first_request_as_it_is() {
 < WWW-Authenticate: Bearer realm="EpicMe",
 <   resource_metadata="http://127.0.0.1:8787/.well-known/oauth-protected-resource/mcp",
 <   scope="user:read entries:read tags:read"
+< Content-Type: text/plain; charset=utf-8
 
 "#;
     assert_eq!(shown, expected);
@@ -460,7 +471,9 @@ fn foretells_what_the_server_answers() {
             assert_eq!(output.status.code(), Some(1), "{text}");
             let challenge = reply.field("www-authenticate").map(str::to_owned);
             assert_eq!(foretold(&text), (reply.status, challenge), "{text}");
-            assert!(text.contains(&decision.0.facts().remedy.expect("a remedy")[..40]), "{text}");
+            let remedy = decision.0.remedy(&deployment(&server, options.get(1).copied()));
+            let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words(&text).contains(&*remedy.expect("a remedy")), "{text}");
         }
     }
 }

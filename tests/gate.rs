@@ -6,6 +6,12 @@ use epicme::check::{Check, Facts};
 
 use crate::support::{Client, Folder, Reply, Server, request};
 
+/// Where clients look for the protected resource metadata.
+const METADATA: [&str; 3] = [
+    "/.well-known/oauth-protected-resource/mcp",
+    "/.well-known/oauth-protected-resource/mcp/",
+    "/.well-known/oauth-protected-resource",
+];
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 
 /// Posts a harmless call with these fields to `/mcp`.
@@ -36,6 +42,19 @@ fn passed(server: &Server, check: Check) {
     server.next_log_with(&format!("outcome={success}"));
 }
 
+/// The 401 of a request without credentials that this server reads: no error code, and one word for people.
+#[track_caller]
+fn knows_no_credentials(server: &Server, fields: &[(&str, &str)], check: Check) {
+    let reply = post(server, fields);
+    assert_eq!(reply.status, 401, "{fields:?}");
+    let challenge = reply.field("www-authenticate").expect("a challenge");
+    assert!(challenge.starts_with("Bearer realm=") && !challenge.contains("error"), "{challenge}");
+    assert_eq!(reply.field("content-type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(reply.body, b"Unauthorized\n");
+    assert_eq!(reply.field("cache-control"), Some("no-store"));
+    failed(server, check);
+}
+
 #[track_caller]
 fn refuses(server: &Server, fields: &[(&str, &str)], status: u16, error: &str, check: Check) {
     let reply = post(server, fields);
@@ -50,10 +69,7 @@ fn refuses(server: &Server, fields: &[(&str, &str)], status: u16, error: &str, c
 #[test]
 fn refuses_a_request_without_a_token() {
     let server = Server::start();
-    let reply = post(&server, &[]);
-    assert_eq!(reply.status, 401);
-    assert!(reply.body.is_empty());
-    failed(&server, Check::HasAuthorization);
+    knows_no_credentials(&server, &[], Check::HasAuthorization);
 }
 
 #[test]
@@ -180,12 +196,12 @@ fn refuses_what_is_not_one_well_formed_token() {
     let (bearer, long) = (format!("Bearer {token}"), format!("Bearer {}", "A".repeat(9000)));
     let twice = format!("Bearer {token}, Bearer {token}");
     let quoted = format!("Bearer \"{token}\"");
-    for malformed in ["Bearer", "Bearer x", "Bearer =?", &long, &twice, &quoted, &format!("{bearer} x")] {
+    let (two_words, list) = (format!("{bearer} x"), format!("{bearer},x"));
+    let (tab, named) = (format!("Bearer \t{token}"), format!("Bearer token=\"{token}\""));
+    for malformed in
+        ["Bearer", "Bearer x", "Bearer =?", &long, &twice, &quoted, &two_words, &list, &tab, &named]
+    {
         refuses(&server, &[("Authorization", malformed)], 401, "invalid_token", Check::TokenWellFormed);
-    }
-    let basic = format!("Basic {token}");
-    for other in ["Basic YTpi", "Token x", &token, &basic, "Bearer,x"] {
-        refuses(&server, &[("Authorization", other)], 401, "invalid_token", Check::SchemeIsBearer);
     }
     let two = [("Authorization", bearer.as_str()), ("Authorization", bearer.as_str())];
     refuses(&server, &two, 400, "invalid_request", Check::OneAuthorization);
@@ -193,12 +209,82 @@ fn refuses_what_is_not_one_well_formed_token() {
 }
 
 #[test]
+fn refuses_another_scheme_like_no_credentials_and_accepts_the_token_under_its_own() {
+    let server = Server::start();
+    let token = server.token("ada@example.com", &[]);
+    let with = |scheme: &str| format!("{scheme}{token}");
+    for other in ["Basic YTpi", "DPoP x", "Token x", "Bearer,x", "Digest username=\"ada\"", "Bearer\tx"] {
+        knows_no_credentials(&server, &[("Authorization", other)], Check::SchemeIsBearer);
+        let log = server.log_with("outcome=not-bearer");
+        assert!(log.contains("which is not a Bearer token: remove it"), "{log}");
+    }
+    for scheme in [
+        "",
+        "Basic ",
+        "DPoP ",
+        "Bearer\t",
+        "Bearer\t ",
+        "Bearer:",
+        "Bearer: ",
+        "Bearer,",
+        "Bearer=",
+        "XBearer ",
+    ] {
+        knows_no_credentials(&server, &[("Authorization", &with(scheme))], Check::SchemeIsBearer);
+    }
+    // Blanks around the value are no part of it (RFC 9110 §5.5).
+    for good in ["Bearer ", "bearer ", "Bearer  ", "\t Bearer "] {
+        assert_eq!(
+            post(&server, &[("Authorization", &format!("{} \t", with(good)))]).status,
+            200,
+            "{good:?}"
+        );
+    }
+    // For a proxy.
+    let forwarded = [("Proxy-Authorization", "Basic YTpi"), ("Authorization", &with("Bearer "))];
+    assert_eq!(post(&server, &forwarded).status, 200);
+    knows_no_credentials(&server, &[("Proxy-Authorization", &with("Bearer "))], Check::HasAuthorization);
+}
+
+#[test]
+fn refuses_credentials_with_bytes_beyond_ascii_and_one_credential_too_many() {
+    let server = Server::start();
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    refuses(
+        &server,
+        &[("Authorization", &format!("{bearer}\u{e9}"))],
+        401,
+        "invalid_token",
+        Check::TokenWellFormed,
+    );
+    refuses(
+        &server,
+        &[("Authorization", &bearer.replace(' ', " \u{a0}"))],
+        401,
+        "invalid_token",
+        Check::TokenWellFormed,
+    );
+    knows_no_credentials(
+        &server,
+        &[("Authorization", &bearer.replace(' ', "\u{a0}"))],
+        Check::SchemeIsBearer,
+    );
+    for second in [bearer.as_str(), "Basic YTpi", ""] {
+        for two in [[bearer.as_str(), second], [second, bearer.as_str()]] {
+            let fields = two.map(|value| ("Authorization", value));
+            refuses(&server, &fields, 400, "invalid_request", Check::OneAuthorization);
+        }
+    }
+    assert_eq!(post(&server, &[("Authorization", &bearer)]).status, 200);
+}
+
+#[test]
 fn refuses_an_empty_authorization_and_says_in_the_log_what_to_remove() {
     let server = Server::start();
-    refuses(&server, &[("Authorization", "")], 401, "invalid_token", Check::NotEmpty);
+    knows_no_credentials(&server, &[("Authorization", "")], Check::NotEmpty);
     let log = server.log_with("outcome=empty-authorization");
     assert!(log.contains("remove it from the client's custom headers"), "{log}");
-    refuses(&server, &[("Authorization", "my-secret")], 401, "invalid_token", Check::SchemeIsBearer);
+    knows_no_credentials(&server, &[("Authorization", "my-secret")], Check::SchemeIsBearer);
     let log = server.log_with("outcome=not-bearer");
     assert!(!log.contains("my-secret"), "{log}");
 }
@@ -308,12 +394,14 @@ fn answers_to_every_loopback_name_with_that_name_and_takes_a_token_for_all() {
             "{challenge}"
         );
         assert_eq!(post(&server, &[("Host", &host), ("Authorization", &bearer)]).status, 200);
-        for path in ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"] {
+        for path in METADATA {
             let document = server.send(request("GET", path, &[("Host", &host)], "")).json();
             let expected = serde_json::json!({
                 "resource": format!("http://{host}/mcp"),
                 "authorization_servers": [format!("http://{host}")],
                 "scopes_supported": ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"],
+                "bearer_methods_supported": ["header"],
+                "resource_name": "EpicMe journal",
             });
             assert_eq!(document, expected);
         }
@@ -417,7 +505,7 @@ fn lets_a_browser_ask_first_and_read_the_challenge() {
 fn publishes_the_metadata_to_every_page() {
     let server = Server::start();
     let host = server.address.to_string();
-    for path in ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"] {
+    for path in METADATA {
         for (method, status) in [("GET", 200), ("HEAD", 200), ("OPTIONS", 204), ("POST", 405)] {
             let fields = [("Host", host.as_str()), ("Origin", "https://anywhere.example")];
             let mut wire = server.connect();
@@ -439,13 +527,121 @@ fn publishes_the_metadata_to_every_page() {
 fn opens_nothing_for_a_path_that_only_looks_like_the_endpoint() {
     let server = Server::start();
     let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
-    for path in ["/%6dcp", "//mcp", "/mcp/", "/./mcp", "/MCP", "/mcp%00", "/mcp;x", "/x/../mcp", "/mcp%3f"] {
+    for path in [
+        "/%6dcp",
+        "//mcp",
+        "/mcp//",
+        "/mcp/x",
+        "/./mcp",
+        "/MCP",
+        "/MCP/",
+        "/mcp%2f",
+        "/mcp%00",
+        "/mcp;x",
+        "/x/../mcp",
+    ] {
         assert_eq!(post_to(&server, path, &[("Authorization", &bearer)]).status, 404, "{path}");
+        assert_eq!(post_to(&server, path, &[]).status, 404, "{path}");
     }
+    assert_eq!(post_to(&server, "/mcp%3f", &[("Authorization", &bearer)]).status, 404);
+    // Nothing opens here either: a client with a token is led to the one path that does.
+    let create = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"create_tag","arguments":{"name":"x"}}}"#;
+    let host = server.address.to_string();
+    let fields = [("Host", host.as_str()), ("Authorization", &bearer), ("Content-Type", "application/json")];
+    let reply = server.send(request("POST", "/mcp/", &fields, create));
+    assert_eq!(reply.status, 308);
+    assert!(!String::from_utf8_lossy(&reply.body).contains("jsonrpc"));
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_tags"}}"#;
+    let tags = server.send(request("POST", "/mcp", &fields, list)).json();
+    assert_eq!(tags["result"]["content"][0]["text"], "Found 0 tags.", "nothing was made");
     assert_eq!(post_to(&server, "/mcp?", &[("Authorization", &bearer)]).status, 200);
     for path in ["/.well-known/openid-configuration", "/.well-known/x"] {
         assert_eq!(post_to(&server, path, &[]).status, 404, "{path}");
     }
+}
+
+#[test]
+fn leads_a_client_from_the_path_with_a_slash_to_the_endpoint_and_challenges_it_first() {
+    let server = Server::start();
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    let host = server.address.to_string();
+    let own = ("Host", host.as_str());
+    let send = |method: &str, path: &str, fields: &[(&str, &str)]| {
+        let mut wire = server.connect();
+        wire.write(request(method, path, &[&[own], fields].concat(), ""));
+        wire.reply_to(method).expect("an answer")
+    };
+    // Until the token is good, nothing but the path differs.
+    let page = ("Origin", "http://localhost:6274");
+    let asks = ("Access-Control-Request-Method", "POST");
+    let refused: [&[(&str, &str)]; 8] = [
+        &[],
+        &[page],
+        &[page, asks],
+        &[("Origin", "https://evil.example"), asks],
+        &[("Origin", "https://evil.example"), ("Authorization", &bearer)],
+        &[("Authorization", "Basic YTpi")],
+        &[("Authorization", "Bearer x")],
+        &[("Authorization", &bearer), ("Authorization", &bearer)],
+    ];
+    for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
+        for fields in refused {
+            let (at_slash, at_endpoint) = (send(method, "/mcp/", fields), send(method, "/mcp", fields));
+            let told = |reply: &Reply| {
+                let fields: Vec<_> =
+                    reply.fields.iter().filter(|(name, _)| name != "Date").cloned().collect();
+                (reply.status, fields, reply.body.clone())
+            };
+            assert_eq!(told(&at_slash), told(&at_endpoint), "{method} {fields:?}");
+            assert_ne!(at_slash.status, 404);
+        }
+        let reply = send(method, "/mcp/", &[("Authorization", &bearer), page]);
+        let endpoint = format!("{}/mcp", server.base_url());
+        assert_eq!((reply.status, reply.field("location")), (308, Some(endpoint.as_str())), "{method}");
+        assert_eq!(reply.field("access-control-allow-origin"), Some(page.1));
+        assert_eq!(reply.field("cache-control"), Some("no-store"));
+    }
+    let reply = send("POST", "/mcp/?a=b&c", &[("Authorization", &bearer)]);
+    assert_eq!(reply.field("location"), Some(format!("{}/mcp?a=b&c", server.base_url()).as_str()));
+    let reply = send("POST", "/mcp/?access_token=x", &[("Authorization", &bearer)]);
+    assert_eq!((reply.status, reply.field("location")), (400, None));
+}
+
+#[test]
+fn leads_to_the_public_url_from_the_path_with_a_slash() {
+    let server = Server::start_in(Folder::new().into(), &["--public-url", "https://journal.example"]);
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    let reply = post_to(&server, "/mcp/", &[("Host", "journal.example"), ("Authorization", &bearer)]);
+    assert_eq!((reply.status, reply.field("location")), (308, Some("https://journal.example/mcp")));
+}
+
+#[test]
+fn says_of_a_foreign_host_what_fits_how_the_server_was_started() {
+    let bare = Server::start();
+    assert_eq!(post(&bare, &[("Host", "journal.example")]).status, 403);
+    let line = bare.next_log_with("outcome=foreign-host");
+    assert!(line.contains("if that name is this server's, start it with --public-url"), "{line}");
+    assert_eq!(post(&bare, &[("Origin", "https://journal.example")]).status, 403);
+    let line = bare.next_log_with("outcome=foreign-origin");
+    assert!(line.contains("(only pages of this machine may use this server)"), "{line}");
+
+    let public = Server::start_in(Folder::new().into(), &["--public-url", "https://journal.example"]);
+    for host in ["backend", "journal.example:80", "evil.example"] {
+        let reply = post(&public, &[("Host", host)]);
+        assert_eq!(reply.status, 403);
+        assert!(!String::from_utf8_lossy(&reply.body).contains("journal.example"), "a stranger isn't told");
+        let line = public.next_log_with("outcome=foreign-host");
+        assert!(line.contains("let the proxy pass the Host header"), "{line}");
+        assert!(line.contains("proxy_set_header Host $host`"), "{line}");
+        assert!(
+            line.contains(&format!("names are journal.example, 127.0.0.1:{}", public.address.port())),
+            "{line}"
+        );
+        assert!(!line.contains("--public-url"), "{line}");
+    }
+    assert_eq!(post(&public, &[("Origin", "https://evil.example")]).status, 403);
+    let line = public.next_log_with("outcome=foreign-origin");
+    assert!(line.contains("of this machine and of https://journal.example may"), "{line}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use epicme::limits;
 
-use crate::support::{EPICME, Folder, PATIENCE, Reply, Server, Wire, eventually};
+use crate::support::{EPICME, Folder, PATIENCE, Reply, Server, Wire, eventually, request};
 
 const METADATA: &str = "/.well-known/oauth-protected-resource";
 /// 40 bytes, 0x28.
@@ -209,6 +209,75 @@ fn refuses_every_length_that_can_be_read_in_two_ways_and_accepts_the_one_that_ca
     house.check_rows(400, name, &rows);
     let version = |version: &str| coding("chunked").replace("1.1\r", &format!("{version}\r"));
     house.check_rows(400, version, &[("1.1", "1.0")]);
+}
+
+#[test]
+fn refuses_a_coded_body_in_the_form_of_each_wire_and_accepts_a_plain_one() {
+    let house = House::start();
+    let bearer = format!("Bearer {}", house.token);
+    let host = house.server.address.to_string();
+    let form = "application/x-www-form-urlencoded";
+    let (text, json, page) = ("text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8");
+    let wires = [
+        ("/mcp", json, PING, text),
+        ("/register", json, "{}", json),
+        ("/token", form, "grant_type=x", json),
+        ("/revoke", form, "token=x", json),
+        ("/introspect", form, "token=x", json),
+        ("/authorize", form, "request=x", page),
+        ("/sign-in", form, "email=x", page),
+        ("/account", form, "do=x", page),
+        ("/setup", form, "code=x", page),
+    ];
+    for (path, kind, body, error_kind) in wires {
+        let send = |codings: &[&str], body: &str| {
+            let own = [("Host", host.as_str()), ("Content-Type", kind)];
+            let authorization = (path == "/mcp").then_some(("Authorization", bearer.as_str()));
+            let codings = codings.iter().map(|coding| ("Content-Encoding", *coding));
+            let fields: Vec<_> = own.into_iter().chain(authorization).chain(codings).collect();
+            house.server.send(request("POST", path, &fields, body))
+        };
+        let plain = send(&[], body);
+        assert!(![404, 415].contains(&plain.status), "{path}: {}", plain.status);
+        for none in [&["identity"][..], &["Identity"], &[""], &[" , "], &["", "identity"]] {
+            assert_eq!(send(none, body).status, plain.status, "{path} {none:?}");
+        }
+        let coded: [&[&str]; 10] = [
+            &["gzip"],
+            &["GZIP"],
+            &["br"],
+            &["zstd"],
+            &["x-unknown"],
+            &["gzip, identity"],
+            &["identity, gzip"],
+            &["identity", "gzip"],
+            &["identity, identity"],
+            &["\u{e9}"],
+        ];
+        for coded in coded {
+            let reply = send(coded, body);
+            assert_eq!(
+                (reply.status, reply.field("content-type")),
+                (415, Some(error_kind)),
+                "{path} {coded:?}"
+            );
+            assert_eq!(reply.field("accept-encoding"), Some("identity"), "{path}");
+            let words = String::from_utf8(reply.body).expect("text");
+            assert!(words.contains("no Content-Encoding is decoded here, neither gzip"), "{path}: {words}");
+        }
+        assert_eq!(send(&["gzip"], "").status, 415, "{path}: nothing is no gzip either");
+    }
+    // The gate comes first, and `100 Continue` isn't sent for a body that can't be read.
+    let coded = "Content-Encoding: gzip\r\nExpect: 100-continue\r\nContent-Length: 40\r\n\r\n";
+    let head = house.post(coded);
+    for (head, status) in [(head.replace("Bearer", "Basic"), 401), (head, 415)] {
+        let mut wire = house.server.connect();
+        wire.write(head);
+        assert_eq!(wire.reply().expect("an answer").status, status);
+        assert!(wire.is_closed());
+    }
+    // Where no body is read, nothing has to be decoded.
+    assert_eq!(house.server.send(house.get("Content-Encoding: gzip\r\n")).status, 200);
 }
 
 #[test]

@@ -454,8 +454,18 @@ fn takes_only_a_body_that_says_it_is_json() {
         let lines: Vec<_> = [host.clone(), authorization.clone()].into_iter().chain(types).collect();
         assert_eq!(server.send(raw("POST", &lines, LIST.as_bytes())).status, status, "{lines:?}");
     };
-    for good in cells("application/json | application/json; charset=utf-8 | Application/JSON ;x=y") {
+    let good = "application/json | application/json; charset=utf-8 | Application/JSON ;x=y |
+        application/json;charset=UTF-8 | application/json; Charset=\"Utf-8\"; x=y | application/json; charset=utf8 |
+        application/json; xcharset=utf-16";
+    for good in cells(good) {
         check(&[good], 200);
+    }
+    // The same bytes are another text to a reader that goes by these.
+    let other = "application/json; charset=utf-16 | application/json; x=y;charset=iso-8859-1 |
+        application/json; charset=utf-8; charset=utf-16 | application/json; CHARSET=\"utf-7\" |
+        application/json; charset= | application/json; charset";
+    for other in cells(other) {
+        check(&[other], 415);
     }
     let bad = "text/plain | text/json | application/jsonl | application/json-rpc | application | */* | |
         application/json, application/json | multipart/form-data; x=application/json";

@@ -568,7 +568,7 @@ fn refuses_a_registration_that_is_not_one_json_object() {
     for body in ["", "{", "[]", "null", "\"x\"", &good[..good.len() - 1], &format!("{good}{good}"), &twice] {
         refused(&send("application/json", body), "invalid_client_metadata");
     }
-    for kind in ["text/plain", FORM, "application/jsonx"] {
+    for kind in ["text/plain", FORM, "application/jsonx", "application/json; charset=utf-16"] {
         refused(&send(kind, &good), "invalid_client_metadata");
     }
     let large = json!({ "redirect_uris": [CALLBACK], "x": "x".repeat(65 * 1024) }).to_string();
@@ -638,6 +638,8 @@ fn refuses_a_confidential_client_without_its_secret() {
                 basic("c_nobody", &secret),
                 "Basic !".into(),
                 "Bearer x".into(),
+                right.replace(' ', "\t"),
+                right.replace(' ', " \t"),
             ];
             for wrong in wrong {
                 let reply =
@@ -662,6 +664,7 @@ fn refuses_a_confidential_client_without_its_secret() {
         for reply in [
             house.post("/token", &[("Authorization", &right)], &form),
             house.post("/token", &[("Authorization", &encoded_inside)], &form),
+            house.post("/token", &[("Authorization", &right.replace(' ', "  "))], &form),
             house.post("/token", &[], &in_form(&id, &secret)),
         ] {
             pair(&reply);
@@ -1220,7 +1223,8 @@ fn refuses_a_code_with_anything_wrong_and_keeps_it_for_its_client() {
     }
     let too_large = "x".repeat(65 * 1024);
     assert_eq!(house.post("/token", &[], &but(&right, "code", &[&too_large])).status, 413);
-    for kind in ["application/json", "text/plain", "multipart/form-data", ""] {
+    let utf16 = format!("{FORM}; charset=utf-16");
+    for kind in ["application/json", "text/plain", "multipart/form-data", "", &utf16] {
         refused(&house.post_as(kind, "/token", &encoded(&right)), "invalid_request");
     }
     let rules = "wrong-verifier another-client wrong-redirect unknown-code unknown-client grant-type foreign-resource";

@@ -158,6 +158,38 @@ fn refuses_what_the_other_server_does_not_vouch_for() {
 }
 
 #[test]
+fn sends_nobody_to_this_server_for_a_token_that_the_other_one_issues() {
+    let elsewhere = Elsewhere::start();
+    let server = elsewhere.serve();
+    let good = live(&server, "u-1");
+    let change = |name: &str, value: Value| {
+        let mut answer = good.clone();
+        answer[name] = value;
+        answer
+    };
+    let rows = [
+        ("not a token", good.clone(), "malformed-token", "replace it by a whole one from"),
+        ("token1", json!({ "active": false }), "unknown-token", "get a new one there"),
+        ("token2", change("exp", json!(seconds(-1))), "expired", "refresh it, or get a new one from"),
+        (
+            "token3",
+            change("aud", json!("https://x.example")),
+            "wrong-audience",
+            "its audience is not the URL that",
+        ),
+        ("token4", change("scope", json!("openid")), "no-scope", "the scopes that the challenge names"),
+    ];
+    for (token, answer, outcome, says) in rows {
+        elsewhere.says(200, &answer);
+        assert!(status(&server, token) >= 401);
+        let line = server.next_log_with(&format!("outcome={outcome}"));
+        assert!(line.contains(says) && line.contains(ISSUER) && !line.contains("epicme"), "{line}");
+    }
+    elsewhere.says(200, &good);
+    assert_eq!(status(&server, "token"), 200);
+}
+
+#[test]
 fn admits_nobody_when_the_other_server_is_gone() {
     let url = {
         let gone = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -8,8 +8,10 @@
 //! database anyway, learns why.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::{CliError, CommandLine, say, serve};
+use crate::check::Deployment;
 use crate::clock::Timestamp;
 use crate::dates;
 use crate::gate::Gate;
@@ -56,7 +58,8 @@ pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
         say(&format!("{name:10}{value}"));
     }
     say(&format!("{:10}{}, at {base_url}{}\n", "Checked", now.iso8601(), site::MCP));
-    let log = RequestLog::with_details();
+    let deployment = Arc::new(Deployment::new(&site, None));
+    let log = RequestLog::with_details(&deployment);
     let gate = Gate { base_url, site: &site, store: &store, introspector: None, now, log: Some(&log) };
     let caller = gate.check_token(presented.as_bytes());
     let permitted = caller.and_then(|caller| match needs {
@@ -74,8 +77,8 @@ pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
             wire_view::answer(&refusal.response()).iter().for_each(|line| say(line));
             say("");
             stderr::finish(); // what the gate noted about a database that can't be read
-            let remedy = refusal.check.facts().remedy.into_iter();
-            remedy.flat_map(|remedy| wire_view::wrapped("", remedy, " ")).for_each(|line| say(&line));
+            let remedy = refusal.check.remedy(&deployment).into_iter();
+            remedy.flat_map(|remedy| wire_view::wrapped("", &remedy, " ")).for_each(|line| say(&line));
             return Err(CliError::Refused);
         }
     }

@@ -13,11 +13,11 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use super::field::{Field, is_token};
 use super::message::{self, Framing, MessageError, MessageReader};
 use crate::limits;
 
-/// A request to send. The caller makes sure that its parts are free of control bytes: a line end in one of them would
-/// start a field that the caller didn't write.
+/// A request to send.
 pub(crate) struct Request<'a> {
     /// The address to connect to. It may be a forwarding proxy's, while `host` names the server that the request is
     /// for; so neither is derived from the other.
@@ -63,6 +63,8 @@ impl Answer {
 /// Why there is no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ClientError {
+    /// The request can't be sent, because a part of its head could end its line.
+    Unwritable,
     /// No program accepts connections at the address, or the address can't be reached.
     Refused,
     /// The attempt to connect was not answered within the deadline: packets are dropped on the way.
@@ -87,6 +89,7 @@ impl ClientError {
     /// Returns what went wrong, as the end of a sentence that begins with "the answer".
     pub(crate) fn message(self) -> &'static str {
         match self {
+            ClientError::Unwritable => "doesn't come: a part of the request has a byte that can't be sent",
             ClientError::Refused => "doesn't come: no connection is accepted",
             ClientError::Silent => "doesn't come: the connection isn't answered in time",
             ClientError::Slow => "takes too long",
@@ -124,25 +127,36 @@ impl From<MessageError> for ClientError {
 /// request is sent.
 #[inline(never)] // speed doesn't matter to its callers, the size of the program does
 pub(crate) fn send(request: &Request, bounds: Bounds) -> Result<Answer, ClientError> {
-    let Request { address, method, host, target, fields, body } = request;
-    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
-    for (name, value) in *fields {
-        head += &format!("{name}: {value}\r\n");
-    }
-    if !body.is_empty() {
-        head += &format!("Content-Length: {}\r\n", body.len());
-    }
-    head += "\r\n";
-
+    let Request { address, body, .. } = request;
+    let head = write_head(request).ok_or(ClientError::Unwritable)?;
     let deadline = Instant::now() + bounds.deadline;
     let mut stream = connect(address, bounds.deadline)?;
     stream.set_write_timeout(Some(left(deadline)?)).map_err(|_| ClientError::Gone)?;
     // The timeout begins anew with each write, but a request here is small, so the kernel takes it in one. A failed
     // write isn't an error yet: a server that refuses early may close before it has read the request, and its answer
     // counts. If there is no answer, the read fails.
-    let _ = stream.write_all(&[head.as_bytes(), body].concat());
+    let _ = stream.write_all(&[&head, *body].concat());
     let mut reader = MessageReader::new(DeadlineStream { stream, deadline });
     read_answer(&mut reader, bounds.body_bytes_max)
+}
+
+/// Writes the head of a request; `None` if a part of it could end its line. The parts come from URLs that another
+/// server named, so a line end in one of them would let that server write fields of its own into our request, or a
+/// whole second request.
+fn write_head(request: &Request) -> Option<Vec<u8>> {
+    let Request { method, host, target, fields, body, .. } = request;
+    if !is_token(method) || target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    let mut head = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
+    let length = body.len().to_string();
+    let framing = [("Content-Length", length.as_str())];
+    let framing = if body.is_empty() { &[][..] } else { &framing };
+    for (name, value) in [&[("Host", *host), ("Connection", "close")], *fields, framing].concat() {
+        Field::new(name, value)?.write(&mut head);
+    }
+    head.extend_from_slice(b"\r\n");
+    Some(head)
 }
 
 /// Checks whether this address accepts connections. It closes the connection at once and sends nothing.
@@ -279,6 +293,30 @@ mod tests {
         let read = read_answer(&mut MessageReader::new(Bytes(bytes.as_bytes())), Some(10))
             .map(|answer| (answer.status, answer.body.map(|body| String::from_utf8(body).expect("ASCII"))));
         assert_eq!(read, expected.map(|(status, body)| (status, body.map(str::to_owned))), "{bytes}");
+    }
+
+    #[test]
+    fn refuses_to_write_a_request_that_a_part_could_split_and_writes_its_twin() {
+        let written = |method, host, target, name, value| {
+            let fields = [(name, value)];
+            let address = SocketAddr::from(([127, 0, 0, 1], 9));
+            let request = Request { address, method, host, target, fields: &fields, body: b"{}" };
+            write_head(&request).map(|head| String::from_utf8(head).expect("ASCII"))
+        };
+        assert_eq!(
+            written("POST", "h:1", "/a?b", "X", "c d").as_deref(),
+            Some(
+                "POST /a?b HTTP/1.1\r\nHost: h:1\r\nConnection: close\r\nX: c d\r\nContent-Length: 2\r\n\r\n"
+            )
+        );
+        for hostile in ["a\r\nY: b", "a\nb", "a\rb", "a\0b", "\u{e9}"] {
+            assert_eq!(written(hostile, "h:1", "/a?b", "X", "c d"), None, "{hostile:?}");
+            assert_eq!(written("POST", hostile, "/a?b", "X", "c d"), None, "{hostile:?}");
+            assert_eq!(written("POST", "h:1", hostile, "X", "c d"), None, "{hostile:?}");
+            assert_eq!(written("POST", "h:1", "/a?b", hostile, "c d"), None, "{hostile:?}");
+            assert_eq!(written("POST", "h:1", "/a?b", "X", hostile), None, "{hostile:?}");
+        }
+        assert_eq!(written("POST", "h:1", "/a b", "X", "c d"), None);
     }
 
     #[test]

@@ -5,12 +5,13 @@
 //!
 //! Read in this order: `server` has the life of a connection in one function, `workers`, `connections` and
 //! `connection` have what its threads and sockets need, `request` turns bytes into a request, `response` turns a
-//! response into bytes. `message` has the framing of bodies, which `request` and `client` share. `client` sends
-//! requests to other servers.
+//! response into bytes. `client` sends requests to other servers. `field` writes the header fields of both, and
+//! `message` has the framing of bodies.
 
 pub(crate) mod client;
 mod connection;
 mod connections;
+pub(crate) mod field;
 mod message;
 pub(crate) mod request;
 pub(crate) mod response;

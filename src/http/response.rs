@@ -14,16 +14,19 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use super::field::Field;
+
 /// The response to one request.
 pub(crate) struct Response {
     status: u16,
-    /// In the order in which they are written. Names are always literals, and so are many values; only a value that
-    /// is built for this response is an allocation.
-    fields: Vec<(&'static str, Cow<'static, str>)>,
+    /// In the order in which they are written.
+    fields: Vec<Field<'static>>,
     body: ResponseBody,
     close: bool,
     /// What the request holds until its response is written; see [`Response::keeping`].
     kept: Option<Box<dyn Send>>,
+    /// The name of the field because of which this is a 500.
+    unwritable: Option<&'static str>,
 }
 
 pub(crate) enum ResponseBody {
@@ -49,13 +52,8 @@ pub(crate) enum StreamEnd {
 impl Response {
     /// Builds a response without a body.
     pub(crate) fn new(status: u16) -> Response {
-        Response {
-            status,
-            fields: Vec::new(),
-            body: ResponseBody::Whole(Vec::new()),
-            close: false,
-            kept: None,
-        }
+        let body = ResponseBody::Whole(Vec::new());
+        Response { status, fields: Vec::new(), body, close: false, kept: None, unwritable: None }
     }
 
     /// Builds a response with a JSON body. The line end after it keeps a terminal's prompt off the last line.
@@ -109,13 +107,32 @@ impl Response {
             .with("Content-Type", content_type)
     }
 
-    /// Adds a field. The value comes from this program, or the caller has checked that it has no control bytes: a
-    /// line end in the value would begin another field, or another response (response splitting, RFC 9112 §11.1).
+    /// Builds a redirect for good: the client sends the same request, its method and body unchanged, to the other URL
+    /// (RFC 9110 §15.4.9).
+    pub(crate) fn permanent_redirect(location: String) -> Response {
+        Response::text(308, "this is at the URL in Location").with("Location", location)
+    }
+
+    /// Adds a field. If its value can't be written ([`Field::new`]), the response becomes a 500 without the fields
+    /// and the body that it had. Then a check is missing that should have refused the value earlier. To leave out only
+    /// this field would hide that: a redirect would lead nowhere, and a 401 would have no challenge.
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
-        let value = value.into();
-        debug_assert!(!value.contains(['\r', '\n']), "{name} would split the response");
-        self.fields.push((name, value));
-        self
+        match Field::new(name, value) {
+            Some(field) => {
+                self.fields.push(field);
+                self
+            }
+            None => Response {
+                close: self.close,
+                unwritable: Some(name),
+                ..Response::text(500, "this response can't be sent; the server's log says why")
+            },
+        }
+    }
+
+    /// Returns the name of the field because of which this response became a 500.
+    pub(crate) fn unwritable(&self) -> Option<&'static str> {
+        self.unwritable
     }
 
     /// Makes the server close the connection after this response, because what follows can't be trusted to be a
@@ -143,7 +160,7 @@ impl Response {
 
     /// Returns the first field of this name.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
+        self.fields.iter().find(|field| field.name().eq_ignore_ascii_case(name)).map(Field::value)
     }
 
     /// Returns whether the connection must be closed after this response, whatever the client wants.
@@ -158,11 +175,7 @@ impl Response {
         let date = httpdate::HttpDate::from(SystemTime::now());
         let head = write!(out, "HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status, reason(self.status));
         head.expect("a Vec takes every write");
-        for (name, value) in &self.fields {
-            for part in [name, ": ", value, "\r\n"] {
-                out.extend_from_slice(part.as_bytes());
-            }
-        }
+        self.fields.iter().for_each(|field| field.write(out));
         if close {
             out.extend_from_slice(b"Connection: close\r\n");
         }
@@ -263,6 +276,7 @@ fn reason(status: u16) -> &'static str {
         202 => "Accepted",
         204 => "No Content",
         303 => "See Other",
+        308 => "Permanent Redirect",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -282,5 +296,34 @@ fn reason(status: u16) -> &'static str {
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sends_a_500_in_place_of_a_field_that_would_split_it() {
+        let head = |value: &str| {
+            let response = Response::see_other(value.to_owned()).with("Cache-Control", "no-store");
+            let mut out = Vec::new();
+            response.write_head(&mut out, StreamEnd::LastChunk, false);
+            (response.unwritable(), String::from_utf8(out).expect("ASCII"))
+        };
+        let (unwritable, sent) = head("/a?b=c%0D%0A");
+        assert_eq!(unwritable, None);
+        assert!(
+            sent.starts_with("HTTP/1.1 303 ") && sent.contains("\r\nLocation: /a?b=c%0D%0A\r\n"),
+            "{sent}"
+        );
+        for hostile in
+            ["/a\r\nSet-Cookie: a=b", "/a\nSet-Cookie: a=b", "/a\rSet-Cookie: a=b", "/a\0", "/\u{e9}"]
+        {
+            let (unwritable, sent) = head(hostile);
+            assert_eq!(unwritable, Some("Location"), "{hostile:?}");
+            assert!(sent.starts_with("HTTP/1.1 500 "), "{sent}");
+            assert!(!sent.contains("Location") && !sent.contains("Set-Cookie"), "{sent}");
+        }
     }
 }

@@ -6,10 +6,12 @@
 //! The alternative is to write a line at each place that decides. The lines of simultaneous requests would then be
 //! mixed, and an operator would have to find all those of one request.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use super::Arrival;
-use crate::check::Check;
+use crate::check::{Check, Deployment};
 use crate::http::request::Head;
 use crate::stderr::{self, shown};
 
@@ -23,7 +25,9 @@ pub(crate) struct RequestLog {
     /// The name of an error or of a success that another room than the gate decided.
     outcome: Cell<Option<&'static str>>,
     /// What the operator can do about a refusal.
-    remedy: Cell<Option<&'static str>>,
+    remedy: RefCell<Option<Cow<'static, str>>>,
+    /// What remedies depend on.
+    deployment: Arc<Deployment>,
     /// The method or tool of MCP.
     operation: Cell<Option<&'static str>>,
     /// What only the wire view prints; `None` while the wire view is off, to save the allocations.
@@ -50,20 +54,21 @@ pub(crate) struct OAuthRefusal {
 
 impl RequestLog {
     /// Begins the record of a request that has just arrived.
-    pub(crate) fn begin() -> RequestLog {
-        RequestLog::new(stderr::view().is_some())
+    pub(crate) fn begin(deployment: &Arc<Deployment>) -> RequestLog {
+        RequestLog::new(deployment, stderr::view().is_some())
     }
 
     /// Begins a record that keeps all checks even if the wire view is off: `epicme explain` prints them.
-    pub(crate) fn with_details() -> RequestLog {
-        RequestLog::new(true)
+    pub(crate) fn with_details(deployment: &Arc<Deployment>) -> RequestLog {
+        RequestLog::new(deployment, true)
     }
 
-    fn new(details: bool) -> RequestLog {
+    fn new(deployment: &Arc<Deployment>, details: bool) -> RequestLog {
         RequestLog {
             decided: Cell::default(),
             outcome: Cell::default(),
-            remedy: Cell::default(),
+            remedy: RefCell::default(),
+            deployment: Arc::clone(deployment),
             operation: Cell::default(),
             details: details.then(RefCell::default),
         }
@@ -86,9 +91,14 @@ impl RequestLog {
         self.outcome.set(Some(name));
     }
 
-    /// Records what the operator can do about a refusal. `None` removes an earlier remedy.
-    pub(crate) fn set_remedy(&self, text: Option<&'static str>) {
-        self.remedy.set(text);
+    /// Records what the operator can do about a refusal.
+    pub(crate) fn set_remedy(&self, text: impl Into<Cow<'static, str>>) {
+        self.remedy.replace(Some(text.into()));
+    }
+
+    /// Records the remedy of a check that failed.
+    pub(crate) fn set_remedy_of(&self, check: Check) {
+        self.remedy.replace(check.remedy(&self.deployment));
     }
 
     /// Records the MCP method or tool, once it is known to be one of this server's.
@@ -119,10 +129,10 @@ impl RequestLog {
     }
 
     /// Returns what can be done about a refusal. The wire view shows this for each check that failed. The line in the
-    /// log has only a remedy that `set_remedy` recorded, because a client without a token is no reason for one.
-    pub(crate) fn remedy(&self) -> Option<&'static str> {
-        self.remedy.get().or_else(|| match self.decided.get() {
-            Some((check, false)) if !self.has_own_outcome() => check.facts().remedy,
+    /// log has only a remedy that was recorded, because a client without a token is no reason for one.
+    pub(crate) fn remedy(&self) -> Option<Cow<'static, str>> {
+        self.remedy.borrow().clone().or_else(|| match self.decided.get() {
+            Some((check, false)) if !self.has_own_outcome() => check.remedy(&self.deployment),
             _ => None,
         })
     }
@@ -155,7 +165,7 @@ impl RequestLog {
                 line.push_str(&format!(" {key}={value}"));
             }
         }
-        if let Some(remedy) = self.remedy.get() {
+        if let Some(remedy) = &*self.remedy.borrow() {
             line.push_str(&format!(" ({remedy})"));
         }
         line

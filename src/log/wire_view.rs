@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use super::{Arrival, OAuthRefusal, RequestLog};
 use crate::check::Check;
 use crate::http::WWW_AUTHENTICATE;
+use crate::http::field::split_credentials;
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::limits;
@@ -29,10 +30,11 @@ use crate::secret::TOKEN_PREFIX;
 use crate::stderr::{CUT, View, shown};
 
 /// The fields of a request on which this server's decisions depend.
-const REQUEST_FIELDS: [&str; 10] = [
+const REQUEST_FIELDS: [&str; 11] = [
     "Origin",
     "Authorization",
     "Content-Type",
+    "Content-Encoding",
     "Accept",
     "MCP-Protocol-Version",
     "Mcp-Method",
@@ -42,11 +44,12 @@ const REQUEST_FIELDS: [&str; 10] = [
     "Access-Control-Request-Headers",
 ];
 /// The fields of a response that tell a client what to do next.
-const RESPONSE_FIELDS: [&str; 7] = [
+const RESPONSE_FIELDS: [&str; 8] = [
     WWW_AUTHENTICATE,
     "Content-Type",
     "Location",
     "Allow",
+    "Accept-Encoding",
     "Retry-After",
     "Mcp-Session-Id",
     "Access-Control-Allow-Origin",
@@ -111,7 +114,7 @@ fn as_text(arrival: Arrival, head: Option<&Head>, response: &Response, log: &Req
     } else if let (true, Some(outcome)) = (log.has_own_outcome(), log.outcome()) {
         lines.push(format!("  --  {outcome}"));
     }
-    lines.extend(log.remedy().into_iter().flat_map(|remedy| wrapped("      ", remedy, " ")));
+    lines.extend(log.remedy().into_iter().flat_map(|remedy| wrapped("      ", &remedy, " ")));
     lines.extend(answer(response).into_iter().map(|line| format!("< {line}")));
     lines.push(String::new());
     lines.join("\n")
@@ -276,21 +279,20 @@ fn query_names(query: Option<&str>) -> Vec<String> {
 /// characters of 43, two tokens in a log can mostly be told apart, and the rest can't be guessed. Nothing is shown of
 /// another server's token, because this program doesn't know which part of it is secret.
 fn credential(value: &[u8]) -> String {
-    let scheme_ends = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
-    let (scheme, rest) = value.split_at(scheme_ends);
+    let (scheme, rest) = split_credentials(value);
     let known = ["Bearer", "Basic", "Digest", "DPoP"];
     // If a client forgets the scheme, the secret is in its place.
     let Some(scheme) = known.into_iter().find(|known| scheme.eq_ignore_ascii_case(known.as_bytes())) else {
         return if value.is_empty() { String::new() } else { CUT.to_owned() };
     };
     // Only characters of a token are taken: an escape sequence after the prefix is cut off.
-    let begins = rest.trim_ascii_start().strip_prefix(TOKEN_PREFIX.as_bytes()).map(|random| {
+    let begins = rest.strip_prefix(TOKEN_PREFIX.as_bytes()).map(|random| {
         let plain = |byte: &&u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
         let first: String = random.iter().take(3).take_while(plain).map(|byte| char::from(*byte)).collect();
         format!("{TOKEN_PREFIX}{first}")
     });
     match begins {
-        _ if rest.trim_ascii().is_empty() => scheme.to_owned(),
+        _ if rest.is_empty() => scheme.to_owned(),
         Some(begins) => format!("{scheme} {begins}{CUT}"),
         None => format!("{scheme} {CUT}"),
     }

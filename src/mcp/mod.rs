@@ -71,7 +71,7 @@ pub(crate) enum Unacceptable {
     /// 2026-07-28 Streamable HTTP, Earlier Streamable HTTP Revisions). No other status will do: after a 404 or a 400,
     /// some clients in the field connect again and again.
     Method,
-    /// The body isn't JSON.
+    /// The body isn't JSON in UTF-8.
     ///
     /// This is also a defence. A browser lets every web page POST the types `text/plain` and
     /// `application/x-www-form-urlencoded` to any server without a preflight (Fetch §2.2.2, CORS-safelisted
@@ -87,7 +87,7 @@ impl Unacceptable {
     fn facts(&self) -> (u16, &'static str) {
         match self {
             Unacceptable::Method => (405, "send JSON-RPC by POST"),
-            Unacceptable::ContentType => (415, "Content-Type must be application/json"),
+            Unacceptable::ContentType => (415, "Content-Type must be application/json, in UTF-8"),
             Unacceptable::Accept => (406, "Accept must allow application/json or text/event-stream"),
         }
     }

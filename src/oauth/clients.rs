@@ -16,6 +16,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{OAuthError, Parameters};
 use crate::clock::Timestamp;
+use crate::http::field::split_credentials;
 use crate::http::request::Head;
 use crate::limits;
 use crate::secret;
@@ -172,10 +173,9 @@ fn basic_credentials(head: &Head) -> Result<Option<(String, String)>, OAuthError
     if fields.next().is_some() {
         return Err(OAuthError::TwoCredentials);
     }
-    let pair = std::str::from_utf8(field).ok().and_then(|text| {
-        let (scheme, encoded) = text.split_once(' ')?;
-        let bytes =
-            STANDARD.decode(encoded.trim_start()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let (scheme, encoded) = split_credentials(field);
+    let bytes = STANDARD.decode(encoded).ok().filter(|_| scheme.eq_ignore_ascii_case(b"Basic"));
+    let pair = bytes.and_then(|bytes| {
         let (id, secret) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
         if id.contains(['&', '=']) || secret.contains(['&', '=']) {
             return None; // the encoding would have escaped them; `decoded` would read several pairs

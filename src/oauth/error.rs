@@ -23,7 +23,7 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub(crate) enum OAuthError {
     // ---- Any endpoint ----
-    /// The body isn't `application/x-www-form-urlencoded`.
+    /// The body isn't `application/x-www-form-urlencoded`, or not in UTF-8.
     ContentType,
     /// A parameter is there more than once.
     Repeated,
@@ -133,7 +133,7 @@ impl OAuthError {
             OAuthError::ContentType => bad_request(
                 "content-type",
                 "OAuth 2.1 §3.2.2",
-                "the Content-Type of the body must be application/x-www-form-urlencoded",
+                "the Content-Type of the body must be application/x-www-form-urlencoded, in UTF-8",
             ),
             OAuthError::Repeated => {
                 bad_request("parameter-repeated", "OAuth 2.1 §3.1", "a parameter is there more than once")
@@ -164,10 +164,11 @@ impl OAuthError {
                 "RFC 9110 §15.6.4",
                 "this can't be decided now; try again",
             ),
-            OAuthError::Body(bad) => Facts {
-                words: bad.message().into(),
-                ..row("bad-body", "invalid_request", bad.status(), "RFC 9112 §6", "")
-            },
+            OAuthError::Body(bad) => {
+                let is_encoded = *bad == BadRequest::ContentEncoding;
+                let clause = if is_encoded { "RFC 9110 §15.5.16" } else { "RFC 9112 §6" };
+                row("bad-body", "invalid_request", bad.status(), clause, bad.message())
+            }
             OAuthError::UnknownClient => {
                 bad_client("unknown-client", "this client is not registered here; register it again")
             }

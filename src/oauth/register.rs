@@ -40,7 +40,7 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
         app.registrations.count(key, now);
     }
     if !head.is_of_type("application/json") {
-        return Err(OAuthError::Metadata("the body must be application/json"));
+        return Err(OAuthError::Metadata("the body must be application/json, in UTF-8"));
     }
     let bytes = body.read(limits::OAUTH_BODY_BYTES_MAX)?;
     // RFC 7591 has no code for a body that isn't JSON; to a client it is metadata that can't be accepted.

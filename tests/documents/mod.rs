@@ -390,10 +390,14 @@ fn refuse_a_document_that_is_not_true() {
         &status,
         "line 5: this differs\n  expected: HTTP/1.1 403 Forbidden\n  came:     HTTP/1.1 401 Unauthorized",
     );
-    let header = shown(request, "http", "HTTP/1.1 401 Unauthorized\nDate: …\nCache-Control: no-cache\n…");
+    let header = shown(
+        request,
+        "http",
+        "HTTP/1.1 401 Unauthorized\nDate: …\nContent-Type: text/plain; charset=utf-8\nCache-Control: no-cache\n…",
+    );
     check_refused(
         &header,
-        "line 7: this differs\n  expected: Cache-Control: no-cache\n  came:     Cache-Control: no-store",
+        "line 8: this differs\n  expected: Cache-Control: no-cache\n  came:     Cache-Control: no-store",
     );
     let short = shown(REQUEST, "text", "401\n402");
     check_refused(&short, "line 6: this differs\n  expected: 402\n  came:     (nothing more)");

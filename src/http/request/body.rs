@@ -22,15 +22,22 @@ pub(super) enum State {
 pub(crate) struct Body<'r> {
     pub(super) reader: &'r mut MessageReader<Box<dyn Source>>,
     pub(super) state: State,
+    /// The head has a `Content-Encoding`, see `Head::is_encoded`.
+    pub(super) is_encoded: bool,
 }
 
 impl Body<'_> {
     /// Reads the whole body, of at most `bytes_max` bytes of content. A second call returns an empty body.
     ///
+    /// Every handler reads its body by this function, so it is also where a content coding is refused.
+    ///
     /// If the client waits for `100 Continue`, the server sends that first (RFC 9110 §10.1.1). curl waits a second
     /// for it before it uploads, other clients longer. It is sent here and not earlier, so a client that waits and
     /// that the gate refuses uploads nothing.
     pub(crate) fn read(&mut self, bytes_max: usize) -> Result<Vec<u8>, BadRequest> {
+        if self.is_encoded {
+            return Err(BadRequest::ContentEncoding); // before the client is asked to send it
+        }
         // The state is `Failed` until the end, because each `?` below leaves a body that was read in part.
         match std::mem::replace(&mut self.state, State::Failed) {
             State::Read => {

@@ -1,9 +1,9 @@
 //! Turns the bytes of a request head into a [`Head`], and checks each line.
 //!
 //! Knows no body. It gives a meaning to few fields: those that say where a request ends, which host it is for and
-//! whether the connection stays open, and `Content-Type`. `httparse` finds the lines and fields; this file decides
-//! what they mean for framing. Invariant: the lines, target, host and framing of a [`Head`] have been checked, so no
-//! other room checks them again.
+//! whether the connection stays open, and how the body is written. `httparse` finds the lines and fields; this file
+//! decides what they mean for framing. Invariant: the lines, target, host and framing of a [`Head`] have been checked,
+//! so no other room checks them again.
 //!
 //! ```text
 //! POST /mcp?a=b HTTP/1.1\r\n          method, target, version: `Head::parse`, `Target`
@@ -86,16 +86,33 @@ impl Head {
         std::str::from_utf8(value).ok().filter(|text| text.is_ascii())
     }
 
-    /// Returns whether the request has exactly one `Content-Type` and that is this media type, whatever its
-    /// parameters (RFC 9110 §8.3). If there are two, a proxy could take the body for another type than this server,
-    /// so the answer is no.
+    /// Returns whether the request has exactly one `Content-Type` and that is this media type, in UTF-8 (RFC 9110
+    /// §8.3). If there are two, a proxy could take the body for another type than this server, so the answer is no.
+    ///
+    /// Bodies are read as UTF-8 alone. RFC 8259 §11 lets a reader of JSON ignore `charset`; but a proxy that believes
+    /// `charset=utf-16` sees another text in the same bytes, so another charset is refused. Other parameters are
+    /// ignored.
     pub(crate) fn is_of_type(&self, media_type: &str) -> bool {
         let mut types = self.fields("content-type");
         let fits = types.next().is_some_and(|value| {
-            let own = value.split(|byte| *byte == b';').next().unwrap_or_default();
-            own.trim_ascii().eq_ignore_ascii_case(media_type.as_bytes())
+            let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            let own = parts.next().unwrap_or_default();
+            own.eq_ignore_ascii_case(media_type.as_bytes()) && parts.all(is_no_foreign_charset)
         });
         fits && types.next().is_none()
+    }
+
+    /// Returns whether a `Content-Encoding` says that the body is compressed, or coded in another way. `identity` and
+    /// an empty field say that it isn't. Two codings are never right: this server can't undo the second one, and
+    /// `identity` beside another coding leaves open what was meant.
+    ///
+    /// No coding is decoded here, because a few compressed bytes can become gigabytes, and what clients send here is
+    /// small.
+    pub(super) fn is_encoded(&self) -> bool {
+        let fields = self.fields("content-encoding").flat_map(|value| value.split(|byte| *byte == b','));
+        let mut codings = fields.map(<[u8]>::trim_ascii).filter(|coding| !coding.is_empty());
+        let is_plain = codings.next().is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity"));
+        !is_plain || codings.next().is_some()
     }
 
     /// Returns whether the client lets the connection stay open after this request (RFC 9112 §9.3). The server closes
@@ -180,6 +197,17 @@ impl Head {
         };
         Ok(Some((head, length)))
     }
+}
+
+/// Returns whether a parameter of a media type isn't `charset`, or names UTF-8, with or without quotes.
+fn is_no_foreign_charset(parameter: &[u8]) -> bool {
+    let equals = parameter.iter().position(|byte| *byte == b'=').unwrap_or(parameter.len());
+    let (name, value) = parameter.split_at(equals);
+    let value = value.strip_prefix(b"=").unwrap_or_default();
+    let value = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value);
+    // Some clients write the name without its hyphen.
+    let is_utf8 = [&b"utf-8"[..], b"utf8"].iter().any(|known| value.eq_ignore_ascii_case(known));
+    !name.trim_ascii().eq_ignore_ascii_case(b"charset") || is_utf8
 }
 
 /// Returns whether the version that httparse rejected is well-formed (RFC 9112 §2.3). Then the status is 505 and not

@@ -79,6 +79,8 @@ pub(crate) enum BadRequest {
     CodingMalformed,
     /// A transfer coding other than `chunked`.
     CodingUnknown,
+    /// A `Content-Encoding` other than `identity` (RFC 9110 §8.4), on a request whose body is read.
+    ContentEncoding,
     /// An `Expect` other than `100-continue` (RFC 9110 §10.1.1).
     Expectation,
     /// A chunk's size or end breaks the grammar (RFC 9112 §7.1).
@@ -120,6 +122,10 @@ impl BadRequest {
             BadRequest::TwoLengths => (400, "Content-Length and Transfer-Encoding exclude each other"),
             BadRequest::CodingMalformed => (400, "Transfer-Encoding must be chunked, once, in HTTP/1.1"),
             BadRequest::CodingUnknown => (501, "the only transfer coding known here is chunked"),
+            BadRequest::ContentEncoding => (
+                415,
+                "no Content-Encoding is decoded here, neither gzip, deflate, br, zstd nor another: send the body plain",
+            ),
             BadRequest::Expectation => (417, "the only expectation known here is 100-continue"),
             BadRequest::Chunk => (400, "a chunk is malformed"),
             BadRequest::ExtensionTooLarge => (400, "the chunk extensions are too large"),
@@ -227,7 +233,7 @@ impl RequestReader {
             Framing::Length(0) => State::Read,
             framing => State::Unread { framing, expects_continue: head.expects_continue },
         };
-        Body { reader: &mut self.reader, state }
+        Body { reader: &mut self.reader, state, is_encoded: head.is_encoded() }
     }
 
     /// Skips one empty line before a request line, because old clients send one after a body (RFC 9112 §2.2). A

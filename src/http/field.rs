@@ -1,0 +1,104 @@
+//! Header fields as this program writes them, in its responses and in its requests to other servers; and where a
+//! client's credentials divide.
+//!
+//! Knows no field's meaning. Invariant: a [`Field`] is one line. Only [`Field::new`] makes one, and it refuses every
+//! byte that could end the line: a value that ends its line begins another field, or another response (response
+//! splitting, RFC 9112 §11.1).
+
+use std::borrow::Cow;
+
+/// A field that can be written. Most names and values are literals; a value that is built for one message is an
+/// allocation.
+pub(crate) struct Field<'f> {
+    name: &'f str,
+    value: Cow<'f, str>,
+}
+
+impl<'f> Field<'f> {
+    /// Returns `None` if the name is no token, or if the value has anything but visible ASCII, spaces and tabs.
+    ///
+    /// A bad value isn't mended. A URL without its line end is another URL, and nobody would notice that some text
+    /// reached a field unchecked. Bytes beyond ASCII are refused too: RFC 9110 §5.5 limits new fields to ASCII, and
+    /// recipients differ in what they take the others for.
+    pub(crate) fn new(name: &'f str, value: impl Into<Cow<'f, str>>) -> Option<Field<'f>> {
+        let value = value.into();
+        let fits = value.bytes().all(|byte| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t'));
+        (is_token(name) && fits).then_some(Field { name, value })
+    }
+
+    pub(crate) fn name(&self) -> &'f str {
+        self.name
+    }
+
+    pub(crate) fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Appends the field's line to a head.
+    pub(crate) fn write(&self, head: &mut Vec<u8>) {
+        for part in [self.name, ": ", &self.value, "\r\n"] {
+            head.extend_from_slice(part.as_bytes());
+        }
+    }
+}
+
+/// Returns whether a text is a token (RFC 9110 §5.6.2): the form of a method and of a field's name.
+pub(crate) fn is_token(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(fits)
+}
+
+/// Splits the value of an `Authorization` field into its scheme and what follows (RFC 9110 §11.4). Only spaces stand
+/// between the two, one or more. A tab doesn't end the scheme, and isn't skipped before what follows: a proxy that
+/// looks for a space would see other credentials than a server that takes both.
+pub(crate) fn split_credentials(value: &[u8]) -> (&[u8], &[u8]) {
+    let scheme_ends = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(scheme_ends);
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    (scheme, &rest[spaces..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_would_end_its_line_and_accepts_its_twin() {
+        let written = |name, value: &str| {
+            let mut head = Vec::new();
+            Field::new(name, value.to_owned())?.write(&mut head);
+            Some(String::from_utf8(head).expect("ASCII"))
+        };
+        for value in ["", "/a?b=c", "a b", "a\tb", "Bearer realm=\"x\""] {
+            assert_eq!(written("X-a", value), Some(format!("X-a: {value}\r\n")));
+        }
+        for value in
+            ["a\rb", "a\nb", "a\r\nb: c", "\r\n\r\n", "a\0b", "a\x0bb", "a\x1bb", "a\x7fb", "a\u{85}b", "é"]
+        {
+            assert_eq!(written("X-a", value), None, "{value:?}");
+        }
+        for name in ["", "X a", "X:", "X\r\nY", "X\0", "\u{fc}", "X(y)"] {
+            assert_eq!(written(name, "a"), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn splits_credentials_at_spaces_alone() {
+        for (value, scheme, rest) in [
+            ("Bearer x", "Bearer", "x"),
+            ("Bearer   x", "Bearer", "x"),
+            ("Bearer x y", "Bearer", "x y"),
+            ("Bearer \tx", "Bearer", "\tx"),
+            ("Bearer\tx", "Bearer\tx", ""),
+            ("Bearer\t x", "Bearer\t", "x"),
+            ("Bearer", "Bearer", ""),
+            ("", "", ""),
+        ] {
+            assert_eq!(
+                split_credentials(value.as_bytes()),
+                (scheme.as_bytes(), rest.as_bytes()),
+                "{value:?}"
+            );
+        }
+    }
+}
