@@ -341,6 +341,19 @@ fn finds_nothing_wrong_with_epicme() {
 }
 
 #[test]
+fn finds_that_a_client_could_connect_to_epicme_by_a_url_with_a_slash_too_many() {
+    let server = Server::start();
+    let output = doctor(&[&format!("{}/mcp/", server.base_url())]);
+    let findings = findings(&output);
+    assert_eq!((findings.verdict.as_str(), output.status.code()), ("A client could connect.", Some(0)));
+    let lines: Vec<_> = findings.steps.iter().flatten().collect();
+    let warned: Vec<_> = lines.iter().filter(|line| line.starts_with("warn ")).collect();
+    assert_eq!(warned.len(), 1, "{lines:#?}");
+    assert!(warned[0].contains("which covers") && warned[0].contains("/mcp/\""), "{warned:?}");
+    assert!(lines.iter().any(|line| line.contains("without the slash at the end")), "{lines:#?}");
+}
+
+#[test]
 fn walks_to_an_https_server_through_a_proxy() {
     let server = Server::start_in(Arc::new(Folder::new()), &["--public-url", "https://journal.example"]);
     let forwarded = server.address.to_string();
@@ -572,7 +585,7 @@ fn judges_the_protected_resource_metadata() {
     );
 
     type Named = fn(&str) -> Option<Value>;
-    let rows: [(&str, Named, &str, &str); 13] = [
+    let rows: [(&str, Named, &str, &str); 15] = [
         ("resource", |_| None, "FAIL the document names no resource", "add \"resource\""),
         (
             "resource",
@@ -605,6 +618,18 @@ fn judges_the_protected_resource_metadata() {
             "a slash at the end",
         ),
         ("resource", |origin| Some(json!(origin)), "warn resource is \"http://127.0.0.1:", "path included"),
+        (
+            "bearer_methods_supported",
+            |_| Some(json!(["body"])),
+            "warn bearer_methods_supported lacks \"header\"",
+            "leave the member out",
+        ),
+        (
+            "bearer_methods_supported",
+            |_| Some(json!([])),
+            "warn bearer_methods_supported lacks \"header\"",
+            "leave the member out",
+        ),
         (
             "authorization_servers",
             |_| Some(json!([])),

@@ -181,7 +181,8 @@ impl Doctor<'_> {
             403 => (
                 "to a client that means that asking for access is useless".to_owned(),
                 "answer 401 to a request without a token; keep 403 for a valid token with too little scope. If the \
-                 server checks Host, it may not know this name: give it its public URL",
+                 server checks Host, it may not know this name: give it its public URL, and let a proxy before it pass \
+                 the Host header",
             ),
             // People type the host alone, or leave out the prefix under which a proxy serves the endpoint.
             404 => (
@@ -195,7 +196,10 @@ impl Doctor<'_> {
             ),
             // Misdirected Request (RFC 9110 §15.5.20): a server that checks `Host` against DNS rebinding may answer
             // so.
-            421 => ("the server doesn't know this host".to_owned(), "give the server its public URL"),
+            421 => (
+                "the server doesn't know this host".to_owned(),
+                "give the server its public URL, and let a proxy before it pass the Host header",
+            ),
             // Each client begins with a request without a token, so such requests are many and harmless.
             429 => (
                 "there were too many requests".to_owned(),

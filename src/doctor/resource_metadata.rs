@@ -51,6 +51,7 @@ impl Doctor<'_> {
                         );
                     }
                     self.judge_resource(&document);
+                    self.judge_bearer_methods(&document);
                     return self.has_servers(&document).then_some(document);
                 }
                 // A client goes by the URL in the challenge and guesses no other one. The doctor goes on, so that the
@@ -106,12 +107,34 @@ impl Doctor<'_> {
         if resource.origin == self.url.origin && resource.target() == self.url.target() {
             self.report.ok(&format_args!("{seen}, the URL that was called"), clause);
         } else {
+            // A URL with a slash more than the endpoint's is mostly a slip of the person who typed it.
+            let is_slash =
+                resource.path != self.url.path && resource.trimmed_path() == self.url.trimmed_path();
+            let remedy = if is_slash {
+                "give people the URL that the document names, without the slash at the end"
+            } else {
+                "name the whole URL that people type, path included"
+            };
             self.report.warn(
                 &format_args!(
                     "{seen}, which covers {called} but isn't the same; not every client accepts that"
                 ),
                 clause,
-                &"name the whole URL that people type, path included",
+                &remedy,
+            );
+        }
+    }
+
+    /// Judges `bearer_methods_supported`, which says where in a request the server looks for a token. An MCP client
+    /// sends its token in `Authorization` and nowhere else, so a list without `header` tells a client that goes by it
+    /// that there is no way in. Without the member nothing is said, and clients send the header.
+    fn judge_bearer_methods(&mut self, document: &Document) {
+        let methods = document.members["bearer_methods_supported"].as_array();
+        if methods.is_some_and(|methods| !methods.iter().any(|method| method == "header")) {
+            self.report.warn(
+                &"bearer_methods_supported lacks \"header\", the one way in which MCP clients send a token",
+                "RFC 9728 §2",
+                &"add \"header\", or leave the member out",
             );
         }
     }
