@@ -51,6 +51,7 @@ mod users;
 mod passwords;
 mod sign_ins;
 mod shares;
+mod used_forms;
 mod throttle;
 mod tokens;
 mod settings;

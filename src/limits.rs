@@ -173,7 +173,8 @@ pub(crate) const SIGN_IN_WINDOW_SECONDS: i64 = 15 * 60;
 pub(crate) const THROTTLE_KEYS_MAX: usize = 10_000;
 /// Sign-ins that may wait until their password is hashed; past it `503`.
 pub(crate) const SIGN_INS_WAITING_MAX: usize = 64;
-/// How long a page with a form may stay open, in seconds.
+/// How long a page with a form may stay open, in seconds; past it the form isn't taken, and the person gets a fresh
+/// one. A used form is remembered for at most twice this time.
 pub(crate) const FORM_SECONDS: i64 = 60 * 60;
 /// How long a browser stays signed in, in seconds.
 pub(crate) const SIGN_IN_SECONDS: i64 = 12 * 60 * 60;

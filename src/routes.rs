@@ -152,8 +152,8 @@ fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
         (site::ACCOUNT, "GET" | "HEAD") => Ok(pages::account::show(context)?),
         (site::ACCOUNT, "POST") => Ok(pages::account::submit(context, body)?),
         (site::ACCOUNT, _) => other(PAGE_WITH_FORM),
-        // One function answers both methods, because both first check that the server has no person yet.
-        (site::SETUP, "GET" | "HEAD" | "POST") => Ok(pages::setup::answer(context, body)?),
+        (site::SETUP, "GET" | "HEAD") => Ok(pages::setup::show(context)?),
+        (site::SETUP, "POST") => Ok(pages::setup::submit(context, body)?),
         (site::SETUP, _) => other(PAGE_WITH_FORM),
         // The pages' policy (CSP) allows no style but this file's.
         (site::STYLE, "GET" | "HEAD") => Ok(pages::style()),
@@ -239,7 +239,7 @@ impl Error {
             self,
             Error::Http(BadRequest::ContentEncoding)
                 | Error::OAuth(OAuthError::Body(BadRequest::ContentEncoding))
-                | Error::Page(PageError(OAuthError::Body(BadRequest::ContentEncoding)))
+                | Error::Page(PageError::OAuth(OAuthError::Body(BadRequest::ContentEncoding)))
         );
         let response = match self {
             Error::Http(bad) => {
@@ -258,9 +258,9 @@ impl Error {
                 error.record(log);
                 error.response()
             }
-            Error::Page(PageError(error)) => {
+            Error::Page(error) => {
                 error.record(log);
-                pages::error(&error)
+                error.response()
             }
             Error::Mcp(unacceptable) => unacceptable.response(),
             Error::TooMany => {

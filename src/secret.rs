@@ -9,7 +9,8 @@
 //!   enough, because 256 random bits can't be found by trying, however fast the hash is.
 //! - What a person chooses (a password) is stored as an Argon2id hash with a salt. People choose from few words, so a
 //!   thief of the database would try those; the hash takes much time and memory, to make each try expensive.
-//! - What must come back unchanged from a client (a cursor, a form token) isn't stored at all. It is signed.
+//! - What must come back unchanged from a client (a cursor, a form token) isn't stored when it is handed out. It is
+//!   signed.
 //!
 //! No algorithm is written here: each is a call into a crate that others have examined.
 
@@ -122,7 +123,8 @@ pub(crate) fn verifies(verifier: &str, challenge: &str) -> bool {
 ///
 /// The other way would be a table of what was handed out. The server would have to write it for each page of a list,
 /// and delete from it the texts that no client ever brings back. The price of signing is that the server can't take
-/// back a single text; so each text holds the time of its expiry or is bound to its owner.
+/// back a single text; so each text holds the time of its expiry or is bound to its owner. A form token works once all
+/// the same, because the few that are used are stored (`src/used_forms.rs`).
 pub struct Signer {
     key: [u8; 32],
 }

@@ -39,6 +39,26 @@ pub(crate) fn insert(store: &Store, cookie: &str, user_id: UserId, now: Timestam
     })
 }
 
+/// The proof that nobody is signed in any more under the cookies that came with a request. Only [`delete_with`] makes
+/// one, after its commit; `oauth::authorize` demands it where the cookies could reach a client's server.
+pub(crate) struct SignedOut(());
+
+/// Ends every sign-in of each person who is signed in under one of these cookies.
+///
+/// All of the person's sign-ins end, not only those under these cookies: a browser that knows this server as
+/// `localhost` and as `127.0.0.1` has a cookie for each, and sent only one of them with the request.
+pub(crate) fn delete_with(store: &Store, cookies: &[&str]) -> Result<SignedOut, StoreError> {
+    let hashes: Vec<_> = cookies.iter().map(|cookie| secret::sha256(cookie.as_bytes())).collect();
+    store.write(move |connection| {
+        let sql = "DELETE FROM browsers WHERE user_id = (SELECT user_id FROM browsers WHERE hash = ?1)";
+        let mut delete = connection.prepare_cached(sql)?;
+        for hash in hashes {
+            delete.execute([hash])?;
+        }
+        Ok(SignedOut(()))
+    })
+}
+
 /// Ends the sign-in under this cookie, if there is one.
 pub(crate) fn delete(store: &Store, cookie: &str) -> Result<(), StoreError> {
     let hash = secret::sha256(cookie.as_bytes());

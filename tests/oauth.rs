@@ -96,6 +96,12 @@ impl House {
         self.server.send(request("POST", path, &[("Host", &self.host), ("Content-Type", kind)], body))
     }
 
+    /// Opens a page sixteen times in one browser, and gives the token of each form.
+    #[track_caller]
+    fn forms(&mut self, path: &str) -> Vec<String> {
+        (0..16).map(|_| hidden(&self.browse("GET", path, &[]), "form")).collect()
+    }
+
     /// Presses a button of the account page.
     #[track_caller]
     fn press(&mut self, button: &[(&str, &str)]) -> Reply {
@@ -147,15 +153,30 @@ impl House {
         first
     }
 
+    /// In a browser that is signed in already the person begins a new session: it is shown no sign-in form.
     #[track_caller]
     fn try_sign_in(&mut self, email: &str, password: &str) -> Reply {
-        let form = hidden(&self.browse("GET", "/account", &[]), "form");
+        let mut page = self.browse("GET", "/account", &[]);
+        if !text(&page).contains("action=\"/sign-in\"") {
+            self.cookie = None;
+            page = self.browse("GET", "/account", &[]);
+        }
+        let form = hidden(&page, "form");
         self.browse("POST", "/sign-in", &[("form", &form), ("email", email), ("password", password)])
     }
 
     #[track_caller]
     fn visit(&mut self, query: &[(&str, &str)]) -> Reply {
         self.browse("GET", &format!("/authorize?{}", encoded(query)), &[])
+    }
+
+    /// The signed-in person is sent back to the client because of an error in the query, and comes back.
+    #[track_caller]
+    fn visit_refused(&mut self, query: &[(&str, &str)]) -> Reply {
+        let reply = self.visit(query);
+        assert_eq!((reply.status, &self.cookie), (303, &None), "{}", text(&reply));
+        self.sign_in();
+        reply
     }
 
     /// The signed-in person decides with these fields on what the query asks for.
@@ -272,13 +293,19 @@ fn basic(id: &str, secret: &str) -> String {
 
 /// What sixteen threads get that do the same at once.
 fn at_once<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
-    let start = Barrier::new(16);
-    let one = || {
+    each_at_once(&[(); 16], |()| work())
+}
+
+/// What as many threads get that begin at once, each with an item of its own.
+fn each_at_once<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    let start = Barrier::new(items.len());
+    let one = |item| {
         start.wait();
-        work()
+        work(item)
     };
     thread::scope(|scope| {
-        let all: Vec<_> = (0..16).map(|_| scope.spawn(one)).collect();
+        let one = &one;
+        let all: Vec<_> = items.iter().map(|item| scope.spawn(move || one(item))).collect();
         all.into_iter().map(|one| one.join().expect("an answer")).collect()
     })
 }
@@ -484,6 +511,9 @@ fn is_known_by_its_public_url_and_locks_the_cookie_to_it() {
     let local = format!("{}/mcp", house.base_url());
     let reply = house.visit(&but(&query, "resource", &[&local]));
     assert_eq!(value(&location(&reply), "error"), "invalid_target", "only the public name is the resource");
+    let set =
+        reply.field("set-cookie").expect("it was addressed by a name of this machine, and so is the client");
+    assert_eq!(set, "__Host-epicme=; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=0");
 }
 
 // ---- Registration (RFC 7591) ----
@@ -794,7 +824,7 @@ fn refuses_by_redirect_once_the_person_has_signed_in() {
     }
     house.sign_in();
     for (name, values, error) in rows {
-        let reply = house.visit(&but(&right, name, values));
+        let reply = house.visit_refused(&but(&right, name, values));
         assert_eq!(
             (reply.status, reply.field("cache-control")),
             (303, Some("no-store")),
@@ -825,7 +855,7 @@ fn names_the_rule_of_a_redirected_refusal_in_the_log() {
         ("resource", "https://other.example", "foreign-resource"),
     ];
     for (name, wrong, rule) in rows {
-        assert_eq!(house.visit(&but(&house.asking(&client), name, &[wrong])).status, 303);
+        house.visit_refused(&but(&house.asking(&client), name, &[wrong]));
         house.get(&format!("/after-{rule}"));
         let log = house.server.log_with(&format!("/after-{rule}"));
         assert!(log.contains(&format!("GET /authorize 303 outcome={rule}\n")), "{rule} in {log}");
@@ -1027,11 +1057,12 @@ fn refuses_a_form_that_was_not_made_for_this_browser() {
     for form in wrong {
         let reply = house.browse("POST", "/sign-in", &[form, ("email", EMAIL), ("password", PASSWORD)]);
         assert_eq!((reply.status, reply.field("set-cookie")), (400, None), "{form:?}");
+        assert!(!text(&reply).contains("<form") && text(&reply).contains("href=\"/account\""), "{form:?}");
     }
     assert_eq!(house.count("browsers"), 0);
     house.sign_in();
     let (access, _) = house.tokens(&client);
-    let own = hidden(&house.browse("GET", "/account", &[]), "form");
+    let own = hidden(&house.visit(&house.asking(&client)), "form");
     let decision = [("request", asked.as_str()), ("decision", "allow"), ("tags:read", "1")];
     let buttons: [&[(&str, &str)]; 3] = [
         &[("do", "revoke"), ("grant", "1")],
@@ -1040,7 +1071,7 @@ fn refuses_a_form_that_was_not_made_for_this_browser() {
     ];
     for form in wrong {
         let reply = house.browse("POST", "/authorize", &[&[form], &decision[..]].concat());
-        assert_eq!((reply.status, reply.field("location")), (200, None), "{form:?}: it is asked again");
+        assert_eq!((reply.status, reply.field("location")), (400, None), "{form:?}");
         for button in buttons {
             assert_eq!(house.browse("POST", "/account", &[&[form], button].concat()).status, 400, "{form:?}");
         }
@@ -1049,7 +1080,7 @@ fn refuses_a_form_that_was_not_made_for_this_browser() {
     // Nobody signed in: the right form of a browser doesn't help another.
     let reply =
         house.browse_as(None, "POST", "/authorize", &[&[("form", own.as_str())], &decision[..]].concat());
-    assert!(reply.field("location").is_none() && text(&reply).contains("action=\"/sign-in\""));
+    assert_eq!((reply.status, reply.field("location")), (400, None));
     let reply = house.browse("POST", "/authorize", &[&[("form", own.as_str())], &decision[..]].concat());
     assert_eq!(value(&location(&reply), "state"), "a state & more");
 }
@@ -1075,26 +1106,37 @@ fn signs_in_under_a_fresh_cookie_so_that_a_planted_one_is_worth_nothing() {
 #[test]
 fn goes_nowhere_but_to_its_own_pages_after_signing_in() {
     let mut house = House::new();
+    let script = "\"><script>alert(1)</script>";
+    // Where a form leads on is signed into its token. With any other goal it is refused, and the link on that page
+    // leads to this server's own pages.
     for (asked, goal) in [
         ("https://evil.example/", "/authorize?https://evil.example/"),
         ("//evil.example", "/authorize?//evil.example"),
         ("x\r\nLocation: https://evil.example/", "/account"),
         ("ä", "/account"),
+        (script, "/authorize?&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"),
     ] {
         let form = hidden(&house.browse("GET", "/account", &[]), "form");
         let fields = [("form", form.as_str()), ("request", asked), ("email", EMAIL), ("password", PASSWORD)];
         let reply = house.browse("POST", "/sign-in", &fields);
-        assert_eq!((reply.status, reply.field("location")), (303, Some(goal)));
+        assert_eq!((reply.status, reply.field("location")), (400, None), "{asked}");
+        assert!(text(&reply).contains(&format!("<a href=\"{goal}\">Begin again</a>")), "{}", text(&reply));
         assert_eq!(house.browse("GET", goal, &[]).field("location"), None);
     }
-    house.cookie = None;
-    let script = "\"><script>alert(1)</script>";
     let form = hidden(&house.browse("GET", "/account", &[]), "form");
-    let fields =
-        [("form", form.as_str()), ("request", script), ("email", script), ("password", "wrong password")];
+    let fields = [("form", form.as_str()), ("email", script), ("password", "a wrong password")];
     let shown = text(&house.browse("POST", "/sign-in", &fields));
-    assert_eq!(shown.matches("value=\"&quot;&gt;&lt;script&gt;").count(), 2, "{shown}");
+    assert_eq!(shown.matches("value=\"&quot;&gt;&lt;script&gt;").count(), 1, "{shown}");
     assert!(!shown.contains("<script>"));
+    let client = house.client();
+    let page = house.visit(&house.asking(&client));
+    let (form, asked) = (hidden(&page, "form"), hidden(&page, "request"));
+    let fields = [("form", form.as_str()), ("request", &asked), ("email", EMAIL), ("password", PASSWORD)];
+    let reply = house.browse("POST", "/sign-in", &fields);
+    let goal = format!("/authorize?{}", encoded(&house.asking(&client)));
+    assert_eq!((reply.status, reply.field("location")), (303, Some(goal.as_str())));
+    house.cookie = None;
+    assert_eq!(house.try_sign_in(EMAIL, PASSWORD).field("location"), Some("/account"));
 }
 
 #[test]
@@ -1173,9 +1215,11 @@ fn lets_somebody_in_who_signs_in_rightly_sixty_times() {
 #[test]
 fn lets_sixteen_right_sign_ins_at_once_in() {
     let mut house = House::new();
-    let form = hidden(&house.browse("GET", "/account", &[]), "form");
-    let fields = [("form", form.as_str()), ("email", EMAIL), ("password", PASSWORD)];
-    let replies = at_once(|| house.browse_as(house.cookie.as_deref(), "POST", "/sign-in", &fields).status);
+    let forms = house.forms("/account");
+    let replies = each_at_once(&forms, |form| {
+        let fields = [("form", form.as_str()), ("email", EMAIL), ("password", PASSWORD)];
+        house.browse_as(house.cookie.as_deref(), "POST", "/sign-in", &fields).status
+    });
     assert_eq!(replies, [303; 16]);
 }
 
@@ -1512,14 +1556,16 @@ fn refuses_a_new_password_from_somebody_who_does_not_know_the_current_one() {
 fn lets_ten_guesses_at_the_current_password_pass_even_all_at_once() {
     let mut house = House::new();
     house.sign_in();
-    let form = hidden(&house.browse("GET", "/account", &[]), "form");
-    let fields = [
-        ("form", form.as_str()),
-        ("do", "password"),
-        ("current", "a guess at it"),
-        ("new", "another password"),
-    ];
-    let replies = at_once(|| house.browse_as(house.cookie.as_deref(), "POST", "/account", &fields).status);
+    let forms = house.forms("/account");
+    let replies = each_at_once(&forms, |form| {
+        let fields = [
+            ("form", form.as_str()),
+            ("do", "password"),
+            ("current", "a guess at it"),
+            ("new", "another password"),
+        ];
+        house.browse_as(house.cookie.as_deref(), "POST", "/account", &fields).status
+    });
     assert_eq!(replies.iter().filter(|status| **status == 403).count(), 10, "{replies:?}");
     assert_eq!(replies.iter().filter(|status| **status == 429).count(), 6, "{replies:?}");
 }
@@ -1551,7 +1597,11 @@ fn signs_out_here_or_everywhere() {
 
 /// A server without people, and the path of the link that it printed.
 fn empty_house(options: &[&str]) -> (House, String) {
-    let server = Server::start_in(Arc::new(Folder::new()), options);
+    house_at(Server::start_in(Arc::new(Folder::new()), options))
+}
+
+/// The same for a server that has been started.
+fn house_at(server: Server) -> (House, String) {
     let printed = server.output_with("/setup?code=");
     let link = printed.split_whitespace().find(|word| word.contains("/setup?code=")).expect("a link");
     let path = link[link.find("/setup").expect("its path")..].to_owned();
@@ -1559,18 +1609,38 @@ fn empty_house(options: &[&str]) -> (House, String) {
 }
 
 #[test]
-fn refuses_to_set_up_behind_a_public_url_without_the_printed_code() {
-    let (mut house, path) = empty_house(&["--public-url", PUBLIC]);
-    assert!(house.server.output_with("/setup").contains(&format!("{PUBLIC}{path}")));
+fn refuses_to_set_up_without_the_printed_code() {
+    for (options, base_url) in [(&[][..], None), (&["--public-url", PUBLIC], Some(PUBLIC))] {
+        check_set_up(options, base_url);
+    }
+}
+
+#[track_caller]
+fn check_set_up(options: &[&str], base_url: Option<&str>) {
+    let (mut house, path) = empty_house(options);
+    let base_url = base_url.map_or_else(|| house.base_url(), str::to_owned);
+    assert!(house.server.output_with("/setup").contains(&format!("{base_url}{path}")));
     let form = hidden(&house.browse("GET", &path, &[]), "form");
     let right = path.split_once("code=").expect("a code").1.to_owned();
     let person = [("form", form.as_str()), ("email", EMAIL), ("password", PASSWORD)];
     let swapped: String = right.chars().rev().collect();
     for code in ["", "x", &swapped, &right[1..]] {
-        assert_eq!(house.browse("GET", &format!("/setup?code={code}"), &[]).status, 403, "{code}");
-        assert_eq!(house.browse("POST", "/setup", &[&person[..], &[("code", code)]].concat()).status, 403);
+        for page in [
+            house.browse("GET", &format!("/setup?code={code}"), &[]),
+            house.browse("POST", "/setup", &[&person[..], &[("code", code)]].concat()),
+            house.browse("GET", "/setup", &[]),
+            // As a proxy of this machine sends it that was told nothing: HTTP/1.0, and not a word of a proxy.
+            house.server.send("GET /setup HTTP/1.0\r\n\r\n"),
+        ] {
+            let shown = text(&page);
+            assert_eq!((page.status, page.field("set-cookie")), (403, None), "{code}: {shown}");
+            assert!(
+                shown.contains(&format!("<pre>{base_url}/setup?code=</pre>")),
+                "where the link is: {shown}"
+            );
+            assert!(!shown.contains("<form") && !shown.contains(&right), "{shown}");
+        }
     }
-    assert_eq!(house.browse("GET", "/setup", &[]).status, 403);
     let code = [("code", right.as_str())];
     for (name, wrong) in
         [("form", ""), ("form", "v1.x.y"), ("email", "ada"), ("email", ""), ("password", "short")]
@@ -1581,7 +1651,7 @@ fn refuses_to_set_up_behind_a_public_url_without_the_printed_code() {
     assert_eq!(house.count("users"), 0);
     let reply = house.browse("POST", "/setup", &[&person[..], &code].concat());
     assert_eq!(reply.status, 201, "{}", text(&reply));
-    assert!(text(&reply).contains("https://journal.example/mcp"));
+    assert!(text(&reply).contains(&format!("<pre>{base_url}/mcp</pre>")));
     assert!(text(&house.browse("GET", "/account", &[])).contains(EMAIL), "signed in by that");
     for path in [&path, "/setup"] {
         assert_eq!(house.browse("GET", path, &[]).status, 410);
@@ -1591,13 +1661,7 @@ fn refuses_to_set_up_behind_a_public_url_without_the_printed_code() {
 }
 
 #[test]
-fn sets_up_from_this_machine_without_the_code_and_never_where_somebody_is() {
-    let (mut house, _) = empty_house(&[]);
-    let form = hidden(&house.browse("GET", "/setup", &[]), "form");
-    let person = [("form", form.as_str()), ("email", EMAIL), ("password", PASSWORD)];
-    assert_eq!(house.browse("POST", "/setup", &person).status, 201);
-    house.cookie = None;
-    house.sign_in();
+fn never_sets_up_where_somebody_is() {
     let mut house = House::new();
     assert!(!house.server.output_with("MCP URL").contains("/setup"));
     let form = hidden(&house.browse("GET", "/account", &[]), "form");
@@ -1607,11 +1671,32 @@ fn sets_up_from_this_machine_without_the_code_and_never_where_somebody_is() {
 }
 
 #[test]
+fn prints_another_link_at_each_start_until_somebody_is_there() {
+    let (house, first) = empty_house(&[]);
+    let folder = house.server.folder.clone();
+    drop(house);
+    let (mut house, second) = house_at(Server::start_in(folder.clone(), &[]));
+    assert_ne!(first, second);
+    assert_eq!(house.browse("GET", &first, &[]).status, 403, "the former link is worth nothing");
+    let form = hidden(&house.browse("GET", &second, &[]), "form");
+    let code = second.split_once("code=").expect("a code").1;
+    let person = [("form", form.as_str()), ("code", code), ("email", EMAIL), ("password", PASSWORD)];
+    assert_eq!(house.browse("POST", "/setup", &person).status, 201);
+    drop(house);
+    for options in [&[][..], &["--demo"]] {
+        let server = Server::start_in(folder.clone(), options);
+        assert!(!server.output_with("MCP URL").contains("/setup"), "{options:?}");
+    }
+}
+
+#[test]
 fn adds_one_first_person_however_many_try_at_once() {
     let (mut house, path) = empty_house(&[]);
-    let form = hidden(&house.browse("GET", &path, &[]), "form");
-    let person = [("form", form.as_str()), ("email", EMAIL), ("password", PASSWORD)];
-    let mut replies = at_once(|| house.browse_as(house.cookie.as_deref(), "POST", "/setup", &person).status);
+    let (forms, code) = (house.forms(&path), path.split_once("code=").expect("a code").1);
+    let mut replies = each_at_once(&forms, |form| {
+        let person = [("form", form.as_str()), ("code", code), ("email", EMAIL), ("password", PASSWORD)];
+        house.browse_as(house.cookie.as_deref(), "POST", "/setup", &person).status
+    });
     replies.sort_unstable();
     assert_eq!(house.count("users"), 1);
     assert_eq!((replies[0], &replies[1..]), (201, &[410; 15][..]), "the others are told that it is done");

@@ -55,6 +55,20 @@ fn writes_the_challenge_in_one_file() {
     assert_eq!(with(".with(www_authenticate"), [Path::new("src/gate.rs")]);
 }
 
+/// A redirect to a client may not take a live session along, which `ClientRedirect` sees to; the other two lead to pages
+/// of this server.
+#[test]
+fn sends_browsers_on_in_three_files() {
+    let sends = |(path, text): (PathBuf, String)| {
+        let sends = code(&text).contains("see_other(") || code(&text).contains(".with(\"Location\"");
+        sends.then(|| path.display().to_string())
+    };
+    let found: BTreeSet<_> = sources().into_iter().filter_map(sends).collect();
+    let expected =
+        ["src/http/response.rs", "src/oauth/authorize.rs", "src/pages/account.rs", "src/pages/sign_in.rs"];
+    assert_eq!(found, expected.map(str::to_owned).into());
+}
+
 #[test]
 fn makes_a_caller_and_a_permit_in_the_gate_alone() {
     for (path, text) in sources() {
@@ -263,7 +277,7 @@ const GLOSSARY: [(Old, &str, &str); 63] = [
     (Old::NameIn("http"), "Line", "TimedStream"),
     (Old::Name, "linger", "close_in_stages"),
     (Old::Name, "Browser", "BrowserSession"),
-    (Old::Text, "Browser::made", "verify_form_token"),
+    (Old::Text, "Browser::made", "Form::check"),
     (Old::Name, "outgoing", "http::client"),
     (Old::Name, "Ways", "ConnectMap"),
     (Old::Name, "Turn", "HashingPermit"),

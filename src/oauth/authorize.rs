@@ -1,8 +1,9 @@
 //! What a client asks of the authorization endpoint (OAuth 2.1 §3.1, §4.1), proven and checked.
 //!
 //! Uses no page: `pages/consent.rs` has the person sign in, shows them the request and takes their decision.
-//! Invariant: this file sends the browser only to a [`TrustedRedirect`], and only a match with what the client
-//! registered makes one.
+//! Invariants: this file sends the browser only to a [`TrustedRedirect`], and only a match with what the client
+//! registered makes one; and the browser leaves only when no server at the other end could receive a cookie under which
+//! somebody is still signed in here ([`ClientRedirect::send`]).
 //!
 //! The request reaches this server through the person's browser, and the person may have followed a link that an
 //! attacker wrote. So the server first compares the client and the redirect URI with what was registered, and then
@@ -16,6 +17,7 @@ use super::{OAuthError, Parameters, redirect, require_our_resource, token};
 use crate::http::response::Response;
 use crate::limits;
 use crate::scope::Scopes;
+use crate::sign_ins::SignedOut;
 use crate::store::Store;
 
 /// A redirect URI that the client registered, with the two parameters that every redirect to it must carry.
@@ -53,14 +55,14 @@ impl TrustedRedirect {
         &self.uri
     }
 
-    /// Sends the browser to the client with the code that the person's consent gave.
-    pub(crate) fn grant(self, code: &str) -> Response {
+    /// Leads to the client with the code that the person's consent gave.
+    pub(crate) fn grant(self, code: &str) -> ClientRedirect {
         self.answer(&[("code", code)])
     }
 
-    /// Sends the browser there with the reason why the client gets no code (OAuth 2.1 §4.1.2.1). The browser is the
-    /// only way to the client: this server has no connection to it at this moment.
-    pub(crate) fn refuse(self, error: &OAuthError) -> Response {
+    /// Leads there with the reason why the client gets no code (OAuth 2.1 §4.1.2.1). The browser is the only way to the
+    /// client: this server has no connection to it at this moment.
+    pub(crate) fn refuse(self, error: &OAuthError) -> ClientRedirect {
         let code = match error.code() {
             // The database failed. OAuth 2.1 §4.1.2.1 has both codes: `temporarily_unavailable` is for overload and
             // maintenance, `server_error` for an unexpected condition, which this is. (The token endpoint has no code
@@ -71,17 +73,14 @@ impl TrustedRedirect {
         self.answer(&[("error", code), ("error_description", &error.to_string())])
     }
 
-    /// Sends the browser to the redirect URI with these parameters and the two that belong in every response:
+    /// Leads to the redirect URI with these parameters and the two that belong in every response:
     ///
     /// - `state`, exactly as it came (OAuth 2.1 §4.1.2): by it the client finds the request that it began, and
     ///   refuses a response that it never asked for.
     /// - `iss`, the issuer (RFC 9207 §2). Otherwise a client of several authorization servers couldn't know which of
     ///   them answers, and a hostile server could make the client bring it the code of an honest server (the mix-up
     ///   attack, RFC 9700 §4.4).
-    ///
-    /// The status is 303, after which every browser sends a GET without a body. With 307 the browser would repeat the
-    /// consent form's POST to the client; with 302 it may do so (OAuth 2.1 §7.5.4).
-    fn answer(self, parameters: &[(&str, &str)]) -> Response {
+    fn answer(self, parameters: &[(&str, &str)]) -> ClientRedirect {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(parameters);
         if let Some(state) = &self.state {
@@ -90,9 +89,44 @@ impl TrustedRedirect {
         query.append_pair("iss", &self.issuer);
         // A query that the client registered must be kept (OAuth 2.1 §2.3).
         let separator = if self.uri.contains('?') { '&' } else { '?' };
-        Response::see_other(format!("{}{separator}{}", self.uri, query.finish()))
+        let location = format!("{}{separator}{}", self.uri, query.finish());
+        ClientRedirect { uri: self.uri, location, base_url: self.issuer }
+    }
+}
+
+/// What the server answers the client, with the way there: all that is missing is that the browser is sent.
+///
+/// This isn't a [`Response`] yet, because the browser may not leave with a live sign-in. Only [`ClientRedirect::send`]
+/// makes it one.
+pub(crate) struct ClientRedirect {
+    uri: String,
+    location: String,
+    /// The issuer is the base URL.
+    base_url: String,
+}
+
+impl ClientRedirect {
+    /// Returns whether the browser could take our cookies along. `host` is how the browser's request names this server.
+    pub(crate) fn may_take_cookies(&self, host: Option<&str>) -> bool {
+        redirect::may_receive_cookies(&self.uri, &self.base_url, host)
+    }
+
+    /// Sends the browser to the client. If it could take our cookies along, `sign_out` is called before, and must prove
+    /// that nobody is signed in under them any more; if it fails, there is no response.
+    ///
+    /// The status is 303, after which every browser sends a GET without a body. With 307 the browser would repeat the
+    /// consent form's POST to the client; with 302 it may do so (OAuth 2.1 §7.5.4).
+    pub(crate) fn send<E>(
+        self,
+        host: Option<&str>,
+        sign_out: impl FnOnce() -> Result<SignedOut, E>,
+    ) -> Result<Response, E> {
+        if self.may_take_cookies(host) {
+            let _proof: SignedOut = sign_out()?;
+        }
+        Ok(Response::see_other(self.location)
             .with("Cache-Control", "no-store") // the URL holds the code
-            .with("Referrer-Policy", "no-referrer")
+            .with("Referrer-Policy", "no-referrer"))
     }
 }
 

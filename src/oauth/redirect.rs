@@ -184,6 +184,35 @@ pub(crate) fn is_local(uri: &str) -> bool {
     loopback_parts(uri).is_some()
 }
 
+/// Returns whether a browser that goes to `uri` may send along the cookies that it keeps for this server, or be sent on
+/// to a server that receives them. `base_url` is our own, and `host` what the browser's request names as ours.
+///
+/// A browser sends the cookies of a host to every port of it, and those of http to https as well (RFC 6265 §8.5). On
+/// plain http the answer is always yes, since this machine is the one host of every server there, and the client's own
+/// server can send the browser on to another port of it. Over https it is yes only for a URI on our own host: the
+/// cookie is `Secure` and bound to the host, and another https server there would need this host's certificate.
+///
+/// A host has several names. A proxy may name this server by its address although browsers know it by the public URL,
+/// so both count; all names of the loopback are one machine; and an address can be written in many ways
+/// (`127.1`, `0x7f000001`), which browsers take for the same, so any two addresses count as one host.
+pub(crate) fn may_receive_cookies(uri: &str, base_url: &str, host: Option<&str>) -> bool {
+    let Some(public) = base_url.strip_prefix("https://") else { return true };
+    let target = match uri.split_once(':') {
+        Some(("http" | "https", rest)) => authority(rest).and_then(Authority::parse),
+        _ => return false, // an app's own scheme: no server is asked, so none is sent a cookie
+    };
+    let Some(target) = target else { return true }; // no registered URI is so; if in doubt, yes
+    let is_address = |host: &str| {
+        let last = host.rsplit('.').next().unwrap_or(host);
+        host.ends_with(']') || last.starts_with(|first: char| first.is_ascii_digit())
+    };
+    [Some(public), host].into_iter().flatten().filter_map(Authority::parse).any(|own| {
+        own.host.eq_ignore_ascii_case(target.host)
+            || (own.is_loopback() && target.is_loopback())
+            || (is_address(own.host) && is_address(target.host))
+    })
+}
+
 /// Returns the host, and the path with its query, of an http URI on this machine: the parts that are compared. No
 /// check has read the requested URI before, so it is parsed as strictly as a registered one.
 fn loopback_parts(uri: &str) -> Option<(&str, &str)> {
@@ -241,6 +270,28 @@ mod tests {
         for (uri, expected) in rows {
             assert_eq!(check(uri), Err(expected), "{uri}");
         }
+    }
+
+    #[test]
+    fn knows_where_a_browser_takes_the_cookies_of_our_host() {
+        let (local, public) = ("http://127.0.0.1:8787", "https://journal.example");
+        for uri in ["http://localhost:9/cb", "https://app.example/cb", "com.example.app:/cb"] {
+            assert!(
+                may_receive_cookies(uri, local, Some("127.0.0.1:8787")),
+                "{uri}: it can send the browser on"
+            );
+        }
+        let over_https = |uri, host| may_receive_cookies(uri, public, Some(host));
+        for other in ["https://app.example/cb", "http://127.0.0.1:9/cb", "https://x.journal.example/"] {
+            assert!(!over_https(other, "journal.example"), "{other}");
+        }
+        assert!(!over_https("cursor://journal.example/cb", "journal.example"));
+        assert!(over_https("https://journal.example:9/cb", "journal.example"));
+        assert!(over_https("https://Journal.Example?x", "journal.example"));
+        assert!(over_https("http://localhost:9/cb", "127.0.0.1:8787"), "addressed behind the proxy's back");
+        let by_address = |uri| may_receive_cookies(uri, "https://192.0.2.1", None);
+        assert!(by_address("https://0xc0000201:9/cb") && by_address("https://192.0.513/cb"));
+        assert!(!by_address("https://app.example/cb"));
     }
 
     #[test]

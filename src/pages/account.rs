@@ -4,13 +4,12 @@
 //! Reads no client's secret and no journal. A person must be able to look up a consent later and take it back, so
 //! this page lists each grant by itself, with its own button.
 //!
-//! Every button is a form of its own, bound to the browser session. A link would not do: some browsers fetch linked
+//! Every button is a form of its own, bound to the browser session, which works once. A link would not do: some browsers fetch linked
 //! pages in advance, so a GET must change nothing (RFC 9110 §9.2.1).
 
 use super::browser_session::BrowserSession;
-use super::{
-    Html, PageError, alert, consent, day, form_to, hidden, home_link, page, password, sign_in, status,
-};
+use super::form::Form;
+use super::{Html, PageError, alert, consent, day, hidden, home_link, page, password, sign_in, status};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -24,10 +23,10 @@ use crate::users;
 
 /// Answers `GET /account`.
 pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
-    let session = BrowserSession::find(context)?;
+    let session = BrowserSession::find_or_begin(context)?;
     match session.user_id() {
         Some(user_id) => account_page(context, &session, user_id, 200, Html::default()),
-        None => Ok(sign_in_page(context, &session)),
+        None => Ok(sign_in::first_page(context, &session, sign_in::Next::Account)),
     }
 }
 
@@ -36,14 +35,7 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let store = &context.app.store;
     let form = Parameters::read(context.head, body)?;
-    let mut session = BrowserSession::find(context)?;
-    let Some(user_id) = session.user_id() else { return Ok(sign_in_page(context, &session)) };
-    if !session.verify_form_token(context, form.get("form")) {
-        context.log.set_outcome("stale-form");
-        let why = alert("This page was open for too long. Nothing was changed; please try again.");
-        let page = account_page(context, &session, user_id, 400, why)?;
-        return Ok(session.remember(context, page));
-    }
+    let (mut session, user_id) = Form::Account.take(context, &form)?;
     let (code, message) = match form.get("do") {
         Some("revoke") => {
             let id = form.need("grant")?.parse().map_err(|_| OAuthError::Malformed("grant"))?;
@@ -66,13 +58,13 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         }
         Some("sign-out") => {
             session.sign_out(context)?;
-            return Ok(Response::see_other(site::HOME.to_owned()));
+            return Ok(signed_out(context));
         }
         // Programs keep their access, because their tokens don't depend on a browser. The page says so below the
         // button.
         Some("sign-out-everywhere") => {
             sign_ins::delete_all(store, user_id)?;
-            return Ok(Response::see_other(site::HOME.to_owned()));
+            return Ok(signed_out(context));
         }
         _ => return Err(OAuthError::Malformed("do").into()),
     };
@@ -80,8 +72,9 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     Ok(session.remember(context, page))
 }
 
-fn sign_in_page(context: &Context, session: &BrowserSession) -> Response {
-    session.remember(context, sign_in::first_page(context, session, &sign_in::Next::Account))
+/// Leads to the first page, without the cookie.
+fn signed_out(context: &Context) -> Response {
+    BrowserSession::forget(context, Response::see_other(site::HOME.to_owned()))
 }
 
 /// Changes the password, which signs the person out of every browser. Returns a status and a message: 200 if it was
@@ -148,8 +141,7 @@ fn account_page(
     message: Html,
 ) -> Result<Response, PageError> {
     let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
-    let token = session.form_token(context);
-    let form = |button: &'static str| form_to(site::ACCOUNT, &token).and(hidden("do", button));
+    let form = |button: &'static str| Form::Account.open(context, session).and(hidden("do", button));
     let listed = grants::list(&context.app.store, user_id, context.now)?;
     let clients = if listed.is_empty() {
         Html::markup("<p>No program has access to your journal through this page.</p>\n")

@@ -1,20 +1,19 @@
-//! The browser session of a request: which person is signed in there, and whether a form that comes back was made for
-//! this browser.
+//! The browser session of a request: which person is signed in there; and how the browser leaves for a client.
 //!
-//! Uses no SQL and no OAuth. Invariant: a person is signed in only under a cookie whose 256 random bits this server
-//! has chosen; a form is accepted only from the browser that it was made for.
+//! Uses no SQL. Invariants: a person is signed in only under a cookie whose 256 random bits this server has chosen; and
+//! no response sends the browser to a client with a cookie under which somebody is still signed in, if the client's
+//! server could receive it.
 //!
-//! The cookie says which browser sends a request. It doesn't say that the person wanted the request: a page of
-//! another site can make the browser post a form here (cross-site request forgery). `SameSite=Lax` leaves the cookie
-//! out of such a form, but to a browser all ports of this machine are one site, and so are all hosts of one domain.
-//! Therefore each form holds a token besides: the other page can post a form, but it can't read the token that
-//! belongs in it.
+//! An answer to a POST sets no cookie, unless the POST signed somebody in or out. Another site can post a form here, and
+//! the browser leaves the person's cookie out of that request (`SameSite=Lax`) but takes a cookie from the answer: a
+//! fresh one would replace the person's own, and they would be signed out. So only the answer to a GET begins a session
+//! ([`BrowserSession::find_or_begin`]).
 
 use crate::authority::Authority;
 use crate::context::Context;
 use crate::http::response::Response;
 use crate::ids::UserId;
-use crate::limits;
+use crate::oauth::authorize::ClientRedirect;
 use crate::secret;
 use crate::sign_ins;
 use crate::store::StoreError;
@@ -33,22 +32,17 @@ pub(crate) struct BrowserSession {
 }
 
 impl BrowserSession {
-    /// Finds the session by the browser's cookie, or begins one, whose cookie [`BrowserSession::remember`] sets.
-    pub(crate) fn find(context: &Context) -> Result<BrowserSession, StoreError> {
-        let name = cookie_name(context.base_url);
-        let fields = context.head.fields("cookie").filter_map(|field| std::str::from_utf8(field).ok());
-        let mut pairs =
-            fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        // A value that this server can't have made counts as no cookie.
-        let cookie = pairs.find(|(own, _)| *own == name).map(|(_, value)| value).filter(|value| {
-            value.len() == COOKIE_CHARS
-                && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        });
-        let Some(cookie) = cookie.map(str::to_owned) else {
-            return Ok(BrowserSession { cookie: secret::random_text::<32>(), is_new: true, user_id: None });
-        };
+    /// Finds the session by the browser's cookie; `None` if the request has none that this server can have made.
+    pub(crate) fn find(context: &Context) -> Result<Option<BrowserSession>, StoreError> {
+        let Some(cookie) = cookies(context).next().map(str::to_owned) else { return Ok(None) };
         let user_id = sign_ins::find(&context.app.store, &cookie, context.now)?;
-        Ok(BrowserSession { cookie, is_new: false, user_id })
+        Ok(Some(BrowserSession { cookie, is_new: false, user_id }))
+    }
+
+    /// Finds the session, or begins one, whose cookie [`BrowserSession::remember`] sets. For a GET alone.
+    pub(crate) fn find_or_begin(context: &Context) -> Result<BrowserSession, StoreError> {
+        let begin = || BrowserSession { cookie: secret::random_text::<32>(), is_new: true, user_id: None };
+        Ok(BrowserSession::find(context)?.unwrap_or_else(begin))
     }
 
     /// Signs a person in, under a fresh cookie. If the session kept its old one, an attacker who had set a cookie in
@@ -65,41 +59,38 @@ impl BrowserSession {
         self.user_id
     }
 
-    /// Makes a token for a form on a page for this browser, good for [`limits::FORM_SECONDS`].
-    ///
-    /// The token is the time of its expiry, signed for this cookie. So nothing has to be stored for the many forms
-    /// that are never sent. The price is that a token works more than once within its time, which does no harm: the
-    /// person could press the same button again anyway.
-    pub(crate) fn form_token(&self, context: &Context) -> String {
-        let expires_at = context.now.plus(limits::FORM_SECONDS).0.to_be_bytes();
-        context.app.signer.sign(&[b"form", self.cookie.as_bytes()], &expires_at)
+    /// Returns the cookie's value, for the forms that are bound to it.
+    pub(super) fn cookie(&self) -> &str {
+        &self.cookie
     }
 
-    /// Returns whether the token of a form that came back was made for this browser and is still good. The signature
-    /// is compared in constant time (`secret::Signer::verify`).
-    pub(crate) fn verify_form_token(&self, context: &Context, form_token: Option<&str>) -> bool {
-        let verify = |token| context.app.signer.verify(&[b"form", self.cookie.as_bytes()], token);
-        let expires_at = form_token.and_then(verify).and_then(|bytes| bytes.try_into().ok());
-        expires_at.map(i64::from_be_bytes).is_some_and(|expires_at| context.now.0 < expires_at)
-    }
-
-    /// Signs this browser out. The cookie stays there and is worth nothing any more.
+    /// Signs this browser out.
     pub(crate) fn sign_out(&self, context: &Context) -> Result<(), StoreError> {
         sign_ins::delete(&context.app.store, &self.cookie)
     }
 
-    /// Ends the person's sign-in in the database, and makes `response` delete the cookie. If the database fails,
-    /// `response` isn't returned. The caller calls this only on plain http, and only before `response` takes the
-    /// person's decision to a client on this machine.
+    /// Makes the response that sends the browser to a client. There is no other way to one: [`ClientRedirect::send`]
+    /// demands the proof that the sign-in has ended, wherever the cookie could go along.
     ///
-    /// A browser sends a cookie to every port of its host (RFC 6265 §8.5), so the client's server is about to receive
-    /// this one, and must find it worth nothing. Every other server on this host that the person visits while signed
-    /// in receives it too. Over https this isn't needed: only another https server on this host would receive it,
-    /// because `Secure` and the prefix of [`cookie_name`] keep it from all others.
-    pub(crate) fn forget(&self, context: &Context, response: Response) -> Result<Response, StoreError> {
-        self.sign_out(context)?;
-        let name = cookie_name(context.base_url);
-        Ok(response.with("Set-Cookie", format!("{name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")))
+    /// A browser sends a cookie to every port of its host (RFC 6265 §8.5), so a client's server on this host would
+    /// receive the person's session with the response, whatever the response says, and could press Allow by itself. If
+    /// the database can't record the end of the sign-in, there is no redirect but an error.
+    ///
+    /// Several cookies can have the right name: a page on another port of this host can add one with a longer path, and
+    /// the browser sends both. All of them are about to leave, so the sign-ins under all of them end.
+    pub(crate) fn leave(context: &Context, redirect: ClientRedirect) -> Result<Response, StoreError> {
+        let host = context.head.host();
+        let signs_out = redirect.may_take_cookies(host);
+        let all: Vec<_> = cookies(context).collect();
+        let response = redirect.send(host, || sign_ins::delete_with(&context.app.store, &all))?;
+        Ok(if signs_out { BrowserSession::forget(context, response) } else { response })
+    }
+
+    /// Has the browser delete the cookie, with a response that ended its sign-in. The cookie is worth nothing then; but
+    /// if it stayed, the next sign-in form would be bound to a value that servers on other ports have seen.
+    pub(crate) fn forget(context: &Context, response: Response) -> Response {
+        let (name, secure) = (cookie_name(context.base_url), secure(context));
+        response.with("Set-Cookie", format!("{name}=; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age=0"))
     }
 
     /// Sets the cookie, unless the browser has it already.
@@ -115,8 +106,7 @@ impl BrowserSession {
         //   all.
         // - no Max-Age: the browser deletes the cookie when the person closes the browser. A browser that restores
         //   its last state may keep it, but the server accepts it only for `limits::SIGN_IN_SECONDS`.
-        let secure = if context.base_url.starts_with("https:") { "; Secure" } else { "" };
-        let name = cookie_name(context.base_url);
+        let (name, secure) = (cookie_name(context.base_url), secure(context));
         let cookie = &self.cookie;
         response.with("Set-Cookie", format!("{name}={cookie}; Path=/; HttpOnly; SameSite=Lax{secure}"))
     }
@@ -124,6 +114,23 @@ impl BrowserSession {
 
 /// The length of 256 random bits in base64url.
 const COOKIE_CHARS: usize = 43;
+
+/// Returns the values of all cookies that have the right name and a form that this server gives them; a browser sends
+/// more than one only if another server on this host has added some.
+fn cookies<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a str> {
+    let name = cookie_name(context.base_url);
+    let fields = context.head.fields("cookie").filter_map(|field| std::str::from_utf8(field).ok());
+    let pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let own = pairs.filter(move |(own, _)| *own == name).map(|(_, value)| value);
+    own.filter(|value| {
+        value.len() == COOKIE_CHARS
+            && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    })
+}
+
+fn secure(context: &Context) -> &'static str {
+    if context.base_url.starts_with("https:") { "; Secure" } else { "" }
+}
 
 /// Returns the cookie's name, which depends on the scheme and the port of the base URL.
 ///

@@ -14,7 +14,8 @@
 //! id, so a remembered yes could be used by any program that knows the id (OAuth 2.1 §7.3.1).
 
 use super::browser_session::BrowserSession;
-use super::{Html, PageError, alert, form_to, hidden, page_leading_on, sign_in};
+use super::form::Form;
+use super::{Html, PageError, alert, page_leading_on, sign_in};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -38,44 +39,47 @@ struct PendingConsent<'q> {
     request: AuthorizationRequest,
 }
 
-/// What comes next for a request.
-enum Step<'q> {
-    /// The person can decide.
-    Decide(Box<PendingConsent<'q>>),
-    /// The browser gets this instead of the consent page: the sign-in page, or the redirect that refuses the client's
-    /// request.
-    Answer(Response),
-}
-
-/// Answers `GET /authorize`. It changes nothing and can be repeated, because some clients fetch the URL before they
-/// show it to the person.
+/// Answers `GET /authorize`. It can be repeated, because some clients fetch the URL before they show it to the person.
+/// For a person who isn't signed in it changes nothing; a request with an error may sign out one who is, see
+/// [`BrowserSession::leave`].
 pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
-    match prepare(context, context.head.query().unwrap_or(""))? {
-        Step::Decide(pending) => pending.page(context, None),
-        Step::Answer(response) => Ok(response),
+    let query = context.head.query().unwrap_or("");
+    let parameters = Parameters::parse(query.as_bytes())?;
+    let (client, redirect) = authorize::prove(&context.app.store, &parameters, context.base_url)?;
+    let session = BrowserSession::find_or_begin(context)?;
+    // The form takes the whole query along, and the sign-in leads back here with it. Then everything is checked
+    // again, so the query needs no protection on its way through the browser.
+    let Some(user_id) = session.user_id() else {
+        return Ok(sign_in::first_page(context, &session, sign_in::Next::Authorize(query)));
+    };
+    match AuthorizationRequest::read(&parameters, context.base_url) {
+        Ok(request) => {
+            PendingConsent { query, session, user_id, client, redirect, request }.page(context, None)
+        }
+        Err(error) => refuse(context, redirect, &error),
     }
 }
 
 /// Answers `POST /authorize`: the person's decision, and nothing else (`/sign-in` takes the password). Allowing
-/// records a grant and sends the browser to the client with a code; denying sends it there with `access_denied`. A
-/// person who isn't signed in gets the sign-in page.
+/// records a grant and sends the browser to the client with a code; denying sends it there with `access_denied`.
 ///
 /// The request comes back in a field of the form, and the person's browser can send any other text there. So all of
-/// it is checked again, as if no page had been shown. After a form that is too old, or an Allow without a ticked box,
-/// the page is shown again with a message; its status is 200, as it was the first time.
+/// it is checked again, as if no page had been shown. After an Allow without a ticked box the page is shown again with
+/// a message; its status is 200, as it was the first time.
 pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let form = Parameters::read(context.head, body)?;
-    let pending = match prepare(context, form.need("request")?)? {
-        Step::Decide(pending) => pending,
-        Step::Answer(response) => return Ok(response),
-    };
+    let query = form.need("request")?;
+    let parameters = Parameters::parse(query.as_bytes())?;
+    let (client, redirect) = authorize::prove(&context.app.store, &parameters, context.base_url)?;
     // Without this check a page on another port of this machine, or on another host of this domain, could press
     // Allow: it would post a form with a request of the attacker's own client, and the browser would add the cookie
-    // in spite of `SameSite`.
-    if !pending.session.verify_form_token(context, form.get("form")) {
-        context.log.set_outcome("stale-form");
-        return pending.page(context, Some("This page was open for too long. Please decide again."));
-    }
+    // in spite of `SameSite`. It comes before every redirect to a client too, so such a page can't sign the person out.
+    let (session, user_id) = Form::Consent(query).take(context, &form)?;
+    let request = match AuthorizationRequest::read(&parameters, context.base_url) {
+        Ok(request) => request,
+        Err(error) => return refuse(context, redirect, &error),
+    };
+    let pending = PendingConsent { query, session, user_id, client, redirect, request };
     // Only the scopes of the request have boxes: those that it names, or all of them if it names none. The server
     // ignores a box that a changed form adds.
     let ticked: Vec<_> =
@@ -86,15 +90,9 @@ pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, Pag
     if allows && scopes.is_empty() {
         return pending.page(context, Some("Tick at least one box, or press Deny."));
     }
-    let PendingConsent { session, user_id, client, redirect, request, .. } = *pending;
-    // Over https the cookie's prefix keeps the cookie to this host, and no client is expected to listen there. On
-    // plain http the browser sends this server's cookie to every port of its host, the client's port too, so the
-    // session must end first.
-    let stays_signed_in = context.base_url.starts_with("https:") || !redirect::is_local(redirect.uri());
-    let leave = |response| if stays_signed_in { Ok(response) } else { session.forget(context, response) };
+    let PendingConsent { user_id, client, redirect, request, .. } = pending;
     if !allows {
-        OAuthError::Denied.record(context.log);
-        return Ok(leave(redirect.refuse(&OAuthError::Denied))?);
+        return refuse(context, redirect, &OAuthError::Denied);
     }
     let new = NewGrant {
         user_id,
@@ -106,38 +104,15 @@ pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, Pag
         challenge: request.challenge,
     };
     match grants::allow(&context.app.store, new, context.now) {
-        Ok(code) => Ok(leave(redirect.grant(&code))?),
-        // In this case the browser stays signed in: the database that couldn't record the grant would probably fail
-        // to record the sign-out too, and the client would get no answer.
-        Err(error) => {
-            error.record(context.log);
-            Ok(redirect.refuse(&error))
-        }
+        Ok(code) => Ok(BrowserSession::leave(context, redirect.grant(&code))?),
+        Err(error) => refuse(context, redirect, &error),
     }
 }
 
-/// Checks all that comes before the person's decision, in the order in which an error may be reported: first on a
-/// page, then, once the person is signed in, by redirect.
-fn prepare<'q>(context: &Context, query: &'q str) -> Result<Step<'q>, PageError> {
-    let parameters = Parameters::parse(query.as_bytes())?;
-    let (client, redirect) = authorize::prove(&context.app.store, &parameters, context.base_url)?;
-    let session = BrowserSession::find(context)?;
-    // The form takes the whole query along, and the sign-in leads back here with it. Then everything is checked
-    // again, so the query needs no protection on its way through the browser.
-    let Some(user_id) = session.user_id() else {
-        let page = sign_in::first_page(context, &session, &sign_in::Next::Authorize(query));
-        return Ok(Step::Answer(session.remember(context, page)));
-    };
-    match AuthorizationRequest::read(&parameters, context.base_url) {
-        Ok(request) => {
-            let pending = PendingConsent { query, session, user_id, client, redirect, request };
-            Ok(Step::Decide(Box::new(pending)))
-        }
-        Err(error) => {
-            error.record(context.log);
-            Ok(Step::Answer(redirect.refuse(&error)))
-        }
-    }
+/// Sends the browser to the client with the reason why it gets no code.
+fn refuse(context: &Context, redirect: TrustedRedirect, error: &OAuthError) -> Result<Response, PageError> {
+    error.record(context.log);
+    Ok(BrowserSession::leave(context, redirect.refuse(error))?)
 }
 
 impl PendingConsent<'_> {
@@ -170,8 +145,7 @@ impl PendingConsent<'_> {
         .then("</dd>\n<dt>To use</dt>\n<dd><code>")
         .then_text(&format!("{}{}", context.base_url, site::MCP))
         .then("</code></dd>\n</dl>\n")
-        .and(form_to(site::AUTHORIZE, &self.session.form_token(context)))
-        .and(hidden("request", self.query))
+        .and(Form::Consent(self.query).open(context, &self.session))
         .then("<fieldset>\n<legend>It may</legend>\n")
         .and(Html::all(scope_boxes))
         .then("</fieldset>\n<p class=\"choice\">\n")

@@ -12,6 +12,7 @@
 pub(crate) mod account;
 pub(crate) mod browser_session;
 pub(crate) mod consent;
+mod form;
 pub(crate) mod home;
 mod html;
 pub(crate) mod setup;
@@ -20,21 +21,57 @@ pub(crate) mod sign_in;
 use std::error::Error;
 use std::fmt;
 
+use self::form::BadForm;
 pub(crate) use self::html::Html;
 
 use crate::clock::Timestamp;
 use crate::http::response::Response;
+use crate::log::RequestLog;
 use crate::oauth::OAuthError;
 use crate::site;
 
-/// Why a page can't be shown or a form can't be taken. The reasons are those of OAuth. The type is another one,
-/// because `routes` renders this error as a page for a person, and an [`OAuthError`] as JSON for a program.
+/// Why a page can't be shown or a form can't be taken.
 #[derive(Debug)]
-pub(crate) struct PageError(pub(crate) OAuthError);
+pub(crate) enum PageError {
+    /// A reason of OAuth. It isn't an [`OAuthError`] by itself, because `routes` renders this error as a page for a
+    /// person, and an [`OAuthError`] as JSON for a program.
+    OAuth(OAuthError),
+    /// The form that came can't be taken.
+    Form {
+        bad: BadForm,
+        /// The path of the page on which the person can go on.
+        again: String,
+    },
+}
+
+impl PageError {
+    /// Records the error in the log.
+    pub(crate) fn record(&self, log: &RequestLog) {
+        match self {
+            PageError::OAuth(error) => error.record(log),
+            PageError::Form { bad, .. } => log.set_outcome(bad.name()),
+        }
+    }
+
+    /// Builds the page that shows the error. It sets no cookie and has no form: if a page of another site posted here,
+    /// there was no cookie to bind a form to, and a new one would replace the person's own.
+    pub(crate) fn response(&self) -> Response {
+        match self {
+            PageError::OAuth(error) => unservable(error),
+            PageError::Form { bad, again } => {
+                let body = alert(&bad.to_string()).then("<p><a href=\"").then_text(again);
+                page(400, "This form was not taken", body.then("\">Begin again</a></p>\n"))
+            }
+        }
+    }
+}
 
 impl fmt::Display for PageError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
+        match self {
+            PageError::OAuth(error) => error.fmt(out),
+            PageError::Form { bad, .. } => bad.fmt(out),
+        }
     }
 }
 
@@ -42,7 +79,7 @@ impl Error for PageError {}
 
 impl<E: Into<OAuthError>> From<E> for PageError {
     fn from(error: E) -> PageError {
-        PageError(error.into())
+        PageError::OAuth(error.into())
     }
 }
 
@@ -92,7 +129,7 @@ fn page_under(status: u16, title: &'static str, body: Html, form_action: &'stati
 
 /// Builds the page for a request that can't be served. The browser isn't redirected to the client: its redirect URI
 /// isn't proven, or no client has to do with the error.
-pub(crate) fn error(error: &OAuthError) -> Response {
+fn unservable(error: &OAuthError) -> Response {
     let (title, advice) = match error {
         OAuthError::TooMany => ("Too many tries", "Wait a quarter of an hour, then try again."),
         OAuthError::Store(_) => ("Not now", "The server can't answer this now. Try again in a moment."),
@@ -120,12 +157,6 @@ pub(crate) fn alert(text: &str) -> Html {
 /// Builds a message that says what was done. Because of its role a screen reader reads it after the current sentence.
 pub(crate) fn status(text: &str) -> Html {
     Html::markup("<p role=\"status\" class=\"status\">").then_text(text).then("</p>\n")
-}
-
-/// Opens a form that posts to a path of this server, with the token that binds it to the browser. The server refuses
-/// a form that comes back without the token, see [`browser_session::BrowserSession::verify_form_token`].
-pub(crate) fn form_to(action: &'static str, form_token: &str) -> Html {
-    Html::markup("<form method=\"post\" action=\"").then(action).then("\">\n").and(hidden("form", form_token))
 }
 
 /// Builds a hidden field of a form. The person can change it all the same, so the server checks its value like every

@@ -10,7 +10,8 @@
 //! of an hour at a time. A larger server would ask for a second factor instead.
 
 use super::browser_session::BrowserSession;
-use super::{Html, PageError, alert, email, form_to, hidden, page, page_leading_on, password};
+use super::form::Form;
+use super::{Html, PageError, alert, email, page, page_leading_on, password};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -23,6 +24,7 @@ use crate::users;
 const TITLE: &str = "Sign in to your journal";
 
 /// Where the browser goes after the sign-in.
+#[derive(Clone, Copy)]
 pub(crate) enum Next<'q> {
     /// Back to a client's request, by its query.
     Authorize(&'q str),
@@ -34,7 +36,7 @@ impl Next<'_> {
     /// Returns a path of this server, whatever the form says. The form holds only the query of a request, and this
     /// function writes the path before it: if the form held a full URL, a link could send people on to any site after
     /// they have typed their password. A query with a blank or a line end would break the `Location` field.
-    fn path(&self) -> String {
+    pub(super) fn path(self) -> String {
         match self {
             Next::Authorize(query) if query.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 format!("{}?{query}", site::AUTHORIZE)
@@ -54,26 +56,22 @@ struct FormText<'a> {
     address: &'a str,
 }
 
-/// Builds the page with the form, as it is shown first. The page has no URL of its own, but is the response at the
-/// URL that the person asked for: a reload shows the same page, and nothing about the request has to be stored.
-pub(crate) fn first_page(context: &Context, session: &BrowserSession, next: &Next) -> Response {
-    form_page(context, session, next, 200, FormText::default())
+/// Builds the page with the form, as it is shown first, and sets the cookie that the form is bound to. The page has no
+/// URL of its own, but is the response to the GET of the URL that the person asked for: a reload shows the same page,
+/// and nothing about the request has to be stored.
+pub(crate) fn first_page(context: &Context, session: &BrowserSession, next: Next) -> Response {
+    session.remember(context, form_page(context, session, next, 200, FormText::default()))
 }
 
 fn form_page(
     context: &Context,
     session: &BrowserSession,
-    next: &Next,
+    next: Next,
     status: u16,
     text: FormText,
 ) -> Response {
-    let request = match next {
-        Next::Authorize(query) => hidden("request", query),
-        Next::Account => Html::default(),
-    };
     let body = Html::all(text.message.map(alert))
-        .and(form_to(site::SIGN_IN, &session.form_token(context)))
-        .and(request)
+        .and(Form::SignIn(next).open(context, session))
         .and(email(text.address))
         .and(password("password", "Password", "current-password"))
         .then("<p><button>Sign in</button></p>\n</form>\n");
@@ -88,24 +86,19 @@ fn form_page(
 
 /// Answers `POST /sign-in`: checks the form and the limits on wrong tries, then the password, and begins a session.
 ///
-/// On success the person gets a 303, so that neither the back button nor a reload sends the password again. A stale
-/// form (400), a wrong password (403) and too many tries (429) are no errors here: they show the form once more.
+/// On success the person gets a 303, so that neither the back button nor a reload sends the password again. A wrong
+/// password (403) and too many tries (429) are no errors here: they show the form once more.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let Context { app, now, log, .. } = *context;
     let form = Parameters::read(context.head, body)?;
     let next = form.get("request").map_or(Next::Account, Next::Authorize);
-    let session = BrowserSession::find(context)?;
-    let address = form.get("email").unwrap_or("");
-    let again = |status: u16, message| {
-        form_page(context, &session, &next, status, FormText { message: Some(message), address })
-    };
     // This form too is bound to the browser: otherwise another site could sign the person in under the attacker's
     // account, and they would write into the attacker's journal.
-    if !session.verify_form_token(context, form.get("form")) {
-        log.set_outcome("stale-form");
-        let why = "This page was open for too long, or your browser keeps no cookies. Please try again.";
-        return Ok(session.remember(context, again(400, why)));
-    }
+    let submitted = Form::SignIn(next).check(context, &form)?;
+    let address = form.get("email").unwrap_or("");
+    let again = |status: u16, message| {
+        form_page(context, submitted.session(), next, status, FormText { message: Some(message), address })
+    };
     let account = throttle::account_key(address);
     let peer = throttle::address_key(context.peer);
     // If the operator runs a proxy, every browser has the proxy's address, and one attacker would shut out all
@@ -143,6 +136,9 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         return Ok(again(403, "The email or the password is wrong."));
     };
     drop(permit);
+    // Only now, because a stranger can send any number of forms with wrong passwords, and the server stores nothing of
+    // them. So a form works for as many guesses as the limits allow, but for one sign-in.
+    submitted.use_up(context)?;
     // The count by address stays: otherwise an attacker with an account of their own could reset it by signing in
     // there.
     app.sign_ins.account.forget(account);

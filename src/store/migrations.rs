@@ -18,9 +18,10 @@ const APPLICATION_ID: i32 = 0x4550_4943;
 /// has taken. So a step that has been published must not be edited: files that took the old step would not take the
 /// new one, and would have another schema than new files, without an error that says so. A change is a new step at
 /// the end.
-pub(super) const MIGRATIONS: [(&str, &str); 2] = [
+pub(super) const MIGRATIONS: [(&str, &str); 3] = [
     ("the journal, people and tokens", include_str!("../schema.sql")),
     ("the authorization server", include_str!("../schema_2.sql")),
+    ("forms that work once", include_str!("../schema_3.sql")),
 ];
 
 /// Refuses a file of another program or of a later version, then takes the steps that are missing, in one

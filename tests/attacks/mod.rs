@@ -1,4 +1,9 @@
 //! Attacks on a running server, one file for each: what one stranger, or one person, must not be able to take from the
 //! others. Each file says what the attacker has, what they do, and what must still hold.
 
+mod browser;
+
+mod one_form_many_answers;
 mod one_person_against_the_others;
+mod post_of_another_site;
+mod session_on_another_port;

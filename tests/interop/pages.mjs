@@ -117,11 +117,16 @@ async function look(page, name) {
 const page = await open()
 console.log(`pages, Chromium ${browser.version()}`)
 
-await page.goto(`${origin}/setup`)
+await check('set-up: opens by the printed link alone, and says where that is', async () => {
+  assert.equal((await page.goto(`${origin}/setup`)).status(), 403)
+  await page.getByText(`${origin}/setup?code=`).waitFor()
+  assert.equal(await page.locator('form').count(), 0)
+})
+await look(page, 'set-up-without-code')
+await page.goto(SETUP_URL)
 await check('set-up: Tab reaches the fields and the button, in order', async () => {
   assert.deepEqual(await tabOrder(page), ['Email', 'Password (at least 8 characters)', 'Begin'])
 })
-await page.goto(SETUP_URL)
 await look(page, 'set-up')
 await check('set-up: a weak password is refused, announced, and the email kept', async () => {
   await page.getByLabel('Email').fill(EMAIL)
@@ -218,8 +223,14 @@ await check('consent: nothing ticked asks again', async () => {
   await stranger.getByRole('alert').waitFor()
   await keep(stranger, 'consent-nothing-ticked')
 })
+await check('consent: a form that is sent twice is refused, and a link begins again', async () => {
+  await stranger.reload() // sends the form again
+  assert.match(await stranger.getByRole('alert').innerText(), /already used/)
+  await look(stranger, 'consent-used')
+  await stranger.getByRole('link', { name: 'Begin again' }).click()
+  await stranger.getByRole('heading', { name: 'Allow access?' }).waitFor()
+})
 await check('consent: by keyboard alone, to the client', async () => {
-  await stranger.reload()
   await stranger.goto(await authorizeUrl('Claude Code', redirect))
   for (let presses = 0; presses < 5; presses += 1) await stranger.keyboard.press('Tab')
   await stranger.keyboard.press('Space') // the last box: less than was asked
@@ -231,7 +242,7 @@ await check('consent: by keyboard alone, to the client', async () => {
   assert.equal(searchParams.get('state'), 's')
   assert.equal(searchParams.get('iss'), origin)
 })
-/** Opens a page of epicme's, signing in where that is asked: a browser is signed out on its way to a client of this machine. */
+/** Opens a page of epicme's, signing in where that is asked: on plain http a person is signed out before a browser goes to a client. */
 async function visit(url) {
   await stranger.goto(url)
   if ((await stranger.getByRole('button', { name: 'Sign in' }).count()) === 0) return

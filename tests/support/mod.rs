@@ -245,7 +245,7 @@ pub fn read_on(stream: &mut TcpStream, part: &mut [u8]) -> std::io::Result<usize
     }
 }
 
-fn connect(address: SocketAddr) -> Wire {
+pub fn connect(address: SocketAddr) -> Wire {
     let stream = TcpStream::connect(address).expect("the server accepts");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");

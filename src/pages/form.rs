@@ -1,0 +1,204 @@
+//! The forms of the pages: the token in each, and the check of a form that comes back.
+//!
+//! Uses no SQL and does nothing of what a form asks for. Invariant: a form is taken once, from the browser that it was
+//! shown to, at the page that it belongs to, and for what the person saw on it.
+//!
+//! The cookie says which browser sends a request. It doesn't say that the person wanted the request: a page of
+//! another site can make the browser post a form here (cross-site request forgery). `SameSite=Lax` leaves the cookie
+//! out of such a form, but to a browser all ports of this machine are one site, and so are all hosts of one domain.
+//! Therefore each form holds a token besides: the other page can post a form, but it can't read the token that
+//! belongs in it.
+//!
+//! A token is good for one answer to one question. If it were bound to the browser alone, a token from the account page
+//! would approve a client's request that the person never saw; if it worked twice, a program that saw the form once
+//! could get a second code by it.
+
+use std::error::Error;
+use std::fmt;
+
+use super::browser_session::BrowserSession;
+use super::sign_in::Next;
+use super::{Html, PageError, hidden};
+use crate::clock::Timestamp;
+use crate::context::Context;
+use crate::ids::UserId;
+use crate::limits;
+use crate::oauth::Parameters;
+use crate::secret;
+use crate::site;
+use crate::used_forms;
+
+/// Every form of the pages, with what it is about.
+#[derive(Clone, Copy)]
+pub(crate) enum Form<'a> {
+    /// The sign-in, with where it leads on.
+    SignIn(Next<'a>),
+    /// The decision about a client's request, by the request's query.
+    Consent(&'a str),
+    /// Any button of the account page. The buttons need no tokens of different kinds: all are shown together, to the
+    /// person whose account it is.
+    Account,
+    /// The first person, with the set-up code.
+    SetUp(&'a str),
+}
+
+/// Why a form that came back isn't taken. In both cases nothing was changed by it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BadForm {
+    /// It has no good token: it is too old, was made for another browser, page or request, or the person isn't signed
+    /// in any more.
+    Stale,
+    /// It was used before.
+    Used,
+}
+
+impl BadForm {
+    /// Returns the name that the log uses.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            BadForm::Stale => "stale-form",
+            BadForm::Used => "used-form",
+        }
+    }
+}
+
+impl fmt::Display for BadForm {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            BadForm::Stale => {
+                "Nothing was changed by it. The page was open for too long, the form was sent before or belongs to \
+                 another request, you were signed out meanwhile, or your browser keeps no cookies."
+            }
+            BadForm::Used => {
+                "This form was already used, and each form works once. If you pressed its button twice, the first \
+                 press counts."
+            }
+        })
+    }
+}
+
+impl Error for BadForm {}
+
+/// A form that came back with a good token, from the browser that it was made for. It may have been used before:
+/// only [`SubmittedForm::use_up`] can tell.
+pub(crate) struct SubmittedForm<'a> {
+    form: Form<'a>,
+    session: BrowserSession,
+    /// The hash of the token's payload.
+    hash: [u8; 32],
+    expires_at: Timestamp,
+}
+
+impl<'a> Form<'a> {
+    /// Returns the path that the form posts to.
+    fn action(self) -> &'static str {
+        match self {
+            Form::SignIn(_) => site::SIGN_IN,
+            Form::Consent(_) => site::AUTHORIZE,
+            Form::Account => site::ACCOUNT,
+            Form::SetUp(_) => site::SETUP,
+        }
+    }
+
+    /// Returns the field in which the form says what it is about, if it does, and that field's value.
+    fn subject(self) -> Option<(&'static str, &'a str)> {
+        match self {
+            Form::SignIn(Next::Authorize(query)) | Form::Consent(query) => Some(("request", query)),
+            Form::SetUp(code) => Some(("code", code)),
+            Form::SignIn(Next::Account) | Form::Account => None,
+        }
+    }
+
+    /// Returns the path of the page from which the person can go on if the form isn't taken. A GET of it shows the
+    /// form anew, or whatever comes next for this browser.
+    fn again(self) -> String {
+        match self {
+            Form::SignIn(next) => next.path(),
+            Form::Consent(query) => Next::Authorize(query).path(),
+            Form::Account => Next::Account.path(),
+            // The page for the set-up refuses a wrong code before it looks at the form, so this code is the right one.
+            Form::SetUp(code) => format!("{}?code={code}", site::SETUP),
+        }
+    }
+
+    /// Opens the form: where it posts to, a fresh token, and what it is about.
+    ///
+    /// The token is the time of its expiry and a random number, signed for the cookie, the page and what the form is
+    /// about. The number tells the token from all others, so that two forms that are shown in the same second can both
+    /// be used.
+    pub(crate) fn open(self, context: &Context, session: &BrowserSession) -> Html {
+        let expires_at = context.now.plus(limits::FORM_SECONDS).0.to_be_bytes();
+        let payload = [&expires_at[..], &secret::random::<16>()].concat();
+        let token = context.app.signer.sign(&self.bound_to(session), &payload);
+        Html::markup("<form method=\"post\" action=\"")
+            .then(self.action())
+            .then("\">\n")
+            .and(hidden("form", &token))
+            .and(Html::all(self.subject().map(|(name, value)| hidden(name, value))))
+    }
+
+    /// Checks the token of a form that came back: that it was signed for this browser, this page and this request, and
+    /// is still good. The signature is compared in constant time (`secret::Signer::verify`).
+    ///
+    /// The check stores nothing, because anyone can send a form. A stranger who could make the server remember theirs
+    /// would fill the disk. So a caller first finds out that the sender is no stranger, and then calls
+    /// [`SubmittedForm::use_up`].
+    pub(crate) fn check(
+        self,
+        context: &Context,
+        fields: &Parameters,
+    ) -> Result<SubmittedForm<'a>, PageError> {
+        let submitted = BrowserSession::find(context)?.and_then(|session| {
+            let payload = context.app.signer.verify(&self.bound_to(&session), fields.get("form")?)?;
+            let expires_at = Timestamp(i64::from_be_bytes(*payload.first_chunk()?));
+            let hash = secret::sha256(&payload);
+            (context.now < expires_at).then_some(SubmittedForm { form: self, session, hash, expires_at })
+        });
+        submitted.ok_or_else(|| self.refusal(BadForm::Stale))
+    }
+
+    /// Takes a form that only a person who is signed in can send: checks it and uses it up, and returns who sent it.
+    pub(crate) fn take(
+        self,
+        context: &Context,
+        fields: &Parameters,
+    ) -> Result<(BrowserSession, UserId), PageError> {
+        let submitted = self.check(context, fields)?;
+        // The token is still good for the cookie of a person who was signed out since. On plain http the form itself
+        // did that if it sent the browser to a client; then a second press shall hear that the first one counts.
+        let Some(user_id) = submitted.session.user_id() else {
+            let was_used = used_forms::contains(&context.app.store, submitted.hash)?;
+            return Err(self.refusal(if was_used { BadForm::Used } else { BadForm::Stale }));
+        };
+        Ok((submitted.use_up(context)?, user_id))
+    }
+
+    fn bound_to<'s>(&'s self, session: &'s BrowserSession) -> [&'s [u8]; 4] {
+        let subject = self.subject().map_or("", |(_, value)| value);
+        [b"form", session.cookie().as_bytes(), self.action().as_bytes(), subject.as_bytes()]
+    }
+
+    fn refusal(self, bad: BadForm) -> PageError {
+        PageError::Form { bad, again: self.again() }
+    }
+}
+
+impl SubmittedForm<'_> {
+    /// Returns the session of the browser that sent the form.
+    pub(crate) fn session(&self) -> &BrowserSession {
+        &self.session
+    }
+
+    /// Uses the form up, and returns the session of its browser; fails if it was used before.
+    ///
+    /// The use is on the disk before anything is done that the form asks for. If the server is killed between the two,
+    /// the person has to begin again; the other way round the form would work once more after the restart.
+    pub(crate) fn use_up(self, context: &Context) -> Result<BrowserSession, PageError> {
+        let SubmittedForm { form, session, hash, expires_at } = self;
+        if used_forms::insert(&context.app.store, hash, expires_at, context.now)? {
+            Ok(session)
+        } else {
+            Err(form.refusal(BadForm::Used))
+        }
+    }
+}
