@@ -123,8 +123,8 @@ pub(crate) fn verifies(verifier: &str, challenge: &str) -> bool {
 ///
 /// The other way would be a table of what was handed out. The server would have to write it for each page of a list,
 /// and delete from it the texts that no client ever brings back. The price of signing is that the server can't take
-/// back a single text; so each text holds the time of its expiry or is bound to its owner. A form token works once all
-/// the same, because the few that are used are stored (`src/used_forms.rs`).
+/// back a single text; so each text holds the time of its expiry or is bound to its owner. A form token works once
+/// all the same, because the few that are used are stored (`src/used_forms.rs`).
 pub struct Signer {
     key: [u8; 32],
 }

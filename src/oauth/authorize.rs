@@ -2,8 +2,8 @@
 //!
 //! Uses no page: `pages/consent.rs` has the person sign in, shows them the request and takes their decision.
 //! Invariants: this file sends the browser only to a [`TrustedRedirect`], and only a match with what the client
-//! registered makes one; and the browser leaves only when no server at the other end could receive a cookie under which
-//! somebody is still signed in here ([`ClientRedirect::send`]).
+//! registered makes one; and the browser leaves only when no server at the other end could receive a cookie under
+//! which somebody is still signed in here ([`ClientRedirect::send`]).
 //!
 //! The request reaches this server through the person's browser, and the person may have followed a link that an
 //! attacker wrote. So the server first compares the client and the redirect URI with what was registered, and then
@@ -60,8 +60,8 @@ impl TrustedRedirect {
         self.answer(&[("code", code)])
     }
 
-    /// Leads there with the reason why the client gets no code (OAuth 2.1 §4.1.2.1). The browser is the only way to the
-    /// client: this server has no connection to it at this moment.
+    /// Leads there with the reason why the client gets no code (OAuth 2.1 §4.1.2.1). The browser is the only way to
+    /// the client: this server has no connection to it at this moment.
     pub(crate) fn refuse(self, error: &OAuthError) -> ClientRedirect {
         let code = match error.code() {
             // The database failed. OAuth 2.1 §4.1.2.1 has both codes: `temporarily_unavailable` is for overload and
@@ -96,8 +96,8 @@ impl TrustedRedirect {
 
 /// What the server answers the client, with the way there: all that is missing is that the browser is sent.
 ///
-/// This isn't a [`Response`] yet, because the browser may not leave with a live sign-in. Only [`ClientRedirect::send`]
-/// makes it one.
+/// This isn't a [`Response`] yet, because the browser may not leave with a live sign-in. Only
+/// [`ClientRedirect::send`] makes it one.
 pub(crate) struct ClientRedirect {
     uri: String,
     location: String,
@@ -106,13 +106,14 @@ pub(crate) struct ClientRedirect {
 }
 
 impl ClientRedirect {
-    /// Returns whether the browser could take our cookies along. `host` is how the browser's request names this server.
+    /// Returns whether the browser could take our cookies along. `host` is how the browser's request names this
+    /// server.
     pub(crate) fn may_take_cookies(&self, host: Option<&str>) -> bool {
         redirect::may_receive_cookies(&self.uri, &self.base_url, host)
     }
 
-    /// Sends the browser to the client. If it could take our cookies along, `sign_out` is called before, and must prove
-    /// that nobody is signed in under them any more; if it fails, there is no response.
+    /// Sends the browser to the client. If it could take our cookies along, `sign_out` is called before, and must
+    /// prove that nobody is signed in under them any more; if it fails, there is no response.
     ///
     /// The status is 303, after which every browser sends a GET without a body. With 307 the browser would repeat the
     /// consent form's POST to the client; with 302 it may do so (OAuth 2.1 §7.5.4).

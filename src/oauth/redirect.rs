@@ -184,12 +184,12 @@ pub(crate) fn is_local(uri: &str) -> bool {
     loopback_parts(uri).is_some()
 }
 
-/// Returns whether a browser that goes to `uri` may send along the cookies that it keeps for this server, or be sent on
-/// to a server that receives them. `base_url` is our own, and `host` what the browser's request names as ours.
+/// Returns whether a browser that goes to `uri` may send along the cookies that it keeps for this server, or be sent
+/// on to a server that receives them. `base_url` is our own, and `host` what the browser's request names as ours.
 ///
 /// A browser sends the cookies of a host to every port of it, and those of http to https as well (RFC 6265 §8.5). On
-/// plain http the answer is always yes, since this machine is the one host of every server there, and the client's own
-/// server can send the browser on to another port of it. Over https it is yes only for a URI on our own host: the
+/// plain http the answer is always yes, since this machine is the one host of every server there, and the client's
+/// own server can send the browser on to another port of it. Over https it is yes only for a URI on our own host: the
 /// cookie is `Secure` and bound to the host, and another https server there would need this host's certificate.
 ///
 /// A host has several names. A proxy may name this server by its address although browsers know it by the public URL,

@@ -4,8 +4,8 @@
 //! Reads no client's secret and no journal. A person must be able to look up a consent later and take it back, so
 //! this page lists each grant by itself, with its own button.
 //!
-//! Every button is a form of its own, bound to the browser session, which works once. A link would not do: some browsers fetch linked
-//! pages in advance, so a GET must change nothing (RFC 9110 §9.2.1).
+//! Every button is a form of its own, which is bound to the browser session and works once. A link would not do: some
+//! browsers fetch linked pages in advance, so a GET must change nothing (RFC 9110 §9.2.1).
 
 use super::browser_session::BrowserSession;
 use super::form::Form;

@@ -1,13 +1,13 @@
 //! The browser session of a request: which person is signed in there; and how the browser leaves for a client.
 //!
-//! Uses no SQL. Invariants: a person is signed in only under a cookie whose 256 random bits this server has chosen; and
-//! no response sends the browser to a client with a cookie under which somebody is still signed in, if the client's
-//! server could receive it.
+//! Uses no SQL. Invariants: a person is signed in only under a cookie whose 256 random bits this server has chosen;
+//! and no response sends the browser to a client with a cookie under which somebody is still signed in, if the
+//! client's server could receive it.
 //!
-//! An answer to a POST sets no cookie, unless the POST signed somebody in or out. Another site can post a form here, and
-//! the browser leaves the person's cookie out of that request (`SameSite=Lax`) but takes a cookie from the answer: a
-//! fresh one would replace the person's own, and they would be signed out. So only the answer to a GET begins a session
-//! ([`BrowserSession::find_or_begin`]).
+//! An answer to a POST sets no cookie, unless the POST signed somebody in or out. Another site can post a form here,
+//! and the browser leaves the person's cookie out of that request (`SameSite=Lax`) but takes a cookie from the
+//! answer: a fresh one would replace the person's own, and they would be signed out. So only the answer to a GET
+//! begins a session ([`BrowserSession::find_or_begin`]).
 
 use crate::authority::Authority;
 use crate::context::Context;
@@ -73,11 +73,11 @@ impl BrowserSession {
     /// demands the proof that the sign-in has ended, wherever the cookie could go along.
     ///
     /// A browser sends a cookie to every port of its host (RFC 6265 §8.5), so a client's server on this host would
-    /// receive the person's session with the response, whatever the response says, and could press Allow by itself. If
-    /// the database can't record the end of the sign-in, there is no redirect but an error.
+    /// receive the person's session with the response, whatever the response says, and could press Allow by itself.
+    /// If the database can't record the end of the sign-in, there is no redirect but an error.
     ///
-    /// Several cookies can have the right name: a page on another port of this host can add one with a longer path, and
-    /// the browser sends both. All of them are about to leave, so the sign-ins under all of them end.
+    /// Several cookies can have the right name: a page on another port of this host can add one with a longer path,
+    /// and the browser sends both. All of them are about to leave, so the sign-ins under all of them end.
     pub(crate) fn leave(context: &Context, redirect: ClientRedirect) -> Result<Response, StoreError> {
         let host = context.head.host();
         let signs_out = redirect.may_take_cookies(host);
@@ -86,8 +86,8 @@ impl BrowserSession {
         Ok(if signs_out { BrowserSession::forget(context, response) } else { response })
     }
 
-    /// Has the browser delete the cookie, with a response that ended its sign-in. The cookie is worth nothing then; but
-    /// if it stayed, the next sign-in form would be bound to a value that servers on other ports have seen.
+    /// Has the browser delete the cookie, with a response that ended its sign-in. The cookie is worth nothing then;
+    /// but if it stayed, the next sign-in form would be bound to a value that servers on other ports have seen.
     pub(crate) fn forget(context: &Context, response: Response) -> Response {
         let (name, secure) = (cookie_name(context.base_url), secure(context));
         response.with("Set-Cookie", format!("{name}=; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age=0"))

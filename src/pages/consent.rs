@@ -40,8 +40,9 @@ struct PendingConsent<'q> {
 }
 
 /// Answers `GET /authorize`. It can be repeated, because some clients fetch the URL before they show it to the person.
-/// For a person who isn't signed in it changes nothing; a request with an error may sign out one who is, see
-/// [`BrowserSession::leave`].
+/// For a person who isn't signed in it changes nothing. If the request has an error, it may sign out one who is, see
+/// [`BrowserSession::leave`]: on plain http another site can sign a person out by a link. That costs them their
+/// password once more; the redirect with a live session would cost them the journal.
 pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     let query = context.head.query().unwrap_or("");
     let parameters = Parameters::parse(query.as_bytes())?;
@@ -64,8 +65,8 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
 /// records a grant and sends the browser to the client with a code; denying sends it there with `access_denied`.
 ///
 /// The request comes back in a field of the form, and the person's browser can send any other text there. So all of
-/// it is checked again, as if no page had been shown. After an Allow without a ticked box the page is shown again with
-/// a message; its status is 200, as it was the first time.
+/// it is checked again, as if no page had been shown. After an Allow without a ticked box the page is shown again
+/// with a message; its status is 200, as it was the first time.
 pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let form = Parameters::read(context.head, body)?;
     let query = form.need("request")?;
@@ -73,7 +74,8 @@ pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, Pag
     let (client, redirect) = authorize::prove(&context.app.store, &parameters, context.base_url)?;
     // Without this check a page on another port of this machine, or on another host of this domain, could press
     // Allow: it would post a form with a request of the attacker's own client, and the browser would add the cookie
-    // in spite of `SameSite`. It comes before every redirect to a client too, so such a page can't sign the person out.
+    // in spite of `SameSite`. It comes before every redirect to a client too, so such a page can't sign the person
+    // out.
     let (session, user_id) = Form::Consent(query).take(context, &form)?;
     let request = match AuthorizationRequest::read(&parameters, context.base_url) {
         Ok(request) => request,

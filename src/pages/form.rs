@@ -1,7 +1,7 @@
 //! The forms of the pages: the token in each, and the check of a form that comes back.
 //!
-//! Uses no SQL and does nothing of what a form asks for. Invariant: a form is taken once, from the browser that it was
-//! shown to, at the page that it belongs to, and for what the person saw on it.
+//! Uses no SQL and does nothing of what a form asks for. Invariant: a form is taken once, from the browser that it
+//! was shown to, at the page that it belongs to, and for what the person saw on it.
 //!
 //! The cookie says which browser sends a request. It doesn't say that the person wanted the request: a page of
 //! another site can make the browser post a form here (cross-site request forgery). `SameSite=Lax` leaves the cookie
@@ -9,9 +9,9 @@
 //! Therefore each form holds a token besides: the other page can post a form, but it can't read the token that
 //! belongs in it.
 //!
-//! A token is good for one answer to one question. If it were bound to the browser alone, a token from the account page
-//! would approve a client's request that the person never saw; if it worked twice, a program that saw the form once
-//! could get a second code by it.
+//! A token is good for one answer to one question. If it were bound to the browser alone, a token from the account
+//! page would approve a client's request that the person never saw; if it worked twice, a program that saw the form
+//! once could get a second code by it.
 
 use std::error::Error;
 use std::fmt;
@@ -116,7 +116,8 @@ impl<'a> Form<'a> {
             Form::SignIn(next) => next.path(),
             Form::Consent(query) => Next::Authorize(query).path(),
             Form::Account => Next::Account.path(),
-            // The page for the set-up refuses a wrong code before it looks at the form, so this code is the right one.
+            // The page for the set-up refuses a wrong code before it looks at the form, so this code is the right
+            // one.
             Form::SetUp(code) => format!("{}?code={code}", site::SETUP),
         }
     }
@@ -124,8 +125,8 @@ impl<'a> Form<'a> {
     /// Opens the form: where it posts to, a fresh token, and what it is about.
     ///
     /// The token is the time of its expiry and a random number, signed for the cookie, the page and what the form is
-    /// about. The number tells the token from all others, so that two forms that are shown in the same second can both
-    /// be used.
+    /// about. The number tells the token from all others, so that two forms that are shown in the same second can
+    /// both be used.
     pub(crate) fn open(self, context: &Context, session: &BrowserSession) -> Html {
         let expires_at = context.now.plus(limits::FORM_SECONDS).0.to_be_bytes();
         let payload = [&expires_at[..], &secret::random::<16>()].concat();
@@ -137,8 +138,8 @@ impl<'a> Form<'a> {
             .and(Html::all(self.subject().map(|(name, value)| hidden(name, value))))
     }
 
-    /// Checks the token of a form that came back: that it was signed for this browser, this page and this request, and
-    /// is still good. The signature is compared in constant time (`secret::Signer::verify`).
+    /// Checks the token of a form that came back: that it was signed for this browser, this page and this request,
+    /// and is still good. The signature is compared in constant time (`secret::Signer::verify`).
     ///
     /// The check stores nothing, because anyone can send a form. A stranger who could make the server remember theirs
     /// would fill the disk. So a caller first finds out that the sender is no stranger, and then calls
@@ -191,8 +192,8 @@ impl SubmittedForm<'_> {
 
     /// Uses the form up, and returns the session of its browser; fails if it was used before.
     ///
-    /// The use is on the disk before anything is done that the form asks for. If the server is killed between the two,
-    /// the person has to begin again; the other way round the form would work once more after the restart.
+    /// The use is on the disk before anything is done that the form asks for. If the server is killed between the
+    /// two, the person has to begin again; the other way round the form would work once more after the restart.
     pub(crate) fn use_up(self, context: &Context) -> Result<BrowserSession, PageError> {
         let SubmittedForm { form, session, hash, expires_at } = self;
         if used_forms::insert(&context.app.store, hash, expires_at, context.now)? {

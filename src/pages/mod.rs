@@ -53,8 +53,8 @@ impl PageError {
         }
     }
 
-    /// Builds the page that shows the error. It sets no cookie and has no form: if a page of another site posted here,
-    /// there was no cookie to bind a form to, and a new one would replace the person's own.
+    /// Builds the page that shows the error. It sets no cookie and has no form: if a page of another site posted
+    /// here, there was no cookie to bind a form to, and a new one would replace the person's own.
     pub(crate) fn response(&self) -> Response {
         match self {
             PageError::OAuth(error) => unservable(error),

@@ -5,9 +5,9 @@
 //!
 //! A server that has just been started belongs to no person yet, and the first visitor could take it. On the internet
 //! that may be a scanner, within minutes. So the page opens only to a browser that brings the link that the server
-//! printed on the operator's terminal. The address that a connection comes from is no substitute for the link: a proxy
-//! on this machine makes every browser in the world seem to be here, and it needn't say that it is a proxy. A default
-//! password, the usual alternative, stays in place on many machines for years.
+//! printed on the operator's terminal. The address that a connection comes from is no substitute for the link: a
+//! proxy on this machine makes every browser in the world seem to be here, and it needn't say that it is a proxy. A
+//! default password, the usual alternative, stays in place on many machines for years.
 
 use super::browser_session::BrowserSession;
 use super::form::Form;

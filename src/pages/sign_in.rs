@@ -56,9 +56,9 @@ struct FormText<'a> {
     address: &'a str,
 }
 
-/// Builds the page with the form, as it is shown first, and sets the cookie that the form is bound to. The page has no
-/// URL of its own, but is the response to the GET of the URL that the person asked for: a reload shows the same page,
-/// and nothing about the request has to be stored.
+/// Builds the page with the form, as it is shown first, and sets the cookie that the form is bound to. The page has
+/// no URL of its own, but is the response to the GET of the URL that the person asked for: a reload shows the same
+/// page, and nothing about the request has to be stored.
 pub(crate) fn first_page(context: &Context, session: &BrowserSession, next: Next) -> Response {
     session.remember(context, form_page(context, session, next, 200, FormText::default()))
 }
@@ -136,8 +136,8 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         return Ok(again(403, "The email or the password is wrong."));
     };
     drop(permit);
-    // Only now, because a stranger can send any number of forms with wrong passwords, and the server stores nothing of
-    // them. So a form works for as many guesses as the limits allow, but for one sign-in.
+    // Only now, because a stranger can send any number of forms with wrong passwords, and the server stores nothing
+    // of them. So a form works for as many guesses as the limits allow, but for one sign-in.
     submitted.use_up(context)?;
     // The count by address stays: otherwise an attacker with an account of their own could reset it by signing in
     // there.

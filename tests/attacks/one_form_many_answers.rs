@@ -1,13 +1,13 @@
-//! A program that has seen one form of the person's browser, or one request with it, wants more from it than the person
-//! gave.
+//! A program that has seen one form of the person's browser, or one request with it, wants more from it than the
+//! person gave.
 //!
-//! The attacker has a whole POST with cookie and token (it read along, or it is an extension of the browser), or makes
-//! the browser send one again. They send it again and again, at once, after a restart, to another page, or with a
-//! request of another client in it. Or, as a stranger, they send forms to fill the disk of the server that remembers
-//! which were used.
+//! The attacker has a whole POST with cookie and token (it read along, or it is an extension of the browser), or
+//! makes the browser send one again. They send it again and again, at once, after a restart, to another page, or with
+//! a request of another client in it. Or, as a stranger, they send forms to fill the disk of the server that
+//! remembers which were used.
 //!
-//! What must hold: a form gives one answer, to the question that was on its page, and a stranger's form leaves nothing
-//! behind.
+//! What must hold: a form gives one answer, to the question that was on its page, and a stranger's form leaves
+//! nothing behind.
 
 use std::sync::{Arc, Barrier};
 use std::thread;

@@ -4,8 +4,8 @@
 //! from the answer. A page on another port of this host gets further: there the cookie goes along. In both cases the
 //! attacker can put anything into the form, also a token that this server made for a browser of the attacker's own.
 //!
-//! What must hold: no such form changes anything, nor signs the person out, and the person gets a page from which they
-//! can go on.
+//! What must hold: no such form changes anything, nor signs the person out, and the person gets a page from which
+//! they can go on.
 
 use super::browser::{Browser, EMAIL, borrowed, count, hidden, query, register, server, text};
 use crate::support::{PASSWORD, request};

@@ -5,8 +5,8 @@
 //! wherever this server sends the browser on to the attacker's port, the cookie goes along. The attacker then opens
 //! the consent page under that cookie and presses Allow.
 //!
-//! What must hold: a redirect to a client never takes along a cookie under which somebody is still signed in, whatever
-//! the redirect says. Over https, where the cookie can't reach another host, the browser stays signed in.
+//! What must hold: a redirect to a client never takes along a cookie under which somebody is still signed in,
+//! whatever the redirect says. Over https, where the cookie can't reach another host, the browser stays signed in.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
