@@ -695,7 +695,7 @@ fn refuses_a_cursor_that_is_not_of_this_list_and_this_person() {
     let others = [own.repeat(2), "A".repeat(100_000), bobs, swapped].into_iter().chain(elsewhere);
     let texts = cells(odd).chain(near).map(str::to_owned).chain(more).chain(others).collect::<Vec<_>>();
     for revision in REVISIONS {
-        let values = [json!(null), json!(1), json!(true), json!([own]), json!({ "cursor": own })];
+        let values = [json!(1), json!(true), json!([own]), json!({ "cursor": own })];
         for cursor in texts.iter().map(|text| json!(text)).chain(values) {
             let error = ada.error(revision, "resources/list", json!({ "cursor": cursor }), -32602);
             assert!(error["message"].as_str().is_some_and(|text| text.contains("cursor")), "{error}");
@@ -723,7 +723,7 @@ fn refuses_every_cursor_where_there_is_one_page() {
     let real = ada.get(MODERN, "resources/list", json!({}))["nextCursor"].take();
     for revision in REVISIONS {
         for method in ["tools/list", "prompts/list", "resources/templates/list"] {
-            for cursor in [json!(""), json!("x"), json!(null), json!(0), json!([]), real.clone()] {
+            for cursor in [json!(""), json!("x"), json!(0), json!([]), real.clone()] {
                 let error = ada.error(revision, method, json!({ "cursor": cursor }), -32602);
                 assert!(error["message"].as_str().is_some_and(|text| text.contains("cursor")), "{error}");
             }
@@ -816,6 +816,51 @@ fn suggests_tags_with_the_tags_and_the_entry_beside_the_request() {
 }
 
 #[test]
+fn gives_the_instructions_of_each_prompt_by_a_tool_too() {
+    let (mut ada, _) = neighbours();
+    let rows = [
+        (
+            "suggest_tags",
+            "get_tag_suggestions_instructions",
+            json!({ "entryId": "1" }),
+            json!({ "entryId": 1 }),
+        ),
+        (
+            SUMMARIZE,
+            "get_journal_insights_instructions",
+            json!({ "tagIds": "1,2", "from": "2000-01-01" }),
+            json!({ "tagIds": [1, 2], "from": "2000-01-01" }),
+        ),
+        (SUMMARIZE, "get_journal_insights_instructions", json!({}), json!({})),
+        (
+            SUMMARIZE,
+            "get_journal_insights_instructions",
+            json!({ "to": "2000-01-01" }),
+            json!({ "to": "2000-01-01" }),
+        ),
+    ];
+    for (prompt, tool, texts, values) in rows {
+        let params = json!({ "name": prompt, "arguments": texts });
+        let result = ada.get("2025-11-25", "prompts/get", params);
+        let (first, others) = list(&result, "messages").split_first().expect("a message");
+        let resources: Vec<_> = others.iter().map(|message| &message["content"]["resource"]).collect();
+        // A client that hands on the prompt's own arguments gets the same.
+        for arguments in [texts, values] {
+            let called = ada.get("2025-11-25", "tools/call", json!({ "name": tool, "arguments": arguments }));
+            assert_eq!(called["content"][0], first["content"], "{tool}");
+            let expected = json!({ "instructions": first["content"]["text"], "resources": resources });
+            assert_eq!(called["structuredContent"], expected, "{tool}");
+        }
+    }
+    // The earliest version has no structured content; the last text holds the same.
+    let params = json!({ "name": "get_tag_suggestions_instructions", "arguments": { "entryId": 1 } });
+    let called = ada.get("2025-03-26", "tools/call", params);
+    let content = list(&called, "content");
+    assert_eq!(content.len(), 2, "{called}");
+    assert_eq!(list(&parse(&content[1]["text"]), "resources").len(), 2, "{called}");
+}
+
+#[test]
 fn names_every_scope_that_a_prompt_needs_in_one_challenge() {
     let (ada, _) = neighbours();
     let suggest = json!({ "name": SUGGEST, "arguments": { "entryId": "1" } });
@@ -838,22 +883,22 @@ fn answers_every_mistake_in_a_prompt_as_wrong_parameters() {
     let long = format!("\"{}1\"", "1,".repeat(50));
     let rows = format!(
         r#"
-        suggest_tags | entryId is required | {{}} | {{"entryId":""}}
+        suggest_tags | entryId is required | {{}} | {{"entryId":""}} | {{"entryId":null}}
         suggest_tags | decimal digits | {{"entryId":"one"}} | {{"entryId":"0"}} | {{"entryId":"-1"}} | {{"entryId":"+1"}} | \
             {{"entryId":"01"}} | {{"entryId":"1.0"}} | {{"entryId":"1e0"}} | {{"entryId":" 1"}} | {{"entryId":"1 "}} | \
             {{"entryId":"1\n"}} | {{"entryId":"1\u0000"}} | {{"entryId":"\u0661"}} | {{"entryId":"9007199254740992"}} | \
             {{"entryId":"18446744073709551617"}} | {{"entryId":" "}} | {{"entryId":"1,2"}}
-        suggest_tags | a string | {{"entryId":1}} | {{"entryId":null}} | {{"entryId":["1"]}} | {{"entryId":{{}}}} | {{"entryId":true}}
+        suggest_tags | a string | {{"entryId":1}} | {{"entryId":["1"]}} | {{"entryId":{{}}}} | {{"entryId":true}}
         suggest_tags | not found | {{"entryId":"7001"}} | {{"entryId":"7002"}} | {{"entryId":"9007199254740991"}}
         suggest_tags | no such argument | {{"entryId":"1","x":"1"}} | {{"entryId":"1","":"1"}} | {{"entryId":"1","EntryId":"1"}} | \
             {{"entryId":"1","x":""}} | {{"entryId":"1","tagIds":"1"}}
         summarize_journal_entries | no such argument | {{"entryId":"1"}} | {{"x":""}} | {{"tagids":""}} | {{"limit":"5"}}
         summarize_journal_entries | tagIds must be | {{"tagIds":"x"}} | {{"tagIds":"1,x"}} | {{"tagIds":"1;2"}} | {{"tagIds":"0"}} | \
-            {{"tagIds":"01"}} | {{"tagIds":"-1"}} | {{"tagIds":"1.0"}} | {{"tagIds":[1]}} | {{"tagIds":1}} | {{"tagIds":null}} | \
+            {{"tagIds":"01"}} | {{"tagIds":"-1"}} | {{"tagIds":"1.0"}} | {{"tagIds":[1]}} | {{"tagIds":1}} | \
             {{"tagIds":"1 2"}} | {{"tagIds":"[1]"}} | {{"tagIds":","}} | {{"tagIds":"1,"}} | {{"tagIds":"9007199254740992"}}
         summarize_journal_entries | at most 50 | {{"tagIds":{long}}}
         summarize_journal_entries | from must be | {{"from":"x"}} | {{"from":"2025-1-31"}} | {{"from":"now"}} | {{"from":1}} | \
-            {{"from":null}} | {{"from":"2025-02-30"}} | {{"from":"2025-13-01"}} | {{"from":"2025-01-31 09:30:00Z"}} | {{"from":" "}} | \
+            {{"from":"2025-02-30"}} | {{"from":"2025-13-01"}} | {{"from":"2025-01-31 09:30:00Z"}} | {{"from":" "}} | \
             {{"from":"2025-01-31\u0000"}} | {{"from":"2025-01-31T24:00:00Z"}} | {{"from":"0000-00-00"}}
         summarize_journal_entries | to must be | {{"to":"x"}} | {{"to":"20250131"}} | {{"to":"2025-02-29"}} | {{"to":[]}} | \
             {{"from":"2025-01-31","to":"tomorrow"}}"#
@@ -869,7 +914,7 @@ fn answers_every_mistake_in_a_prompt_as_wrong_parameters() {
                 assert!(told.contains(row[0]), "{prompt} {arguments}: {told}");
             }
         }
-        for arguments in [json!([]), json!(null), json!("1"), json!(1), json!(["1"]), json!(true)] {
+        for arguments in [json!([]), json!("1"), json!(1), json!(["1"]), json!(true)] {
             for prompt in [SUGGEST, SUMMARIZE] {
                 let params = json!({ "name": prompt, "arguments": arguments });
                 ada.error(revision, "prompts/get", params, -32602);

@@ -34,7 +34,9 @@ const TOOLS: &str = "
     update_tag | Update Tag | tags:write | nd id | id* name description
     delete_tag | Delete Tag | tags:write | id | id*
     add_tag_to_entry | Add Tag to Entry | entries:write | nd id | entryId* tagId*
-    remove_tag_from_entry | Remove Tag from Entry | entries:write | id | entryId* tagId*";
+    remove_tag_from_entry | Remove Tag from Entry | entries:write | id | entryId* tagId*
+    get_tag_suggestions_instructions | Get Tag Suggestions Instructions | entries:read tags:read | ro | entryId*
+    get_journal_insights_instructions | Get Journal Insights Instructions | entries:read | ro | tagIds from to";
 
 /// The first cell of each row of a table, and the others.
 fn table(text: &str) -> impl Iterator<Item = (&str, Vec<&str>)> {
@@ -44,7 +46,7 @@ fn table(text: &str) -> impl Iterator<Item = (&str, Vec<&str>)> {
     })
 }
 
-/// Name and scope of every tool.
+/// Name and scopes of every tool.
 fn scopes() -> impl Iterator<Item = (&'static str, &'static str)> {
     table(TOOLS).map(|(name, cells)| (name, cells[1]))
 }
@@ -285,22 +287,22 @@ fn requires(schema: &Value, name: &str) -> bool {
 }
 
 #[test]
-fn refuses_every_tool_to_a_token_with_all_other_scopes_and_names_the_one() {
+fn refuses_every_tool_to_a_token_that_lacks_a_scope_and_names_all_that_it_needs() {
     let mut ada = Person::alone();
     for scope in SCOPES {
         ada.may_only(&SCOPES.into_iter().filter(|other| *other != scope).collect::<Vec<_>>().join(" "));
-        for (name, _) in scopes().filter(|(_, needs)| *needs == scope) {
+        for (name, needs) in scopes().filter(|(_, needs)| needs.split(' ').any(|need| need == scope)) {
             let reply = ada.client.modern("tools/call", json!({ "name": name }));
             assert_eq!(reply.status, 403, "{name}");
             let challenge = reply.field("www-authenticate").expect("a challenge");
             assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
-            assert!(challenge.contains(&format!(", scope=\"{scope}\", ")), "{name}: {challenge}");
+            assert!(challenge.contains(&format!(", scope=\"{needs}\", ")), "{name}: {challenge}");
         }
     }
 }
 
 #[test]
-fn accepts_every_tool_with_its_scope_alone() {
+fn accepts_every_tool_with_its_scopes_alone() {
     let mut ada = Person::alone();
     for (name, scope) in scopes() {
         ada.may_only("tags:write entries:write");
@@ -313,6 +315,7 @@ fn accepts_every_tool_with_its_scope_alone() {
             "get_tag" | "update_tag" | "delete_tag" => json!({ "id": tag }),
             "get_entry" | "update_entry" | "delete_entry" => json!({ "id": entry }),
             "add_tag_to_entry" | "remove_tag_from_entry" => json!({ "entryId": entry, "tagId": tag }),
+            "get_tag_suggestions_instructions" => json!({ "entryId": entry }),
             _ => json!({}),
         };
         ada.ok(name, arguments);
@@ -592,7 +595,12 @@ fn limits_a_page_to_what_is_asked_and_what_is_allowed() {
             let told = text(&content[0]["text"]);
             assert!(told.starts_with("Found 501 ") && told.contains(&count.to_string()), "{told}");
         }
-        for bad in [json!(0), json!(max + 1), json!(1.5), json!("1"), json!(null), json!(true)] {
+        let mut count = |limit: Value| ids(&ada.ok(tool, with(&base, "limit", limit))).len();
+        let counts = (count(json!("1")), count(json!(max.to_string())), count(json!(null)));
+        assert_eq!(counts, (1, max, default), "{tool}: digits are a number, and null is none");
+        for bad in
+            [json!(0), json!(max + 1), json!(1.5), json!("1.5"), json!(format!("{}", max + 1)), json!(true)]
+        {
             ada.fails(tool, with(&base, "limit", bad), &format!("limit must be an integer from 1 to {max}"));
         }
     }
@@ -617,10 +625,18 @@ fn refuses_what_is_no_id_and_accepts_an_integer_however_it_is_written() {
         create_entry | tags | {"title":"t","content":"c"}
         list_entries | tagIds | {}
         search_entries | tagIds | {"query":"c"}
+        get_tag_suggestions_instructions | entryId | {}
+        get_journal_insights_instructions | tagIds | {}
         delete_entry | id | {}
         delete_tag | id | {}"#;
-    let bad = "0 | -1 | 1.5 | \"1\" | null | true | [1] | 1e300 | -1e300 | 9223372036854775808";
-    let not = "0 | -1 | 1.5 | a string | null | a boolean | an array | 1e | -1e | 9223372036854775808";
+    let bad = "0 | -1 | 1.5 | true | [1] | 1e300 | -1e300 | 9223372036854775808 | \
+        \"1.5\" | \"1.0\" | \"ten\" | \"\" | \" 1\" | \"1 \" | \"1e3\" | \"0x1\" | \"+1\" | \"-1\" | \"01\" | \"\u{661}\" | \"0\" | \
+        \"9007199254740992\" | \"99999999999999999999\"";
+    let text = "a string";
+    let not =
+        ["0 | -1 | 1.5 | a boolean | an array | 1e | -1e | 9223372036854775808", &[text; 12].join(" | ")]
+            .join(" | ")
+            + " | 0 | 9007199254740992 | a string";
     for (tool, cells) in table(rows) {
         let (argument, base) = (cells[0], parse(cells[1]));
         let listed = argument.starts_with("tag") && argument.ends_with('s');
@@ -633,17 +649,37 @@ fn refuses_what_is_no_id_and_accepts_an_integer_however_it_is_written() {
             );
         }
         if listed {
-            ada.fails(tool, with(&base, argument, 1), &format!("{argument} must be an array, not a number"));
+            for wrong in
+                [json!(true), json!({}), json!("ten"), json!("[1"), json!("{}"), json!("1;2"), json!("")]
+            {
+                let sentence = format!("{argument} must be an array, not ");
+                ada.fails(tool, with(&base, argument, wrong), &sentence);
+            }
+            ada.fails(tool, shaped(json!(null)), &format!("{argument} holds one that must be an integer"));
+            // The forms in which frameworks send a list. Each can mean one thing only.
+            for taken in
+                [json!(1), json!("1"), json!("[1,2]"), json!("[\"1\"]"), json!("1,2"), json!(["1", "2"])]
+            {
+                ada.ok(tool, with(&base, argument, taken));
+            }
+            ada.ok(tool, with(&base, argument, json!(null)));
         } else {
             ada.fails(tool, shaped(json!(9_007_199_254_740_991_i64)), "\"9007199254740991\" not found");
+            ada.fails(tool, shaped(json!("9007199254740991")), "\"9007199254740991\" not found");
             ada.fails(tool, base.clone(), &format!("{argument} is required"));
+            let is_update = tool.starts_with("update_");
+            let missing = if is_update { "must be an integer" } else { "is required" };
+            ada.fails(tool, shaped(json!(null)), &format!("{argument} {missing}"));
         }
-        ada.ok(tool, shaped(json!(3.0)));
+        let taken = if tool.starts_with("delete_") { ["3.0", "\"2\""] } else { ["3.0", "\"3\""] };
+        for id in taken {
+            ada.ok(tool, shaped(parse(id)));
+        }
     }
 }
 
 #[test]
-fn takes_true_for_1_and_nothing_else() {
+fn takes_true_for_1_also_as_a_text_and_nothing_else() {
     let mut ada = Person::alone();
     ada.entry("t", "c");
     for name in ["isPrivate", "isFavorite"] {
@@ -651,23 +687,38 @@ fn takes_true_for_1_and_nothing_else() {
                        update_entry | {"id":1}
                        list_entries | {}"#;
         for (tool, cells) in table(calls) {
-            for (given, flag) in [("true", 1), ("false", 0), ("1.0", 1), ("0", 0)] {
+            let taken = [
+                ("true", 1),
+                ("false", 0),
+                ("1.0", 1),
+                ("0", 0),
+                (r#""true""#, 1),
+                (r#""false""#, 0),
+                (r#""1""#, 1),
+            ];
+            for (given, flag) in taken {
                 let result = ada.ok(tool, with(&parse(cells[0]), name, parse(given)));
                 match tool {
                     "list_entries" => assert_eq!(result, ada.ok(tool, with(&json!({}), name, flag))),
                     _ => assert_eq!(result["entry"][name], flag),
                 }
             }
-            for bad in ["2", "-1", "0.5", "\"1\"", "\"true\"", "null", "[]"] {
+            for bad in ["2", "-1", "0.5", r#""2""#, r#""yes""#, r#""TRUE""#, "\"\"", "[]"] {
                 let sentence = format!("{name} must be an integer from 0 to 1");
                 ada.fails(tool, with(&parse(cells[0]), name, parse(bad)), &sentence);
+            }
+            let unset = with(&parse(cells[0]), name, json!(null));
+            if tool == "update_entry" {
+                ada.fails(tool, unset, &format!("{name} must be an integer from 0 to 1, not null"));
+            } else {
+                ada.ok(tool, unset);
             }
         }
     }
 }
 
 #[test]
-fn refuses_an_argument_that_the_tool_does_not_take_and_a_null_that_clears_nothing() {
+fn refuses_an_argument_that_the_tool_does_not_take_and_a_null_that_clears_nothing_in_an_update() {
     let mut ada = Person::alone();
     ada.entry("t", "c");
     ada.tag("t");
@@ -678,8 +729,20 @@ fn refuses_an_argument_that_the_tool_does_not_take_and_a_null_that_clears_nothin
         let arguments = with(&json!({ "id": 1 }), name, json!(null));
         ada.fails(tool, arguments, &format!("{name} must be a string, not null"));
     }
-    let mood = json!({ "title": "t", "content": "c", "mood": null });
-    ada.fails("create_entry", mood, "mood must be a string, not null");
+    // Such a client would clear what it doesn't mean to change: nothing of its call is done.
+    ada.ok("update_entry", json!({ "id": 1, "mood": "calm" }));
+    let everything = json!({ "id": 1, "title": "new", "content": null, "mood": null, "isPrivate": null });
+    ada.fails("update_entry", everything, "content must be a string, not null");
+    assert_eq!(ada.ok("get_entry", json!({ "id": 1 }))["entry"]["mood"], "calm");
+    // Elsewhere null clears nothing, so it says nothing.
+    let made = ada.ok("create_entry", json!({ "title": "t", "content": "c", "mood": null, "tags": null }));
+    assert_eq!((&made["entry"]["mood"], &made["entry"]["tags"]), (&json!(null), &json!([])));
+    ada.fails("create_entry", json!({ "title": null, "content": "c" }), "title is required");
+    ada.ok(
+        "search_entries",
+        json!({ "query": "c", "limit": null, "from": null, "tagMode": null, "cursor": null }),
+    );
+    ada.fails("search_entries", json!({ "query": "c", "further": null }), "\"further\": no such argument");
 }
 
 /// Ada with five entries around the end of a January; 4 and 5 were made in the same second.
@@ -935,7 +998,9 @@ fn answers_for_anothers_row_as_for_one_that_never_was() {
         remove_tag_from_entry | {"entryId":7000,"tagId":1} | {"entryId":1,"tagId":7000} | {"entryId":7000,"tagId":7000}
         create_entry | {"title":"t","content":"c","tags":[7000]} | {"title":"t","content":"c","tags":[1,7000]}
         list_entries | {"tagIds":[7000]} | {"tagIds":[1,7000]} | {"tagIds":[1,7000],"tagMode":"all"}
-        search_entries | {"query":"page","tagIds":[7000]} | {"query":"page","tagIds":[1,7000],"tagMode":"all"}"#;
+        search_entries | {"query":"page","tagIds":[7000]} | {"query":"page","tagIds":[1,7000],"tagMode":"all"}
+        get_tag_suggestions_instructions | {"entryId":7000}
+        get_journal_insights_instructions | {"tagIds":[7000]} | {"tagIds":[1,7000]}"#;
     for (tool, calls) in table(rows) {
         for arguments in calls {
             let before = ada.rows();
@@ -1047,6 +1112,38 @@ impl Dice {
     }
 }
 
+/// What the arguments mean, as the schema writes it. The leniencies are: null for an argument that is left out, where no
+/// argument of the tool can be cleared; true for 1 and false for 0; digits for a number; one id for a list of ids. (To
+/// a schema, too, 3.0 is an integer.)
+fn strictly(schema: &Value, arguments: &Value) -> Value {
+    let integer = |value: &Value| match value.as_str() {
+        Some("1") => json!(1),
+        _ => value.clone(),
+    };
+    let mut strict = arguments.as_object().expect("an object").clone();
+    let properties = &schema["properties"];
+    if !properties.to_string().contains("anyOf") {
+        strict.retain(|name, value| !value.is_null() || properties.get(name).is_none());
+    }
+    for (name, value) in &mut strict {
+        let property = &properties[name.as_str()];
+        match (property["type"].as_str(), value.as_bool()) {
+            (Some("integer"), Some(flag)) if property["enum"][1] == 1 => *value = u8::from(flag).into(),
+            (Some("integer"), _) => *value = integer(value),
+            (Some("array"), _) => {
+                let ids = value.as_array().cloned();
+                let is_one = value.is_number() || value == "1";
+                let ids = ids.or_else(|| is_one.then(|| vec![value.clone()]));
+                if let Some(ids) = ids {
+                    *value = ids.iter().map(integer).collect();
+                }
+            }
+            _ => {}
+        }
+    }
+    strict.into()
+}
+
 #[test]
 fn accepts_what_the_schema_of_a_tool_accepts_and_nothing_else() {
     let mut ada = Person::alone();
@@ -1057,13 +1154,7 @@ fn accepts_what_the_schema_of_a_tool_accepts_and_nothing_else() {
         let mut counts = [0, 0];
         for _ in 0..250 {
             let arguments = dice.arguments(schema);
-            let mut strict = arguments.clone();
-            for (name, value) in strict.as_object_mut().expect("an object") {
-                // The one leniency: true for 1, and false for 0. (To a schema, too, 3.0 is an integer.)
-                if let (Some(flag), true) = (value.as_bool(), schema["properties"][name]["enum"][1] == 1) {
-                    *value = u8::from(flag).into();
-                }
-            }
+            let strict = strictly(schema, &arguments);
             let result = ada.result(&name, arguments.clone());
             let told = result["content"][0]["text"].as_str().unwrap_or_default(); // or it begins with a link
             let accepted = !told.starts_with("Invalid arguments for ");

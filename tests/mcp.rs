@@ -20,8 +20,8 @@ const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
-/// Every tool in its order, the one scope that it needs, and a call that works in that order on [`furnish`]ed rows.
-const TOOLS: [(&str, &str, &str); 14] = [
+/// Every tool in its order, the scopes that it needs, and a call that works in that order on [`furnish`]ed rows.
+const TOOLS: [(&str, &str, &str); 16] = [
     ("whoami", "user:read", "{}"),
     ("create_entry", "entries:write", r#"{"title":"Rain","content":"all day","tags":[1]}"#),
     ("get_entry", "entries:read", r#"{"id":1}"#),
@@ -36,6 +36,8 @@ const TOOLS: [(&str, &str, &str); 14] = [
     ("delete_tag", "tags:write", r#"{"id":1}"#),
     ("add_tag_to_entry", "entries:write", r#"{"entryId":2,"tagId":2}"#),
     ("remove_tag_from_entry", "entries:write", r#"{"entryId":2,"tagId":2}"#),
+    ("get_tag_suggestions_instructions", "entries:read tags:read", r#"{"entryId":2}"#),
+    ("get_journal_insights_instructions", "entries:read", r#"{"tagIds":[2]}"#),
 ];
 
 /// A server, and somebody with a token made with these options.
@@ -351,8 +353,10 @@ fn refuses_what_is_no_json_rpc_message_and_names_its_id() {
         }
     };
     let ping = r#""jsonrpc":"2.0","method":"ping""#;
-    check(&format!(r#"{ping} | {ping},"params":{{}} | {ping},"further":1"#), 200, 0);
-    check(&format!(r#"{ping},"params":[] | {ping},"params":1 | {ping},"params":null"#), 200, -32602);
+    check(&format!(r#"{ping} | {ping},"params":{{}} | {ping},"params":null | {ping},"further":1"#), 200, 0);
+    check(&format!(r#"{ping},"params":[] | {ping},"params":1"#), 200, -32602);
+    // A client whose one type of message writes each field that isn't set as `null`.
+    check(&format!(r#"{ping},"params":null,"result":null,"error":null"#), 200, 0);
     check(
         &format!(r#"{ping},"result":{{}} | {ping},"error":{{}} | "jsonrpc":"2.0","Method":"ping""#),
         400,
@@ -364,6 +368,62 @@ fn refuses_what_is_no_json_rpc_message_and_names_its_id() {
         -32600,
     );
     check(r#""jsonrpc":"2.0","method":1 | "jsonrpc":"2.0","method":null"#, 400, -32600);
+    check(r#""jsonrpc":null,"method":"ping" | "jsonrpc":"2.0","method":null,"params":null"#, 400, -32600);
+}
+
+/// Some clients serialize each optional field, and write `null` where they have nothing to say.
+#[test]
+fn takes_null_for_absence_at_every_level_of_a_request() {
+    let (_server, mut client) = start(&[]);
+    furnish(&mut client);
+    let completing = json!({ "ref": { "type": "ref/prompt", "name": "suggest_tags", "title": null },
+        "argument": { "name": "entryId", "value": "1" }, "context": null });
+    let rows = [
+        ("tools/list", json!(null)),
+        ("tools/list", json!({ "cursor": null, "_meta": null })),
+        ("tools/list", json!({ "_meta": { "progressToken": null } })),
+        ("prompts/list", json!({ "cursor": null })),
+        ("resources/list", json!({ "cursor": null })),
+        ("resources/templates/list", json!({ "cursor": null })),
+        ("tools/call", json!({ "name": "list_tags", "arguments": null, "_meta": null })),
+        ("tools/call", json!({ "name": "list_tags", "arguments": { "limit": null, "cursor": null } })),
+        ("prompts/get", json!({ "name": "summarize_journal_entries", "arguments": null })),
+        ("prompts/get", json!({ "name": "summarize_journal_entries", "arguments": { "from": null } })),
+        ("completion/complete", completing),
+    ];
+    for (method, params) in rows {
+        for version in LEGACY {
+            check(&mut client, &[(VERSION, version)], &message(method, params.clone()), 200, 0);
+        }
+        // The two required keys of `_meta` are no more than that.
+        let mut params = if params.is_null() { json!({}) } else { params };
+        params["_meta"] = modern_meta();
+        params["_meta"]["io.modelcontextprotocol/clientInfo"] = json!(null);
+        params["_meta"]["io.modelcontextprotocol/logLevel"] = json!(null);
+        params["_meta"][CAPABILITIES_KEY] = json!({ "elicitation": null, "extensions": null });
+        let name = params["name"].as_str().unwrap_or_default().to_owned();
+        let fields = [MODERN, ("Mcp-Method", method), ("Mcp-Name", &name)];
+        check(&mut client, &fields, &message(method, params), 200, 0);
+    }
+    // Keys of `_meta` that are there without a value make no stateless request, alone or in a batch.
+    let absent = json!({ "_meta": { VERSION_KEY: null, CAPABILITIES_KEY: null } });
+    check(&mut client, &[], &message("ping", absent.clone()), 200, 0);
+    assert_eq!(client.post(&[], &batch(&[message("ping", absent)])).status, 200);
+    let params =
+        json!({ "protocolVersion": "2025-11-25", "capabilities": null, "clientInfo": null, "_meta": null });
+    assert_eq!(
+        check(&mut client, &[], &message("initialize", params), 200, 0)["protocolVersion"],
+        "2025-11-25"
+    );
+    // What must be there can't be null.
+    for (method, params) in [
+        ("tools/call", json!({ "name": null })),
+        ("resources/read", json!({ "uri": null })),
+        ("initialize", json!({ "protocolVersion": null })),
+        ("completion/complete", json!({ "ref": null, "argument": null })),
+    ] {
+        check(&mut client, &[], &message(method, params), 200, -32602);
+    }
 }
 
 #[test]
@@ -763,7 +823,7 @@ fn tells_a_modern_client_what_there_is_and_how_long_that_holds() {
 }
 
 #[test]
-fn shows_the_same_fourteen_tools_to_everybody() {
+fn shows_the_same_tools_to_everybody() {
     let (server, mut client) = start(&[]);
     let all = client.modern("tools/list", json!({})).body;
     for scope in ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"] {
@@ -826,9 +886,10 @@ fn refuses_a_call_that_names_no_tool_or_no_object_of_arguments() {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call"{params}}}"#);
         check(&mut client, &[(VERSION, version)], &body, 200, code)
     };
-    let good = r#"{"name":"whoami"} | {"name":"whoami","arguments":{}} | {"name":"whoami","further":1}"#;
+    let good = r#"{"name":"whoami"} | {"name":"whoami","arguments":{}} | {"name":"whoami","further":1} |
+        {"name":"whoami","arguments":null} | {"name":"whoami","_meta":null}"#;
     let bad = r#"{"name":"whoam"} | {"name":"Whoami"} | {"name":"whoami\u0000"} | {"name":" whoami"} | {"name":""} |
-        {"name":"whoami","arguments":[]} | {"name":"whoami","arguments":null} | {"name":"whoami","arguments":"{}"} |
+        {"name":"whoami","arguments":[]} | {"name":"whoami","arguments":"{}"} |
         {"name":null} | {"name":["whoami"]} | {"arguments":{}} | {} | [] | null | "whoami""#;
     for version in LEGACY {
         check(version, "", -32602);

@@ -259,6 +259,10 @@ fn asks_again_where_an_answer_or_its_state_is_missing() {
         json!({ "inputResponses": { KEY: yes() } }),
         json!({ "inputResponses": { KEY: { "action": "decline" } } }),
         json!({ "inputResponses": null }),
+        json!({ "inputResponses": null, "requestState": null }),
+        json!({ "requestState": state, "inputResponses": null }),
+        json!({ "requestState": state, "inputResponses": { KEY: null } }),
+        json!({ "requestState": null, "inputResponses": { KEY: yes() } }),
     ] {
         assert_eq!(ask(ada, "delete_entry", 1, &more).0, question, "{more}");
     }
@@ -270,9 +274,11 @@ fn refuses_answers_and_states_of_another_form() {
     let mut house = House::new();
     let ada = &mut house.ada;
     let (_, state) = ask(ada, "delete_entry", 1, &json!({}));
-    let responses = [json!(null), json!([]), json!("yes"), json!(1), json!([yes()])];
-    let states = [json!(null), json!(1), json!({}), json!([state]), json!("")];
-    let wrong = (misfits().into_iter().map(|answer| back(answer, &state)))
+    let responses = [json!([]), json!("yes"), json!(1), json!([yes()])];
+    let states = [json!(1), json!({}), json!([state]), json!("")];
+    // An answer of null is none, and the person is asked again: see above.
+    let misfits = misfits().into_iter().filter(|answer| !answer.is_null());
+    let wrong = (misfits.map(|answer| back(answer, &state)))
         .chain(responses.map(|responses| json!({ "requestState": state, "inputResponses": responses })))
         .chain(states.map(|state| json!({ "requestState": state, "inputResponses": { KEY: yes() } })));
     for more in wrong {

@@ -245,11 +245,9 @@ fn refuses_what_it_can_not_read_and_opens_no_stream_for_it() {
         json!([]),
         json!(true),
         json!("all"),
-        json!({ "resourcesListChanged": null }),
         json!({ "resourcesListChanged": 1 }),
         json!({ "toolsListChanged": "true" }),
         json!({ "promptsListChanged": [] }),
-        json!({ "resourceSubscriptions": null }),
         json!({ "resourceSubscriptions": "epicme://tags" }),
         json!({ "resourceSubscriptions": {} }),
         json!({ "resourceSubscriptions": ["epicme://tags", 1] }),
@@ -270,6 +268,10 @@ fn refuses_what_it_can_not_read_and_opens_no_stream_for_it() {
     let params = json!({ "_meta": modern_meta() });
     let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params });
     refuse(&mut ada, &message.to_string());
+    // Where a member is null the client asks for nothing by it.
+    let unset =
+        json!({ "resourcesListChanged": null, "toolsListChanged": null, "resourceSubscriptions": null });
+    assert_eq!(Stream::open_as(&ada, 1, unset).honoured, json!({}));
     assert_eq!(Stream::open(&ada, uris(limits::SUBSCRIBED_URIS_MAX)).honoured, uris(1));
     for (accept, status) in
         [("application/json", 406), ("application/json, text/event-stream;q=0", 406), ("text/html", 406)]

@@ -8,8 +8,11 @@
 //! places, one could be changed without the other, and the server would refuse a call that obeys the schema. Here
 //! both come from one list of [`Argument`]s.
 //!
-//! What passes [`read`] for a tool fits the schema that [`schema`] returns, with one exception: `true` passes for
-//! `1`, because models send it.
+//! What fits the schema that [`schema`] returns passes [`read`]. [`read`] takes a little more. Agent frameworks write
+//! `null` for an argument that isn't set, and numbers, booleans and lists as texts: `"10"`, `"true"`, `"[1,2]"`. The
+//! check takes such a value where it can mean one thing only. Each value that passes becomes the one that the schema
+//! describes, so no tool sees the difference. The schema doesn't mention these forms: it tells models what to write,
+//! and a client that checks a call against it has no need of them.
 //!
 //! A validator of JSON Schema would be the usual choice. But a validator is a large dependency, and its messages are
 //! for programmers; the messages below say to a model what to change.
@@ -21,6 +24,7 @@ use serde_json::{Map, Value, json};
 
 use crate::dates::{self, DateError};
 use crate::ids::Id;
+use crate::json;
 use crate::limits;
 
 /// One argument that a tool or prompt takes.
@@ -57,7 +61,7 @@ const DATE_PATTERN: &str =
 pub(crate) enum Kind {
     /// A row id.
     Id,
-    /// Row ids, at most [`limits::TAGS_PER_ENTRY_MAX`].
+    /// Row ids, at most [`limits::TAGS_PER_ENTRY_MAX`]. See [`listed`] for the forms that are taken.
     Ids,
     /// Text of `min` to `max` characters.
     Text { min: usize, max: usize },
@@ -143,8 +147,7 @@ impl Argument {
         match &self.kind {
             Kind::Id => integer(value, 1, ID_MAX).map(Value::from),
             Kind::Ids => {
-                let ids =
-                    value.as_array().ok_or_else(|| format!("must be an array, not {}", kind_of(value)))?;
+                let ids = listed(value)?;
                 within("must have", ids.len(), 0, limits::TAGS_PER_ENTRY_MAX, "items")?;
                 let ids = ids.iter().map(|id| integer(id, 1, ID_MAX).map(Value::from));
                 ids.collect::<Result<Vec<_>, _>>()
@@ -158,10 +161,11 @@ impl Argument {
                 name => Ok(name.into()),
             },
             // Some models write `true` for 1 although the schema says 0 or 1. `true` can only mean 1, so it is
-            // accepted.
-            Kind::Flag(_) => match value.as_bool() {
-                Some(flag) => Ok(u8::from(flag).into()),
-                None => integer(value, 0, 1).map(Value::from),
+            // accepted, also as a text.
+            Kind::Flag(_) => match (value, value.as_str()) {
+                (Value::Bool(true), _) | (_, Some("true")) => Ok(1.into()),
+                (Value::Bool(false), _) | (_, Some("false")) => Ok(0.into()),
+                _ => integer(value, 0, 1).map(Value::from),
             },
             Kind::Limit { max, .. } => integer(value, 1, *max as i64).map(Value::from),
             Kind::Choice(words) => match text()? {
@@ -178,9 +182,7 @@ impl Argument {
                 number_of(text()?).map(Value::from).ok_or("must be an id in decimal digits".into())
             }
             Kind::IdsText => {
-                let ids = text()?.split(',').map(|id| number_of(id.trim()));
-                let ids: Option<Vec<_>> = ids.collect();
-                let ids = ids.ok_or("must be ids in decimal digits, with commas between them")?;
+                let ids = ids_of(text()?).ok_or("must be ids in decimal digits, with commas between them")?;
                 within("must have", ids.len(), 0, limits::TAGS_PER_ENTRY_MAX, "ids")?;
                 Ok(ids.into())
             }
@@ -195,8 +197,7 @@ pub(crate) fn id_of<Of>(digits: &str) -> Option<Id<Of>> {
 }
 
 fn number_of(digits: &str) -> Option<i64> {
-    let plain = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|number| plain && (1..=ID_MAX).contains(number))
+    decimal(digits).filter(|number| (1..=ID_MAX).contains(number))
 }
 
 /// Writes the JSON Schema (2020-12) of a tool's arguments. Its root is an object, as MCP demands, even for a tool
@@ -236,8 +237,16 @@ pub(crate) struct Checked(Map<String, Value>);
 
 /// Checks the arguments of a call against what the tool or prompt takes. For an unknown name the error repeats that
 /// name and lists the known ones, so that a model that has misspelt a name finds the right one.
-pub(crate) fn read(arguments: &[Argument], given: Map<String, Value>) -> Result<Checked, BadArguments> {
+///
+/// An argument that is `null` is left out, unless `null` is a value for some argument of this tool. In such a tool
+/// (an update) each `null` has to be meant: a client that writes `null` for whatever isn't set would otherwise clear
+/// the mood of an entry whose title it changes. There a `null` that clears nothing is a mistake, and the error keeps
+/// the fields from being cleared.
+pub(crate) fn read(arguments: &[Argument], mut given: Map<String, Value>) -> Result<Checked, BadArguments> {
     let mut mistakes = Vec::new();
+    if !arguments.iter().any(|argument| argument.nullable) {
+        given.retain(|name, value| !value.is_null() || arguments.iter().all(|own| own.name != name));
+    }
     for argument in arguments.iter().filter(|a| a.required && !given.contains_key(a.name)) {
         mistakes.push(format!("{} is required", argument.name));
     }
@@ -298,14 +307,46 @@ impl Checked {
 }
 
 /// Checks for an integer within bounds. `3.0` passes too: JSON has one kind of number, and JSON Schema 2020-12 counts
-/// a number without a fraction as an integer (Validation §6.1.1).
+/// a number without a fraction as an integer (Validation §6.1.1). So does a text of plain decimal digits. A text with
+/// a sign, a fraction, an exponent, a blank or a zero in front doesn't pass: such a text came from a place where more
+/// than an integer can stand, and a rounded or trimmed value could be another than the one meant there.
 fn integer(value: &Value, min: i64, max: i64) -> Result<i64, String> {
     let whole = value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 2f64.powi(53));
-    let number = value.as_i64().or(whole.map(|number| number as i64));
-    match number {
-        Some(number) if (min..=max).contains(&number) => Ok(number),
+    let written = value.as_str().and_then(decimal);
+    let number = value.as_i64().or(whole.map(|number| number as i64)).or(written);
+    match (number, written) {
+        (Some(number), _) if (min..=max).contains(&number) => Ok(number),
+        (_, Some(number)) => Err(format!("must be an integer from {min} to {max}, not {number}")),
         _ => Err(format!("must be an integer from {min} to {max}, not {}", shown(value))),
     }
+}
+
+/// Reads plain decimal digits. The number is of this type, or `None`.
+fn decimal(digits: &str) -> Option<i64> {
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let canonical = plain && (digits == "0" || !digits.starts_with('0'));
+    digits.parse().ok().filter(|_| canonical)
+}
+
+/// Reads a list of ids, which aren't checked yet: an array; the text of an array; one id, which can only mean the list
+/// that holds it; or ids with commas between them, as prompts take them ([`Kind::IdsText`]).
+fn listed(value: &Value) -> Result<Vec<Value>, String> {
+    let not_listed = || format!("must be an array, not {}", kind_of(value));
+    match value {
+        Value::Array(ids) => Ok(ids.clone()),
+        Value::Number(_) => Ok(vec![value.clone()]),
+        Value::String(text) if text.starts_with('[') => match json::parse(text.as_bytes()) {
+            Ok(Value::Array(ids)) => Ok(ids),
+            _ => Err(not_listed()),
+        },
+        Value::String(text) => ids_of(text).ok_or_else(not_listed),
+        _ => Err(not_listed()),
+    }
+}
+
+/// Reads ids in decimal digits with commas between them.
+fn ids_of(text: &str) -> Option<Vec<Value>> {
+    text.split(',').map(|id| number_of(id.trim()).map(Value::from)).collect()
 }
 
 /// Checks the length of a text. The bounds count characters and not bytes, as JSON Schema does (`maxLength`).
@@ -388,6 +429,9 @@ mod tests {
             _ => unreachable!("the table holds objects"),
         };
         assert_eq!(check(json!({ "title": "é☂abc", "tags": [1, 2.0], "mood": null })), Ok(()));
+        for text in ["[1, 2]", "1, 2", "7"] {
+            assert_eq!(check(json!({ "title": "é", "tags": text })), Ok(()), "{text}");
+        }
         let wrong = check(json!({ "tags": [1, 1.5], "mood": "stormy", "colour": "red" }));
         let expected = "title is required; tags holds one that must be an integer from 1 to 9007199254740991, not 1.5; \
                         mood must have at most 5 characters, not 6; \

@@ -209,7 +209,9 @@ impl<'h> Headers<'h> {
 /// Checks whether a message has at least one of the two keys of a stateless request. No earlier version has these
 /// keys. So a message with only one of them is a stateless request with a mistake, and the client gets an error.
 pub(crate) fn has_stateless_meta(params: Option<&Value>) -> bool {
-    meta(params).is_some_and(|meta| meta.contains_key(VERSION_KEY) || meta.contains_key(CAPABILITIES_KEY))
+    // A batch is asked before its messages are read, so a `null` is still there and counts as absent here.
+    let mut values = [VERSION_KEY, CAPABILITIES_KEY].iter().filter_map(|key| meta(params)?.get(*key));
+    values.any(|value| !value.is_null())
 }
 
 fn meta(params: Option<&Value>) -> Option<&Map<String, Value>> {

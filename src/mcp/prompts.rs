@@ -2,7 +2,8 @@
 //! journal in them.
 //!
 //! Knows no SQL and no token text. A prompt's function runs only with a permit for its scopes and with arguments that
-//! passed the check.
+//! passed the check. Two tools return what these functions write, for clients that show no prompts
+//! (`tools/instructions.rs`).
 //!
 //! The rows are embedded resources, apart from the words that tell the model what to do. A text in an entry may sound
 //! like an order ("delete all tags"), and a model obeys such a text less readily if it comes as data. That helps but
@@ -30,18 +31,27 @@ pub(crate) struct Prompt {
     title: &'static str,
     about: &'static str,
     pub(crate) arguments: Vec<Argument>,
-    messages: Messages,
+    work: Work,
 }
 
-/// The function that writes a prompt's messages, in the variant of the scopes that it needs. The gate checks the
+/// The function that writes a prompt's instructions, in the variant of the scopes that it needs. The gate checks the
 /// scopes of the variant, and the function gets a journal of that access alone. So a prompt that reads more than its
 /// scopes cover doesn't compile.
-enum Messages {
+enum Work {
     EntriesRead(Write<EntriesRead>),
     EntriesAndTagsRead(Write<(EntriesRead, TagsRead)>),
 }
 
-type Write<A> = fn(&Journal<A>, &Checked) -> Result<Vec<Value>, JournalError>;
+type Write<A> = fn(&Journal<A>, &Checked) -> Result<Instructions, JournalError>;
+
+/// What a model is told to do, and the rows that it needs for that.
+pub(crate) struct Instructions {
+    /// The role in whose name the text is said to the model, `user` or `assistant`.
+    role: &'static str,
+    pub(crate) text: String,
+    /// Each is a `ResourceContents`.
+    pub(crate) resources: Vec<Value>,
+}
 
 /// Every prompt, in the order in which clients see them. To add one, write an entry here and the function that it
 /// names.
@@ -52,7 +62,7 @@ pub(crate) static PROMPTS: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
             title: "Suggest Tags",
             about: "Suggest tags for one entry, and attach those that the person approves.",
             arguments: vec![Argument::required("entryId", Kind::IdText, "The id of the entry to look at.")],
-            messages: Messages::EntriesAndTagsRead(suggest_tags),
+            work: Work::EntriesAndTagsRead(suggest_tags),
         },
         Prompt {
             name: "summarize_journal_entries",
@@ -75,7 +85,7 @@ pub(crate) static PROMPTS: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
                     "Only entries made on this day (YYYY-MM-DD, UTC) or earlier.",
                 ),
             ],
-            messages: Messages::EntriesRead(summarize),
+            work: Work::EntriesRead(summarize),
         },
     ]
 });
@@ -108,9 +118,9 @@ impl Prompt {
         mcp: &Mcp,
         given: Map<String, Value>,
     ) -> Result<PermittedPrompt, Failure> {
-        match self.messages {
-            Messages::EntriesRead(write) => self.permit_for(mcp, write, given),
-            Messages::EntriesAndTagsRead(write) => self.permit_for(mcp, write, given),
+        match self.work {
+            Work::EntriesRead(write) => self.permit_for(mcp, write, given),
+            Work::EntriesAndTagsRead(write) => self.permit_for(mcp, write, given),
         }
     }
 
@@ -137,17 +147,19 @@ impl Prompt {
         let checked = arguments::read(&self.arguments, given).map_err(|mistakes| {
             RpcError::invalid_params(format!("Invalid arguments for {}: {mistakes}", self.name))
         })?;
-        let messages = write(journal, &checked)?;
+        let Instructions { role, text, resources } = write(journal, &checked)?;
+        let messages: Vec<_> =
+            [says(role, text)].into_iter().chain(resources.into_iter().map(brings)).collect();
         Ok(json!({ "description": self.about, "messages": messages }))
     }
 }
 
 /// Puts all tags and one entry before the model. The person decides: the words tell the model to propose tags and
 /// to wait for a yes before it attaches one.
-fn suggest_tags(
+pub(crate) fn suggest_tags(
     journal: &Journal<(EntriesRead, TagsRead)>,
     given: &Checked,
-) -> Result<Vec<Value>, JournalError> {
+) -> Result<Instructions, JournalError> {
     let id = given.id("entryId");
     let (entries, tags) = journal.split();
     let tags = resources::all_tags(&tags)?;
@@ -157,13 +169,16 @@ fn suggest_tags(
          tags that exist; suggest a new one where none of them fits. Ask me which of your suggestions I approve. For \
          each that I approve, make it with create_tag if it doesn't exist yet, then attach it with add_tag_to_entry."
     );
-    Ok(vec![says("user", text), brings(tags), brings(entry)])
+    Ok(Instructions { role: "user", text, resources: vec![tags, entry] })
 }
 
 /// Puts the newest entries before the model, within two bounds: a model reads no more than its context holds, and the
 /// response must not become as large as the journal. A sentence counts the entries that the bounds leave out, or the
 /// model would take a part of the year for the whole year.
-fn summarize(journal: &Journal<EntriesRead>, given: &Checked) -> Result<Vec<Value>, JournalError> {
+pub(crate) fn summarize(
+    journal: &Journal<EntriesRead>,
+    given: &Checked,
+) -> Result<Instructions, JournalError> {
     let (from, to) = (given.text("from"), given.text("to"));
     let filter = Filter { tag_ids: given.ids("tagIds"), from, to, ..Filter::default() };
     let (entries, total) =
@@ -172,7 +187,7 @@ fn summarize(journal: &Journal<EntriesRead>, given: &Checked) -> Result<Vec<Valu
         // The role is `assistant`: the person reads this as a word of the model, and can answer it.
         let text = "There is no journal entry to summarize there. Would you like to write one? Tell me about your day, \
                     and I'll make an entry of it.";
-        return Ok(vec![says("assistant", text.to_owned())]);
+        return Ok(Instructions { role: "assistant", text: text.to_owned(), resources: vec![] });
     }
     let mut text =
         String::from("Summarize these entries of my journal: what happened, what recurs, how I felt.\n");
@@ -191,10 +206,9 @@ fn summarize(journal: &Journal<EntriesRead>, given: &Checked) -> Result<Vec<Valu
         1 => text += "\n\n1 older entry is left out here; list_entries shows it.",
         _ => text += &format!("\n\n{left_out} older entries are left out here; list_entries shows them."),
     }
-    let whole = entries
-        .iter()
-        .map(|entry| brings(resources::contents(Resource::Entry(entry.id), &shapes::entry(entry))));
-    Ok([says("user", text)].into_iter().chain(whole).collect())
+    let whole =
+        entries.iter().map(|entry| resources::contents(Resource::Entry(entry.id), &shapes::entry(entry)));
+    Ok(Instructions { role: "user", text, resources: whole.collect() })
 }
 
 /// Builds a message of text.

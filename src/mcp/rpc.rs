@@ -49,6 +49,11 @@ impl Message {
     ///
     /// Members that JSON-RPC doesn't know are ignored. A duplicate member can't occur here, since [`crate::json`]
     /// refuses it: otherwise a proxy could read the first of two methods, and this server the second.
+    ///
+    /// A member that may be left out may also be `null`: many clients are written in languages that serialize a field
+    /// without a value so, and what they mean is clear. `jsonrpc` and `method` can't be left out of a request. An `id`
+    /// of `null` isn't taken for none: MCP forbids it in a request, and without the id the request would be a
+    /// notification, which is never answered.
     pub(crate) fn read(value: Value) -> Result<Message, (RpcError, Option<Value>)> {
         let Value::Object(mut members) = value else {
             return Err((RpcError::invalid_request("a message is an object"), None));
@@ -63,11 +68,15 @@ impl Message {
         // What a message is depends on which members it has (JSON-RPC 2.0 §4, §5). With a method it is a request, or
         // without an id a notification; without a method but with a result or an error it is a response. A message
         // that is both is refused, because two readers could each take a different half.
-        let is_response = members.contains_key("result") || members.contains_key("error");
-        let params = members.remove("params");
-        match (members.remove("method"), id) {
+        let params = members.remove("params").filter(|params| !params.is_null()).map(without_nulls);
+        let method = members.remove("method").filter(|method| !method.is_null());
+        let mut outcome = ["result", "error"].iter().filter_map(|name| members.get(*name)).peekable();
+        let (is_response, says_something) = (outcome.peek().is_some(), outcome.any(|value| !value.is_null()));
+        match (method, id) {
             (None, id) if is_response => Ok(Message::Response { id, result: members.remove("result") }),
-            (Some(_), _) if is_response => invalid("a message is a request or a response, not both".into()),
+            (Some(_), _) if says_something => {
+                invalid("a message is a request or a response, not both".into())
+            }
             (Some(Value::String(method)), None) => Ok(Message::Notification { method, params }),
             // An event stream keeps the id of its request and repeats it in every message.
             (Some(_), Some(Value::String(id))) if id.len() > limits::REQUEST_ID_BYTES_MAX => {
@@ -79,6 +88,25 @@ impl Message {
             (Some(Value::String(_)), Some(_)) => invalid("id must be a string or an integer".into()),
             _ => invalid("method must be a string".into()),
         }
+    }
+}
+
+/// Removes each member that is `null` from the parameters of a message, at every depth: absence is what it means there.
+/// The handlers then see one form of absence, and none of them can take a `null` for a value.
+///
+/// `arguments` stays as it is. There `null` may be a value, since it clears a field of a row; what it means is up to
+/// the tool ([`super::arguments::read`]). An element of an array stays too, because the others would change places.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.into_iter().filter(|(_, value)| !value.is_null());
+            let cleaned = kept.map(|(name, value)| {
+                let value = if name == "arguments" { value } else { without_nulls(value) };
+                (name, value)
+            });
+            Value::Object(cleaned.collect())
+        }
+        other => other,
     }
 }
 
@@ -341,6 +369,17 @@ impl From<JournalError> for RpcError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn takes_a_null_member_for_none_and_leaves_arguments_and_arrays_alone() {
+        let params = json!({
+            "cursor": null, "_meta": { "progressToken": null, "x": { "y": null, "z": 1 } },
+            "arguments": { "mood": null }, "list": [null, 1],
+        });
+        let cleaned =
+            json!({ "_meta": { "x": { "z": 1 } }, "arguments": { "mood": null }, "list": [null, 1] });
+        assert_eq!(without_nulls(params), cleaned);
+    }
 
     #[test]
     fn leaves_out_an_id_that_is_unknown_and_writes_the_one_that_is_known() {

@@ -414,7 +414,8 @@ impl Sent {
         let modern =
             |version: &str| version.len() == MODERN.len() && version.starts_with("20") && version >= MODERN;
         let meta = |message: &Value| message["params"]["_meta"].clone();
-        let claims = |message: &Value| CLAIMS.iter().any(|key| meta(message).get(key).is_some());
+        // A member that is null is absent.
+        let claims = |message: &Value| CLAIMS.iter().any(|key| !meta(message)[*key].is_null());
         let header = self.field("mcp-protocol-version");
         if body["method"] == "initialize" && !meta(body)[CLAIMS[0]].as_str().is_some_and(modern) {
             let given = answer["result"]["protocolVersion"].as_str();
@@ -446,7 +447,7 @@ static SESSIONS: LazyLock<Mutex<HashMap<String, String>>> = LazyLock::new(Mutex:
 
 /// The method and the id of a request to which a result may be given.
 fn request(message: &Value) -> Option<(&str, &Value)> {
-    let is_request = message["jsonrpc"] == "2.0" && message.get("result").or(message.get("error")).is_none();
+    let is_request = message["jsonrpc"] == "2.0" && message["result"].is_null() && message["error"].is_null();
     let id = message.get("id").filter(|id| id.is_string() || id.is_i64() || id.is_u64())?;
     message["method"].as_str().filter(|_| is_request).map(|method| (method, id))
 }

@@ -1,12 +1,13 @@
 //! The tools: what a tool is, how clients see it, and what the outcome of a call is; `table` lists them.
 //!
 //! Knows no SQL, no sockets and no token text. A tool runs only with a [`Permit`](crate::gate::Permit) for the
-//! scope in its entry, and only with arguments that passed the check in its entry.
+//! scopes in its entry, and only with arguments that passed the check in its entry.
 //!
 //! To add a tool, write one entry in `table.rs` and one function in the file of its kind; `.github/CONTRIBUTING.md`
 //! shows the four steps. The entry decides the tool's schema, scope and hints, and the question before a deletion.
 
 mod entries;
+mod instructions;
 mod person;
 mod table;
 mod tags;
@@ -39,10 +40,10 @@ pub(crate) struct Tool {
     work: Work,
 }
 
-/// What a tool does, by the scope that it needs.
+/// What a tool does, by the scopes that it needs.
 ///
-/// The scope is stated once, as the variant. The gate checks it, and the functions get a journal of that access
-/// alone. So a tool that changes what its scope doesn't cover doesn't compile. A field `scope: Scope` beside a
+/// The scopes are stated once, as the variant. The gate checks them, and the functions get a journal of that access
+/// alone. So a tool that changes what its scopes don't cover doesn't compile. A field `scope: Scope` beside a
 /// function would be shorter, and nothing would keep the two in step.
 enum Work {
     UserRead(Handler<UserRead>),
@@ -50,6 +51,7 @@ enum Work {
     EntriesWrite(Handler<EntriesWrite>),
     TagsRead(Handler<TagsRead>),
     TagsWrite(Handler<TagsWrite>),
+    EntriesAndTagsRead(Handler<(EntriesRead, TagsRead)>),
 }
 
 struct Handler<A> {
@@ -207,10 +209,11 @@ impl Tool {
             Work::EntriesWrite(_) => EntriesWrite::SCOPES,
             Work::TagsRead(_) => TagsRead::SCOPES,
             Work::TagsWrite(_) => TagsWrite::SCOPES,
+            Work::EntriesAndTagsRead(_) => <(EntriesRead, TagsRead)>::SCOPES,
         }
     }
 
-    /// Has the gate check that the caller has the tool's scope.
+    /// Has the gate check that the caller has the tool's scopes.
     pub(crate) fn permit(&'static self, mcp: &Mcp) -> Result<PermittedTool, Failure> {
         match &self.work {
             Work::UserRead(handler) => handler.permit(self, mcp),
@@ -218,6 +221,7 @@ impl Tool {
             Work::EntriesWrite(handler) => handler.permit(self, mcp),
             Work::TagsRead(handler) => handler.permit(self, mcp),
             Work::TagsWrite(handler) => handler.permit(self, mcp),
+            Work::EntriesAndTagsRead(handler) => handler.permit(self, mcp),
         }
     }
 
@@ -245,7 +249,7 @@ impl Tool {
     }
 }
 
-/// `A` is the scope of the tool. So the permit, the journal and the two functions have the same scope.
+/// `A` stands for the scopes of the tool. So the permit, the journal and the two functions have the same scopes.
 impl<A: Access> Handler<A> {
     fn permit(&'static self, tool: &'static Tool, mcp: &Mcp) -> Result<PermittedTool, Failure> {
         let permit = mcp.permit::<A>(tool.name)?;

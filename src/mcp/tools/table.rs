@@ -5,7 +5,7 @@
 //! A model reads these descriptions and decides by them whether to call a tool, and with which arguments. So a
 //! sentence says what the tool does, in words that a person would use for it, and each limit stands in the schema.
 
-use super::{Effect, Handler, Tool, Work, entries, person, tags};
+use super::{Effect, Handler, Tool, Work, entries, instructions, person, tags};
 use crate::limits;
 use crate::mcp::arguments::{Argument, Kind};
 use crate::mcp::shapes;
@@ -23,6 +23,13 @@ pub(super) fn table() -> Vec<Tool> {
     let tag_description = Kind::Text { min: 0, max: limits::TAG_DESCRIPTION_CHARS_MAX };
     // A list and a search take the same filters. Every one of them narrows, so a filter that is left out hides
     // nothing.
+    let from =
+        Argument::optional("from", Kind::Date, "Only entries made at or after this date (UTC) or date-time.");
+    let to = Argument::optional(
+        "to",
+        Kind::Date,
+        "Only entries made at or before this date-time, or the end of this date (UTC).",
+    );
     let filters = vec![
         Argument::optional("tagIds", Kind::Ids, "Only entries with these tags."),
         Argument::optional(
@@ -30,12 +37,8 @@ pub(super) fn table() -> Vec<Tool> {
             Kind::Choice(&["any", "all"]),
             "Whether any of tagIds is enough, or all are needed.",
         ),
-        Argument::optional("from", Kind::Date, "Only entries made at or after this date (UTC) or date-time."),
-        Argument::optional(
-            "to",
-            Kind::Date,
-            "Only entries made at or before this date-time, or the end of this date (UTC).",
-        ),
+        from.clone(),
+        to.clone(),
         Argument::optional("mood", label.clone(), "Only entries with exactly this mood, in any case."),
         Argument::optional(
             "location",
@@ -224,6 +227,31 @@ pub(super) fn table() -> Vec<Tool> {
             arguments: vec![entry_id(), tag_id()],
             output: || shapes::object([("success", shapes::boolean()), ("removed", shapes::boolean())]),
             work: Work::EntriesWrite(Handler { run: entries::remove_tag_from_entry, confirm: None }),
+        },
+        // The next two take the arguments of the prompts that they stand for, as numbers and lists where a prompt
+        // takes texts.
+        Tool {
+            name: "get_tag_suggestions_instructions",
+            title: "Get Tag Suggestions Instructions",
+            about: "Get instructions for suggesting tags for one entry, with the entry and all tags.",
+            effect: Effect::Reads,
+            arguments: vec![entry_id()],
+            output: instructions::schema,
+            work: Work::EntriesAndTagsRead(Handler { run: instructions::tag_suggestions, confirm: None }),
+        },
+        Tool {
+            name: "get_journal_insights_instructions",
+            title: "Get Journal Insights Instructions",
+            about: "Get instructions for summing up the newest entries, of some days or with some tags if \
+                    these are named, with those entries.",
+            effect: Effect::Reads,
+            arguments: vec![
+                Argument::optional("tagIds", Kind::Ids, "Only entries with one of these tags."),
+                from,
+                to,
+            ],
+            output: instructions::schema,
+            work: Work::EntriesRead(Handler { run: instructions::journal_insights, confirm: None }),
         },
     ]
 }
