@@ -66,7 +66,7 @@ pub(crate) const THREAD_IDLE_MAX: Duration = Duration::from_secs(10);
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(20);
 /// Worker threads that wait for connections at each listener at least, so that a burst finds some that are ready.
 pub(crate) const WAITING_WORKERS_MIN: usize = 4;
-/// Requests in flight get this long to finish after SIGTERM or SIGINT; then their connections end with the process.
+/// Requests in flight get this long to finish after SIGTERM, SIGINT or SIGHUP; then their connections end with the process.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Log lines in one second; the rest of that second is counted, and one line says how many there were.
 pub(crate) const LOG_LINES_PER_SECOND_MAX: u64 = 1000;

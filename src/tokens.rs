@@ -133,6 +133,16 @@ pub(crate) fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
     })
 }
 
+/// Takes back a token that nobody has seen, because it could not be shown. Its row goes too: there is nothing that a
+/// list or the log could say of such a token.
+pub(crate) fn withdraw(store: &Store, token: &TokenText) -> Result<(), StoreError> {
+    let hash = token.hash();
+    store.write(move |connection| {
+        connection.execute("DELETE FROM tokens WHERE hash = ?1", [hash])?;
+        Ok(())
+    })
+}
+
 /// Revokes a token, from the next request on; `false` when there is no such token. A second call changes nothing: the
 /// time of the first one is kept. The row stays, so that the log says that the token is revoked, and not that it is
 /// unknown.

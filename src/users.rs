@@ -39,6 +39,8 @@ pub(crate) enum BadCredential {
     PasswordShort,
     /// Longer than [`limits::PASSWORD_BYTES_MAX`] bytes.
     PasswordLong,
+    /// Has a control character or a byte-order mark.
+    PasswordUntypable,
 }
 
 impl fmt::Display for BadCredential {
@@ -53,6 +55,10 @@ impl fmt::Display for BadCredential {
             BadCredential::PasswordLong => {
                 write!(out, "The password must have at most {} bytes.", limits::PASSWORD_BYTES_MAX)
             }
+            BadCredential::PasswordUntypable => out.write_str(
+                "The password must not contain a control character (a line end, a tab) or a byte-order mark: no \
+                 form can send it.",
+            ),
         }
     }
 }
@@ -72,13 +78,18 @@ pub(crate) fn check_email(text: &str) -> Result<(), BadCredential> {
 }
 
 /// Checks that `text` can be a password: that it has at least [`limits::PASSWORD_CHARS_MIN`] characters and at most
-/// [`limits::PASSWORD_BYTES_MAX`] bytes. Nothing else is checked. Rules about digits and signs make people write
+/// [`limits::PASSWORD_BYTES_MAX`] bytes, and that a person can type it into a form. A browser takes line ends out of the
+/// field of a password, so a password with one could be set on the command line and never be given on the page. The
+/// same characters come from files and pipes without anybody's wish. Nothing else is checked. Rules about digits and signs make people write
 /// `Password1!` (NIST SP 800-63B §5.1.1.2 advises against them). The same clause would have a server refuse passwords
 /// that are known from breaches; this server has no list of them, as a larger one would.
 pub(crate) fn check_password(text: &str) -> Result<(), BadCredential> {
     match text {
         _ if text.chars().count() < limits::PASSWORD_CHARS_MIN => Err(BadCredential::PasswordShort),
         _ if text.len() > limits::PASSWORD_BYTES_MAX => Err(BadCredential::PasswordLong),
+        _ if text.chars().any(|character| character.is_control() || character == '\u{feff}') => {
+            Err(BadCredential::PasswordUntypable)
+        }
         _ => Ok(()),
     }
 }

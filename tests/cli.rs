@@ -1,7 +1,9 @@
 //! The command line: what each command prints, its exit code, and what it says when it can't.
 
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -93,8 +95,8 @@ fn binds_only_loopback_without_an_https_public_url() {
         .arg(public.database())
         .args(options)
         .env_clear()
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .expect("the binary runs");
     let mut line = String::new();
@@ -325,4 +327,355 @@ fn fills_an_empty_database_once_with_a_demo_whose_curl_lines_work() {
     assert_eq!(again.send(request("GET", "/", &[("Host", &host)], "")).status, 200);
     assert_eq!(stdout(&folder.epicme(&["user", "list"], "")).lines().count(), 2, "nobody is added twice");
     assert!(!again.output_with("MCP URL").contains("em_at_"));
+}
+
+/// Runs a command on this folder's database whose output goes to `sink`.
+fn printing_to(sink: impl Into<Stdio>, folder: &Folder, arguments: &[&str]) -> Output {
+    let mut command = Command::new(EPICME);
+    command.args(arguments).arg("--database").arg(folder.database()).env_clear();
+    command.stdin(Stdio::null()).stdout(sink).stderr(Stdio::piped()).output().expect("the binary runs")
+}
+
+/// A device on which there is never room.
+fn full() -> File {
+    OpenOptions::new().write(true).open("/dev/full").expect("Linux has it")
+}
+
+fn count(folder: &Folder, table: &str) -> i64 {
+    let connection = Connection::open(folder.database()).expect("the database");
+    let sql = format!("SELECT count(*) FROM {table}");
+    connection.query_row(&sql, [], |row| row.get(0)).expect("a number")
+}
+
+#[test]
+fn fails_where_its_output_is_lost_and_not_where_its_reader_has_ended() {
+    let server = Server::start();
+    let folder = Arc::clone(&server.folder);
+    let token = folder.token("ada@example.com", &[]);
+    folder.epicme(&["client", "add", "an app", "http://127.0.0.1/callback"], "");
+    let url = format!("{}/mcp", server.base_url());
+    let commands: [(&[&str], i32); 8] = [
+        (&["help"], 0),
+        (&["version"], 0),
+        (&["user", "list"], 0),
+        (&["token", "list"], 0),
+        (&["client", "list"], 0),
+        (&["explain", &token], 0),
+        (&["explain", "x"], 1),
+        (&["doctor", &url], 0),
+    ];
+    for (arguments, code) in commands {
+        let lost = printing_to(full(), &folder, arguments);
+        assert_eq!(lost.status.code(), Some(1), "{arguments:?}");
+        let told = stderr(&lost);
+        assert!(told.contains("can't write to standard output: No space left"), "{arguments:?}: {told}");
+        // The reader of this pipe has ended.
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let unread = printing_to(writer, &folder, arguments);
+        assert_eq!(unread.status.code(), Some(code), "{arguments:?}");
+        assert!(!stderr(&unread).contains("standard output"), "{arguments:?}: {}", stderr(&unread));
+    }
+}
+
+#[test]
+fn takes_back_a_secret_that_nobody_has_seen() {
+    let folder = Folder::new();
+    folder.token("ada@example.com", &[]);
+    let token: &[&str] = &["token", "create", "ada@example.com"];
+    let client: &[&str] = &["client", "add", "an app", "--confidential"];
+    for (arguments, table, before) in [(token, "tokens", 1), (client, "clients", 0)] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        for output in [printing_to(full(), &folder, arguments), printing_to(writer, &folder, arguments)] {
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+            assert!(stderr(&output).contains("it was taken back"), "{}", stderr(&output));
+            assert_eq!(count(&folder, table), before, "{arguments:?}");
+        }
+        assert_eq!(folder.epicme(arguments, "").status.code(), Some(0));
+        assert_eq!(count(&folder, table), before + 1, "{arguments:?}");
+    }
+}
+
+#[test]
+fn ends_in_order_where_nobody_can_read_how_to_reach_the_server() {
+    let served: [(&[&str], &str); 2] =
+        [(&["--demo"], "it was taken back"), (&[], "can't write to standard output")];
+    for (options, says) in served {
+        let folder = Folder::new();
+        let arguments = [&["serve", "--listen", "127.0.0.1:0"], options].concat();
+        let output = printing_to(full(), &folder, &arguments);
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        // The first line is lost before the demo is made; a reader that ends after it is the other case.
+        assert!(stderr(&output).contains("can't write to standard output"), "{}", stderr(&output));
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let mut child = Command::new(EPICME);
+        child.args(&arguments).arg("--database").arg(folder.database()).env_clear();
+        let child = child.stdout(writer).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let mut first = [0; 9];
+        std::io::Read::read_exact(&mut reader, &mut first).expect("the beginning of a line");
+        drop(reader);
+        // It may have printed all of it before the reader ended; then it serves on.
+        let pid = child.id().to_string();
+        let ended = std::thread::spawn(move || child.wait_with_output().expect("it ends"));
+        let start = std::time::Instant::now();
+        while !ended.is_finished() && start.elapsed() < std::time::Duration::from_secs(5) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        if !ended.is_finished() {
+            Command::new("kill").arg(&pid).status().expect("kill runs");
+        }
+        let output = ended.join().expect("its output");
+        if output.status.code() != Some(0) {
+            assert_eq!(output.status.code(), Some(1));
+            assert!(stderr(&output).contains(says), "{}", stderr(&output));
+            assert_eq!((count(&folder, "users"), count(&folder, "tokens")), (0, 0), "as if never made");
+        }
+        let log = folder.database().with_extension("db-wal");
+        assert_eq!(std::fs::metadata(log).map_or(0, |log| log.len()), 0, "the log is empty");
+    }
+}
+
+#[test]
+fn reads_yes_and_no_in_a_variable_and_refuses_any_other_word() {
+    let folder = Arc::new(Folder::new());
+    let database = folder.database();
+    let database = database.to_str().expect("UTF-8");
+    let add = |word: &str| {
+        let variables = [("EPICME_DATABASE", database), ("EPICME_PASSWORD_STDIN", word)];
+        bare(&["user", "add", "ada@example.com"], &variables)
+    };
+    for no in ["0", "no", "No", "FALSE", "off", ""] {
+        fails(&add(no), 1, "no terminal");
+    }
+    for yes in ["1", "yes", "YES", "True", "on"] {
+        // Read from standard input, which is empty.
+        fails(&add(yes), 1, "at least 8 characters");
+    }
+    for other in ["2", "y", "maybe", " 1", "yes "] {
+        fails(&add(other), 2, "EPICME_PASSWORD_STDIN takes yes or no, not");
+    }
+    for switch in ["EPICME_DEMO", "EPICME_REQUIRE_CONFIRMATION"] {
+        fails(&bare(&["serve"], &[(switch, "ja")]), 2, &format!("{switch} takes yes or no"));
+    }
+    fails(&bare(&["client", "add", "x"], &[("EPICME_CONFIDENTIAL", "ja")]), 2, "EPICME_CONFIDENTIAL takes");
+    fails(&bare(&["serve"], &[("EPICME_EXPLAIN", "xml")]), 2, "takes no form but json");
+    // A command that doesn't take the option isn't disturbed, and one that is given the option doesn't look.
+    let set = [("EPICME_DATABASE", database), ("EPICME_DEMO", "ja")];
+    fails(&bare(&["user", "list"], &set), 1, "there is no ");
+    fails(&bare(&["serve", "--demo=yes"], &[]), 2, "demo");
+    let served = Server::start_with_variables(&[("EPICME_DEMO", "no"), ("EPICME_EXPLIAN", "1")]);
+    assert!(served.output_with("MCP URL").contains("This journal has no account yet"));
+    assert!(served.log_with("EPICME_EXPLIAN").contains("EPICME_EXPLIAN sets nothing"));
+}
+
+#[test]
+fn takes_one_line_for_a_password_and_refuses_what_no_form_can_send() {
+    let folder = Folder::new();
+    let mut number = 0;
+    let mut add = |input: &str| {
+        number += 1;
+        folder.epicme(&["user", "add", &format!("{number}@example.com"), "--password-stdin"], input)
+    };
+    let refused = [
+        ("a password\nanother", "has more"),
+        ("a password\n\n\n.", "has more"),
+        ("a pass\0word", "U+0000"),
+        ("a pass\tword", "U+0009"),
+        ("a password\r", "U+000D"),
+        ("a pass\rword\n", "U+000D"),
+        ("a pass\u{7f}word", "U+007F"),
+        ("a pass\u{85}word", "U+0085"),
+        ("\u{feff}a password", "byte-order mark"),
+        ("\na password", "has more"),
+        ("\n", "at least 8"),
+    ];
+    for (input, says) in refused {
+        fails(&add(input), 1, says);
+    }
+    let longest = "x".repeat(1024);
+    let taken = [
+        "a password",
+        "a password\n",
+        "a password\r\n",
+        "a password\n\n\r\n",
+        " a pass\u{a0}wörd ",
+        &longest,
+    ];
+    for input in taken {
+        let output = add(input);
+        assert_eq!(output.status.code(), Some(0), "{input:?}: {}", stderr(&output));
+        let connection = Connection::open(folder.database()).expect("the database");
+        let sql = "SELECT password_hash FROM users ORDER BY id DESC LIMIT 1";
+        let hash: String = connection.query_row(sql, [], |row| row.get(0)).expect("a row");
+        let line = input.split(['\r', '\n']).next().expect("a line");
+        assert!(epicme::secret::verify_password(line, &hash), "{input:?}");
+    }
+    fails(&add(&format!("{longest}\n\nx")), 1, "has more");
+    fails(&add(&format!("{longest}x\n")), 1, "at most 1024");
+    // The token that explain reads is one line too.
+    fails(&folder.epicme(&["explain", "-"], "x\ny\n"), 2, "has more");
+}
+
+/// The modes of the database and the files beside it that are there.
+fn modes(folder: &Folder) -> Vec<u32> {
+    let files = ["db", "db-wal", "db-shm"].map(|end| folder.database().with_extension(end));
+    let modes = files.iter().filter_map(|file| std::fs::metadata(file).ok());
+    modes.map(|found| found.permissions().mode() & 0o777).collect()
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("the mode is set");
+}
+
+#[test]
+fn takes_a_restored_database_from_the_eyes_of_others() {
+    let folder = Arc::new(Folder::new());
+    folder.token("ada@example.com", &[]);
+    set_mode(&folder.database(), 0o644);
+    let server = Server::start_in(folder.clone(), &[]);
+    server.log_with("had mode 0644");
+    assert_eq!(modes(&folder), [0o600; 3]);
+    drop(server);
+    // A killed server leaves all three files; they come back with the mode that the backup gave them.
+    for mode in [0o666, 0o640, 0o604] {
+        for end in ["db", "db-wal", "db-shm"] {
+            set_mode(&folder.database().with_extension(end), mode);
+        }
+        let made = folder.epicme(&["token", "create", "ada@example.com"], "");
+        assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+        assert!(stderr(&made).contains(&format!("had mode 0{mode:o}")), "{}", stderr(&made));
+        assert!(modes(&folder).iter().all(|mode| *mode == 0o600), "{:?}", modes(&folder));
+    }
+    // By a link it is the file that counts, and its folder.
+    let links = Folder::new();
+    std::os::unix::fs::symlink(folder.database(), links.database()).expect("a link");
+    set_mode(&folder.database(), 0o644);
+    assert_eq!(links.epicme(&["token", "create", "ada@example.com"], "").status.code(), Some(0));
+    assert!(modes(&folder).iter().all(|mode| *mode == 0o600), "{:?}", modes(&folder));
+    // What is another program's keeps its mode.
+    let foreign = Folder::new();
+    Connection::open(foreign.database())
+        .expect("a database")
+        .execute_batch("CREATE TABLE x (y)")
+        .expect("a table");
+    set_mode(&foreign.database(), 0o644);
+    fails(&foreign.epicme(&["token", "create", "ada@example.com"], ""), 1, "another program's");
+    assert_eq!(modes(&foreign)[0], 0o644);
+}
+
+/// Runs a command as a user who may read this folder and its files, and not write them. Root may write everywhere, so
+/// where the tests run as root the command runs as nobody.
+fn unprivileged(folder: &Folder, arguments: &[&str]) -> Output {
+    let id = Command::new("id").arg("-u").output().expect("id runs");
+    // The program may lie where only root may go. A process of its own copies it: if this one had it open to write
+    // while another thread starts a program, that program would have it open too, and it couldn't be run.
+    let program = folder.path().join("program");
+    if !program.exists() {
+        assert!(Command::new("cp").arg(EPICME).arg(&program).status().expect("cp runs").success());
+    }
+    for end in ["db", "db-wal", "db-shm"] {
+        let file = folder.database().with_extension(end);
+        if file.exists() {
+            set_mode(&file, 0o444);
+        }
+    }
+    set_mode(folder.path(), 0o555);
+    let mut command = Command::new(if stdout(&id) == "0\n" { "setpriv" } else { "env" });
+    if stdout(&id) == "0\n" {
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    command.arg(&program).args(arguments).arg("--database").arg(folder.database());
+    let output = command.stdin(Stdio::null()).output().expect("it runs");
+    set_mode(folder.path(), 0o755);
+    output
+}
+
+#[test]
+fn reads_a_database_that_it_can_not_write_and_says_why_it_writes_nothing() {
+    let folder = Arc::new(Folder::new());
+    let token = folder.token("ada@example.com", &[]);
+    let mut server = Server::start_in(folder.clone(), &[]);
+    assert_eq!(server.signal("TERM"), Some(0));
+    let reads: [(&[&str], &str); 3] = [
+        (&["user", "list"], "ada@example.com"),
+        (&["token", "list"], "live"),
+        (&["explain", &token], "The gate opens"),
+    ];
+    let check = |says_more: &str| {
+        for (arguments, says) in reads {
+            let output = unprivileged(&folder, arguments);
+            assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+            assert!(stdout(&output).contains(says), "{arguments:?}: {}", stdout(&output));
+        }
+        assert!(stdout(&unprivileged(&folder, &["user", "list"])).contains(says_more));
+        for arguments in [&["user", "remove", "ada@example.com"][..], &["token", "create", "ada@example.com"]]
+        {
+            let output = unprivileged(&folder, arguments);
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+            let told = stderr(&output);
+            assert!(told.contains("epicme.db: ") && told.contains("own"), "{told}");
+            assert!(!told.contains("try again"), "{told}");
+        }
+    };
+    for end in ["db-wal", "db-shm"] {
+        let _ = std::fs::remove_file(folder.database().with_extension(end));
+    }
+    check("ada@example.com");
+
+    // A killed server leaves a log whose changes aren't in the database.
+    set_mode(&folder.database(), 0o600);
+    let mut server = Server::start_in(folder.clone(), &[]);
+    assert_eq!(
+        folder.epicme(&["user", "add", "bob@example.com", "--password-stdin"], PASSWORD).status.code(),
+        Some(0)
+    );
+    server.kill();
+    assert!(std::fs::metadata(folder.database().with_extension("db-wal")).expect("a log").len() > 0);
+    check("bob@example.com");
+
+    // Without the index of the log its changes can't be read there. The database alone would be an old state.
+    std::fs::remove_file(folder.database().with_extension("db-shm")).expect("an index");
+    for (arguments, _) in reads {
+        let output = unprivileged(&folder, arguments);
+        fails(&output, 1, "the changes in its log");
+    }
+    set_mode(&folder.database(), 0o600);
+    set_mode(&folder.database().with_extension("db-wal"), 0o600);
+    assert!(stdout(&folder.epicme(&["user", "list"], "")).contains("bob@example.com"));
+}
+
+#[test]
+fn names_a_damaged_file_and_the_way_out() {
+    let folder = Folder::new();
+    let token = folder.token("ada@example.com", &[]);
+    let connection = Connection::open(folder.database()).expect("the database");
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("a checkpoint");
+    let tables = "tbl_name IN ('users', 'tokens', 'clients') AND rootpage > 0";
+    let sql = format!("SELECT group_concat(rootpage) FROM sqlite_schema WHERE {tables}");
+    let pages: String = connection.query_row(&sql, [], |row| row.get(0)).expect("pages");
+    let size: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).expect("a size");
+    drop(connection);
+    let file = OpenOptions::new().write(true).open(folder.database()).expect("the file");
+    for page in pages.split(',') {
+        let at = (page.parse::<u64>().expect("a number") - 1) * u64::from(size);
+        std::os::unix::fs::FileExt::write_all_at(&file, &vec![0xff; size as usize], at).expect("damage");
+    }
+    drop(file);
+    let commands: [&[&str]; 6] = [
+        &["user", "list"],
+        &["token", "list"],
+        &["client", "list"],
+        &["explain", &token],
+        &["token", "create", "ada@example.com"],
+        &["user", "remove", "ada@example.com"],
+    ];
+    for arguments in commands {
+        let output = folder.epicme(arguments, "");
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {told}");
+        let path = folder.database().display().to_string();
+        assert!(told.contains(&path) && told.contains("malformed") && told.contains("backup"), "{told}");
+        assert!(!told.contains("try again"), "{told}");
+    }
 }

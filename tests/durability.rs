@@ -137,7 +137,7 @@ fn keeps_a_whole_prefix_wherever_the_log_is_cut() {
 
 #[test]
 fn stops_in_order_on_a_signal() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let mut server = Server::start();
         let token = server.token("ada@example.com", &[]);
         let mut idle = server.connect();
@@ -165,6 +165,9 @@ fn stops_in_order_on_a_signal() {
         let sent = std::process::Command::new("kill").args([&format!("-{signal}"), &pid]).status();
         assert!(sent.expect("kill runs").success());
         server.log_with("stopping");
+        // Where a terminal goes, more than one may come.
+        let again = std::process::Command::new("kill").args(["-HUP", &pid]).status();
+        assert!(again.expect("kill runs").success());
         assert!(idle.is_closed(), "an idle connection is closed at once");
         in_flight.write(body);
         let reply = in_flight.reply().expect("a request in flight is answered");
@@ -174,6 +177,16 @@ fn stops_in_order_on_a_signal() {
         assert_eq!(fs::metadata(log).map_or(0, |log| log.len()), 0, "the log is empty");
         check_integrity(&server.folder.database());
     }
+}
+
+#[test]
+fn outlives_its_terminal_where_it_was_started_so() {
+    let mut server = Server::start_without_hangup();
+    let token = server.token("ada@example.com", &[]);
+    let sent = std::process::Command::new("kill").args(["-HUP", &server.pid().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+    Client::new(&server, &token).ok("whoami", json!({}));
+    assert_eq!(server.signal("TERM"), Some(0));
 }
 
 #[test]

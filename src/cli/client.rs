@@ -3,7 +3,7 @@
 //! Serves no endpoint. Most clients register themselves. The operator registers a client that can't, and a resource
 //! server that introspects tokens, because a client that registered itself may not introspect.
 
-use super::{CliError, CommandLine, note, say, table};
+use super::{CliError, CommandLine, note, say, show_once, table};
 use crate::clock::Timestamp;
 use crate::json;
 use crate::oauth::clients::{self, NewClient};
@@ -41,19 +41,21 @@ pub(super) fn add(line: &CommandLine, what: &[&str]) -> Result<(), CliError> {
             return Err(CliError::Usage(usage.to_owned()));
         }
     };
-    let failed = |error: OAuthError| CliError::Failed(error.to_string());
-    let (id, secret) = clients::insert(&line.open()?, new, Timestamp::now()).map_err(failed)?;
-    say(&id);
-    if let Some(secret) = secret {
-        say(&secret);
-        note("the second line is the client's secret; it is shown this once");
-    }
+    let failed = |error: OAuthError| match error {
+        OAuthError::Store(error) => CliError::Store(error),
+        error => CliError::Failed(error.to_string()),
+    };
+    let store = line.open()?;
+    let (id, secret) = clients::insert(&store, new, Timestamp::now()).map_err(failed)?;
+    let Some(secret) = secret else { return say(&id) };
+    show_once(&format!("{id}\n{secret}"), || clients::remove(&store, &id).map(|_| ()))?;
+    note("the second line is the client's secret; it is shown this once");
     Ok(())
 }
 
 /// Shows every client.
 pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
-    let listed = clients::list(&line.open_existing()?)?;
+    let listed = clients::list(&line.open_to_read()?)?;
     if listed.is_empty() {
         note("no clients yet; most register themselves when they connect");
         return Ok(());
@@ -64,8 +66,7 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
         let uris = client.redirect_uris.join(" ");
         vec![client.id, client.registered_by, client.auth_method, client.created_at.iso8601(), name, uris]
     });
-    table(&["ID", "REGISTERED BY", "AUTHENTICATES BY", "AT", "NAME", "REDIRECT URIS"], rows.collect());
-    Ok(())
+    table(&["ID", "REGISTERED BY", "AUTHENTICATES BY", "AT", "NAME", "REDIRECT URIS"], rows.collect())
 }
 
 /// Removes a client; its grants and tokens end with it. A client that registered itself can register again, and then

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::{CliError, say};
+use super::{CliError, show_once};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::client::{self, Bounds, Request};
@@ -72,11 +72,13 @@ pub(super) fn fill(app: &App, bound: SocketAddr) -> Result<(), CliError> {
             now,
         )
     })?;
-    write_entries(bound, &token)?;
+    let withdraw = || users::remove(&app.store, EMAIL).map(|_| ());
+    // Nobody has seen the token. With the person the next start would take this for a database that is in use.
+    write_entries(bound, &token).inspect_err(|_| _ = withdraw())?;
 
     let base_url = app.site.base_url_for(None).unwrap_or_default();
     let (url, token) = (format!("{base_url}{}", site::MCP), token.reveal());
-    say(&format!(
+    let shown = format!(
         "
 MCP URL   {url}
 Person    {EMAIL}, password {password}
@@ -102,8 +104,8 @@ Search for it:
         whoami = call("whoami", json!({})),
         write = call("create_entry", json!({ "title": "Hello", "content": "My first entry from curl." })),
         search = call("search_entries", json!({ "query": "first entry" })),
-    ));
-    Ok(())
+    );
+    show_once(&shown, withdraw)
 }
 
 fn write_entries(bound: SocketAddr, token: &TokenText) -> Result<(), CliError> {

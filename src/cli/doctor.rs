@@ -13,7 +13,15 @@ pub(super) fn check(line: &CommandLine, url: &str) -> Result<(), CliError> {
         "epicme doctor takes the URL that people give to their client, like http://127.0.0.1:8787/mcp";
     let url = Url::parse(url).ok_or_else(|| CliError::Usage(usage.to_owned()))?;
     let connect_map = ConnectMap::new(&url, line.value("connect").as_deref()).map_err(CliError::Usage)?;
-    match doctor::walk(&url, &connect_map, &mut say) {
+    // A line that can't be written doesn't end the walk, because the doctor knows nothing of this output.
+    let mut said = Ok(());
+    let verdict = doctor::walk(&url, &connect_map, &mut |line| {
+        if said.is_ok() {
+            said = say(line);
+        }
+    });
+    said?;
+    match verdict {
         Verdict::Could => Ok(()),
         _ => Err(CliError::Refused),
     }

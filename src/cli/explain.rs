@@ -7,10 +7,9 @@
 //! The command says more than a response may. A client learns that its token is invalid; the operator, who has the
 //! database anyway, learns why.
 
-use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::{CliError, CommandLine, say, serve};
+use super::{CliError, CommandLine, line_from_stdin, note, say, serve};
 use crate::check::Deployment;
 use crate::clock::Timestamp;
 use crate::dates;
@@ -47,17 +46,18 @@ pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
         return Err(CliError::Usage(external.to_owned()));
     }
     let presented = presented(text)?;
-    let store = line.open_existing()?;
+    let store = line.open_to_read()?;
     if settings::has_external_issuer(&store)? {
         return Err(CliError::Usage(external.to_owned()));
     }
     let site = site(line, &store)?;
     let base_url = site.base_url_for(None).unwrap_or_default();
 
-    for (name, value) in about(&store, &presented).unwrap_or_default() {
-        say(&format!("{name:10}{value}"));
+    let known = about(&store, &presented);
+    for (name, value) in known.iter().flatten() {
+        say(&format!("{name:10}{value}"))?;
     }
-    say(&format!("{:10}{}, at {base_url}{}\n", "Checked", now.iso8601(), site::MCP));
+    say(&format!("{:10}{}, at {base_url}{}\n", "Checked", now.iso8601(), site::MCP))?;
     let deployment = Arc::new(Deployment::new(&site, None));
     let log = RequestLog::with_details(&deployment);
     let gate = Gate { base_url, site: &site, store: &store, introspector: None, now, log: Some(&log) };
@@ -67,22 +67,25 @@ pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
         Some((needs, operation)) => caller.require_scopes(needs, operation, &log),
     });
     for (check, held) in log.checks() {
-        say(&wire_view::check_line(check, held));
+        say(&wire_view::check_line(check, held))?;
     }
     match permitted {
         Ok(()) if needs.is_some() => say("\nThe gate opens, and the operation is permitted."),
         Ok(()) => say("\nThe gate opens. Which scope a call needs is checked next: --scope checks it here."),
         Err(refusal) => {
-            say("");
-            wire_view::answer(&refusal.response()).iter().for_each(|line| say(line));
-            say("");
+            say("")?;
+            wire_view::answer(&refusal.response()).iter().try_for_each(|line| say(line))?;
+            say("")?;
             stderr::finish(); // what the gate noted about a database that can't be read
             let remedy = refusal.check.remedy(&deployment).into_iter();
-            remedy.flat_map(|remedy| wire_view::wrapped("", &remedy, " ")).for_each(|line| say(&line));
-            return Err(CliError::Refused);
+            remedy.flat_map(|remedy| wire_view::wrapped("", &remedy, " ")).try_for_each(|text| say(&text))?;
+            // The checks have shown that the database fails; what to do about the file the gate doesn't know.
+            if let Err(error) = known {
+                note(&line.name_database(error.into()).to_string());
+            }
+            Err(CliError::Refused)
         }
     }
-    Ok(())
 }
 
 /// Reads the value of `--scope`, the names of scopes or of a tool, and returns the scopes with the name that the 403
@@ -104,12 +107,11 @@ fn needs(text: &str) -> Result<(Scopes, &'static str), CliError> {
 /// the text is an argument, other people of this machine can see it in the list of processes, and the shell keeps it
 /// in its history; on standard input it is safe from both.
 fn presented(text: &str) -> Result<String, CliError> {
-    let mut presented = text.to_owned();
-    if text == "-" {
-        presented.clear();
-        let read = io::stdin().take(limits::HEAD_BYTES_MAX as u64).read_to_string(&mut presented);
-        read.map_err(|error| CliError::Failed(format!("can't read the token: {error}")))?;
-    }
+    let presented = match text {
+        "-" => line_from_stdin(limits::HEAD_BYTES_MAX)
+            .map_err(|why| CliError::Usage(format!("can't take the token: {why}")))?,
+        text => text.to_owned(),
+    };
     let presented = presented.trim_ascii();
     match presented.get(.."bearer ".len()) {
         // The text was pasted with its scheme. The gate would only call it malformed, which doesn't say what to mend.
@@ -130,8 +132,8 @@ fn site(line: &CommandLine, store: &Store) -> Result<Site, CliError> {
     Ok(Site::new(address, url.map(|url| Site::parse_public(&url)).transpose()?))
 }
 
-/// Finds what the database says about a token; the list is empty if the token isn't known. The caller ignores a
-/// failure, because the checks that follow read the same database and report it.
+/// Finds what the database says about a token; the list is empty if the token isn't known. After a failure the
+/// caller goes on, because the checks that follow read the same database, and show what a client would be answered.
 fn about(store: &Store, presented: &str) -> Result<Vec<(&'static str, String)>, StoreError> {
     let Some(token) = TokenText::parse(presented.as_bytes()) else { return Ok(Vec::new()) };
     let Some(token) = tokens::find(store, token.hash())? else { return Ok(Vec::new()) };

@@ -5,8 +5,9 @@
 //! processes.
 //!
 //! A script can rely on this: standard output holds only what the command was to give (a token, a list), and messages
-//! go to standard error. The exit code is 0 when the command was done, 1 when it failed or the answer is no, 2 when
-//! the command line itself is wrong. Error messages name what to do next, unless the program can't know it.
+//! go to standard error. The exit code is 0 when the command was done and its output was written, 1 when it failed or
+//! the answer is no, 2 when the command line itself or a variable is wrong. Error messages name what to do next, unless
+//! the program can't know it.
 //!
 //! The options are read by hand, over `lexopt`. The crates that derive a command line from a type are many times the
 //! size of this folder, and tend to write a help that fills several screens.
@@ -19,11 +20,12 @@ mod serve;
 mod token;
 mod user;
 
+use std::env::VarError;
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
@@ -31,6 +33,7 @@ use lexopt::{Arg, Parser};
 use crate::limits;
 use crate::secret::TOKEN_PREFIX;
 use crate::site::BadUrl;
+use crate::stderr;
 use crate::store::{OpenError, Store, StoreError};
 use crate::users::{self, BadCredential};
 
@@ -103,6 +106,8 @@ enum CliError {
     Usage(String),
     /// The command was understood and failed.
     Failed(String),
+    /// The database failed. [`CommandLine::name_database`] makes it a message that names the file.
+    Store(StoreError),
     /// The answer to a question (`explain`, `doctor`) is no, and it has been printed. Nothing went wrong, but a
     /// script must be able to tell a no from a yes.
     Refused,
@@ -113,6 +118,7 @@ impl fmt::Display for CliError {
         match self {
             CliError::Usage(why) => write!(out, "{why}\nepicme help shows the commands and options"),
             CliError::Failed(why) => out.write_str(why),
+            CliError::Store(error) => write!(out, "{error}; {}", error.remedy()),
             CliError::Refused => out.write_str("the answer is no"),
         }
     }
@@ -122,7 +128,7 @@ impl Error for CliError {}
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> CliError {
-        CliError::Failed(format!("{error}; try again"))
+        CliError::Store(error)
     }
 }
 
@@ -146,7 +152,10 @@ impl From<BadCredential> for CliError {
 
 /// Runs the command that `arguments` ask for, the program's own name not among them.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match CommandLine::parse(arguments).and_then(|line| line.run()) {
+    let done =
+        CommandLine::parse(arguments).and_then(|line| line.run().map_err(|error| line.name_database(error)));
+    stderr::finish(); // what the store noted about its file comes before the message
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(CliError::Refused) => ExitCode::from(1),
         Err(error) => {
@@ -214,14 +223,8 @@ impl CommandLine {
     fn run(&self) -> Result<(), CliError> {
         let words: Vec<_> = self.words.iter().map(String::as_str).collect();
         match words[..] {
-            ["help", ..] => {
-                say(HELP);
-                Ok(())
-            }
-            ["version"] => {
-                say(&format!("epicme {}", env!("CARGO_PKG_VERSION")));
-                Ok(())
-            }
+            ["help", ..] => say(HELP),
+            ["version"] => say(&format!("epicme {}", env!("CARGO_PKG_VERSION"))),
             ["serve"] => serve::serve(self.accept_only(&SERVE_OPTIONS)?),
             ["user", "add", email] => user::add(self.accept_only(&["password-stdin"])?, email),
             ["user", "list"] => user::list(self.accept_only(&[])?),
@@ -256,12 +259,37 @@ impl CommandLine {
     }
 
     /// Refuses options that the command doesn't take: a person must not believe that they worked. A variable is no
-    /// error, since it is set for all commands. The function returns the command line, so that each command gets it
-    /// only after this check.
+    /// error, since it is set for all commands; but one that the command takes must be understood. The function
+    /// returns the command line, so that each command gets it only after this check.
     fn accept_only(&self, taken: &[&str]) -> Result<&CommandLine, CliError> {
-        match self.options.iter().find(|(name, _)| *name != "database" && !taken.contains(name)) {
-            Some((name, _)) => Err(CliError::Usage(format!("epicme {} takes no --{name}", self.command()))),
-            None => Ok(self),
+        let takes = |name: &str| name == "database" || taken.contains(&name);
+        if let Some((name, _)) = self.options.iter().find(|(name, _)| !takes(name)) {
+            return Err(CliError::Usage(format!("epicme {} takes no --{name}", self.command())));
+        }
+        let is_given = |name: &str| self.options.iter().any(|(given, _)| *given == name);
+        for (name, takes_value) in OPTIONS.into_iter().filter(|(name, _)| takes(name) && !is_given(name)) {
+            let variable = variable(name);
+            let value = match std::env::var(&variable) {
+                Ok(value) => value,
+                Err(VarError::NotPresent) => continue,
+                Err(VarError::NotUnicode(_)) => {
+                    return Err(CliError::Usage(format!("{variable} is not UTF-8")));
+                }
+            };
+            // A word that isn't known must not count as one of the two: the operator means something by it.
+            let is_known = takes_value || name == "explain" || value.is_empty() || switch(&value).is_some();
+            if !is_known {
+                return Err(CliError::Usage(format!("{variable} takes yes or no, not {value:?}")));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Names the database in an error of the store.
+    fn name_database(&self, error: CliError) -> CliError {
+        match error {
+            CliError::Store(_) => CliError::Failed(format!("{}: {error}", self.database().display())),
+            error => error,
         }
     }
 
@@ -269,14 +297,13 @@ impl CommandLine {
     /// because a service file switches a variable off in that way.
     fn value(&self, name: &str) -> Option<String> {
         let given = self.options.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-        let variable = format!("EPICME_{}", name.to_ascii_uppercase().replace('-', "_"));
-        given.or_else(|| std::env::var(variable).ok().filter(|value| !value.is_empty()))
+        given.or_else(|| std::env::var(variable(name)).ok().filter(|value| !value.is_empty()))
     }
 
-    /// Returns whether an option without a value is on. A person can set its variable to 0 for one command if it is
-    /// on for all others.
+    /// Returns whether an option without a value is on. A person can set its variable to `no` for one command if it is
+    /// on for all others. [`CommandLine::accept_only`] has refused a word that is neither.
     fn flag(&self, name: &str) -> bool {
-        self.value(name).is_some_and(|value| value != "0" && value != "false")
+        self.value(name).is_some_and(|value| switch(&value) == Some(true))
     }
 
     fn database(&self) -> PathBuf {
@@ -303,17 +330,27 @@ impl CommandLine {
         format!("{program} {command}{named}")
     }
 
-    /// Opens the database that must be there: a mistyped name must not make an empty database, in which the person
-    /// would then look for their journal.
+    /// Opens the database that must be there, to change it.
     fn open_existing(&self) -> Result<Store, CliError> {
+        self.existing(Store::open)
+    }
+
+    /// Opens the database that must be there, to read it. The file may be one that can't be written.
+    fn open_to_read(&self) -> Result<Store, CliError> {
+        self.existing(Store::open_to_read)
+    }
+
+    /// Opens the database, and makes none if there is none: a mistyped name must not make an empty database, in which
+    /// the person would then look for their journal.
+    fn existing(&self, open: fn(&Path) -> Result<Store, OpenError>) -> Result<Store, CliError> {
         let path = self.database();
-        if path.exists() {
-            self.open()
-        } else {
-            Err(CliError::Failed(format!(
+        match path.try_exists() {
+            Ok(true) => open(&path).map_err(|error| self.cannot_open(&error)),
+            Ok(false) => Err(CliError::Failed(format!(
                 "there is no {}; epicme user add EMAIL makes it, and --database FILE names another one",
                 path.display()
-            )))
+            ))),
+            Err(error) => Err(self.cannot_open(&OpenError::Io(error))),
         }
     }
 
@@ -322,13 +359,8 @@ impl CommandLine {
     /// them.
     fn new_password(&self) -> Result<String, CliError> {
         let password = if self.flag("password-stdin") {
-            let mut text = String::new();
-            // One byte more than the longest password, and a line end of two, so that a password that is too long is
-            // refused and not cut.
-            let read = io::stdin().take(limits::PASSWORD_BYTES_MAX as u64 + 3).read_to_string(&mut text);
-            read.map_err(|error| CliError::Failed(format!("can't read the password: {error}")))?;
-            let line = text.strip_suffix('\n').unwrap_or(&text);
-            line.strip_suffix('\r').unwrap_or(line).to_owned()
+            line_from_stdin(limits::PASSWORD_BYTES_MAX)
+                .map_err(|why| CliError::Failed(format!("can't take the password: {why}")))?
         } else {
             let ask = |prompt: &str| {
                 let no_terminal = "there is no terminal to type the password on; use --password-stdin";
@@ -352,10 +384,90 @@ fn utf8(text: &OsStr) -> Result<String, CliError> {
         .ok_or_else(|| CliError::Usage(format!("{} is not UTF-8", text.display())))
 }
 
-/// Prints a result on standard output. `println!` would panic when the reader (`head`, for example) has ended,
-/// although the command itself has succeeded.
-fn say(text: &str) {
-    let _ = writeln!(io::stdout(), "{text}").and_then(|()| io::stdout().flush());
+/// Returns the name of an option's variable.
+fn variable(name: &str) -> String {
+    format!("EPICME_{}", name.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// Finds the variables that look like ours and set nothing, perhaps because they are misspelt.
+fn unknown_variables() -> Vec<String> {
+    let ours: Vec<_> = OPTIONS.iter().map(|(name, _)| variable(name)).collect();
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with("EPICME_") && !ours.contains(name)).collect()
+}
+
+/// Reads a word for on or off, in any case; `None` for any other text.
+fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "yes" | "true" | "on" => Some(true),
+        "0" | "no" | "false" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Reads standard input as one line, which may be followed by empty ones. The error says what is wrong with the input.
+///
+/// Everything that isn't that line is refused and not dropped: a person who pipes a file with two lines, or a program
+/// that writes a byte-order mark first, should learn of it now and not when the password turns out to be another one.
+/// A line end is a line feed, or a carriage return with one.
+fn line_from_stdin(bytes_max: usize) -> Result<String, String> {
+    let mut input = BufReader::new(io::stdin());
+    let (mut line, mut rest) = (Vec::new(), Vec::new());
+    // One byte more than the longest line, and a line end of two, so that a line that is too long isn't cut.
+    let read = Read::by_ref(&mut input).take(bytes_max as u64 + 3).read_until(b'\n', &mut line);
+    // A bound, because the input may be endless.
+    let read = read.and_then(|_| input.take(bytes_max as u64).read_to_end(&mut rest));
+    read.map_err(|error| error.to_string())?;
+    if line.ends_with(b"\n") {
+        line.pop();
+        line.pop_if(|last| *last == b'\r');
+        if rest.iter().any(|byte| !b"\r\n".contains(byte)) {
+            return Err("standard input must hold one line, and it has more".to_owned());
+        }
+    }
+    let line = String::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?;
+    match line.chars().find(|character| character.is_control() || *character == '\u{feff}') {
+        Some('\u{feff}') => Err("it has a byte-order mark; write it without one".to_owned()),
+        Some(character) => Err(format!("it has the control character U+{:04X}", u32::from(character))),
+        None => Ok(line),
+    }
+}
+
+/// Prints a result on standard output.
+///
+/// `println!` would panic if the output can't be written, and a command that ends with 0 although its output is lost
+/// (the disk is full) would deceive a script. Only the end of the reader is no failure: `head` has read what it wanted,
+/// and the exit code stays that of the command.
+fn say(text: &str) -> Result<(), CliError> {
+    match write_line(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| cannot_print(&error)),
+    }
+}
+
+/// Prints a secret that is shown this once. If it can't be written, nobody has it: `withdraw` then takes it back, and
+/// the command fails, also where the reader has ended.
+///
+/// The secret is committed before it is printed. In the other order a reader would hold SQLite's lock for as long as
+/// it likes, and could hold a secret whose commit has failed.
+fn show_once(text: &str, withdraw: impl FnOnce() -> Result<(), StoreError>) -> Result<(), CliError> {
+    let Err(error) = write_line(text) else { return Ok(()) };
+    let why = cannot_print(&error);
+    Err(CliError::Failed(match withdraw() {
+        Ok(()) => format!("{why}; nobody has seen the secret, so it was taken back"),
+        Err(error) => format!("{why}; nobody has seen the secret, and it can't be taken back: {error}"),
+    }))
+}
+
+fn cannot_print(error: &io::Error) -> CliError {
+    CliError::Failed(format!("can't write to standard output: {error}"))
+}
+
+/// Writes a line, and returns only when the kernel has taken it.
+fn write_line(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(format!("{text}\n").as_bytes())?;
+    out.flush()
 }
 
 /// Prints for the person, on standard error: what went wrong, or what to know. A program that reads the result
@@ -365,13 +477,14 @@ fn note(text: &str) {
 }
 
 /// Prints rows under headings, each column as wide as its longest cell.
-fn table(headings: &[&str], rows: Vec<Vec<String>>) {
+fn table(headings: &[&str], rows: Vec<Vec<String>>) -> Result<(), CliError> {
     let headings = headings.iter().map(|heading| (*heading).to_owned()).collect();
     let rows: Vec<Vec<String>> = std::iter::once(headings).chain(rows).collect();
     let wide = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..rows[0].len()).map(wide).collect();
     for row in &rows {
         let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        say(cells.join("  ").trim_end());
+        say(cells.join("  ").trim_end())?;
     }
+    Ok(())
 }

@@ -8,10 +8,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{CliError, CommandLine, demo, say};
+use super::{CliError, CommandLine, demo, say, show_once, switch, unknown_variables};
 use crate::app::App;
 use crate::authority;
 use crate::http::server::{self, Server};
@@ -21,13 +21,14 @@ use crate::settings;
 use crate::site::{self, Site};
 use crate::stderr::{self, View};
 use crate::store::Store;
+use crate::text;
 use crate::users;
 
 /// The address that is used without `--listen`. Only this machine can reach it, and a port above 1023 needs no
 /// special rights.
 pub(super) const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM, SIGINT or SIGHUP.
 pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let address = listen_address(&line.value("listen").unwrap_or_else(|| LISTEN_DEFAULT.to_owned()))?;
     let public = line.value("public-url").map(|url| Site::parse_public(&url)).transpose()?;
@@ -43,7 +44,11 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let view = view(line)?;
     // From here on a signal doesn't end the program but waits until it is read below, so that a signal during the
     // start isn't lost: a database that has been opened must be closed.
-    let signals = Signals::new([SIGTERM, SIGINT]);
+    //
+    // SIGHUP says that the terminal has gone. `nohup` starts a program with this signal ignored, so that it outlives
+    // its terminal; a handler here would undo that.
+    let signals =
+        Signals::new(if ignores_hangup() { &[SIGTERM, SIGINT][..] } else { &[SIGTERM, SIGINT, SIGHUP] });
     let mut signals =
         signals.map_err(|error| CliError::Failed(format!("can't watch for signals: {error}")))?;
 
@@ -62,21 +67,24 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let has_users = !users::list(&store)?.is_empty();
     let base_url = site.base_url_for(None).unwrap_or_default().to_owned();
     view.into_iter().for_each(stderr::show_wire_view);
+    for name in unknown_variables() {
+        stderr::note(&format!("{} sets nothing; epicme help shows the variables", text::displayable(&name)));
+    }
     let app = Arc::new(App::new(site, store, signer, introspector, line.flag("require-confirmation")));
     let shared = Arc::clone(&app);
     let server =
         Server::start(listeners, Box::new(move |request, peer| routes::handle(&shared, request, peer)))
             .map_err(cannot_listen)?;
 
-    say(&format!("listening on http://{bound}"));
-    match (&app.introspector, has_users, line.flag("demo")) {
+    let announced = say(&format!("listening on http://{bound}")).and_then(|()| match (&app.introspector, has_users, line.flag("demo")) {
         (Some(introspector), ..) => say(&format!(
             "MCP URL {base_url}{}\nTokens come from the authorization server {}",
             site::MCP,
             introspector.issuer()
         )),
-        (None, false, true) => demo::fill(&app, bound)?,
-        (None, false, false) => say(&format!(
+        (None, false, true) => demo::fill(&app, bound),
+        // The code in the link is gone with the process, so there is nothing to take back.
+        (None, false, false) => show_once(&format!(
             "\nThis journal has no account yet. Open this link to create yours; it works once:\n\n  \
              {base_url}{}?code={}\n\n\
              or create it on the command line, and a token for a client:\n\n  {}\n  {}\n\nMCP URL {base_url}{}",
@@ -85,17 +93,22 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
             line.next_command("user add you@example.com"),
             line.next_command("token create you@example.com"),
             site::MCP
-        )),
+        ), || Ok(())),
         (None, true, _) => {
             let token = line.next_command("token create EMAIL");
-            say(&format!("MCP URL {base_url}{}\nA token for a client: {token}", site::MCP));
+            say(&format!("MCP URL {base_url}{}\nA token for a client: {token}", site::MCP))
         }
-    }
+    });
 
-    signals.forever().next();
+    // A server whose operator can't read how to reach it stops at once, in the same order as at a signal.
+    if announced.is_ok() {
+        signals.forever().next();
+    }
     // A second signal ends the program at once, as a person who sends it expects. No write that was acknowledged is
-    // lost by that, since each was committed before (`store/writer.rs`).
-    let second = move || _ = signals.forever().next().map(|_| std::process::exit(1));
+    // lost by that, since each was committed before (`store/writer.rs`). SIGHUP isn't a person's: when a terminal goes,
+    // the kernel and the shell may each send one, and a service manager may send one after SIGTERM.
+    let second =
+        move || _ = signals.forever().find(|signal| *signal != SIGHUP).map(|_| std::process::exit(1));
     let _ = std::thread::Builder::new().spawn(second); // if no thread can be made, a second signal does nothing
     stderr::note_stopping();
     // The order matters. First, no further request is taken: a client whose event stream ends connects again at once,
@@ -107,18 +120,30 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     server.finish();
     let closed = app.store.close();
     stderr::finish();
+    announced?;
     Ok(closed?)
+}
+
+/// Returns whether the program was started with SIGHUP ignored. Only Linux says so without a call that is unsafe in
+/// Rust; elsewhere the answer is no.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // A mask in hexadecimal digits, in which the lowest bit stands for signal 1.
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
 }
 
 /// Reads `--explain`: how the wire view is written; `None` if it is off. The view goes to standard error, like the
 /// lines of the log whose place it takes. Standard output holds the setup link and the example's token, which the
 /// view must never show.
 fn view(line: &CommandLine) -> Result<Option<View>, CliError> {
-    match line.value("explain").as_deref() {
-        None | Some("0" | "false") => Ok(None),
-        Some("1" | "true" | "text") => Ok(Some(View::Text)),
-        Some("json") => Ok(Some(View::Json)),
-        Some(form) => Err(CliError::Usage(format!(
+    let form = line.value("explain").unwrap_or_else(|| "no".to_owned());
+    match (form.to_ascii_lowercase().as_str(), switch(&form)) {
+        (_, Some(false)) => Ok(None),
+        ("text", _) | (_, Some(true)) => Ok(Some(View::Text)),
+        ("json", _) => Ok(Some(View::Json)),
+        _ => Err(CliError::Usage(format!(
             "--explain takes no form but json, so write --explain or --explain=json, not {form:?}"
         ))),
     }

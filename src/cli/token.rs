@@ -4,7 +4,7 @@
 //! unless the operator says otherwise. For that long the token opens the journal to everyone who has it. So the
 //! operator can narrow its scope, and `revoke` ends it at once.
 
-use super::{CliError, CommandLine, note, say, table, user};
+use super::{CliError, CommandLine, note, show_once, table, user};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::scope::Scopes;
@@ -49,14 +49,14 @@ pub(super) fn create(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let now = Timestamp::now();
     let token = NewToken { user_id, resource, scopes, label, seconds, grant_id: None };
     let text = store.write(move |connection| tokens::insert(connection, &token, now))?;
-    say(text.reveal());
+    show_once(text.reveal(), || tokens::withdraw(&store, &text))?;
     note(&format!("shown this once; good until {}", now.plus(seconds).iso8601()));
     Ok(())
 }
 
 /// Shows every token from the command line, without its text: the database has only the hash of the text.
 pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
-    let listed = tokens::list(&line.open_existing()?)?;
+    let listed = tokens::list(&line.open_to_read()?)?;
     if listed.is_empty() {
         note("there are no tokens yet; epicme token create EMAIL makes one");
         return Ok(());
@@ -72,8 +72,7 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
         [vec![token.id.to_string(), token.email, state], dates.to_vec(), vec![token.scope, token.label]]
             .concat()
     });
-    table(&["ID", "EMAIL", "STATE", "MADE", "EXPIRES", "SCOPE", "LABEL"], rows.collect());
-    Ok(())
+    table(&["ID", "EMAIL", "STATE", "MADE", "EXPIRES", "SCOPE", "LABEL"], rows.collect())
 }
 
 /// Revokes a token: also a server that is running refuses the next request with it. The operator names the token by

@@ -28,15 +28,14 @@ pub(super) fn add(line: &CommandLine, email: &str) -> Result<(), CliError> {
 
 /// Shows all accounts.
 pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
-    let people = users::list(&line.open_existing()?)?;
+    let people = users::list(&line.open_to_read()?)?;
     if people.is_empty() {
         note("there are no accounts yet; epicme user add EMAIL makes one");
         return Ok(());
     }
     let rows =
         people.into_iter().map(|user| vec![user.id.to_string(), user.email, user.created_at.iso8601()]);
-    table(&["ID", "EMAIL", "ADDED"], rows.collect());
-    Ok(())
+    table(&["ID", "EMAIL", "ADDED"], rows.collect())
 }
 
 /// Sets a new password without asking for the old one, which the person may have forgotten: the operator could write
@@ -54,8 +53,7 @@ pub(super) fn passwd(line: &CommandLine, email: &str) -> Result<(), CliError> {
 /// the address, and a question would stop a script.
 pub(super) fn remove(line: &CommandLine, email: &str) -> Result<(), CliError> {
     require_account(users::remove(&line.open_existing()?, email)?, email)?;
-    say(&format!("{email} removed, with their journal and tokens"));
-    Ok(())
+    say(&format!("{email} removed, with their journal and tokens"))
 }
 
 /// Fails unless there is an account with this address. The message says which command lists the accounts.

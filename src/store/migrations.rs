@@ -24,9 +24,9 @@ pub(super) const MIGRATIONS: [(&str, &str); 3] = [
     ("forms that work once", include_str!("../schema_3.sql")),
 ];
 
-/// Refuses a file of another program or of a later version, then takes the steps that are missing, in one
-/// transaction.
-pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
+/// Refuses a file of another program or of a later version. Returns whether all steps have been taken. Changes nothing
+/// in the file.
+pub(super) fn recognize(connection: &Connection) -> Result<bool, OpenError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let application = pragma("application_id")?;
     let version = pragma("user_version")?;
@@ -41,6 +41,11 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
     if taken > MIGRATIONS.len() {
         return Err(OpenError::Newer { file: version });
     }
+    Ok(taken == MIGRATIONS.len())
+}
+
+/// Takes the steps that are missing, in one transaction. The file has been recognized.
+pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
     // The file keeps its journal mode, but SQLite can't change the mode inside a transaction, so this comes first.
     // SQLite doesn't report a failure here: it returns the mode that the file has now. Without a write-ahead log
     // readers would block the writer, and the writer would block readers. The index of the log is memory that
@@ -56,7 +61,7 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
     // it was before all of them.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // The version is read again now that this process holds the write lock: another process may have opened the same
-    // new file at the same time, and may have taken the steps after the first look above. Taking them twice would
+    // new file at the same time, and may have taken the steps after the first look in [`recognize`]. Taking them twice would
     // fail.
     let taken = transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
     for (number, (name, sql)) in (1i64..).zip(MIGRATIONS).filter(|(number, _)| *number > taken) {

@@ -16,6 +16,7 @@
 //! is part of the program, and once the server has stopped, the whole database is one file to copy. A larger server,
 //! with several machines that write, would need a database server.
 
+mod files;
 mod migrations;
 mod queue;
 mod readers;
@@ -23,15 +24,15 @@ mod writer;
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use self::files::ReadOnly;
 use self::migrations::MIGRATIONS;
 pub(crate) use self::queue::Holder;
 use self::readers::Readers;
@@ -51,8 +52,39 @@ pub enum StoreError {
     /// SQLite reported anything else. The error is in an `Arc`, because a commit that fails is reported to every
     /// thread of its group.
     Sqlite(Arc<rusqlite::Error>),
-    /// The work panicked, or was undone with other work that failed, or the store is closed; nothing was written.
+    /// The work panicked, or was undone with other work that failed, or the store is closed, or it was opened to read;
+    /// nothing was written.
     Abandoned,
+}
+
+impl StoreError {
+    /// Says what the operator can do next, for a message that has named the file and the failure. Only where the next
+    /// try may find another state does it say so: a file that is damaged today is damaged tomorrow.
+    pub(crate) fn remedy(&self) -> &'static str {
+        let StoreError::Sqlite(error) = self else {
+            return match self {
+                StoreError::Full => "free some space on it",
+                _ => "try again",
+            };
+        };
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt) => {
+                "it is damaged: keep it aside, and put a copy of it from a backup in its place"
+            }
+            Some(ErrorCode::NotADatabase) => {
+                "name another file, or put a copy of the journal from a backup in its place"
+            }
+            Some(ErrorCode::SystemIoFailure) => {
+                "its disk or file system fails: mend that, and if the file is damaged then, put a copy of it from a \
+                 backup in its place"
+            }
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                "run this as the user who owns the file, and see that its folder can be written and its disk is not \
+                 mounted read-only"
+            }
+            _ => "it isn't as this program left it: put a copy of it from a backup in its place",
+        }
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -100,6 +132,13 @@ pub enum OpenError {
     InUse,
     /// Its file system can't hold a write-ahead log; a network file system can't, for example.
     NoLog,
+    /// Others than its owner may read it, and this user can't change that.
+    Exposed {
+        /// The mode that it has.
+        mode: u32,
+    },
+    /// It can't be read without its log, and the log can't be read in a folder that can't be written.
+    LogUnread,
     /// SQLite can't use it: it is damaged, locked or read-only.
     Store(StoreError),
 }
@@ -129,7 +168,15 @@ impl fmt::Display for OpenError {
                 out.write_str("another epicme serves it; stop that one, or name another file")
             }
             OpenError::NoLog => out.write_str("its file system can't hold SQLite's write-ahead log"),
-            OpenError::Store(error) => write!(out, "can't use it: {error}"),
+            OpenError::Exposed { mode } => write!(
+                out,
+                "others can read it (mode {mode:04o}), and only its owner can change that: run this as its owner"
+            ),
+            OpenError::LogUnread => out.write_str(
+                "the changes in its log (the file with -wal at the end) can't be read in a folder that can't be \
+                 written; copy the database and its log into another folder, and name the copy",
+            ),
+            OpenError::Store(error) => write!(out, "can't use it: {error}; {}", error.remedy()),
         }
     }
 }
@@ -142,7 +189,8 @@ pub struct Store {
     /// A second, small pool. The gate looks up a token for every request, so without this pool a few slow searches
     /// would make everybody wait.
     look_ups: Readers,
-    writer: Writer,
+    /// `None` if the file was opened to read.
+    writer: Option<Writer>,
     /// The lock that only one server gets; `None` for a command, which may use the file at the same time as a server.
     /// No code reads this field: the lock holds for as long as the file is open.
     _lock: Option<File>,
@@ -169,32 +217,43 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the file, or creates it with mode 0600, and brings it to the present version in one transaction.
+    /// Opens the file, or creates it, with mode 0600 in both cases, and brings it to the present version in one
+    /// transaction.
     pub fn open(path: &Path) -> Result<Store, OpenError> {
-        // SQLite gives `:memory:` and `file:…` a special meaning; to the operator they are names of files. With `./`
-        // before it no name has a special meaning.
-        let path = &if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
-        // This code creates the file, because SQLite would make it readable for every user of the machine (0644, less
-        // the umask). The log holds the same texts; SQLite gives the log and its index the mode of the database.
-        let mut create = OpenOptions::new();
-        create.write(true).create_new(true).mode(0o600);
-        match create.open(path) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten_if_empty(path)?,
-            Err(error) => return Err(OpenError::Io(error)),
-        }
+        let path = &files::create(path)?;
         // The flags leave SQLITE_OPEN_CREATE out: if the file is deleted just now, SQLite fails instead of creating
         // one with another mode.
         let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.busy_timeout(limits::BUSY_MAX)?;
+        migrations::recognize(&connection)?;
+        // After the look that changes nothing, because another program's file keeps its mode; and before the first
+        // change of ours.
+        files::keep_to_owner(path)?;
         migrations::run(&mut connection)?;
         configure(&connection)?;
         // The read connections are opened only now, because a read-only connection can neither make the tables nor
         // switch the file to the write-ahead log.
-        let readers = Readers::open(path, limits::READ_CONNECTIONS, limits::READ_CONNECTIONS_PER_PERSON)?;
-        let look_ups = Readers::open(path, limits::LOOK_UP_CONNECTIONS, limits::LOOK_UP_CONNECTIONS)?;
-        let writer = Writer::spawn(connection).map_err(OpenError::Io)?;
-        Ok(Store { readers, look_ups, writer, _lock: None })
+        let mut store = Store::of_readers(&ReadOnly::shared(path))?;
+        store.writer = Some(Writer::spawn(connection).map_err(OpenError::Io)?);
+        Ok(store)
+    }
+
+    /// Opens the file for a command that only reads, and changes nothing of it: so it works on a file that can't be
+    /// written too, such as a backup on a medium that is mounted read-only.
+    ///
+    /// A file that lacks a step of migration has not all the tables that the statements name. It is opened as
+    /// [`Store::open`] does, which takes the step.
+    pub(crate) fn open_to_read(path: &Path) -> Result<Store, OpenError> {
+        let file = ReadOnly::find(&files::find(path)?)?;
+        let is_present = migrations::recognize(&file.connect()?)?;
+        if is_present { Store::of_readers(&file) } else { Store::open(path) }
+    }
+
+    /// Opens the read connections alone.
+    fn of_readers(file: &ReadOnly) -> Result<Store, OpenError> {
+        let readers = Readers::open(file, limits::READ_CONNECTIONS, limits::READ_CONNECTIONS_PER_PERSON)?;
+        let look_ups = Readers::open(file, limits::LOOK_UP_CONNECTIONS, limits::LOOK_UP_CONNECTIONS)?;
+        Ok(Store { readers, look_ups, writer: None, _lock: None })
     }
 
     /// Runs `work` in one read transaction, so that all its statements see the same state: a page and its total
@@ -257,7 +316,10 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.writer.write(holder, work)
+        match &self.writer {
+            Some(writer) => writer.write(holder, work),
+            None => Err(StoreError::Abandoned.into()), // no command that only reads comes here
+        }
     }
 
     /// Finishes the queued writes, moves the content of the log into the database file, and closes the file. Writes
@@ -265,7 +327,7 @@ impl Store {
     /// pool. A server that is killed loses no committed write: the next one finds the log beside the file and reads
     /// it.
     pub fn close(&self) -> Result<(), StoreError> {
-        let connection = self.writer.stop()?;
+        let connection = self.writer.as_ref().ok_or(StoreError::Abandoned)?.stop()?;
         self.readers.close();
         self.look_ups.close();
         // SQLite itself empties and removes the log when the last connection closes. But a read that is still running
@@ -274,16 +336,6 @@ impl Store {
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         connection.close().map_err(|(_, error)| error.into())
     }
-}
-
-/// Sets the mode 0600 on an empty file that existed already, because it is about to hold a journal. A file that has
-/// content keeps its mode, which is then the operator's decision.
-fn tighten_if_empty(path: &Path) -> Result<(), OpenError> {
-    let found = fs::metadata(path).map_err(OpenError::Io)?;
-    if found.is_file() && found.len() == 0 {
-        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(OpenError::Io)?;
-    }
-    Ok(())
 }
 
 /// Sets what every connection needs. SQLite keeps none of these settings in the file, so a connection without them

@@ -11,12 +11,12 @@
 //! than there are cores.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
+use super::files::ReadOnly;
 use super::{OpenError, StoreError, configure, run};
 use crate::limits;
 use crate::lock::locked;
@@ -48,12 +48,12 @@ impl Readers {
     /// schema each time, and no prepared statement would be used twice.
     /// Within `per_holder` a holder who has a connection gets a further one only if [`limits::READ_CONNECTIONS_KEPT`]
     /// stay free; where one holder may have all, nothing is kept.
-    pub(super) fn open(path: &Path, count: usize, per_holder: usize) -> Result<Readers, OpenError> {
+    pub(super) fn open(file: &ReadOnly, count: usize, per_holder: usize) -> Result<Readers, OpenError> {
         let kept = if per_holder < count { limits::READ_CONNECTIONS_KEPT } else { 0 };
         let connections = (0..count).map(|_| {
             // SQLite itself makes it read-only: if a mistake in this crate sends a write here and not to the writer,
             // SQLite refuses it.
-            let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let connection = file.connect()?;
             // A reader gets SQLITE_BUSY only in rare moments, for example while another process recovers the log
             // after a crash. Those moments are short, so SQLite waits.
             connection.busy_timeout(limits::READ_WAIT_MAX)?;
@@ -178,7 +178,7 @@ mod tests {
     fn keeps_a_connection_for_people_who_have_none() {
         let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
         Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
-        let readers = Readers::open(&path, 4, 2).expect("the pool");
+        let readers = Readers::open(&ReadOnly::shared(&path), 4, 2).expect("the pool");
         let lend = |holder| readers.lend(holder);
         let mut first: Vec<_> = (0..2).map(|_| lend(1).expect("a share")).collect();
         assert!(matches!(lend(1), Err(StoreError::Busy)), "a third is more than a share");

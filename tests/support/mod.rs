@@ -104,6 +104,20 @@ impl Server {
         Server::launch(shell, Arc::new(Folder::new()), &[])
     }
 
+    /// A server with an empty database and these variables.
+    pub fn start_with_variables(variables: &[(&str, &str)]) -> Server {
+        let mut env = Command::new("env");
+        env.args(variables.iter().map(|(name, value)| format!("{name}={value}"))).arg(EPICME);
+        Server::launch(env, Arc::new(Folder::new()), &[])
+    }
+
+    /// A server with an empty database that is started as `nohup` starts it: with SIGHUP ignored.
+    pub fn start_without_hangup() -> Server {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "trap '' HUP && exec \"$0\" \"$@\"", EPICME]);
+        Server::launch(shell, Arc::new(Folder::new()), &[])
+    }
+
     fn launch(mut command: Command, folder: Arc<Folder>, options: &[&str]) -> Server {
         command.args(["serve", "--listen", "127.0.0.1:0", "--database"]).arg(folder.database()).args(options);
         let mut child = command

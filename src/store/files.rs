@@ -1,0 +1,134 @@
+//! The database file, and the two that SQLite keeps beside it: who may read them, and how a connection that only reads
+//! is opened.
+//!
+//! Names no table. Invariant: a file that this program writes is readable for its owner alone, before the first row
+//! is written.
+//!
+//! SQLite keeps what isn't yet in the database in a log (`-wal`), and an index of that log in memory that processes
+//! share (`-shm`). Both hold or lead to the same texts as the database, and SQLite creates them with the mode of the
+//! database.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::OpenError;
+use crate::stderr;
+
+/// The mode of a file that only its owner may read and write.
+const OWNER_ONLY: u32 = 0o600;
+
+/// Creates the file if there is none, and returns its path without links.
+///
+/// The path has no links because SQLite follows them too, and so keeps its log beside the file and not beside the link.
+/// It is absolute, because SQLite gives `:memory:` and `file:…` a special meaning; to the operator they are names of
+/// files.
+pub(super) fn create(path: &Path) -> Result<PathBuf, OpenError> {
+    // This code creates the file, because SQLite would make it readable for every user of the machine (0644, less the
+    // umask).
+    match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(OpenError::Io(error)),
+    }
+    find(path)
+}
+
+/// Returns the path of a file that is there, as [`create`] does.
+pub(super) fn find(path: &Path) -> Result<PathBuf, OpenError> {
+    fs::canonicalize(path).map_err(OpenError::Io)
+}
+
+/// Takes from all others the right to read the database, its log and the index of the log. A copy that was put back
+/// from a backup often has the mode of any other file, and with it every user of the machine could read the journal.
+///
+/// The log of the server says that the mode was changed, since the operator may have meant it. If it can't be changed,
+/// because the file belongs to another user, the file isn't used: the operator would not learn of it in time.
+pub(super) fn keep_to_owner(path: &Path) -> Result<(), OpenError> {
+    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        let mode = match fs::metadata(&file) {
+            Ok(found) if found.is_file() => found.permissions().mode() & 0o7777,
+            Ok(_) => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(OpenError::Io(error)),
+        };
+        if mode & 0o077 == 0 {
+            continue;
+        }
+        fs::set_permissions(&file, Permissions::from_mode(OWNER_ONLY))
+            .map_err(|_| OpenError::Exposed { mode })?;
+        if file == path {
+            let name = path.display();
+            stderr::note(&format!(
+                "{name} had mode {mode:04o}, so others could use it; it has mode 0600 now"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// How a connection that only reads is opened.
+pub(super) struct ReadOnly {
+    /// A path, or a URI if the flags say so.
+    name: OsString,
+    flags: OpenFlags,
+}
+
+impl ReadOnly {
+    /// Reads a file that others may write at the same time.
+    pub(super) fn shared(path: &Path) -> ReadOnly {
+        ReadOnly { name: path.into(), flags: OpenFlags::SQLITE_OPEN_READ_ONLY }
+    }
+
+    /// Reads a file that nobody writes: SQLite takes no lock on it and looks for no log.
+    fn immutable(path: &Path) -> ReadOnly {
+        const KEPT: AsciiSet = NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+        let name = format!("file:{}?immutable=1", percent_encode(path.as_os_str().as_bytes(), &KEPT));
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        ReadOnly { name: name.into(), flags }
+    }
+
+    /// Finds the way in which this file can be read.
+    ///
+    /// Mostly that is the shared one. In a folder that can't be written SQLite can't make the index of the log, and
+    /// without the index it refuses the file. Then the file can be read as one that doesn't change, but only if there
+    /// is no log whose changes would be overlooked, and no index, which would mean that another process uses the file.
+    pub(super) fn find(path: &Path) -> Result<ReadOnly, OpenError> {
+        let shared = ReadOnly::shared(path);
+        let read = shared.connect().and_then(|connection| {
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        });
+        let Err(error) = read else { return Ok(shared) };
+        let needs_index =
+            matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly));
+        if !needs_index {
+            return Err(error.into());
+        }
+        let log_is_empty = match fs::metadata(beside(path, "-wal")) {
+            Ok(log) => log.len() == 0,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        let has_no_index = !fs::exists(beside(path, "-shm")).unwrap_or(true);
+        if !log_is_empty || !has_no_index {
+            return Err(OpenError::LogUnread);
+        }
+        Ok(ReadOnly::immutable(path))
+    }
+
+    pub(super) fn connect(&self) -> rusqlite::Result<Connection> {
+        Connection::open_with_flags(&self.name, self.flags)
+    }
+}
+
+/// Returns the path of a file that SQLite keeps beside the database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
