@@ -399,40 +399,24 @@ fn takes_back_a_secret_that_nobody_has_seen() {
 
 #[test]
 fn ends_in_order_where_nobody_can_read_how_to_reach_the_server() {
-    let served: [(&[&str], &str); 2] =
-        [(&["--demo"], "it was taken back"), (&[], "can't write to standard output")];
-    for (options, says) in served {
-        let folder = Folder::new();
+    for options in [&["--demo"][..], &[]] {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], options].concat();
-        let output = printing_to(full(), &folder, &arguments);
-        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-        // The first line is lost before the demo is made; a reader that ends after it is the other case.
-        assert!(stderr(&output).contains("can't write to standard output"), "{}", stderr(&output));
-        let (mut reader, writer) = std::io::pipe().expect("a pipe");
-        let mut child = Command::new(EPICME);
-        child.args(&arguments).arg("--database").arg(folder.database()).env_clear();
-        let child = child.stdout(writer).stderr(Stdio::piped()).spawn().expect("the binary runs");
-        let mut first = [0; 9];
-        std::io::Read::read_exact(&mut reader, &mut first).expect("the beginning of a line");
+        // Where the disk is full the first line is lost already. That a reader has ended matters for a secret alone:
+        // the token of the demo, or the link by which the first person is added.
+        let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
-        // It may have printed all of it before the reader ended; then it serves on.
-        let pid = child.id().to_string();
-        let ended = std::thread::spawn(move || child.wait_with_output().expect("it ends"));
-        let start = std::time::Instant::now();
-        while !ended.is_finished() && start.elapsed() < std::time::Duration::from_secs(5) {
-            std::thread::sleep(std::time::Duration::from_millis(10));
+        for (sink, says) in
+            [(Stdio::from(full()), "No space left"), (Stdio::from(writer), "nobody has seen the secret")]
+        {
+            let folder = Folder::new();
+            let output = printing_to(sink, &folder, &arguments);
+            assert_eq!(output.status.code(), Some(1), "{options:?}: {}", stderr(&output));
+            assert!(stderr(&output).contains(says), "{options:?}: {}", stderr(&output));
+            let log = folder.database().with_extension("db-wal");
+            assert_eq!(std::fs::metadata(log).map_or(0, |log| log.len()), 0, "the log is empty");
+            let rows = ["users", "tokens", "entries"].map(|table| count(&folder, table));
+            assert_eq!(rows, [0; 3], "{options:?}: as if the demo had never been made");
         }
-        if !ended.is_finished() {
-            Command::new("kill").arg(&pid).status().expect("kill runs");
-        }
-        let output = ended.join().expect("its output");
-        if output.status.code() != Some(0) {
-            assert_eq!(output.status.code(), Some(1));
-            assert!(stderr(&output).contains(says), "{}", stderr(&output));
-            assert_eq!((count(&folder, "users"), count(&folder, "tokens")), (0, 0), "as if never made");
-        }
-        let log = folder.database().with_extension("db-wal");
-        assert_eq!(std::fs::metadata(log).map_or(0, |log| log.len()), 0, "the log is empty");
     }
 }
 
