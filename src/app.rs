@@ -15,6 +15,7 @@ use crate::introspection::Introspector;
 use crate::journal::Journal;
 use crate::limits;
 use crate::log::RequestLog;
+use crate::oauth::redirect::Schemes;
 use crate::passwords::HashingQueue;
 use crate::scope::Access;
 use crate::secret::{self, Signer};
@@ -37,16 +38,24 @@ pub(crate) struct App {
     /// Whether a delete is refused if the client can't show the person a question about it.
     pub(crate) require_confirmation: bool,
     pub(crate) sign_ins: SignIns,
-    /// Registrations of clients, counted by address: anyone may register, so something must bound it.
-    pub(crate) registrations: Throttle,
     /// The requests on `/mcp` that are in progress, counted by person. Each of them keeps a clone of this `Arc`, by
     /// which it takes itself off the count.
     pub(crate) shares: Arc<Shares>,
+    /// The schemes that apps may have in their redirect URIs.
+    pub(crate) redirect_schemes: Schemes,
     /// The other authorization server; `None` if this server issues the tokens itself.
     pub(crate) introspector: Option<Introspector>,
     /// The secret in the link by which the first person is added. Each start makes a new one, and the server writes
     /// it only to its output, so that a stranger can't add the first person.
     pub(crate) setup_code: String,
+}
+
+/// What the operator decided with options of `serve`.
+pub(crate) struct Policy {
+    /// See [`App::require_confirmation`].
+    pub(crate) require_confirmation: bool,
+    /// See [`App::redirect_schemes`].
+    pub(crate) redirect_schemes: Schemes,
 }
 
 /// What slows down the guessing of passwords. Only failures count, so a person who knows the password meets no limit.
@@ -82,8 +91,9 @@ impl App {
         store: Store,
         signer: Signer,
         introspector: Option<Introspector>,
-        require_confirmation: bool,
+        policy: Policy,
     ) -> App {
+        let Policy { require_confirmation, redirect_schemes } = policy;
         let sign_in = |max| Throttle::new(max, limits::SIGN_IN_WINDOW_SECONDS);
         let deployment = Deployment::new(&site, introspector.as_ref().map(Introspector::issuer));
         App {
@@ -98,8 +108,8 @@ impl App {
                 address: sign_in(limits::ADDRESS_FAILURES_MAX),
                 queue: HashingQueue::default(),
             },
-            registrations: Throttle::new(limits::REGISTRATIONS_MAX, limits::REGISTRATION_SECONDS),
             shares: Arc::default(),
+            redirect_schemes,
             introspector,
             setup_code: secret::random_text::<32>(),
         }

@@ -276,7 +276,7 @@ fn judge(
     }
     // `aud` is one text or a list of them (RFC 7662 §2.2, RFC 7519 §4.1.3). Ours must be among them; others may be
     // there too.
-    let is_ours = |audience: &Value| audience.as_str() == Some(resource);
+    let is_ours = |audience: &Value| audience.as_str().is_some_and(|named| site::same_url(named, resource));
     let audience_fits = match &answer["aud"] {
         Value::Array(several) => several.iter().any(is_ours),
         one => is_ours(one),
@@ -324,6 +324,7 @@ mod tests {
         check(json!({ "aud": ["https://other.example", RESOURCE] }), Ok("entries:read"));
         check(json!({ "iss": null }), Ok("entries:read"));
         check(json!({ "scope": "" }), Ok(""));
+        check(json!({ "aud": "https://Journal.example:443/mcp" }), Ok("entries:read"));
         check(json!({ "active": false }), Err(IntrospectionError::Inactive));
         check(json!({ "active": "true" }), Err(IntrospectionError::Inactive));
         check(json!({ "sub": null }), Err(IntrospectionError::Inactive));

@@ -151,16 +151,11 @@ pub(crate) const PARAMETERS_MAX: usize = 64;
 pub(crate) const REDIRECT_URIS_MAX: usize = 20;
 /// Characters of a client's name; past it `invalid_client_metadata`.
 pub(crate) const CLIENT_NAME_CHARS_MAX: usize = 200;
-/// Registrations from one address in [`REGISTRATION_SECONDS`]; past it `429`. Many people may share an address.
-pub(crate) const REGISTRATIONS_MAX: u32 = 200;
-/// See [`REGISTRATIONS_MAX`].
-pub(crate) const REGISTRATION_SECONDS: i64 = 60 * 60;
-/// Clients that registered themselves and hold nothing that lives; past it `429`.
-pub(crate) const UNUSED_CLIENTS_MAX: i64 = 2_000;
-/// How long such a client is kept even if there are too many, in seconds: the person may be signing in at this
-/// moment.
-pub(crate) const FRESH_CLIENT_SECONDS: i64 = 15 * 60;
-/// How long such a client is kept, in seconds.
+/// Bytes of a client's name and redirect URIs together; past it `invalid_client_metadata`. The id of a client that
+/// registers itself holds them, and the id is a part of URLs, of which some proxies take no more than 8 KiB.
+pub(crate) const REGISTRATION_BYTES_MAX: usize = 4_000;
+/// How long the row of a client that registered itself is kept without a live grant, in seconds, counted from its
+/// registration. A client whose id is not self-contained is unknown past it, and registers again.
 pub(crate) const UNUSED_CLIENT_SECONDS: i64 = 24 * 60 * 60;
 /// Wrong passwords for one account in [`SIGN_IN_WINDOW_SECONDS`]; past it `429`.
 pub(crate) const ACCOUNT_FAILURES_MAX: u32 = 10;

@@ -84,6 +84,11 @@ impl Scopes {
         self.0 & other.0 == other.0
     }
 
+    /// Returns the scopes that are in both sets.
+    pub(crate) fn and(self, other: Scopes) -> Scopes {
+        Scopes(self.0 & other.0)
+    }
+
     /// Checks whether the set has no scope.
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0

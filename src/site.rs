@@ -142,6 +142,63 @@ impl Origin {
     }
 }
 
+/// Returns whether two http or https URLs are spellings of one URL, by the equivalences of RFC 3986 §6.2.2 and
+/// §6.2.3: the case of scheme and host, a default port, an empty path, an escape of a character that needs none, and
+/// the segments `.` and `..`. A URL with a fragment equals no other.
+///
+/// This is for URLs of our own, which a client or another server repeats to us in its own spelling: whatever has
+/// these equivalents leads to us. It isn't for a client's redirect URI. There the browser decides where a spelling
+/// leads, and not this function, so those are compared byte for byte (`oauth::redirect`, RFC 9700 §4.1.3).
+pub(crate) fn same_url(left: &str, right: &str) -> bool {
+    left == right || normalized(left).is_some_and(|left| Some(left) == normalized(right))
+}
+
+/// Splits a URL into its origin, its path and its query, each in its normal form; `None` if it isn't an http or https
+/// URL, or has a fragment.
+fn normalized(url: &str) -> Option<(Origin, String, Option<String>)> {
+    let after_scheme = url.find("://")? + "://".len();
+    let authority_ends =
+        url[after_scheme..].find(['/', '?', '#']).map_or(url.len(), |length| after_scheme + length);
+    let (origin, rest) = url.split_at(authority_ends);
+    let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+    if rest.contains('#') {
+        return None;
+    }
+    let path = unescaped(path);
+    let (mut kept, mut ends_open) = (Vec::new(), true);
+    for segment in path.split('/').skip(1) {
+        // A path that ends with one of the two names the folder, and so with a slash (RFC 3986 §5.2.4).
+        ends_open = matches!(segment, "." | ".." | "");
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            name => kept.push(name),
+        }
+    }
+    if ends_open && kept.last().is_none_or(|last| !last.is_empty()) {
+        kept.push("");
+    }
+    Some((Origin::parse(origin)?, kept.join("/"), query.map(unescaped)))
+}
+
+/// Writes each escaped character that needs no escape as itself, and the digits of the other escapes in upper case
+/// (RFC 3986 §6.2.2.1, §6.2.2.2).
+fn unescaped(text: &str) -> String {
+    let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(percent) = rest.find('%') {
+        plain.push_str(&rest[..percent]);
+        let escape = rest.get(percent..percent + 3).unwrap_or(&rest[percent..=percent]);
+        match escape.get(1..).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                plain.push(char::from(byte));
+            }
+            _ => plain.push_str(&escape.to_ascii_uppercase()),
+        }
+        rest = &rest[percent + escape.len()..];
+    }
+    plain + rest
+}
+
 /// The names by which this server can be reached.
 pub(crate) struct Site {
     public: Option<Origin>,
@@ -266,6 +323,50 @@ mod tests {
         assert!(!site(None).allows_origin("http://localhost.evil.example"));
         assert!(!site(None).allows_origin("https://journal.example"));
         assert!(site(Some("https://journal.example")).allows_origin("https://journal.example"));
+    }
+
+    #[test]
+    fn knows_every_spelling_of_a_url_and_no_other_url() {
+        let ours = "https://journal.example/mcp";
+        for same in [
+            ours,
+            "https://journal.example:443/mcp",
+            "HTTPS://Journal.EXAMPLE/mcp",
+            "https://journal.example/%6Dcp",
+            "https://journal.example/%6d%63%70",
+            "https://journal.example/./mcp",
+            "https://journal.example/a/../mcp",
+            "https://journal.example/%2e/mcp",
+        ] {
+            assert!(same_url(same, ours), "{same}");
+        }
+        for other in [
+            "http://journal.example/mcp",
+            "https://journal.example:444/mcp",
+            "https://journal.example:80/mcp",
+            "https://journal.example/MCP",
+            "https://journal.example/mcp/",
+            "https://journal.example/mcp?",
+            "https://journal.example/mcp#x",
+            "https://journal.example//mcp",
+            "https://journal.example/a/mcp",
+            "https://journal.example/mcp/.",
+            "https://journal.example/mcp/..",
+            "https://journal.example%2Fmcp",
+            "https://user@journal.example/mcp",
+            "https://journal.example.evil.example/mcp",
+            "https:/journal.example/mcp",
+            "//journal.example/mcp",
+            "/mcp",
+            "",
+            "https://journal.example/%",
+            "https://journal.example/mc%é",
+        ] {
+            assert!(!same_url(other, ours), "{other}");
+        }
+        assert!(same_url("http://localhost", "http://LOCALHOST:80/"));
+        assert!(same_url("http://localhost/%2f?a=%7e", "http://localhost/%2F?a=~"));
+        assert!(!same_url("http://localhost/%2f", "http://localhost//"));
     }
 
     #[test]

@@ -1,47 +1,129 @@
-//! Which characters of a foreign text may be shown to a person: in a terminal, on a page or in a question.
+//! Which characters of a foreign text may be shown to a person: in a terminal, on a page or in a question; and what
+//! can be the name of something.
 //!
 //! Knows no terminal, no markup and no journal. It takes away what no format shows; what a format gives a meaning
-//! to, such as `<` in HTML, is escaped by the room that writes that format.
+//! to, such as `<` in HTML, is escaped by the room that writes that format. Lines of the log have a stricter rule of
+//! their own (`stderr::shown`): they hold ASCII alone, because an operator reads bytes there and not names.
+
+use std::error::Error;
+use std::fmt;
 
 use crate::limits;
 
-/// Checks whether a character is visible or a plain blank: it moves no cursor, breaks no line and turns no text
-/// around.
+/// What a character does to a text in which it is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Effect {
+    /// It is seen.
+    Visible,
+    /// It takes room and nothing is seen: a blank of any width.
+    Blank,
+    /// It changes how its neighbours look, and is itself not seen: the joiners, and the selectors of a letter's or
+    /// emoji's form. `👩‍💻` holds a joiner and `❤️` a selector, and Persian words need the non-joiner.
+    Joins,
+    /// Nothing is seen of it.
+    Invisible,
+    /// It moves the cursor or ends the line, or it changes the direction of the text around it.
+    Moves,
+}
+
+/// Says what a character does. With those that aren't seen, a name could read as something that it isn't: a client
+/// could register the name of another one with an invisible character in it, and the person would take it for that
+/// one on the consent page. An entry's title could turn around the rest of the question whether it may be deleted.
 ///
-/// With the others a name could read as something that it isn't. A client could register the name of another one
-/// with an invisible character in it, and the person would take it for that one on the consent page. An entry's
-/// title could turn around the rest of the question whether it may be deleted. Unicode names such characters in UTS
-/// #39 §3.1 (default-ignorable ones aren't allowed in identifiers) and in UAX #9 (direction).
-///
-/// Letters of different scripts that look alike (a Cyrillic `а` for a Latin `a`) stay: to refuse them would refuse
-/// people's own names.
-pub(crate) fn is_displayable(character: char) -> bool {
-    !character.is_control()
-        && !matches!(
-            character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
-        )
+/// The invisible ones are the default-ignorable code points of Unicode (UTS #39 §3.1 allows none in identifiers), the
+/// marks of interlinear annotation, and two that have a glyph without ink. Those that change the direction are from
+/// UAX #9. Letters of different scripts that look alike (a Cyrillic `а` for a Latin `a`) are visible: to refuse them
+/// would refuse people's own names.
+fn effect(character: char) -> Effect {
+    match character {
+        _ if character.is_control() => Effect::Moves,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            Effect::Moves
+        }
+        '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}' => Effect::Joins,
+        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' => Effect::Invisible,
+        '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{2060}'..='\u{206f}' | '\u{3164}' => Effect::Invisible,
+        '\u{fe00}'..='\u{fe0d}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' => Effect::Invisible,
+        '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => {
+            Effect::Invisible
+        }
+        // The braille pattern without dots, and a musical note without a head.
+        '\u{2800}' | '\u{1d159}' => Effect::Invisible,
+        _ if character.is_whitespace() => Effect::Blank,
+        _ => Effect::Visible,
+    }
+}
+
+/// Returns each character of a text, and whether it may be shown. A joiner or selector may follow a visible character
+/// outside of ASCII, and nothing else: there it has a use, and between the letters of `Claude` it would only make
+/// another name that looks the same.
+pub(crate) fn judged(text: &str) -> impl Iterator<Item = (char, bool)> {
+    let mut joinable = false;
+    text.chars().map(move |character| {
+        let effect = effect(character);
+        let shown = match effect {
+            Effect::Visible | Effect::Blank => true,
+            Effect::Joins => joinable,
+            Effect::Invisible | Effect::Moves => false,
+        };
+        joinable = effect == Effect::Visible && !character.is_ascii();
+        (character, shown)
+    })
 }
 
 /// A text without the characters that may not be shown, for a line in a terminal. The characters are left out and not
 /// replaced: a sign in their place would look like a part of the name.
 pub(crate) fn displayable(text: &str) -> String {
-    text.chars().filter(|character| is_displayable(*character)).collect()
+    judged(text).filter_map(|(character, shown)| shown.then_some(character)).collect()
 }
 
 /// A title or name as it may stand between quotation marks in a sentence: on one line, at most
 /// [`limits::SHOWN_NAME_CHARS_MAX`] characters, and without the quotation mark that would end it. A title of
 /// `x" (ID: 9)? Sure` would otherwise write the rest of a question itself.
 pub(crate) fn displayable_name(name: &str) -> String {
-    let characters = name.chars().filter(|character| is_displayable(*character));
-    let unquoted = characters.map(|character| if character == '"' { '\'' } else { character });
-    let mut shown: String = unquoted.take(limits::SHOWN_NAME_CHARS_MAX + 1).collect();
+    let mut shown = displayable(name).replace('"', "'");
     if let Some((end, _)) = shown.char_indices().nth(limits::SHOWN_NAME_CHARS_MAX) {
         shown.truncate(end);
         shown.push('…');
     }
     shown
+}
+
+/// Why a text can't be a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BadName {
+    /// Nothing of it would be seen.
+    Blank,
+    /// It holds a character that moves the cursor, ends the line or changes the direction of the text.
+    Moves,
+}
+
+/// The rest of a sentence that begins with what the name is for.
+impl fmt::Display for BadName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            BadName::Blank => "must not be blank",
+            BadName::Moves => "must not contain control characters, line ends or changes of direction",
+        })
+    }
+}
+
+impl Error for BadName {}
+
+/// Checks and cleans a name: that of a client, a tag or a token. Removes the blanks around it and every character in
+/// it that may not be shown, so that two names that look the same are the same.
+///
+/// What moves the cursor or turns the text around is refused: no program writes it by mistake, and its author should
+/// learn that the name isn't taken as it was sent. What is only invisible is left out without a word, since people
+/// paste such characters without knowing.
+pub(crate) fn name(text: &str) -> Result<String, BadName> {
+    let text = text.trim();
+    if text.chars().any(|character| effect(character) == Effect::Moves) {
+        return Err(BadName::Moves);
+    }
+    let cleaned = displayable(text);
+    let visible = cleaned.chars().any(|character| effect(character) == Effect::Visible);
+    if visible { Ok(cleaned.trim().to_owned()) } else { Err(BadName::Blank) }
 }
 
 #[cfg(test)]
@@ -55,5 +137,48 @@ mod tests {
         assert_eq!(displayable_name(&"é".repeat(80)), "é".repeat(80));
         assert_eq!(displayable_name(&"é".repeat(81)), format!("{}…", "é".repeat(80)));
         assert_eq!(displayable("Ada's \"ré-sumé\" ☂\t\u{200b}"), "Ada's \"ré-sumé\" ☂");
+    }
+
+    #[test]
+    fn leaves_out_what_is_not_seen_and_keeps_what_an_emoji_or_a_script_needs() {
+        let invisible = "\u{ad}\u{34f}\u{115f}\u{1160}\u{17b4}\u{180b}\u{180e}\u{200b}\u{2060}\u{206f}\u{2800}\u{3164}\
+                         \u{fe00}\u{feff}\u{ffa0}\u{fff0}\u{fff9}\u{1bca0}\u{1d159}\u{1d173}\u{e0041}\u{e01ef}";
+        for character in invisible.chars() {
+            assert_eq!(
+                displayable(&format!("Clau{character}de")),
+                "Claude",
+                "{:?}",
+                character.escape_unicode()
+            );
+        }
+        for kept in ["❤️", "👩\u{200d}💻", "می\u{200c}خواهم", "a\u{a0}b\u{3000}c", "\u{ac00}", "🇬🇧"]
+        {
+            assert_eq!(displayable(kept), kept);
+        }
+        assert_eq!(displayable("Cl\u{200d}au\u{fe0f}de\u{200c}"), "Claude");
+        assert_eq!(displayable("❤\u{fe0f}\u{fe0f}\u{200d}x"), "❤\u{fe0f}x", "one of them, not a row of them");
+    }
+
+    #[test]
+    fn takes_a_name_of_which_something_is_seen_on_one_line() {
+        let rows = [
+            (" \t sea\u{a0}", Ok("sea")),
+            ("a \u{200b}", Ok("a")),
+            ("❤️ travel", Ok("❤️ travel")),
+            ("", Err(BadName::Blank)),
+            ("\u{3164}\u{2060}\u{ad}", Err(BadName::Blank)),
+            ("\u{2800} \u{2003}\u{3000}", Err(BadName::Blank)),
+            ("\u{fe0f}\u{200d}", Err(BadName::Blank)),
+            ("a\nb", Err(BadName::Moves)),
+            ("a\0", Err(BadName::Moves)),
+            ("a\u{85}b", Err(BadName::Moves)),
+            ("a\u{2029}b", Err(BadName::Moves)),
+            ("\u{202e}a", Err(BadName::Moves)),
+            ("a\u{200f}b", Err(BadName::Moves)),
+            ("a\u{2066}b", Err(BadName::Moves)),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(name(text), expected.map(str::to_owned), "{text:?}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Counts events in a window of time, by key. The counts slow down guesses at passwords and floods of registrations.
+//! Counts events in a window of time, by key. The counts slow down guesses at passwords.
 //!
 //! Reads no request and no database; its callers decide which events count. Invariant: it keeps at most
 //! [`limits::THROTTLE_KEYS_MAX`] keys, however many are tried.

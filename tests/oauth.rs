@@ -13,15 +13,15 @@ use crate::support::{Client, Folder, PASSWORD, Reply, Server, request};
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"; // RFC 7636 appendix B
-const CALLBACK: &str = "http://127.0.0.1:6274/oauth/callback";
+pub const CALLBACK: &str = "http://127.0.0.1:6274/oauth/callback";
 const EMAIL: &str = "ada@example.com";
 const OTHER: &str = "bob@example.com";
 const FORM: &str = "application/x-www-form-urlencoded";
-const PUBLIC: &str = "https://journal.example";
+pub const PUBLIC: &str = "https://journal.example";
 
 /// A server with one person, and a browser at it.
-struct House {
-    server: Server,
+pub struct House {
+    pub server: Server,
     host: String,
     cookie: Option<String>,
 }
@@ -40,7 +40,7 @@ impl House {
     }
 
     /// The same with options for the server.
-    fn with(options: &[&str]) -> House {
+    pub fn with(options: &[&str]) -> House {
         let folder = Arc::new(Folder::new());
         folder.token(EMAIL, &[]);
         House::at(Server::start_in(folder, options))
@@ -87,7 +87,7 @@ impl House {
     }
 
     #[track_caller]
-    fn register(&self, metadata: &Value) -> Reply {
+    pub fn register(&self, metadata: &Value) -> Reply {
         self.post_as("application/json", "/register", &metadata.to_string())
     }
 
@@ -139,7 +139,7 @@ impl House {
     }
 
     #[track_caller]
-    fn sign_in(&mut self) {
+    pub fn sign_in(&mut self) {
         let reply = self.try_sign_in(EMAIL, PASSWORD);
         assert_eq!(reply.status, 303, "{}", text(&reply));
     }
@@ -224,13 +224,13 @@ impl House {
     }
 
     #[track_caller]
-    fn code(&mut self, client_id: &str) -> String {
+    pub fn code(&mut self, client_id: &str) -> String {
         let query = self.asking(client_id);
         value(&self.allow(&query), "code").to_owned()
     }
 
     #[track_caller]
-    fn redeem(&self, client_id: &str, code: &str) -> Reply {
+    pub fn redeem(&self, client_id: &str, code: &str) -> Reply {
         let form = [
             ("grant_type", "authorization_code"),
             ("client_id", client_id),
@@ -247,12 +247,12 @@ impl House {
     }
 
     /// Whether an access token opens the gate.
-    fn opens(&self, token: &str) -> bool {
+    pub fn opens(&self, token: &str) -> bool {
         let reply = Client::new(&self.server, token).post(&[], r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
         reply.status == 200
     }
 
-    fn count(&self, table: &str) -> i64 {
+    pub fn count(&self, table: &str) -> i64 {
         let connection = rusqlite::Connection::open(self.server.folder.database()).expect("the database");
         let sql = format!("SELECT count(*) FROM {table}");
         connection.query_row(&sql, [], |row| row.get(0)).expect("a count")
@@ -308,6 +308,11 @@ fn each_at_once<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) ->
         let all: Vec<_> = items.iter().map(|item| scope.spawn(move || one(item))).collect();
         all.into_iter().map(|one| one.join().expect("an answer")).collect()
     })
+}
+
+/// The hash by which the database knows a token, in hexadecimal digits.
+fn hex(token: &str) -> String {
+    epicme::secret::sha256(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn text(reply: &Reply) -> String {
@@ -508,6 +513,26 @@ fn is_known_by_its_public_url_and_locks_the_cookie_to_it() {
     assert_eq!(value(&answer, "iss"), PUBLIC);
     let (access, _) = pair(&house.redeem(&client, value(&answer, "code")));
     assert!(house.opens(&access));
+    // One URL has several spellings (RFC 3986 §6.2), at both endpoints.
+    for spelling in
+        ["https://journal.example:443/mcp", "HTTPS://Journal.Example/mcp/", "https://journal.example/%6Dcp"]
+    {
+        let answer = house.allow(&but(&query, "resource", &[spelling]));
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", client.as_str()),
+            ("code", value(&answer, "code")),
+            ("code_verifier", VERIFIER),
+            ("resource", spelling),
+        ];
+        pair(&house.post("/token", &[], &form));
+    }
+    for other in
+        ["https://journal.example:444/mcp", "http://journal.example:443/mcp", "https://journal.example/MCP"]
+    {
+        let reply = house.visit(&but(&query, "resource", &[other]));
+        assert_eq!(value(&location(&reply), "error"), "invalid_target", "{other}");
+    }
     let local = format!("{}/mcp", house.base_url());
     let reply = house.visit(&but(&query, "resource", &[&local]));
     assert_eq!(value(&location(&reply), "error"), "invalid_target", "only the public name is the resource");
@@ -534,7 +559,42 @@ fn refuses_a_redirect_uri_that_could_hand_the_code_to_somebody_else() {
         }
     }
     house.server.log_with("outcome=redirect-uri");
-    assert_eq!(house.count("clients"), 0);
+}
+
+#[test]
+fn refuses_an_apps_scheme_that_is_neither_a_domain_nor_named_and_one_that_wraps_a_url() {
+    let house = House::with(&["--redirect-scheme", "zed", "--redirect-scheme", "mylittleapp"]);
+    let refused_uris = "microsoft-edge:https://evil.example/cb x-safari-https://evil.example/cb intent:https://evil.example/
+        googlechrome://evil.example/cb view-source:https://evil.example/ ms-word:x web+mcp:x goose://cb app:/cb
+        com.example.app:https://evil.example/cb com.example.app://https://evil.example/cb zed:https://evil.example/
+        cursor:///https://evil.example/ com.example.app:javascript:alert(1) com.example.app:https%3a//evil.example/";
+    for uri in refused_uris.split_whitespace() {
+        refused(&house.register(&json!({ "redirect_uris": [CALLBACK, uri] })), "invalid_redirect_uri");
+    }
+    for uri in [
+        "com.example.app:/cb",
+        "zed://oauth/callback",
+        "mylittleapp:/cb",
+        "vscode://saoudrizwan.claude-dev/cb",
+    ] {
+        assert_eq!(house.register(&json!({ "redirect_uris": [CALLBACK, uri] })).status, 201, "{uri}");
+    }
+}
+
+#[test]
+fn refuses_a_scheme_that_was_taken_back_also_to_a_client_that_has_it() {
+    let mut house = House::with(&["--redirect-scheme", "zed"]);
+    let client = house.client_at(&["zed://oauth/callback", CALLBACK]);
+    let asked = |house: &mut House, uri: &str| {
+        let query = but(&house.asking(&client), "redirect_uri", &[uri]);
+        house.visit(&query).status
+    };
+    assert_eq!(asked(&mut house, "zed://oauth/callback"), 200);
+    let folder = house.server.folder.clone();
+    house.server.kill();
+    let mut house = House::at(Server::start_in(folder, &[]));
+    assert_eq!(asked(&mut house, "zed://oauth/callback"), 400);
+    assert_eq!(asked(&mut house, CALLBACK), 200);
 }
 
 #[test]
@@ -568,9 +628,14 @@ fn refuses_metadata_of_the_wrong_form() {
         ("redirect_uris", json!([1])), ("redirect_uris", uris(21)), ("client_name", json!(1)),
         ("client_name", json!(long)), ("token_endpoint_auth_method", json!("private_key_jwt")),
         ("token_endpoint_auth_method", json!("NONE")), ("token_endpoint_auth_method", json!(["none"])),
-        ("grant_types", json!(["client_credentials"])), ("grant_types", json!([])),
+        ("grant_types", json!(["client_credentials"])), ("grant_types", json!(["refresh_token"])),
         ("grant_types", json!("authorization_code")), ("response_types", json!(["token"])),
-        ("scope", json!(["entries:read"])),
+        ("scope", json!(["entries:read"])), ("redirect_uris", json!("")),
+        ("client_name", json!(" ")), ("client_name", json!("\u{3164}\u{2060}\u{ad}")),
+        ("client_name", json!("\u{2800}\u{115f}\u{e0041}")), ("client_name", json!("a\u{202e}b")),
+        ("client_name", json!("a\0")), ("client_name", json!("a\nb")), ("client_name", json!("a\u{2029}b")),
+        ("redirect_uris", json!([format!("https://app.example/{}", "x".repeat(1970)),
+            format!("https://app.example/{}", "x".repeat(1970)), "https://app.example/1"])),
     ];
     for (name, value) in rows {
         let mut metadata = json!({ "redirect_uris": [CALLBACK] });
@@ -579,14 +644,65 @@ fn refuses_metadata_of_the_wrong_form() {
         refused(&reply, "invalid_client_metadata");
         assert!(reply.json()["error_description"].to_string().contains(name), "{}", text(&reply));
     }
-    assert_eq!(house.count("clients"), 0);
+    let large = json!([
+        format!("https://app.example/{}", "x".repeat(1970)),
+        format!("https://app.example/{}", "x".repeat(1970)),
+        "https://app.example/"
+    ]);
     for (name, value) in
-        [("redirect_uris", uris(20)), ("client_name", json!(longest)), ("client_name", Value::Null)]
+        [("redirect_uris", uris(20)), ("client_name", json!(longest)), ("redirect_uris", large)]
     {
         let mut metadata = json!({ "redirect_uris": [CALLBACK] });
         metadata[name] = value;
         assert_eq!(house.register(&metadata).status, 201, "{metadata}");
     }
+}
+
+#[test]
+fn takes_an_empty_member_of_the_metadata_for_an_absent_one() {
+    let house = House::new();
+    let plain = house.register(&json!({ "redirect_uris": [CALLBACK] })).json();
+    let members = "client_name token_endpoint_auth_method grant_types response_types scope contacts client_uri logo_uri \
+                   tos_uri policy_uri jwks_uri jwks software_id software_version application_type";
+    for name in members.split_whitespace() {
+        for empty in [Value::Null, json!(""), json!([])] {
+            let mut metadata = json!({ "redirect_uris": [CALLBACK] });
+            metadata[name] = empty;
+            let reply = house.register(&metadata);
+            assert_eq!(reply.status, 201, "{metadata}: {}", text(&reply));
+            let mut answer = reply.json();
+            for own in ["client_id", "client_id_issued_at"] {
+                answer[own] = plain[own].clone();
+            }
+            assert_eq!(answer, plain, "{metadata}");
+        }
+    }
+}
+
+#[test]
+fn takes_a_name_of_which_something_is_seen_and_leaves_out_what_is_not() {
+    let house = House::new();
+    for (name, kept) in
+        [("Cla\u{200b}u\u{3164}de ", "Claude"), ("❤️ App", "❤️ App"), ("Ada's «ré»", "Ada's «ré»")]
+    {
+        let reply = house.register(&json!({ "redirect_uris": [CALLBACK], "client_name": name }));
+        assert_eq!((reply.status, &reply.json()["client_name"]), (201, &json!(kept)));
+    }
+}
+
+#[test]
+fn shows_a_name_of_an_earlier_version_without_what_could_deceive() {
+    let mut house = House::new();
+    house.sign_in();
+    let client = {
+        let made = house.server.folder.epicme(&["client", "add", "old", CALLBACK], "");
+        String::from_utf8(made.stdout).expect("an id").trim_end().to_owned()
+    };
+    house.tamper("UPDATE clients SET name = 'Bank' || char(12644, 8238, 10, 27) || 'x'");
+    let page = text(&house.visit(&house.asking(&client)));
+    assert!(page.contains("<strong>Bank\u{fffd}\u{fffd}\n\u{fffd}x</strong> asks for access"), "{page}");
+    let listed = house.server.folder.epicme(&["client", "list"], "");
+    assert!(String::from_utf8(listed.stdout).expect("text").contains("  Bankx  "));
 }
 
 #[test]
@@ -603,7 +719,6 @@ fn refuses_a_registration_that_is_not_one_json_object() {
     }
     let large = json!({ "redirect_uris": [CALLBACK], "x": "x".repeat(65 * 1024) }).to_string();
     assert_eq!(send("application/json", &large).status, 413);
-    assert_eq!(house.count("clients"), 0);
     assert_eq!(send("application/json; charset=utf-8", &good).status, 201);
 }
 
@@ -705,35 +820,87 @@ fn refuses_a_confidential_client_without_its_secret() {
 }
 
 #[test]
-fn refuses_registrations_past_two_hundred_an_hour_from_one_address() {
-    let house = House::new();
-    for _ in 0..200 {
-        house.client();
+fn takes_an_empty_secret_for_none() {
+    let (mut house, client) = House::connected();
+    let empty = basic(&client, "");
+    let header = [("Authorization", empty.as_str())];
+    let code = house.code(&client);
+    let form = [("grant_type", "authorization_code"), ("code", code.as_str()), ("code_verifier", VERIFIER)];
+    let (_, refresh) = pair(&house.post("/token", &header, &form));
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
+    let (_, refresh) = pair(&house.post("/token", &header, &form));
+    let in_body = [("client_id", client.as_str()), ("client_secret", "")];
+    let form =
+        [&in_body[..], &[("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())]].concat();
+    let (access, _) = pair(&house.post("/token", &[], &form));
+    // No public client may introspect, whichever way it sends nothing.
+    refused(&house.post("/introspect", &header, &[("token", &access)]), "invalid_client");
+    refused(
+        &house.post("/introspect", &[], &[&in_body[..], &[("token", &access)]].concat()),
+        "invalid_client",
+    );
+    assert!(house.opens(&access));
+    assert_eq!(house.post("/revoke", &header, &[("token", &access)]).status, 200);
+    assert!(!house.opens(&access));
+    // To a client that has a secret, an empty one is a missing one.
+    for method in ["client_secret_basic", "client_secret_post"] {
+        let (id, _) = house.confidential(method);
+        for path in ["/token", "/revoke", "/introspect"] {
+            let rest = [("grant_type", "refresh_token"), ("refresh_token", "em_rt_x"), ("token", "x")];
+            refused(&house.post(path, &[("Authorization", &basic(&id, ""))], &rest), "invalid_client");
+            let in_body = [("client_id", id.as_str()), ("client_secret", "")];
+            refused(&house.post(path, &[], &[&in_body[..], &rest].concat()), "invalid_client");
+        }
     }
-    let reply = house.register(&json!({ "redirect_uris": [CALLBACK] }));
-    assert_eq!((reply.status, house.count("clients")), (429, 200));
-    assert!(reply.field("retry-after").is_some());
 }
 
 #[test]
-fn forgets_unused_clients_for_room_but_never_one_with_a_grant_that_lives() {
+fn stores_a_client_when_a_person_allows_it_something_and_forgets_it_when_nothing_of_that_lives() {
     let (mut house, client) = House::connected();
+    assert_eq!(house.count("clients"), 0, "the id holds the registration");
     let (_, refresh) = house.tokens(&client);
     let operators = house.server.folder.epicme(&["client", "add", "kept", CALLBACK], "");
     assert!(operators.status.success());
-    let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
-               INSERT INTO clients SELECT 'c_' || i, '', 'https://x.example/', 'none', NULL, 'itself', unixepoch() FROM n";
-    house.tamper(sql);
-    let reply = house.register(&json!({ "redirect_uris": [CALLBACK] }));
-    assert_eq!((reply.status, house.count("clients")), (429, 2002));
-    house.tamper("UPDATE clients SET created_at = created_at - 901 WHERE id = 'c_7'");
-    house.client();
-    assert_eq!(house.count("clients"), 2002, "the oldest made room, once it had had its quarter of an hour");
-    assert_eq!(house.count("clients WHERE id = 'c_7'"), 0);
-    house.tamper("UPDATE clients SET created_at = created_at - 86500");
-    house.client();
-    assert_eq!(house.count("clients"), 3, "the one with a grant, the operator's, the new one");
+    let other = house.client();
+    house.tokens(&other);
+    assert_eq!(house.count("clients"), 3);
+    house.tamper(
+        "UPDATE grants SET revoked_at = 1 WHERE id = 2; UPDATE clients SET created_at = created_at - 86500",
+    );
+    house.code(&client);
+    assert_eq!(house.count("clients"), 2, "the one with a grant that lives, and the operator's");
     pair(&house.refresh(&client, &refresh));
+    // The one that was forgotten is still registered, and asks the person again.
+    house.tokens(&other);
+    assert_eq!(house.count("clients"), 3);
+}
+
+#[test]
+fn knows_a_client_by_a_row_of_an_earlier_version() {
+    let mut house = House::new();
+    house.sign_in();
+    house.tamper(&format!(
+        "INSERT INTO clients VALUES ('c_old', 'Old', '{CALLBACK}', 'none', NULL, 'itself', unixepoch())"
+    ));
+    let (access, refresh) = house.tokens("c_old");
+    assert!(house.opens(&access));
+    pair(&house.refresh("c_old", &refresh));
+}
+
+#[test]
+fn refuses_an_id_that_was_changed_or_is_of_another_server() {
+    let (mut house, client) = House::connected();
+    let (_, elsewhere) = House::connected();
+    assert_eq!(house.visit(&house.asking(&client)).status, 200);
+    let (payload, mac) = client[..].rsplit_once('.').expect("a signature");
+    let forged = format!("{}A.{mac}", &payload[..payload.len() - 1]);
+    for id in [&forged, &elsewhere, payload, &client[2..], &client[..client.len() - 1]] {
+        let page = house.visit(&house.asking(id));
+        assert_eq!((page.status, page.field("location")), (400, None), "{id}");
+        refused(&house.refresh(id, "em_rt_x"), "invalid_client");
+    }
+    let again = house.client();
+    assert_ne!(client, again, "each registration has an id of its own");
 }
 
 // ---- The authorization endpoint (OAuth 2.1 §4.1) ----
@@ -801,7 +968,11 @@ fn refuses_by_redirect_once_the_person_has_signed_in() {
     let (with_fragment, longer) = (format!("{ours}#x"), format!("{ours}/x"));
     let (long, short) = ("x".repeat(129), &CHALLENGE[..42]);
     #[rustfmt::skip]
-    let rows: [(&str, &[&str], &str); 17] = [
+    let rows: [(&str, &[&str], &str); 23] = [
+        ("response_mode", &["form_post"], "invalid_request"), ("response_mode", &["fragment"], "invalid_request"),
+        ("response_mode", &["query "], "invalid_request"), ("request", &["e30.e30."], "request_not_supported"),
+        ("request_uri", &["urn:ietf:params:oauth:request_uri:x"], "request_uri_not_supported"),
+        ("resource", &["https://127.0.0.1:443/mcp"], "invalid_target"),
         ("response_type", &["token"], "unsupported_response_type"),
         ("response_type", &["code token"], "unsupported_response_type"),
         ("response_type", &[], "invalid_request"), ("code_challenge", &[], "invalid_request"),
@@ -839,6 +1010,11 @@ fn refuses_by_redirect_once_the_person_has_signed_in() {
     let (slash, shout) = (format!("{ours}/"), ours.replace("http", "HTTP"));
     for resources in [&[ours.as_str()][..], &[&slash], &[&shout], &[&ours, &ours]] {
         assert_eq!(house.visit(&but(&right, "resource", resources)).status, 200, "{resources:?}");
+    }
+    for (name, value) in
+        [("response_mode", "query"), ("response_mode", ""), ("request", ""), ("prompt", "consent")]
+    {
+        assert_eq!(house.visit(&but(&right, name, &[value])).status, 200, "{name}={value}");
     }
     let without_state = location(&house.visit(&but(&but(&right, "state", &[]), "response_type", &["token"])));
     assert!(!without_state.iter().any(|(name, _)| name == "state"), "{without_state:?}");
@@ -885,14 +1061,16 @@ fn sends_the_code_to_the_port_that_a_native_app_names() {
         "http://localhost:1234/callback",
         "https://app.example/cb?x=1",
         "com.example.app:/cb",
+        "cursor://x/cb?a=1&b='",
     ]);
     let local = ", a program on this computer";
     #[rustfmt::skip]
     let rows = [
-        ("http://localhost:59999/callback", "?code=", format!("<code>localhost:59999</code>{local}")),
-        ("http://localhost/callback", "?code=", format!("<code>localhost</code>{local}")),
+        ("http://localhost:59999/callback", "?code=", format!("<code>http://localhost:59999/callback</code>{local}")),
+        ("http://localhost/callback", "?code=", format!("<code>http://localhost/callback</code>{local}")),
         ("https://app.example/cb?x=1", "&code=", "<code>app.example</code></dd>".to_owned()),
-        ("com.example.app:/cb", "?code=", "<code>com.example.app</code></dd>".to_owned()),
+        ("com.example.app:/cb", "?code=", "<code>com.example.app:/cb</code></dd>".to_owned()),
+        ("cursor://x/cb?a=1&b='", "&code=", "<code>cursor://x/cb?a=1&amp;b=&#39;</code></dd>".to_owned()),
     ];
     for (uri, start, shown) in rows {
         let query = but(&house.asking(&client), "redirect_uri", &[uri]);
@@ -929,18 +1107,18 @@ fn shows_the_host_that_the_code_goes_to_however_the_scheme_is_spelt() {
 fn asks_for_consent_in_plain_words_and_escapes_what_the_client_says() {
     let mut house = House::new();
     house.sign_in();
-    let name = "<b>Bank</b>\"'&\u{202e}";
+    let name = "<b>Ba\u{2060}nk</b>\"'&\u{3164}";
     let metadata = json!({ "redirect_uris": [CALLBACK], "client_name": name });
     let client = house.register(&metadata).json()["client_id"].as_str().expect("an id").to_owned();
     let query = [house.asking(&client), vec![("scope", "tags:read entries:write offline_access")]].concat();
     let page = house.visit(&query);
     let shown = text(&page);
     assert!(
-        shown.contains("<strong>&lt;b&gt;Bank&lt;/b&gt;&quot;&#39;&amp;\u{fffd}</strong> asks for access"),
+        shown.contains("<strong>&lt;b&gt;Bank&lt;/b&gt;&quot;&#39;&amp;</strong> asks for access"),
         "{shown}"
     );
     assert!(!shown.contains("<b>") && shown.contains("this server has not checked it"), "{shown}");
-    assert!(shown.contains(EMAIL) && shown.contains("<code>127.0.0.1:6274</code>"), "{shown}");
+    assert!(shown.contains(EMAIL) && shown.contains(&format!("<code>{CALLBACK}</code>")), "{shown}");
     assert!(shown.contains("write, change and delete entries") && shown.contains("see your tags"), "{shown}");
     assert!(!shown.contains("see your email address"), "it wasn't asked for");
     assert_eq!(boxes(&page), ["entries:write", "tags:read"]);
@@ -1375,8 +1553,8 @@ fn refuses_a_refresh_that_is_not_the_clients_own_or_asks_for_more() {
         ("refresh_token", &[], "invalid_request"), ("refresh_token", &[&refresh, &refresh], "invalid_request"),
         ("refresh_token", &["em_rt_unknown"], "invalid_grant"), ("refresh_token", &[&access], "invalid_grant"),
         ("client_id", &[], "invalid_request"), ("client_id", &["c_unknown"], "invalid_client"),
-        ("client_id", &[&other], "invalid_grant"), ("scope", &["entries:read entries:write"], "invalid_scope"),
-        ("scope", &["entries:read diary:read"], "invalid_scope"), ("scope", &[" "], "invalid_scope"),
+        ("client_id", &[&other], "invalid_grant"), ("scope", &["entries:write"], "invalid_scope"),
+        ("scope", &["offline_access diary:read"], "invalid_scope"), ("scope", &[" "], "invalid_scope"),
         ("scope", &["tags:read", "tags:read"], "invalid_request"),
         ("resource", &["https://other.example/mcp"], "invalid_target"),
     ];
@@ -1390,6 +1568,33 @@ fn refuses_a_refresh_that_is_not_the_clients_own_or_asks_for_more() {
     assert_eq!(member(&reply, "scope"), "tags:read");
     let next = member(&reply, "refresh_token");
     assert_eq!(member(&house.refresh(&client, &next), "scope"), "entries:read tags:read",);
+}
+
+#[test]
+fn gives_a_refresh_of_the_scopes_that_it_names_those_that_were_granted() {
+    let (mut house, client) = House::connected();
+    let query = [house.asking(&client), vec![("scope", "entries:read tags:read offline_access")]].concat();
+    let answer = house.decide(&query, &[("decision", "allow"), ("entries:read", "1"), ("tags:read", "1")]);
+    let (_, mut refresh) = pair(&house.redeem(&client, value(&location(&answer), "code")));
+    for (asked, given) in [
+        ("entries:read tags:read offline_access", "entries:read tags:read"),
+        ("entries:read entries:write", "entries:read"),
+        ("user:read entries:read entries:write tags:read tags:write openid", "entries:read tags:read"),
+        ("", "entries:read tags:read"),
+    ] {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", client.as_str()),
+            ("refresh_token", &refresh),
+            ("scope", asked),
+        ];
+        let reply = house.post("/token", &[], &form);
+        assert_eq!(member(&reply, "scope"), given, "{asked}");
+        let (access, next) = pair(&reply);
+        let granted = format!("tokens WHERE scope = '{given}' AND hash = x'{}'", hex(&access));
+        assert_eq!(house.count(&granted), 1, "the token itself has no more");
+        refresh = next;
+    }
 }
 
 #[test]
@@ -1740,11 +1945,39 @@ fn registers_lists_and_removes_clients_on_the_command_line() {
 }
 
 #[test]
+fn refuses_names_and_schemes_on_the_command_line_that_it_refuses_elsewhere() {
+    let folder = Folder::new();
+    folder.token(EMAIL, &[]);
+    let code = |arguments: &[&str]| folder.epicme(arguments, "").status.code();
+    for (name, expected) in
+        [("desk", Some(0)), ("\u{3164}\u{ad}", Some(1)), ("de\u{202e}sk", Some(1)), ("a\nb", Some(1))]
+    {
+        assert_eq!(code(&["client", "add", name, CALLBACK]), expected, "{name:?}");
+    }
+    for (label, expected) in
+        [("", Some(0)), ("❤️ desk", Some(0)), ("\u{2800}", Some(2)), ("a\u{2066}b", Some(2))]
+    {
+        assert_eq!(code(&["token", "create", EMAIL, "--label", label]), expected, "{label:?}");
+    }
+    let uri = "zed://oauth/callback";
+    assert_eq!(code(&["client", "add", "zed", uri]), Some(1));
+    assert_eq!(
+        code(&["client", "add", "zed", uri, "--redirect-scheme", "goose", "--redirect-scheme", "zed"]),
+        Some(0)
+    );
+    for bad in ["https", "javascript", "microsoft-edge", "ms-x", "web+x", "zed:", "Zed"] {
+        assert_eq!(code(&["client", "add", "zed", uri, "--redirect-scheme", bad]), Some(2), "{bad}");
+        assert_eq!(code(&["serve", "--listen", "127.0.0.1:0", "--redirect-scheme", bad]), Some(2), "{bad}");
+    }
+}
+
+#[test]
 fn stores_no_secret_but_as_a_hash() {
     let mut house = House::new();
     let (id, secret) = house.confidential("client_secret_post");
     let client = house.client();
     house.sign_in();
+    house.code(&id);
     let unused = house.code(&client);
     let code = house.code(&client);
     let (access, first) = pair(&house.redeem(&client, &code));

@@ -230,7 +230,9 @@ fn names_the_row_in_the_question_as_what_it_is() {
     let lose = ["1 entry loses it; the entry stays.", "2 entries lose it; the entries stay."];
     assert_eq!(question(ada), format!("Delete the tag \"walks\" (ID: 1)? {}", lose[0]));
     ada.ok("add_tag_to_entry", json!({ "entryId": 2, "tagId": 1 }));
-    ada.ok("update_tag", json!({ "id": 1, "name": "a\u{200b}\u{202e}b" }));
+    // A row of an earlier version, which took such names.
+    house.tamper("UPDATE tags SET name = 'a' || char(8203, 8238) || 'b' WHERE id = 1");
+    let ada = &mut house.ada;
     assert_eq!(question(ada), format!("Delete the tag \"ab\" (ID: 1)? {}", lose[1]));
     assert_eq!(ask(ada, "delete_tag", 2, &json!({})).0, "Delete the tag \"rain\" (ID: 2)? No entry has it.");
 }

@@ -15,25 +15,27 @@ use crate::text;
 /// its secret if it has one. The checks are the same as for a client that registers itself, because a dangerous
 /// redirect URI is dangerous in both cases.
 pub(super) fn add(line: &CommandLine, what: &[&str]) -> Result<(), CliError> {
+    let schemes = line.redirect_schemes()?;
     let new = match (line.value("metadata"), what) {
         (Some(path), []) => {
             let bytes = std::fs::read(&path).map_err(|error| CliError::Failed(format!("{path}: {error}")))?;
             let metadata =
                 json::parse(&bytes).map_err(|error| CliError::Failed(format!("{path}: {error}")))?;
             let refused = |error: OAuthError| CliError::Failed(format!("{path}: {error}"));
-            let registration = Registration::read(&metadata).map_err(refused)?;
+            let registration = Registration::read(&metadata, &schemes).map_err(refused)?;
             let name = registration.shown_name();
             let Registration { redirect_uris, auth_method, .. } = registration;
-            NewClient { name, redirect_uris, auth_method, registered_by: "operator" }
+            NewClient { name, redirect_uris, auth_method }
         }
         // A client that only introspects needs no redirect URI, since no browser is ever sent to it.
         (None, [name, uris @ ..]) if !uris.is_empty() || line.flag("confidential") => {
             for uri in uris {
-                redirect::check(uri).map_err(|bad| CliError::Failed(format!("{uri}: {bad}")))?;
+                redirect::check(uri, &schemes).map_err(|bad| CliError::Failed(format!("{uri}: {bad}")))?;
             }
             let redirect_uris = uris.iter().map(|uri| (*uri).to_owned()).collect();
             let auth_method = if line.flag("confidential") { "client_secret_basic" } else { "none" };
-            NewClient { name: (*name).to_owned(), redirect_uris, auth_method, registered_by: "operator" }
+            let name = text::name(name).map_err(|bad| CliError::Failed(format!("NAME {bad}")))?;
+            NewClient { name, redirect_uris, auth_method }
         }
         _ => {
             let usage =
@@ -53,11 +55,13 @@ pub(super) fn add(line: &CommandLine, what: &[&str]) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Shows every client.
+/// Shows the clients that the operator registered, and those to which a person has allowed something.
 pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
     let listed = clients::list(&line.open_to_read()?)?;
     if listed.is_empty() {
-        note("no clients yet; most register themselves when they connect");
+        note(
+            "no clients yet; most register themselves, and are here once a person has allowed them something",
+        );
         return Ok(());
     }
     let rows = listed.into_iter().map(|client| {

@@ -140,7 +140,7 @@ fn about(store: &Store, presented: &str) -> Result<Vec<(&'static str, String)>, 
     let client = match &token.holder.client_id {
         None => "the command line".to_owned(),
         Some(id) => {
-            let name = clients::find(store, id)?.map(|client| client.name).unwrap_or_default();
+            let name = clients::find_stored(store, id)?.map(|client| client.name).unwrap_or_default();
             format!("{id}, {name}")
         }
     };

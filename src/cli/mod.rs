@@ -31,6 +31,7 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 use crate::limits;
+use crate::oauth::redirect::Schemes;
 use crate::secret::TOKEN_PREFIX;
 use crate::site::BadUrl;
 use crate::stderr;
@@ -40,7 +41,6 @@ use crate::users::{self, BadCredential};
 /// The help fits a terminal of 24 lines and 80 columns, and a test checks that: people don't read what scrolls away.
 const HELP: &str = "\
 epicme - a private journal for MCP clients, behind an OAuth gate
-
   epicme serve [--listen 127.0.0.1:8787] [--public-url URL] [--demo] [--explain]
   epicme user add EMAIL | list | passwd EMAIL | remove EMAIL
   epicme token create EMAIL [--scope LIST] [--expires 30d] | list | revoke ID
@@ -60,18 +60,20 @@ OPTION              MEANING                               VARIABLE
 --expires TIME      like 90s 15m 12h 30d                  EPICME_EXPIRES
 --label TEXT        a name for the token, for your lists  EPICME_LABEL
 --metadata FILE     a client's own metadata document      EPICME_METADATA
+--redirect-scheme X one more app scheme in redirect URIs  EPICME_REDIRECT_SCHEME
 --confidential      the new client gets a secret          EPICME_CONFIDENTIAL
 If tokens come from another server, serve takes --authorization-server URL
   --introspection-url URL --introspection-id ID and EPICME_INTROSPECTION_SECRET";
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 18] = [
+const OPTIONS: [(&str, bool); 19] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
     ("demo", false),
     ("require-confirmation", false),
-    ("explain", false), // its value is optional: --explain=json
+    ("redirect-scheme", true), // may be given several times
+    ("explain", false),        // its value is optional: --explain=json
     ("at", true),
     ("password-stdin", false),
     ("scope", true),
@@ -87,11 +89,12 @@ const OPTIONS: [(&str, bool); 18] = [
 ];
 
 /// The options of `serve`. The secret is an option so that it has a variable; the help names the variable alone.
-const SERVE_OPTIONS: [&str; 9] = [
+const SERVE_OPTIONS: [&str; 10] = [
     "listen",
     "public-url",
     "demo",
     "require-confirmation",
+    "redirect-scheme",
     "explain",
     "authorization-server",
     "introspection-url",
@@ -206,11 +209,13 @@ impl CommandLine {
                         }
                         _ => "1".to_owned(),
                     };
-                    // Of two values one would be ignored, and the person would not know which.
-                    if line.options.iter().any(|(known, _)| *known == name) {
-                        return Err(CliError::Usage(format!("--{name} is there twice")));
+                    match line.options.iter_mut().find(|(known, _)| *known == name) {
+                        None => line.options.push((name, value)),
+                        // Its variable takes several names with spaces between them, too.
+                        Some((_, names)) if name == "redirect-scheme" => *names += &format!(" {value}"),
+                        // Of two values one would be ignored, and the person would not know which.
+                        Some(_) => return Err(CliError::Usage(format!("--{name} is there twice"))),
                     }
-                    line.options.push((name, value));
                 }
                 Arg::Short(letter) => return Err(CliError::Usage(format!("there is no option -{letter}"))),
                 Arg::Value(word) => line.words.push(utf8(&word)?),
@@ -236,7 +241,7 @@ impl CommandLine {
             ["token", "list"] => token::list(self.accept_only(&[])?),
             ["token", "revoke", id] => token::revoke(self.accept_only(&[])?, id),
             ["client", "add", ref what @ ..] => {
-                client::add(self.accept_only(&["metadata", "confidential"])?, what)
+                client::add(self.accept_only(&["metadata", "confidential", "redirect-scheme"])?, what)
             }
             ["client", "list"] => client::list(self.accept_only(&[])?),
             ["client", "remove", id] => client::remove(self.accept_only(&[])?, id),
@@ -304,6 +309,17 @@ impl CommandLine {
     /// on for all others. [`CommandLine::accept_only`] has refused a word that is neither.
     fn flag(&self, name: &str) -> bool {
         self.value(name).is_some_and(|value| switch(&value) == Some(true))
+    }
+
+    /// Returns the schemes that apps may have in their redirect URIs, with those that the operator adds.
+    fn redirect_schemes(&self) -> Result<Schemes, CliError> {
+        let names = self.value("redirect-scheme").unwrap_or_default();
+        Schemes::parse(&names).map_err(|name| {
+            CliError::Usage(format!(
+                "--redirect-scheme takes the name of an app's own scheme, in lower case and without a colon, and no \
+                 scheme that a browser handles itself, not {name:?}"
+            ))
+        })
     }
 
     fn database(&self) -> PathBuf {

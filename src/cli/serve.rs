@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{CliError, CommandLine, demo, say, show_once, switch, unknown_variables};
-use crate::app::App;
+use crate::app::{App, Policy};
 use crate::authority;
 use crate::http::server::{self, Server};
 use crate::introspection::Introspector;
@@ -41,6 +41,10 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
         )));
     }
     let introspector = introspector(line)?;
+    let policy = Policy {
+        require_confirmation: line.flag("require-confirmation"),
+        redirect_schemes: line.redirect_schemes()?,
+    };
     let view = view(line)?;
     // From here on a signal doesn't end the program but waits until it is read below, so that a signal during the
     // start isn't lost: a database that has been opened must be closed.
@@ -70,7 +74,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     for name in unknown_variables() {
         stderr::note(&format!("{} sets nothing; epicme help shows the variables", text::displayable(&name)));
     }
-    let app = Arc::new(App::new(site, store, signer, introspector, line.flag("require-confirmation")));
+    let app = Arc::new(App::new(site, store, signer, introspector, policy));
     let shared = Arc::clone(&app);
     let server =
         Server::start(listeners, Box::new(move |request, peer| routes::handle(&shared, request, peer)))

@@ -10,6 +10,7 @@ use crate::limits;
 use crate::scope::Scopes;
 use crate::settings;
 use crate::site::{self, Site};
+use crate::text;
 use crate::tokens::{self, NewToken};
 use crate::users;
 
@@ -30,10 +31,12 @@ pub(super) fn create(line: &CommandLine, email: &str) -> Result<(), CliError> {
         })?,
     };
     let label = line.value("label").unwrap_or_default();
-    if label.chars().count() > limits::LABEL_CHARS_MAX || label.chars().any(char::is_control) {
-        let max = limits::LABEL_CHARS_MAX;
-        return Err(CliError::Usage(format!("--label takes at most {max} characters, on one line")));
+    if label.chars().count() > limits::LABEL_CHARS_MAX {
+        return Err(CliError::Usage(format!("--label takes at most {} characters", limits::LABEL_CHARS_MAX)));
     }
+    // `--label ''` is no label.
+    let label = if label.is_empty() { Ok(label) } else { text::name(&label) };
+    let label = label.map_err(|bad| CliError::Usage(format!("--label {bad}")))?;
     let public = line.value("public-url").map(|url| Site::parse_public(&url)).transpose()?;
 
     let store = line.open_existing()?;
@@ -69,8 +72,9 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
             None => "live".to_owned(),
         };
         let dates = [token.created_at.iso8601(), token.expires_at.iso8601()];
-        [vec![token.id.to_string(), token.email, state], dates.to_vec(), vec![token.scope, token.label]]
-            .concat()
+        // The label may be of an earlier version, and the address may be what another server calls the person.
+        let [email, label] = [&token.email, &token.label].map(|text| text::displayable(text));
+        [vec![token.id.to_string(), email, state], dates.to_vec(), vec![token.scope, label]].concat()
     });
     table(&["ID", "EMAIL", "STATE", "MADE", "EXPIRES", "SCOPE", "LABEL"], rows.collect())
 }

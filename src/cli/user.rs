@@ -5,6 +5,7 @@
 
 use super::{CliError, CommandLine, note, say, table};
 use crate::clock::Timestamp;
+use crate::text;
 use crate::users;
 
 /// Adds a person. The address is checked before the program asks for the password, so that the person doesn't type
@@ -33,8 +34,10 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
         note("there are no accounts yet; epicme user add EMAIL makes one");
         return Ok(());
     }
-    let rows =
-        people.into_iter().map(|user| vec![user.id.to_string(), user.email, user.created_at.iso8601()]);
+    let rows = people.into_iter().map(|user| {
+        // Another authorization server may have named the person.
+        vec![user.id.to_string(), text::displayable(&user.email), user.created_at.iso8601()]
+    });
     table(&["ID", "EMAIL", "ADDED"], rows.collect())
 }
 

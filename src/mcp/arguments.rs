@@ -26,6 +26,7 @@ use crate::dates::{self, DateError};
 use crate::ids::Id;
 use crate::json;
 use crate::limits;
+use crate::text;
 
 /// One argument that a tool or prompt takes.
 #[derive(Clone)]
@@ -65,8 +66,8 @@ pub(crate) enum Kind {
     Ids,
     /// Text of `min` to `max` characters.
     Text { min: usize, max: usize },
-    /// A name: text of at most `max` characters on one line, not all of them blank. The check removes the blanks
-    /// around the name, or a person could have two tags that look the same.
+    /// A name: text of at most `max` characters on one line, of which something is seen. The check removes the blanks
+    /// around the name and what isn't seen in it, or a person could have two tags that look the same.
     Name { max: usize },
     /// 0 or 1, with the default if the argument is left out. It is a number, as it is in the rows that clients get.
     Flag(Option<u8>),
@@ -155,11 +156,10 @@ impl Argument {
                     .map_err(|why| format!("holds one that {why}"))
             }
             Kind::Text { min, max } => characters(text()?, *min, *max).map(Value::from),
-            Kind::Name { max } => match characters(text()?, 1, *max)?.trim() {
-                "" => Err("must not be blank".into()),
-                name if name.contains(char::is_control) => Err("must not contain control characters".into()),
-                name => Ok(name.into()),
-            },
+            Kind::Name { max } => {
+                let name = text::name(characters(text()?, 1, *max)?);
+                name.map(Value::from).map_err(|bad| bad.to_string())
+            }
             // Some models write `true` for 1 although the schema says 0 or 1. `true` can only mean 1, so it is
             // accepted, also as a text.
             Kind::Flag(_) => match (value, value.as_str()) {

@@ -14,11 +14,11 @@
 
 use super::clients::{self, Client};
 use super::{OAuthError, Parameters, redirect, require_our_resource, token};
+use crate::app::App;
 use crate::http::response::Response;
 use crate::limits;
 use crate::scope::Scopes;
 use crate::sign_ins::SignedOut;
-use crate::store::Store;
 
 /// A redirect URI that the client registered, with the two parameters that every redirect to it must carry.
 ///
@@ -137,11 +137,11 @@ impl ClientRedirect {
 /// server would be an open redirector: a link that begins with this server's trusted name would lead to any site that
 /// the author of the link chose (OAuth 2.1 §7.12.2).
 pub(crate) fn prove(
-    store: &Store,
+    app: &App,
     parameters: &Parameters,
     issuer: &str,
 ) -> Result<(Client, TrustedRedirect), OAuthError> {
-    let client = clients::find(store, parameters.need("client_id")?)?.ok_or(OAuthError::UnknownClient)?;
+    let client = clients::find(app, parameters.need("client_id")?)?.ok_or(OAuthError::UnknownClient)?;
     // A state that isn't UTF-8 was decoded with U+FFFD in the place of its bytes. The server couldn't send such a
     // state back as it came, and the client would discard the response without saying why. So a page of this server
     // says what is wrong.
@@ -150,6 +150,12 @@ pub(crate) fn prove(
         return Err(OAuthError::Malformed("state"));
     }
     let redirect = TrustedRedirect::prove(&client, parameters, issuer)?;
+    // A registration lasts longer than the rules that it was checked by: the operator may have taken a scheme back,
+    // or an earlier version of this program may have accepted more. What the operator registered is the operator's
+    // word.
+    if client.registered_by == "itself" {
+        redirect::check(redirect.uri(), &app.redirect_schemes).map_err(OAuthError::Redirect)?;
+    }
     Ok((client, redirect))
 }
 
@@ -165,10 +171,22 @@ impl AuthorizationRequest {
     /// Reads the rest of the request, all but the client and its redirect URI. An error goes to the client, by
     /// redirect.
     pub(crate) fn read(parameters: &Parameters, base_url: &str) -> Result<AuthorizationRequest, OAuthError> {
+        // A client that puts its parameters into a request object (RFC 9101) wants those to count, and not what
+        // stands beside it in the URL, which the browser could change. To ignore the object would take that from the
+        // client without a word. (Other unknown parameters are ignored, as OAuth 2.1 §3.1 demands.)
+        for parameter in ["request", "request_uri"] {
+            if parameters.get(parameter).is_some() {
+                return Err(OAuthError::RequestObject(parameter));
+            }
+        }
         // `token`, the implicit grant, put the access token itself into the URL, where histories and logs keep it.
         // OAuth 2.1 §10.1 removed this grant.
         if parameters.need("response_type")? != "code" {
             return Err(OAuthError::ResponseType);
+        }
+        // A client that waits for a form or a fragment would never find the code in the query, where others might.
+        if parameters.get("response_mode").is_some_and(|mode| mode != "query") {
+            return Err(OAuthError::ResponseMode);
         }
         // PKCE is demanded of every client, confidential ones too (OAuth 2.1 §7.5.2): a stolen code is worthless
         // without the verifier, and a code that an attacker injects into another person's client doesn't fit that

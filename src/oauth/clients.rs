@@ -9,18 +9,27 @@
 //! the program is known to everyone who has the program. They have an id but can't prove that it is theirs; PKCE and
 //! the rotation of refresh tokens protect their codes and tokens. A *confidential* client runs on a server and has a
 //! secret.
+//!
+//! A client that registers itself has a *self-contained* id: the signed text of its registration (RFC 7591 §A.5.2,
+//! stateless registration). Registration is open to everyone, and behind a proxy all clients have one address. A
+//! server that stored each registration would have to forget some when a stranger sends thousands, and couldn't know
+//! which of them a person waits for. So the client carries its registration, the server stores nothing for it, and
+//! there is nothing to fill and nobody to push out. [`keep`] makes the row when a person allows the client something.
+//! The price is a longer id, and that a single one can't be taken back before it has a grant; an id alone opens
+//! nothing. A client that the operator registers has a row from the start.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{OAuthError, Parameters};
+use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::field::split_credentials;
 use crate::http::request::Head;
 use crate::limits;
-use crate::secret;
-use crate::store::{Holder, Store, StoreError};
+use crate::secret::{self, Signer};
+use crate::store::{Store, StoreError};
 
 /// A registered client.
 pub(crate) struct Client {
@@ -44,76 +53,126 @@ pub(crate) struct NewClient {
     /// Each was accepted by [`super::redirect::check`].
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) auth_method: &'static str,
-    pub(crate) registered_by: &'static str,
 }
 
 const COLUMNS: &str = "id, name, redirect_uris, auth_method, registered_by, created_at, secret_hash";
 
-/// Registers a client and returns its id, and its secret if it has one. Only the hash of the secret is stored, so
-/// this is the only time that it can be shown.
+/// The context in which ids are signed.
+const SIGNED_AS: &[&[u8]] = &[b"client"];
+
+/// Makes the secret of a client, if it has one, and the hash of it. Only the hash is kept, so this is the only time
+/// that the secret can be shown.
+fn new_secret(auth_method: &str) -> (Option<String>, Option<[u8; 32]>) {
+    let secret = (auth_method != "none").then(|| format!("em_cs_{}", secret::random_text::<32>()));
+    let hash = secret.as_ref().map(|secret| secret::sha256(secret.as_bytes()));
+    (secret, hash)
+}
+
+/// Makes the id of a client that registers itself, and its secret if it has one. Stores nothing.
+///
+/// The id never looks like a URL, because a URL as an id claims to be the address of a metadata document that the
+/// client published (Client ID Metadata Documents), and such a claim would have to be checked.
+pub(crate) fn issue(signer: &Signer, new: &NewClient, now: Timestamp) -> (String, Option<String>) {
+    let (secret, hash) = new_secret(new.auth_method);
+    // Each registration gets an id of its own (RFC 7591 §3.2.1), also one that says the same as another. The hash of
+    // a random secret is unique already; and since nobody can find the secret by it, the id may show it.
+    let unique = hash.map_or_else(secret::random_text::<16>, |hash| URL_SAFE_NO_PAD.encode(hash));
+    let lines = [new.auth_method, &unique, &now.0.to_string(), &new.name, &new.redirect_uris.join("\n")];
+    (format!("c_{}", signer.sign(SIGNED_AS, lines.join("\n").as_bytes())), secret)
+}
+
+/// Reads a client from its id, if this server has issued it to a client that registered itself.
+fn read_id(signer: &Signer, id: &str) -> Option<Client> {
+    let registration = String::from_utf8(signer.verify(SIGNED_AS, id.strip_prefix("c_")?)?).ok()?;
+    let mut lines = registration.lines().map(str::to_owned);
+    let (auth_method, unique, created_at) = (lines.next()?, lines.next()?, lines.next()?.parse().ok()?);
+    let secret_hash = match auth_method.as_str() {
+        "none" => None,
+        _ => Some(URL_SAFE_NO_PAD.decode(unique).ok()?.try_into().ok()?),
+    };
+    Some(Client {
+        id: id.to_owned(),
+        name: lines.next()?,
+        redirect_uris: lines.collect(),
+        auth_method,
+        registered_by: "itself".to_owned(),
+        created_at: Timestamp(created_at),
+        secret_hash,
+    })
+}
+
+/// Registers a client for the operator and returns its id, and its secret if it has one. Only the hash of the secret
+/// is stored.
 pub(crate) fn insert(
     store: &Store,
     new: NewClient,
     now: Timestamp,
 ) -> Result<(String, Option<String>), OAuthError> {
     // The id is no secret (OAuth 2.1 §2.2), but it is random: ids in sequence would tell each client how many others
-    // there are. It never looks like a URL, because a URL as an id claims to be the address of a metadata document
-    // that the client published (Client ID Metadata Documents), and such a claim would have to be checked.
+    // there are.
     let id = format!("c_{}", secret::random_text::<16>());
-    let secret = (new.auth_method != "none").then(|| format!("em_cs_{}", secret::random_text::<32>()));
-    let hash = secret.as_ref().map(|secret| secret::sha256(secret.as_bytes()));
-    let given = id.clone();
-    let holder = if new.registered_by == "itself" { Holder::Strangers } else { Holder::Server };
-    store.write_for(holder, move |connection| {
-        if new.registered_by == "itself" {
-            make_room(connection, now)?;
-        }
-        let sql = "INSERT INTO clients (id, name, redirect_uris, auth_method, secret_hash, registered_by, created_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let uris = new.redirect_uris.join("\n"); // `redirect::check` lets no line end through
-        connection.execute(sql, (&id, &new.name, &uris, new.auth_method, hash, new.registered_by, now.0))?;
-        Ok::<_, OAuthError>(())
-    })?;
-    Ok((given, secret))
+    let (secret, secret_hash) = new_secret(new.auth_method);
+    let client = Client {
+        id: id.clone(),
+        name: new.name,
+        redirect_uris: new.redirect_uris,
+        auth_method: new.auth_method.to_owned(),
+        registered_by: "operator".to_owned(),
+        created_at: now,
+        secret_hash,
+    };
+    store.write(move |connection| Ok::<_, OAuthError>(write(connection, &client)?))?;
+    Ok((id, secret))
 }
 
-/// Deletes clients that registered themselves and have no live grant, so that there is room for one more.
-///
-/// Registration is open to everyone, so it has to be bounded (RFC 7591 §3): each one is a row in the database, and a
-/// script could fill the disk. This function never deletes a client that has a live grant, however many strangers
-/// register. If a deleted client comes back, the server answers that it is unknown, and clients then register again.
-fn make_room(connection: &Connection, now: Timestamp) -> Result<(), OAuthError> {
-    let unused = "registered_by = 'itself'
-                  AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id AND g.revoked_at IS NULL
-                                  AND g.used_at > ?1)";
+/// Writes the row of a client, unless it is there.
+fn write(connection: &Connection, client: &Client) -> rusqlite::Result<()> {
+    let sql =
+        "INSERT INTO clients (id, name, redirect_uris, auth_method, secret_hash, registered_by, created_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
+    let uris = client.redirect_uris.join("\n"); // `redirect::check` lets no line end through
+    let Client { id, name, auth_method, registered_by, secret_hash, created_at, .. } = client;
+    connection.execute(sql, (id, name, uris, auth_method, secret_hash, registered_by, created_at.0))?;
+    Ok(())
+}
+
+/// Makes sure that a client that registered itself has a row, to which its grant can refer. A client of the operator
+/// has one, unless the operator has removed it meanwhile; then it must not come back.
+pub(super) fn keep(connection: &Connection, client: &Client) -> rusqlite::Result<()> {
+    if client.registered_by == "itself" { write(connection, client) } else { Ok(()) }
+}
+
+/// Deletes the rows of clients that registered themselves, if none of their grants lives any more. A person's next
+/// consent makes the row again. The day is for clients without a self-contained id, whose row an earlier version made
+/// when they registered. [`super::grants::allow`] calls this, so the table is bounded by what people allow.
+pub(super) fn forget_unused(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM clients WHERE registered_by = 'itself' AND created_at < ?2
+               AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id AND g.revoked_at IS NULL
+                               AND g.used_at > ?1)";
     let live = now.plus(-limits::REFRESH_TOKEN_SECONDS).0; // a grant that was last used before this has no live token
-    let expired = format!("DELETE FROM clients WHERE {unused} AND created_at < ?2");
-    connection.execute(&expired, (live, now.plus(-limits::UNUSED_CLIENT_SECONDS).0))?;
-    let count = format!("SELECT count(*) FROM clients WHERE {unused}");
-    let count: i64 = connection.query_row(&count, [live], |row| row.get(0))?;
-    if count < limits::UNUSED_CLIENTS_MAX {
-        return Ok(());
-    }
-    // The oldest unused client makes room, unless it is so young that a person may still be reading its consent page.
-    // If all are that young, the newcomer is refused: otherwise a flood would delete every client between its
-    // registration and the person's decision, and no client could connect any more.
-    let oldest = format!(
-        "DELETE FROM clients WHERE id = (SELECT id FROM clients WHERE {unused} AND created_at < ?2
-                                         ORDER BY created_at LIMIT 1)"
-    );
-    let made_room = connection.execute(&oldest, (live, now.plus(-limits::FRESH_CLIENT_SECONDS).0))? == 1;
-    if made_room { Ok(()) } else { Err(OAuthError::TooMany) }
+    connection.execute(sql, (live, now.plus(-limits::UNUSED_CLIENT_SECONDS).0))?;
+    Ok(())
 }
 
-/// Finds the client with this id; returns `None` when it was never registered or has been deleted.
-pub(crate) fn find(store: &Store, id: &str) -> Result<Option<Client>, StoreError> {
+/// Finds the client with this id, in the id itself or in its row; returns `None` when it was never registered or has
+/// been removed.
+pub(crate) fn find(app: &App, id: &str) -> Result<Option<Client>, StoreError> {
+    match read_id(&app.signer, id) {
+        Some(client) => Ok(Some(client)),
+        None => find_stored(&app.store, id),
+    }
+}
+
+/// Finds the row of a client; returns `None` when there is none. Each client with a grant has one.
+pub(crate) fn find_stored(store: &Store, id: &str) -> Result<Option<Client>, StoreError> {
     store.look_up(|connection| {
         let sql = format!("SELECT {COLUMNS} FROM clients WHERE id = ?1");
         Ok(connection.prepare_cached(&sql)?.query_row([id], client).optional()?)
     })
 }
 
-/// Lists every client, oldest first.
+/// Lists the clients that have a row, oldest first: those of the operator, and those to which a person has allowed
+/// something.
 pub(crate) fn list(store: &Store) -> Result<Vec<Client>, StoreError> {
     store.look_up(|connection| {
         let sql = format!("SELECT {COLUMNS} FROM clients ORDER BY created_at, id");
@@ -133,11 +192,7 @@ pub(crate) fn remove(store: &Store, id: &str) -> Result<bool, StoreError> {
 /// A public client only names itself by `client_id`, which proves nothing: any program that knows the id can send it.
 /// So the caller must then check what the client presents, a code by its verifier and a refresh token by its
 /// rotation.
-pub(crate) fn authenticate(
-    store: &Store,
-    head: &Head,
-    parameters: &Parameters,
-) -> Result<Client, OAuthError> {
+pub(crate) fn authenticate(app: &App, head: &Head, parameters: &Parameters) -> Result<Client, OAuthError> {
     // A client uses one way to authenticate (OAuth 2.1 §2.4). If it used two, a proxy in front of the server could
     // check one of them, and the server the other one. A `client_id` beside the Basic header is no second way, as
     // long as both name the same client.
@@ -149,8 +204,11 @@ pub(crate) fn authenticate(
         (None, Some(id), secret) => (id, secret),
         (None, None, _) => return Err(OAuthError::Missing("client_id")),
     };
-    let client = find(store, id)?.ok_or(OAuthError::UnknownClient)?;
-    match (&client.secret_hash, secret) {
+    let client = find(app, id)?.ok_or(OAuthError::UnknownClient)?;
+    // An empty secret is none (RFC 6749 §2.3.1 lets a client leave it out): some clients always send the Basic
+    // header, a public one then without anything behind the colon. `Parameters` leaves an empty `client_secret` out
+    // already.
+    match (&client.secret_hash, secret.filter(|secret| !secret.is_empty())) {
         (None, None) => Ok(client),
         // This comparison needs no constant time. Its time could tell how many bytes of two digests agree, but a
         // secret of 256 random bits can't be computed from its digest. No throttle counts the failures either,

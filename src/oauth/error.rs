@@ -18,6 +18,7 @@ use crate::limits;
 use crate::log::{OAuthRefusal, RequestLog};
 use crate::stderr;
 use crate::store::StoreError;
+use crate::text::BadName;
 
 /// Why an endpoint refuses.
 #[derive(Debug)]
@@ -55,6 +56,10 @@ pub(crate) enum OAuthError {
     ResponseType,
     /// There is no PKCE challenge, or one by another method than S256.
     Challenge,
+    /// The response mode isn't `query`.
+    ResponseMode,
+    /// The request is in a request object, in this parameter.
+    RequestObject(&'static str),
     /// None of the requested scopes is one of ours.
     NoScope,
     /// The resource isn't this server's endpoint.
@@ -87,13 +92,15 @@ pub(crate) enum OAuthError {
     AnotherResource,
     /// The person took back what they allowed.
     GrantRevoked,
-    /// The client asks for more scope than the person allowed.
-    ScopeWidened,
+    /// The client asks for scopes of which the person allowed none.
+    NotGranted,
 
     // ---- Registration ----
     /// The metadata of a registration can't be accepted.
     Metadata(&'static str),
-    /// A redirect URI of a registration can't be accepted.
+    /// The name of a client can't be accepted.
+    Name(BadName),
+    /// A redirect URI of a client can't be accepted. It may have been registered when the server accepted more.
     Redirect(BadRedirect),
 }
 
@@ -197,6 +204,26 @@ impl OAuthError {
                 "OAuth 2.1 §7.5.1, RFC 7636 §4.3",
                 "code_challenge is needed, with code_challenge_method S256",
             ),
+            // Only the metadata names the modes that are served; OAuth 2.1 leaves this parameter to an extension.
+            OAuthError::ResponseMode => bad_request(
+                "response-mode",
+                "OAuth 2.0 Multiple Response Types §2.1",
+                "response_mode must be query, or be left out",
+            ),
+            OAuthError::RequestObject(parameter) => Facts {
+                words: format!("{parameter} is not supported; send the parameters themselves").into(),
+                ..row(
+                    "request-object",
+                    if *parameter == "request" {
+                        "request_not_supported"
+                    } else {
+                        "request_uri_not_supported"
+                    },
+                    400,
+                    "RFC 9101 §7",
+                    "",
+                )
+            },
             OAuthError::NoScope => row(
                 "no-known-scope",
                 "invalid_scope",
@@ -232,16 +259,20 @@ impl OAuthError {
             OAuthError::RefreshExpired => bad_grant("refresh-token-expired", "OAuth 2.1 §4.3.1"),
             OAuthError::AnotherResource => bad_grant("another-resource", "RFC 8707 §2"),
             OAuthError::GrantRevoked => bad_grant("grant-revoked", "OAuth 2.1 §3.2.4"),
-            OAuthError::ScopeWidened => row(
-                "scope-widened",
+            OAuthError::NotGranted => row(
+                "scope-not-granted",
                 "invalid_scope",
                 400,
                 "OAuth 2.1 §4.3.1",
-                "scope asks for more than was granted",
+                "none of the requested scopes was granted",
             ),
             OAuthError::Metadata(why) => {
                 row("client-metadata", "invalid_client_metadata", 400, "RFC 7591 §3.2.2", why)
             }
+            OAuthError::Name(bad) => Facts {
+                words: format!("client_name {bad}").into(),
+                ..row("client-name", "invalid_client_metadata", 400, "RFC 7591 §3.2.2", "")
+            },
             OAuthError::Redirect(bad) => Facts {
                 words: bad.to_string().into(),
                 ..row("redirect-uri", "invalid_redirect_uri", 400, "RFC 7591 §3.2.2", "")
@@ -274,8 +305,7 @@ impl OAuthError {
             // `Authorization` it has to name the scheme that it used (OAuth 2.1 §3.2.4), and Basic is the only one
             // served here.
             OAuthError::UnknownClient | OAuthError::WrongSecret => gate::challenge_client(response),
-            // After a quarter of an hour an unused client is old enough to be deleted for a new one.
-            OAuthError::TooMany => response.with("Retry-After", limits::FRESH_CLIENT_SECONDS.to_string()),
+            OAuthError::TooMany => response.with("Retry-After", limits::SIGN_IN_WINDOW_SECONDS.to_string()),
             OAuthError::Store(_) => response.with("Retry-After", "5"),
             // The rest of the body is unread, so the server couldn't find the beginning of the next request.
             OAuthError::Body(_) => response.and_close(),

@@ -23,6 +23,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::OAuthError;
+use super::clients::{self, Client};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::limits;
@@ -34,7 +35,7 @@ use crate::tokens::{self, NewToken};
 /// A grant to be made: what the person allowed, and the parts of the request that its code is bound to.
 pub(crate) struct NewGrant {
     pub(crate) user_id: UserId,
-    pub(crate) client_id: String,
+    pub(crate) client: Client,
     /// The audience of the tokens (RFC 8707). The consent fixes it, and no later request can change it: a client must
     /// not trade a token for one server for a token for another server.
     pub(crate) resource: String,
@@ -146,12 +147,15 @@ pub(crate) fn allow(store: &Store, new: NewGrant, now: Timestamp) -> Result<Stri
         // `used_at`.
         let expired = "DELETE FROM grants WHERE used_at <= ?1";
         connection.execute(expired, [now.plus(-limits::REFRESH_TOKEN_SECONDS).0])?;
+        // Clients without a grant go next. If this grant's client is among them, it gets its row again.
+        clients::forget_unused(connection, now)?;
+        clients::keep(connection, &new.client)?;
         // The new grant doesn't replace older ones of the same client. A person may use the same program on two
         // machines, and a consent on one must not sign the other out.
         let grant = "INSERT INTO grants (user_id, client_id, resource, scope, created_at, used_at)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
         let scope = new.scopes.to_string();
-        connection.execute(grant, (new.user_id, &new.client_id, &new.resource, scope, now.0))?;
+        connection.execute(grant, (new.user_id, &new.client.id, &new.resource, scope, now.0))?;
         let grant_id = connection.last_insert_rowid();
         // The code is bound to the client (by its grant), the redirect URI and the challenge (OAuth 2.1 §4.1.2).
         let code = "INSERT INTO codes (hash, grant_id, redirect_uri, challenge, expires_at)
@@ -298,8 +302,8 @@ impl RefreshRow {
     /// Checks what OAuth 2.1 §4.3.1 demands of a refresh, and returns the scopes of the access token.
     ///
     /// As with a code, a reused token has consequences only when the right client presents it. [`rotate_in`] marks
-    /// the token only after all checks, so a client that asks for too many scopes can still refresh with it
-    /// afterwards.
+    /// the token only after all checks, so a client that asks for nothing that was granted can still refresh
+    /// with it afterwards.
     fn check(&self, rotation: &Rotation, now: Timestamp) -> Result<Scopes, OAuthError> {
         if self.grant.client_id != rotation.client_id {
             return Err(OAuthError::AnotherClient);
@@ -316,13 +320,16 @@ impl RefreshRow {
         if self.expires_at <= now.0 {
             return Err(OAuthError::RefreshExpired);
         }
-        // The client may ask for fewer scopes, never for more: for what the person didn't tick, it must ask the
-        // person again.
-        match rotation.scope.as_deref().map(Scopes::parse) {
-            None => Ok(self.grant.scopes),
-            Some(Ok(asked)) if !asked.is_empty() && self.grant.scopes.contains(asked) => Ok(asked),
-            Some(_) => Err(OAuthError::ScopeWidened),
-        }
+        // The client may get fewer scopes, never more: for what the person didn't tick, it must ask the person again.
+        // What it names beyond the grant is passed over and not refused, as at the authorization endpoint. Many
+        // clients repeat the scopes of their first request (`offline_access` among them) with each refresh, and would
+        // be refused every quarter of an hour for what they never got. OAuth 2.1 §4.3.1 wants no scope in the answer
+        // that wasn't granted, and the answer names those that were.
+        let scopes = match rotation.scope.as_deref() {
+            None => self.grant.scopes,
+            Some(asked) => self.grant.scopes.and(Scopes::parse_known(asked)),
+        };
+        if scopes.is_empty() { Err(OAuthError::NotGranted) } else { Ok(scopes) }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::tokens;
 pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAuthError> {
     let Context { app, head, base_url, now, .. } = *context;
     let parameters = Parameters::read(head, body)?;
-    let caller = clients::authenticate(&app.store, head, &parameters).map_err(|error| match error {
+    let caller = clients::authenticate(app, head, &parameters).map_err(|error| match error {
         // Without credentials the answer is a 401 (RFC 7662 §2.3); the token endpoint calls it a missing parameter.
         OAuthError::Missing(_) => OAuthError::WrongSecret,
         other => other,

@@ -92,15 +92,11 @@ impl Parameters {
 /// other server could then use the token here. A client that names no resource gets a token for the endpoint, since
 /// this server protects nothing else; clients of the protocol version 2025-03-26 don't know the parameter.
 ///
-/// Scheme and host are compared without regard to case (RFC 3986 §6.2.2.1); the path must match exactly, so `/MCP`
-/// doesn't. One slash at the end is tolerated, because some clients' URL types add it to every URL. Each `resource`
-/// that the request names must be ours.
+/// Two spellings of one URL are one resource ([`site::same_url`]); `/MCP` is another path, though. One slash at the
+/// end is tolerated, because some clients' URL types add it to every URL. Each `resource` that the request names must
+/// be ours.
 pub(crate) fn require_our_resource(parameters: &Parameters, base_url: &str) -> Result<(), OAuthError> {
     let ours = format!("{base_url}{}", site::MCP);
-    let same = |named: &str| {
-        let named = named.strip_suffix('/').unwrap_or(named);
-        named.get(..base_url.len()).is_some_and(|start| start.eq_ignore_ascii_case(base_url))
-            && named[base_url.len()..] == ours[base_url.len()..]
-    };
+    let same = |named: &str| site::same_url(named.strip_suffix('/').unwrap_or(named), &ours);
     if parameters.all("resource").all(same) { Ok(()) } else { Err(OAuthError::ForeignResource) }
 }

@@ -25,8 +25,10 @@ pub(crate) enum BadRedirect {
     UserInfo,
     /// Plain http to another machine: everyone on the way there could read the code (OAuth 2.1 §1.5, RFC 8252 §8.3).
     PlainHttp,
-    /// A scheme that a browser or its system handles by itself.
+    /// A scheme that isn't known to belong to an app that waits for a code; see [`Schemes`].
     Scheme,
+    /// An app's own scheme, and behind it a whole URL, to which the app could take the code.
+    Wrapped,
 }
 
 impl fmt::Display for BadRedirect {
@@ -39,76 +41,127 @@ impl fmt::Display for BadRedirect {
             BadRedirect::UserInfo => "a redirect URI must not name a user",
             BadRedirect::PlainHttp => "an http redirect URI must be on localhost, 127.0.0.1 or [::1]",
             BadRedirect::Scheme => {
-                "this scheme is not accepted in a redirect URI; https, loopback http or an app's own scheme is"
+                "this scheme is not accepted in a redirect URI; https, loopback http and an app's own scheme like \
+                 com.example.app are, and those that the operator adds with --redirect-scheme"
             }
+            BadRedirect::Wrapped => "a redirect URI must not hold another URL behind its scheme",
         })
     }
 }
 
 impl std::error::Error for BadRedirect {}
 
-/// Schemes with a meaning of their own to a browser or its system: none belongs to an app that waits for a code.
-///
-/// A list of what is refused is weaker than a list of what is accepted, since it can't name what is invented
-/// tomorrow. It is used because the accepted schemes can't be listed: each desktop app claims one of its own,
-/// `cursor:` for example. OAuth 2.1 §2.3.1 would have a server refuse schemes without a dot; that would refuse this
-/// one too. An app that claims the scheme of another one gains little by it: PKCE makes the code worthless without
-/// the verifier (RFC 8252 §8.1). A larger server would let its operator name the schemes.
-const SCHEMES_REFUSED: [&str; 41] = [
-    // The browser itself runs or shows the content of these. A script in the URI would run as soon as the browser
-    // followed the redirect.
+/// Schemes of well-known clients of MCP that aren't made of a domain name. Each is here because that client was seen
+/// to register it: `cursor://anysphere.cursor-mcp/oauth/callback` (Cursor), `vscode://` or `vscode-insiders://` with
+/// an extension's name (Cline in Visual Studio Code, and in its preview), `raycast://oauth` (Raycast),
+/// `warp://mcp/oauth2callback` (Warp), `claude://` (the Claude app on macOS). Others, such as Windsurf and Kiro,
+/// register a loopback URI.
+const CLIENT_SCHEMES: [&str; 6] = ["claude", "cursor", "raycast", "vscode", "vscode-insiders", "warp"];
+
+/// Schemes that no option can allow: the browser runs or shows what follows, or opens another page that it names.
+const SCHEMES_NEVER: [&str; 20] = [
     "about",
     "blob",
     "chrome",
-    "chrome-extension",
+    "content",
     "data",
+    "file",
     "filesystem",
+    "firefox",
+    "ftp",
+    "googlechrome",
+    "googlechromes",
+    "http",
+    "https",
+    "intent",
     "jar",
     "javascript",
-    "moz-extension",
-    "res",
+    "microsoft-edge",
     "resource",
     "vbscript",
     "view-source",
-    // The files of the person's machine.
-    "content",
-    "file",
-    // The system acts on these: it dials, composes a message, installs, searches, opens its settings. An attacker
-    // would choose with what.
-    "facetime",
-    "feed",
-    "intent",
-    "itms-services",
-    "magnet",
-    "mailto",
-    "search",
-    "search-ms",
-    "shell",
-    "sip",
-    "sips",
-    "sms",
-    "tel",
-    "x-apple.systempreferences",
-    // Protocols of the network, on which the code would leave the machine, most of them in the clear.
-    "ftp",
-    "ftps",
-    "git",
-    "ldap",
-    "ldaps",
-    "rtsp",
-    "smb",
-    "ssh",
-    "svn",
-    "telnet",
-    "ws",
-    "wss",
 ];
+/// The same for families of schemes: `ms-` belongs to Windows, which opens its own programs and settings by dozens of
+/// them, `web+` to web pages, `x-safari-` to the browser.
+const FAMILIES_NEVER: [&str; 3] = ["ms-", "web+", "x-safari-"];
+
+/// The private-use schemes that redirect URIs may have, beside those that are made of a domain name.
+///
+/// This is a list of what is accepted, since a list of what is refused can't name what is invented tomorrow. Every
+/// system has schemes that open a page or a program with what follows them: `microsoft-edge:https://evil.example/`
+/// takes the code to that host, while a person reads the name of their browser. OAuth 2.1 §2.3.1 would have a server
+/// refuse every scheme without a dot; some well-known clients have such a scheme, so those are let in by name.
+///
+/// An app that claims the scheme of another one gains little by it: PKCE makes the code worthless without the
+/// verifier (RFC 8252 §8.1).
+#[derive(Default, Debug)]
+pub(crate) struct Schemes {
+    /// Those that the operator added with `--redirect-scheme`.
+    added: Vec<String>,
+}
+
+impl Schemes {
+    /// Reads the names that the operator added, separated by spaces. The error is the first that can't be added.
+    pub(crate) fn parse(names: &str) -> Result<Schemes, &str> {
+        let can_be_added = |name: &str| {
+            is_scheme(name) && !name.bytes().any(|byte| byte.is_ascii_uppercase()) && !is_never_accepted(name)
+        };
+        let names = names.split_ascii_whitespace();
+        let added = names.map(|name| if can_be_added(name) { Ok(name.to_owned()) } else { Err(name) });
+        Ok(Schemes { added: added.collect::<Result<_, _>>()? })
+    }
+
+    /// Returns whether an app may be called by this scheme.
+    fn accepts(&self, scheme: &str) -> bool {
+        is_reverse_domain(scheme)
+            || CLIENT_SCHEMES.contains(&scheme)
+            || self.added.iter().any(|added| added == scheme)
+    }
+}
+
+/// Returns whether a text can be a scheme (RFC 3986 §3.1).
+fn is_scheme(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte))
+}
+
+fn is_never_accepted(scheme: &str) -> bool {
+    SCHEMES_NEVER.contains(&scheme) || FAMILIES_NEVER.iter().any(|family| scheme.starts_with(family))
+}
+
+/// Returns whether a scheme is a domain name whose parts are reversed, such as `com.example.app` (RFC 8252 §7.1, RFC
+/// 7595 §3.8): an app that owns the domain can have it, and nobody else would.
+///
+/// The first part must be able to be a top-level domain, that is letters, or `xn--` and their encoding. So the
+/// system's own `x-apple.systempreferences` isn't one, although it has a dot.
+fn is_reverse_domain(scheme: &str) -> bool {
+    let is_label = |label: &str| {
+        let edges = label.starts_with('-') || label.ends_with('-');
+        !label.is_empty()
+            && !edges
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let Some((top, rest)) = scheme.split_once('.') else { return false };
+    let top_fits =
+        top.starts_with("xn--") || (top.len() >= 2 && top.bytes().all(|byte| byte.is_ascii_lowercase()));
+    top_fits && is_label(top) && rest.split('.').all(is_label)
+}
+
+/// Returns whether what follows `scheme:` begins with another scheme, as in
+/// `com.example.app://https://evil.example/`. An app that takes the rest for a URL would open it. The colon may be
+/// escaped: an app may decode the text first.
+fn wraps_a_url(rest: &str) -> bool {
+    let rest = rest.trim_start_matches('/').to_ascii_lowercase().replace("%3a", ":");
+    let begins = rest.find([':', '/', '?']).map(|end| rest.split_at(end));
+    begins.is_some_and(|(first, rest)| rest.starts_with(':') && is_scheme(first))
+}
 
 /// Checks whether a client may register this URI.
 ///
 /// Whatever the person who reads the consent page, the browser that follows the redirect and this server could read
 /// in different ways is refused, not mended: a mended URI is another one than the client will name in its request.
-pub(crate) fn check(uri: &str) -> Result<(), BadRedirect> {
+pub(crate) fn check(uri: &str, schemes: &Schemes) -> Result<(), BadRedirect> {
     // A browser takes a backslash for a slash and strips tabs and line ends: to it, `https://a\@b/` has the host `a`,
     // and to a parser that takes `a\` for a user the host `b`. None of these characters is allowed in a URI (RFC 3986
     // §2).
@@ -122,20 +175,8 @@ pub(crate) fn check(uri: &str) -> Result<(), BadRedirect> {
     // The text before the first colon is a scheme only if it is made of the letters of one (RFC 3986 §3.1). A
     // relative reference such as `/callback` would be resolved against this server's own URL.
     let (scheme, rest) = uri.split_once(':').ok_or(BadRedirect::Malformed)?;
-    let mut letters = scheme.bytes();
-    let scheme_fits = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
-        && letters.all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
-    if !scheme_fits || rest.is_empty() {
+    if !is_scheme(scheme) || rest.is_empty() {
         return Err(BadRedirect::Malformed);
-    }
-    // `localhost:6274/cb` lacks its scheme. Otherwise `localhost` would count as an app's own scheme.
-    if rest.starts_with(|first: char| first.is_ascii_digit()) {
-        return Err(BadRedirect::Malformed);
-    }
-    // Windows has dozens of schemes that begin with `ms-`, and more with each version; some have run programs.
-    let lower = scheme.to_ascii_lowercase();
-    if SCHEMES_REFUSED.contains(&lower.as_str()) || lower.starts_with("ms-") {
-        return Err(BadRedirect::Scheme);
     }
     // Schemes have no case (RFC 3986 §3.1), but URIs are compared byte for byte. With one way to write a scheme, the
     // comparisons below and in `destination` miss no https URI that is written `HTTPS`.
@@ -143,7 +184,11 @@ pub(crate) fn check(uri: &str) -> Result<(), BadRedirect> {
         return Err(BadRedirect::Malformed);
     }
     if scheme != "https" && scheme != "http" {
-        return Ok(()); // an app's own scheme (RFC 8252 §7.1): compared as a whole, and never opened by this server
+        // An app's own scheme (RFC 8252 §7.1): the URI is compared as a whole, and never opened by this server.
+        if !schemes.accepts(scheme) {
+            return Err(BadRedirect::Scheme);
+        }
+        return if wraps_a_url(rest) { Err(BadRedirect::Wrapped) } else { Ok(()) };
     }
     let authority = authority(rest).ok_or(BadRedirect::Malformed)?;
     if authority.contains('@') {
@@ -169,8 +214,15 @@ pub(crate) fn matches(registered: &str, requested: &str) -> bool {
         || loopback_parts(registered).is_some_and(|own| Some(own) == loopback_parts(requested))
 }
 
-/// Returns what the consent page shows as the place to which the browser goes: the host, or an app's scheme. It
-/// doesn't show the whole URI: the host decides who gets the code, and a long path could push the host out of sight.
+/// Returns what the consent page shows as the place to which the browser goes. Of an https URI that is the host: it
+/// decides who gets the code, and a long path could push it out of sight. Any other URI is shown whole: which program
+/// of this machine gets the code may depend on each part of it, and a scheme alone says too little to the person.
+pub(crate) fn shown(uri: &str) -> &str {
+    if uri.starts_with("https:") { destination(uri) } else { uri }
+}
+
+/// Returns the place to which a URI leads, in short: the host, or an app's scheme. A client without a name is called
+/// by it.
 pub(crate) fn destination(uri: &str) -> &str {
     let (scheme, rest) = uri.split_once(':').unwrap_or((uri, ""));
     match scheme {
@@ -234,6 +286,10 @@ fn authority(rest: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
+    fn check(uri: &str) -> Result<(), BadRedirect> {
+        super::check(uri, &Schemes::default())
+    }
+
     #[test]
     fn takes_https_loopback_and_an_apps_own_scheme() {
         for uri in [
@@ -243,7 +299,12 @@ mod tests {
             "http://localhost/callback",
             "http://[::1]:9/cb",
             "cursor://anysphere.cursor-mcp/oauth/callback",
+            "vscode://saoudrizwan.claude-dev/mcp-auth/callback/1f",
+            "warp://mcp/oauth2callback",
+            "raycast://oauth?package_name=Extension",
             "com.example.app:/cb",
+            "com.example.app://cb?next=https://app.example/",
+            "xn--p1ai.example:/cb",
         ] {
             assert_eq!(check(uri), Ok(()), "{uri}");
         }
@@ -253,7 +314,29 @@ mod tests {
     fn refuses_the_rest_by_name() {
         let rows = [
             ("javascript:alert(1)", BadRedirect::Scheme),
-            ("JavaScript:alert(1)", BadRedirect::Scheme),
+            ("JavaScript:alert(1)", BadRedirect::Malformed),
+            ("microsoft-edge:https://evil.example/cb", BadRedirect::Scheme),
+            ("x-safari-https://evil.example/cb", BadRedirect::Scheme),
+            ("googlechrome://evil.example/cb", BadRedirect::Scheme),
+            ("intent://evil.example/#Intent;scheme=https;end", BadRedirect::Fragment),
+            ("intent:https://evil.example/cb", BadRedirect::Scheme),
+            ("view-source:https://evil.example/cb", BadRedirect::Scheme),
+            ("ms-settings:network", BadRedirect::Scheme),
+            ("web+mcp://cb", BadRedirect::Scheme),
+            ("app://cb", BadRedirect::Scheme),
+            ("localhost:6274/cb", BadRedirect::Scheme),
+            ("x-apple.systempreferences:cb", BadRedirect::Scheme),
+            ("com.:/cb", BadRedirect::Scheme),
+            ("com..x:/cb", BadRedirect::Scheme),
+            ("c.x:/cb", BadRedirect::Scheme),
+            ("web+com.example:/cb", BadRedirect::Scheme),
+            ("com.-x:/cb", BadRedirect::Scheme),
+            ("com.example.app:https://evil.example/cb", BadRedirect::Wrapped),
+            ("com.example.app://https://evil.example/cb", BadRedirect::Wrapped),
+            ("com.example.app:/https%3A//evil.example/cb", BadRedirect::Wrapped),
+            ("com.example.app:javascript:alert(1)", BadRedirect::Wrapped),
+            ("cursor://https://evil.example/cb", BadRedirect::Wrapped),
+            ("vscode:HTTPS://evil.example/cb", BadRedirect::Wrapped),
             ("data:text/html,x", BadRedirect::Scheme),
             ("file:///etc/passwd", BadRedirect::Scheme),
             ("http://app.example/cb", BadRedirect::PlainHttp),
@@ -292,6 +375,39 @@ mod tests {
         let by_address = |uri| may_receive_cookies(uri, "https://192.0.2.1", None);
         assert!(by_address("https://0xc0000201:9/cb") && by_address("https://192.0.513/cb"));
         assert!(!by_address("https://app.example/cb"));
+    }
+
+    #[test]
+    fn takes_a_scheme_that_the_operator_added_unless_it_is_a_browsers() {
+        let schemes = Schemes::parse("mylittleapp zed").expect("two names");
+        assert_eq!(super::check("zed://oauth/cb", &schemes), Ok(()));
+        assert_eq!(super::check("goose://oauth/cb", &schemes), Err(BadRedirect::Scheme));
+        assert_eq!(super::check("zed:https://evil.example/", &schemes), Err(BadRedirect::Wrapped));
+        assert!(Schemes::parse("").is_ok());
+        for bad in [
+            "javascript",
+            "https",
+            "microsoft-edge",
+            "ms-word",
+            "web+x",
+            "Zed",
+            "zed:",
+            "1x",
+            "a_b",
+            "x-safari-http",
+        ] {
+            assert_eq!(Schemes::parse(&format!("zed {bad}")).err(), Some(bad));
+        }
+    }
+
+    #[test]
+    fn shows_the_host_of_an_https_uri_and_all_of_any_other() {
+        assert_eq!(shown("https://app.example:8443/a/long?path"), "app.example:8443");
+        for whole in
+            ["http://localhost:1234/callback?a", "cursor://anysphere.cursor-mcp/cb", "com.example:/cb"]
+        {
+            assert_eq!(shown(whole), whole);
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Dynamic client registration (RFC 7591): a client that this server has never heard of gets an id.
 //!
-//! Issues no token and reads no grant. The endpoint needs no credentials, since a client that a person has just
-//! installed has none: so a person can press Connect without asking the operator first. All that a client says of
-//! itself is unproven. Registration gives the client no access; a person gives access on the consent page.
+//! Issues no token, reads no grant and stores nothing: `clients::issue` puts the registration into the client's id.
+//! So a flood of registrations costs what any requests cost, and takes nothing from other clients. The endpoint needs
+//! no credentials, since a client that a person has just installed has none: so a person can press Connect without
+//! asking the operator first. All that a client says of itself is unproven. Registration gives the client no access;
+//! a person gives access on the consent page.
 //!
 //! Newer clients of MCP can do without registration: their id is the URL of a metadata document, which the server
 //! fetches. That takes a connection by https to a host that a stranger named. This program speaks no TLS, so it
@@ -11,50 +13,36 @@
 use serde_json::{Value, json};
 
 use super::clients::{self, NewClient};
-use super::{OAuthError, redirect};
+use super::{
+    OAuthError,
+    redirect::{self, Schemes},
+};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::json;
 use crate::limits;
 use crate::scope::Scopes;
-use crate::throttle;
+use crate::text;
 
 /// Answers `POST /register`. The answer names all that was registered, also what the server chose (RFC 7591 §3.2.1).
 /// What the client left out stays out, since clients stumble over `null`.
 ///
 /// A registration can't be read or changed later (RFC 7592 would allow it, by one more secret). A client that needs
-/// another redirect URI registers once more; the old registration is deleted when it has no live grant.
+/// another redirect URI registers once more.
 pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAuthError> {
     let Context { app, head, now, .. } = *context;
-    // If the operator runs a proxy, every client has the proxy's address, so a limit by address would shut out all of
-    // them together. There only the limit on unused clients holds (`clients::insert`). A larger server would read the
-    // client's address from the proxy's `Forwarded` field, and would have to know which proxies to believe.
-    if !(app.site.is_public() && context.peer.is_loopback()) {
-        let key = throttle::address_key(context.peer);
-        if !app.registrations.allows(key, now) {
-            return Err(OAuthError::TooMany);
-        }
-        // The request is counted before its metadata is read, because a bad request costs the server as much as a
-        // good one.
-        app.registrations.count(key, now);
-    }
     if !head.is_of_type("application/json") {
         return Err(OAuthError::Metadata("the body must be application/json, in UTF-8"));
     }
     let bytes = body.read(limits::OAUTH_BODY_BYTES_MAX)?;
     // RFC 7591 has no code for a body that isn't JSON; to a client it is metadata that can't be accepted.
     let metadata = json::parse(&bytes).map_err(|_| OAuthError::Metadata("the body must be a JSON object"))?;
-    let registration = Registration::read(&metadata)?;
+    let registration = Registration::read(&metadata, &app.redirect_schemes)?;
     let shown_name = registration.shown_name();
     let Registration { name, redirect_uris, auth_method, scope } = registration;
-    let new = NewClient {
-        name: shown_name,
-        redirect_uris: redirect_uris.clone(),
-        auth_method,
-        registered_by: "itself",
-    };
-    let (id, secret) = clients::insert(&app.store, new, now)?;
+    let new = NewClient { name: shown_name, redirect_uris: redirect_uris.clone(), auth_method };
+    let (id, secret) = clients::issue(&app.signer, &new, now);
     let mut answer = json!({
         "client_id": id,
         "client_id_issued_at": now.0,
@@ -93,33 +81,42 @@ pub(crate) struct Registration {
 
 impl Registration {
     /// Reads and checks a metadata document.
-    pub(crate) fn read(metadata: &Value) -> Result<Registration, OAuthError> {
+    ///
+    /// A member that is `null`, an empty text or an empty list says nothing, so it counts as absent, and RFC 7591 §2
+    /// says what an absent member means. Programs that write out every field of a type send such members.
+    pub(crate) fn read(metadata: &Value, schemes: &Schemes) -> Result<Registration, OAuthError> {
         if !metadata.is_object() {
             return Err(OAuthError::Metadata("the body must be a JSON object"));
         }
+        let given = |name: &str| match &metadata[name] {
+            Value::Null => None,
+            Value::String(text) if text.is_empty() => None,
+            Value::Array(items) if items.is_empty() => None,
+            value => Some(value),
+        };
         // RFC 7591 §2 lets a client register none; but every client here goes through the browser, and one without a
         // registered URI could never be answered.
         let redirect_uris = texts(&metadata["redirect_uris"])
             .filter(|uris| (1..=limits::REDIRECT_URIS_MAX).contains(&uris.len()))
             .ok_or(OAuthError::Metadata("redirect_uris must be an array of 1 to 20 strings"))?;
         for uri in &redirect_uris {
-            redirect::check(uri).map_err(OAuthError::Redirect)?;
+            redirect::check(uri, schemes).map_err(OAuthError::Redirect)?;
         }
         // Two clients may have one name. Each copy of a program registers by itself, so an honest client looks
         // exactly like an imitation of it, and refusing the second would refuse the person's second machine. That is
         // why the consent page says that the name is unproven and shows where the code goes.
-        let name = match &metadata["client_name"] {
-            Value::Null => None,
-            Value::String(name) if name.chars().count() <= limits::CLIENT_NAME_CHARS_MAX => {
-                Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+        let name = match given("client_name") {
+            None => None,
+            Some(Value::String(name)) if name.chars().count() <= limits::CLIENT_NAME_CHARS_MAX => {
+                Some(text::name(name).map_err(OAuthError::Name)?)
             }
             _ => return Err(OAuthError::Metadata("client_name must be a string of at most 200 characters")),
         };
         // The lists may hold more than what is served: a client registers the same document at many servers. What is
         // needed has to be in them, or the client wouldn't use what the answer offers.
-        let asks_for = |name: &str, needed: &str| match &metadata[name] {
-            Value::Null => true,
-            given => texts(given).is_some_and(|given| given.iter().any(|given| given == needed)),
+        let asks_for = |name: &str, needed: &str| match given(name) {
+            None => true,
+            Some(list) => texts(list).is_some_and(|list| list.iter().any(|item| item == needed)),
         };
         if !asks_for("grant_types", "authorization_code") {
             return Err(OAuthError::Metadata("grant_types must contain authorization_code"));
@@ -127,11 +124,11 @@ impl Registration {
         if !asks_for("response_types", "code") {
             return Err(OAuthError::Metadata("response_types must contain code"));
         }
-        let auth_method = match &metadata["token_endpoint_auth_method"] {
+        let auth_method = match given("token_endpoint_auth_method") {
             // RFC 7591 §2 would make it `client_secret_basic`. A client that doesn't care is better off without a
             // secret to lose; RFC 7591 §3.2.1 lets the server decide, and the answer says so.
-            Value::Null => "none",
-            Value::String(method) => match method.as_str() {
+            None => "none",
+            Some(Value::String(method)) => match method.as_str() {
                 "none" => "none",
                 "client_secret_basic" => "client_secret_basic",
                 "client_secret_post" => "client_secret_post",
@@ -145,11 +142,18 @@ impl Registration {
             },
             _ => return Err(OAuthError::Metadata("token_endpoint_auth_method must be a string")),
         };
-        let scope = match &metadata["scope"] {
-            Value::Null => None,
-            Value::String(scope) => Some(Scopes::parse_known(scope).to_string()),
+        let scope = match given("scope") {
+            None => None,
+            Some(Value::String(scope)) => Some(Scopes::parse_known(scope).to_string()),
             _ => return Err(OAuthError::Metadata("scope must be a string")),
         };
+        // All of it is a part of the client's id, and the id of each URL that the client makes.
+        let bytes = redirect_uris.iter().chain(&name).map(String::len).sum::<usize>();
+        if bytes > limits::REGISTRATION_BYTES_MAX {
+            return Err(OAuthError::Metadata(
+                "redirect_uris and client_name must have at most 4000 bytes together",
+            ));
+        }
         Ok(Registration { name, redirect_uris, auth_method, scope: scope.filter(|scope| !scope.is_empty()) })
     }
 

@@ -20,7 +20,7 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
     let parameters = Parameters::read(context.head, body)?;
     let grant_type = parameters.need("grant_type")?;
     // The client comes first: a confidential one whose secret is wrong must not learn whether the code is good.
-    let client = clients::authenticate(store, context.head, &parameters)?;
+    let client = clients::authenticate(context.app, context.head, &parameters)?;
     let resource = context.app.site.audience().to_owned();
     let issued = match grant_type {
         "authorization_code" => {

@@ -46,7 +46,7 @@ struct PendingConsent<'q> {
 pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     let query = context.head.query().unwrap_or("");
     let parameters = Parameters::parse(query.as_bytes())?;
-    let (client, redirect) = authorize::prove(&context.app.store, &parameters, context.base_url)?;
+    let (client, redirect) = authorize::prove(context.app, &parameters, context.base_url)?;
     let session = BrowserSession::find_or_begin(context)?;
     // The form takes the whole query along, and the sign-in leads back here with it. Then everything is checked
     // again, so the query needs no protection on its way through the browser.
@@ -71,7 +71,7 @@ pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, Pag
     let form = Parameters::read(context.head, body)?;
     let query = form.need("request")?;
     let parameters = Parameters::parse(query.as_bytes())?;
-    let (client, redirect) = authorize::prove(&context.app.store, &parameters, context.base_url)?;
+    let (client, redirect) = authorize::prove(context.app, &parameters, context.base_url)?;
     // Without this check a page on another port of this machine, or on another host of this domain, could press
     // Allow: it would post a form with a request of the attacker's own client, and the browser would add the cookie
     // in spite of `SameSite`. It comes before every redirect to a client too, so such a page can't sign the person
@@ -98,7 +98,7 @@ pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, Pag
     }
     let new = NewGrant {
         user_id,
-        client_id: client.id,
+        client,
         // Not the request's `resource`, which may be spelt in several ways or left out.
         resource: context.app.site.audience().to_owned(),
         scopes,
@@ -141,7 +141,7 @@ impl PendingConsent<'_> {
         .then("</strong>.</p>\n<p class=\"hint\">That name is what the program calls itself; ")
         .then("this server has not checked it.</p>\n")
         .then("<dl>\n<dt>You will be sent to</dt>\n<dd><code>")
-        .then_text(redirect::destination(uri))
+        .then_text(redirect::shown(uri))
         .then("</code>")
         .then(if redirect::is_local(uri) { ", a program on this computer" } else { "" })
         .then("</dd>\n<dt>To use</dt>\n<dd><code>")

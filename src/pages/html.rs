@@ -24,7 +24,7 @@ impl Html {
     /// two places where pages put text. Others (an unquoted attribute, a URL, a style) would need other escapes.
     pub(crate) fn text(text: &str) -> Html {
         let mut escaped = String::with_capacity(text.len());
-        for character in text.chars() {
+        for (character, shown) in text::judged(text) {
             match character {
                 '&' => escaped.push_str("&amp;"),
                 '<' => escaped.push_str("&lt;"),
@@ -32,7 +32,7 @@ impl Html {
                 '"' => escaped.push_str("&quot;"),
                 '\'' => escaped.push_str("&#39;"),
                 '\n' | '\t' => escaped.push(character),
-                _ if text::is_displayable(character) => escaped.push(character),
+                _ if shown => escaped.push(character),
                 // Characters that are invisible or turn the text around could make a name read like another one. They
                 // are replaced, not left out, so that the reader sees that there was a character.
                 _ => escaped.push('\u{fffd}'),
@@ -80,6 +80,8 @@ mod tests {
         check("a & b", "a &amp; b");
         check("\u{202e}evil\0", "\u{fffd}evil\u{fffd}");
         check("\u{2060}a\u{ad}b\u{2028}", "\u{fffd}a\u{fffd}b\u{fffd}");
+        check("\u{3164}\u{2800}\u{e0041}", "\u{fffd}\u{fffd}\u{fffd}");
+        check("👩\u{200d}💻 ❤\u{fe0f}", "👩\u{200d}💻 ❤\u{fe0f}");
         check("é\n☂", "é\n☂");
     }
 }

@@ -18,10 +18,8 @@ use crate::lock::locked;
 pub(crate) enum Holder {
     /// A person, for their journal.
     Person(UserId),
-    /// All strangers together: programs that register themselves. Nothing else that a server writes for a request
-    /// comes without a secret or a signature of this server.
-    Strangers,
-    /// The server itself: sign-ins, grants and tokens, and the commands.
+    /// The server itself: sign-ins, grants and tokens, and the commands. Each of these writes is small, and none is
+    /// done for a stranger, who has no secret or signature of this server.
     Server,
 }
 

@@ -6,4 +6,5 @@ mod browser;
 mod one_form_many_answers;
 mod one_person_against_the_others;
 mod post_of_another_site;
+mod registration_flood;
 mod session_on_another_port;

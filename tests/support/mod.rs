@@ -288,6 +288,11 @@ pub struct Wire {
 }
 
 impl Wire {
+    /// A connection to the server at this address, for a thread that doesn't hold the server.
+    pub fn to(address: SocketAddr) -> Wire {
+        connect(address)
+    }
+
     #[track_caller]
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         // A server that refuses early may have closed: what counts is its answer.
