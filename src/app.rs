@@ -106,7 +106,7 @@ impl App {
             sign_ins: SignIns {
                 account: sign_in(limits::ACCOUNT_FAILURES_MAX),
                 address: sign_in(limits::ADDRESS_FAILURES_MAX),
-                queue: HashingQueue::default(),
+                queue: HashingQueue::new(),
             },
             shares: Arc::default(),
             redirect_schemes,

@@ -37,6 +37,13 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// Returns the address of the client itself; `None` if there is a public URL, because then the peer is a proxy, on
+    /// this machine or another: this program speaks no TLS, so a public https URL needs one. A limit on one address
+    /// would then shut out all people together, so nothing is refused by address.
+    pub(crate) fn client_address(&self) -> Option<IpAddr> {
+        Some(self.peer).filter(|_| !self.app.site.is_public())
+    }
+
     /// Returns the gate with this request's base URL, time and log.
     pub(crate) fn gate(&self) -> Gate<'a> {
         self.app.gate(self.base_url, self.now, Some(self.log))

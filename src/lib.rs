@@ -53,6 +53,7 @@ mod sign_ins;
 mod shares;
 mod used_forms;
 mod throttle;
+mod fair_queue;
 mod tokens;
 mod settings;
 mod doctor;

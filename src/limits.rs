@@ -125,6 +125,13 @@ pub(crate) const SESSION_SECONDS: i64 = 30 * 24 * 60 * 60;
 pub(crate) const PASSWORD_CHARS_MIN: usize = 8;
 /// Bytes of a password, at most; Argon2 would take more, and hashing a megabyte would be an attack.
 pub(crate) const PASSWORD_BYTES_MAX: usize = 1024;
+/// Memory of one password hash, in KiB: the cost `m` of Argon2id, as OWASP recommends it. The server keeps this much
+/// from the first sign-in on. A stored hash that asks for more matches no password.
+pub(crate) const HASHING_KIB: u32 = 19 * 1024;
+/// Passes over that memory, the cost `t`.
+pub(crate) const HASHING_PASSES: u32 = 2;
+/// Passes of a stored hash; one that asks for more matches no password. All sign-ins wait while one is hashed.
+pub(crate) const HASHING_PASSES_MAX: u32 = 10;
 /// Bytes of an email address (RFC 5321 §4.5.3.1.3, less the angle brackets).
 pub(crate) const EMAIL_BYTES_MAX: usize = 254;
 
@@ -159,15 +166,20 @@ pub(crate) const REGISTRATION_BYTES_MAX: usize = 4_000;
 pub(crate) const UNUSED_CLIENT_SECONDS: i64 = 24 * 60 * 60;
 /// Wrong passwords for one account in [`SIGN_IN_WINDOW_SECONDS`]; past it `429`.
 pub(crate) const ACCOUNT_FAILURES_MAX: u32 = 10;
-/// Wrong passwords from one address in the same time; past it `429`. More than for an account, because a household or
-/// a company shares one address.
+/// Wrong passwords from one address in the same time; past it `429`. More than for an account, because several people
+/// may share an address. With a public URL the address is a proxy's, and isn't counted.
 pub(crate) const ADDRESS_FAILURES_MAX: u32 = 50;
 /// See [`ACCOUNT_FAILURES_MAX`].
 pub(crate) const SIGN_IN_WINDOW_SECONDS: i64 = 15 * 60;
 /// Names and addresses whose failures are counted at once; the oldest makes room.
 pub(crate) const THROTTLE_KEYS_MAX: usize = 10_000;
-/// Sign-ins that may wait until their password is hashed; past it `503`.
-pub(crate) const SIGN_INS_WAITING_MAX: usize = 64;
+/// Passwords that may wait to be hashed. Past it one of them is answered `503`: the one that has waited longest of the
+/// account that has the most, at the address that has the most. Each holds a thread; a quarter of
+/// [`CONNECTIONS_MAX`], so that the rest of the server goes on.
+pub(crate) const SIGN_INS_WAITING_MAX: usize = 1024;
+/// How long a password waits to be hashed; past it `503`. As many as may wait are hashed within it, unless the machine
+/// is slow. Common proxies wait no longer for a response.
+pub(crate) const SIGN_IN_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long a page with a form may stay open, in seconds; past it the form isn't taken, and the person gets a fresh
 /// one. A used form is remembered for at most twice this time.
 pub(crate) const FORM_SECONDS: i64 = 60 * 60;

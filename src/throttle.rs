@@ -49,7 +49,7 @@ impl Throttle {
         if counts.len() >= limits::THROTTLE_KEYS_MAX && !counts.contains_key(&key) {
             // The windows of all keys are open, so an attacker may be trying many names. The oldest key is removed,
             // since its window would end first. An attacker could push out a key in this way, but only with ten
-            // thousand failures at other accounts, and each network address may have fifty of these in a window.
+            // thousand failures at other accounts, each of which takes the time of a password hash.
             let oldest = counts.iter().min_by_key(|(_, (since, _))| *since).map(|(key, _)| *key);
             oldest.map(|key| counts.remove(&key));
         }

@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::limits;
 use crate::passwords::HashingPermit;
-use crate::secret;
+use crate::secret::{self, HashedPassword};
 use crate::store::{Store, StoreError};
 
 /// A person.
@@ -94,15 +94,15 @@ pub(crate) fn check_password(text: &str) -> Result<(), BadCredential> {
     }
 }
 
-/// Adds a person; `None` when the address is taken. The calling thread hashes the password; the writer thread would
-/// otherwise keep all other writes waiting meanwhile.
+/// Adds a person; `None` when the address is taken. The caller has hashed the password already: if the writer thread
+/// did it, all other writes would wait meanwhile.
 pub(crate) fn insert(
     store: &Store,
     email: &str,
-    password: &str,
+    hash: HashedPassword,
     now: Timestamp,
 ) -> Result<Option<UserId>, StoreError> {
-    let (email, hash) = (email.to_owned(), secret::hash_password(password));
+    let email = email.to_owned();
     store.write(move |connection| insert_hashed(connection, &email, &hash, now))
 }
 
@@ -111,10 +111,10 @@ pub(crate) fn insert(
 pub(crate) fn insert_first(
     store: &Store,
     email: &str,
-    password: &str,
+    hash: HashedPassword,
     now: Timestamp,
 ) -> Result<Option<UserId>, StoreError> {
-    let (email, hash) = (email.to_owned(), secret::hash_password(password));
+    let email = email.to_owned();
     store.write(move |connection| {
         let any = connection.query_row("SELECT 1 FROM users LIMIT 1", [], |_| Ok(())).optional()?;
         if any.is_some() { Ok(None) } else { insert_hashed(connection, &email, &hash, now) }
@@ -126,7 +126,7 @@ pub(crate) fn insert_first(
 /// [`HashingPermit::verify`].
 pub(crate) fn authenticate(
     store: &Store,
-    permit: &HashingPermit,
+    permit: &mut HashingPermit,
     email: &str,
     password: &str,
 ) -> Result<Option<UserId>, StoreError> {
@@ -191,12 +191,12 @@ pub(crate) fn email_of(store: &Store, id: UserId) -> Result<Option<String>, Stor
 pub(crate) fn insert_hashed(
     connection: &Connection,
     email: &str,
-    password_hash: &str,
+    hash: &HashedPassword,
     now: Timestamp,
 ) -> Result<Option<UserId>, StoreError> {
     let sql = "INSERT INTO users (email, password_hash, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)
                ON CONFLICT (email) DO NOTHING RETURNING id";
-    Ok(connection.query_row(sql, (email, password_hash, now.0), |row| row.get(0)).optional()?)
+    Ok(connection.query_row(sql, (email, hash.as_str(), now.0), |row| row.get(0)).optional()?)
 }
 
 /// Finds the person with this address.
@@ -230,15 +230,15 @@ pub(crate) fn list(store: &Store) -> Result<Vec<User>, StoreError> {
 pub(crate) fn set_password(
     store: &Store,
     email: &str,
-    password: &str,
+    hash: HashedPassword,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let (email, hash) = (email.to_owned(), secret::hash_password(password));
+    let email = email.to_owned();
     store.write(move |connection| {
         let sql = "DELETE FROM browsers WHERE user_id IN (SELECT id FROM users WHERE email = ?1)";
         connection.execute(sql, [&email])?;
         let sql = "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE email = ?1";
-        Ok(connection.execute(sql, (email, hash, now.0))? == 1)
+        Ok(connection.execute(sql, (email, hash.as_str(), now.0))? == 1)
     })
 }
 

@@ -61,7 +61,7 @@ impl House {
 
     /// One request by the browser, cookie and all.
     #[track_caller]
-    fn browse(&mut self, method: &str, path: &str, form: &[(&str, &str)]) -> Reply {
+    pub fn browse(&mut self, method: &str, path: &str, form: &[(&str, &str)]) -> Reply {
         let reply = self.browse_as(self.cookie.as_deref(), method, path, form);
         if let Some(set) = reply.field("set-cookie") {
             assert!(set.contains("; HttpOnly; SameSite=Lax"), "{set}");
@@ -73,7 +73,7 @@ impl House {
 
     /// One request by a browser with this cookie; what it sets is forgotten.
     #[track_caller]
-    fn browse_as(&self, cookie: Option<&str>, method: &str, path: &str, form: &[(&str, &str)]) -> Reply {
+    pub fn browse_as(&self, cookie: Option<&str>, method: &str, path: &str, form: &[(&str, &str)]) -> Reply {
         let mut fields = vec![("Host", self.host.as_str()), ("Content-Type", FORM)];
         fields.extend(cookie.map(|cookie| ("Cookie", cookie)));
         self.server.send(request(method, path, &fields, &encoded(form)))
@@ -155,7 +155,7 @@ impl House {
 
     /// In a browser that is signed in already the person begins a new session: it is shown no sign-in form.
     #[track_caller]
-    fn try_sign_in(&mut self, email: &str, password: &str) -> Reply {
+    pub fn try_sign_in(&mut self, email: &str, password: &str) -> Reply {
         let mut page = self.browse("GET", "/account", &[]);
         if !text(&page).contains("action=\"/sign-in\"") {
             self.cookie = None;
@@ -259,13 +259,13 @@ impl House {
     }
 
     /// Changes the database behind the server's back: time passes that way.
-    fn tamper(&self, sql: &str) {
+    pub fn tamper(&self, sql: &str) {
         let connection = rusqlite::Connection::open(self.server.folder.database()).expect("the database");
         connection.execute_batch(sql).expect("the change");
     }
 }
 
-fn encoded(form: &[(&str, &str)]) -> String {
+pub fn encoded(form: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
 }
 
@@ -321,7 +321,7 @@ fn text(reply: &Reply) -> String {
 
 /// The value of a hidden field of a page.
 #[track_caller]
-fn hidden(page: &Reply, name: &str) -> String {
+pub fn hidden(page: &Reply, name: &str) -> String {
     let page = text(page);
     let start = format!("<input type=\"hidden\" name=\"{name}\" value=\"");
     let value = page.split(&start).nth(1).and_then(|rest| rest.split('"').next());

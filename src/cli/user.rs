@@ -1,10 +1,11 @@
 //! `epicme user`: people, as the operator manages them.
 //!
-//! Hashes no password itself and opens no journal. Only the first account can be made on a page (`pages/setup.rs`):
+//! Opens no journal. Only the first account can be made on a page (`pages/setup.rs`):
 //! the operator knows the people of a private journal, and a sign-up page would be open to everyone.
 
 use super::{CliError, CommandLine, note, say, table};
 use crate::clock::Timestamp;
+use crate::secret::HashingMemory;
 use crate::text;
 use crate::users;
 
@@ -12,9 +13,9 @@ use crate::users;
 /// the password in vain.
 pub(super) fn add(line: &CommandLine, email: &str) -> Result<(), CliError> {
     users::check_email(email)?;
-    let password = line.new_password()?;
+    let hash = HashingMemory::default().hash(&line.new_password()?);
     let store = line.open()?;
-    match users::insert(&store, email, &password, Timestamp::now())? {
+    match users::insert(&store, email, hash, Timestamp::now())? {
         Some(_) => {
             let token = line.next_command(&format!("token create {email}"));
             note(&format!("{email} added; a token for a client: {token}"));
@@ -46,8 +47,8 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
 pub(super) fn passwd(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let store = line.open_existing()?;
     require_account(users::find_by_email(&store, email)?.is_some(), email)?;
-    let password = line.new_password()?;
-    require_account(users::set_password(&store, email, &password, Timestamp::now())?, email)?;
+    let hash = HashingMemory::default().hash(&line.new_password()?);
+    require_account(users::set_password(&store, email, hash, Timestamp::now())?, email)?;
     note(&format!("{email} has a new password"));
     Ok(())
 }

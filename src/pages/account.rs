@@ -94,18 +94,20 @@ fn change_password(
     let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
     let key = throttle::account_key(&email);
     // The permit comes before the count, so that requests that were sent at once are counted one by one.
-    let permit = app.sign_ins.queue.take()?;
+    let mut permit = app.sign_ins.queue.take(throttle::address_key(context.peer), key)?;
     if !app.sign_ins.account.allows(key, now) {
         return Err(OAuthError::TooMany.into());
     }
-    if users::authenticate(&app.store, &permit, &email, current)? != Some(user_id) {
+    if users::authenticate(&app.store, &mut permit, &email, current)? != Some(user_id) {
         app.sign_ins.account.count(key, now);
         return Ok((403, alert("The current password is wrong. Nothing was changed.")));
     }
     if let Err(bad) = users::check_password(new) {
         return Ok((400, alert(&bad.to_string())));
     }
-    users::set_password(&app.store, &email, new, now)?;
+    // The permit is held until the write has returned: of two changes at once, the second meets the password of the
+    // first, and is refused.
+    users::set_password(&app.store, &email, permit.hash(new), now)?;
     Ok((200, status("The password was changed, and every other browser signed out.")))
 }
 

@@ -18,6 +18,7 @@ use crate::http::response::Response;
 use crate::oauth::Parameters;
 use crate::secret;
 use crate::site;
+use crate::throttle;
 use crate::users;
 
 const TITLE: &str = "Set up your journal";
@@ -49,11 +50,11 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     }
     // The sender has the code, so they are no stranger, and the server may remember their form.
     submitted.use_up(context)?;
-    // Hashing takes much memory, as at the sign-in, so this thread waits for the permit.
-    let permit = context.app.sign_ins.queue.take()?;
-    let first = users::insert_first(&context.app.store, address, chosen, context.now)?;
-    drop(permit);
-    let Some(user_id) = first else {
+    // Hashing takes much memory, as at the sign-in, so this thread waits for the permit. It holds it for this one line
+    // only, and not while it waits for the disk.
+    let (peer, account) = (throttle::address_key(context.peer), throttle::account_key(address));
+    let hash = context.app.sign_ins.queue.take(peer, account)?.hash(chosen);
+    let Some(user_id) = users::insert_first(&context.app.store, address, hash, context.now)? else {
         return Ok(set_up_already(context)); // another browser was added since the check above
     };
     context.log.set_outcome("set-up");

@@ -5,9 +5,10 @@
 //! here.
 //!
 //! An attacker can guess passwords (OAuth 2.1 §7.7), so failures are counted in two ways: by account, against many
-//! guesses at one person, and by network address, against one common password that is tried on many people. Successes
-//! aren't counted. The price of the first count is that a stranger can keep a person from signing in, for a quarter
-//! of an hour at a time. A larger server would ask for a second factor instead.
+//! guesses at one person, and by network address, against one common password that is tried on many people. Behind a
+//! proxy all people have one address, so there only the account is counted. Successes aren't counted. The price of the
+//! first count is that a stranger can keep a person from signing in, for a quarter of an hour at a time. A larger
+//! server would ask for a second factor instead.
 
 use super::browser_session::BrowserSession;
 use super::form::Form;
@@ -100,13 +101,11 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         form_page(context, submitted.session(), next, status, FormText { message: Some(message), address })
     };
     let account = throttle::account_key(address);
-    let peer = throttle::address_key(context.peer);
-    // If the operator runs a proxy, every browser has the proxy's address, and one attacker would shut out all
-    // people. Then only the account is counted.
-    let counts_peer = !(app.site.is_public() && context.peer.is_loopback());
+    // Behind a proxy only the account is counted, see `Context::client_address`.
+    let client = context.client_address().map(throttle::address_key);
     let is_allowed = || {
-        let by_peer = !counts_peer || app.sign_ins.address.allows(peer, now);
-        by_peer && app.sign_ins.account.allows(account, now)
+        let by_client = client.is_none_or(|client| app.sign_ins.address.allows(client, now));
+        by_client && app.sign_ins.account.allows(account, now)
     };
     let too_many = || {
         log.set_outcome(OAuthError::TooMany.name());
@@ -116,7 +115,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     if !is_allowed() {
         return Ok(too_many()); // before it takes a place in the queue from a person who may sign in
     }
-    let permit = app.sign_ins.queue.take()?;
+    let mut permit = app.sign_ins.queue.take(throttle::address_key(context.peer), account)?;
     // The limits are checked again, because a request that was hashed before this one may have used up the last try.
     // From here to the count below this thread holds the one permit, so a hundred guesses that are sent at once are
     // counted one by one.
@@ -124,11 +123,11 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         return Ok(too_many());
     }
     let typed = form.get("password").unwrap_or("");
-    let Some(user_id) = users::authenticate(&app.store, &permit, address, typed)? else {
+    let Some(user_id) = users::authenticate(&app.store, &mut permit, address, typed)? else {
         // The failure is counted also if no account has this address; otherwise a 429 would show that there is one.
         app.sign_ins.account.count(account, now);
-        if counts_peer {
-            app.sign_ins.address.count(peer, now);
+        if let Some(client) = client {
+            app.sign_ins.address.count(client, now);
         }
         log.set_outcome("wrong-password");
         // The status is 403, because a 401 would have to name an authentication scheme, and the browser would ask for

@@ -8,3 +8,4 @@ mod one_person_against_the_others;
 mod post_of_another_site;
 mod registration_flood;
 mod session_on_another_port;
+mod sign_in_flood;

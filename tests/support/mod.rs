@@ -201,6 +201,14 @@ impl Server {
         self.child.id()
     }
 
+    /// A size that the kernel states of the process, in KiB: `VmRSS`, what it has in memory, or `VmHWM`, the most that
+    /// it ever had.
+    pub fn memory_kib(&self, name: &str) -> i64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.expect("a size").trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// `kill -9`: nothing of the server runs any more when this returns.
     pub fn kill(&mut self) {
         self.child.kill().expect("the server is there to be killed");
@@ -259,6 +267,7 @@ pub fn read_on(stream: &mut TcpStream, part: &mut [u8]) -> std::io::Result<usize
     }
 }
 
+/// A connection to this address.
 pub fn connect(address: SocketAddr) -> Wire {
     let stream = TcpStream::connect(address).expect("the server accepts");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");

@@ -1,0 +1,324 @@
+//! A queue for a few places that many threads want, in which nobody waits behind the crowd of somebody else.
+//!
+//! Knows no request, no password and no token: its users say by two keys for whom a thread waits. Invariant: at most
+//! [`QueueBounds::places`] threads hold a [`Place`] at once, and no thread waits longer than
+//! [`QueueBounds::wait_max`].
+//!
+//! In a plain queue, a stranger who sends a hundred requests is served a hundred times before the person who sends
+//! one. And if a plain queue refuses the newcomer when it is full, the stranger has only to keep it full. So there
+//! are two rules here:
+//!
+//! - The places go round. Each group of waiting threads (those of one network address, for example) is called in
+//!   turn, and within the group each of its members (the accounts that are asked for, for example). A thread waits for
+//!   one turn of each of the others, however many threads they have.
+//! - When the queue is full, the group with the most waiting threads makes room, and in it the member with the most:
+//!   its oldest thread gives up. So a crowd pushes out its own.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+use crate::lock::locked;
+
+/// For whom a thread waits: a digest, so that all keys are of one size.
+pub(crate) type Key = [u8; 32];
+
+/// What bounds a queue.
+#[derive(Clone, Copy)]
+pub(crate) struct QueueBounds {
+    /// How many threads may hold a place at once.
+    pub(crate) places: usize,
+    /// How many threads may wait. Each is a worker of the server, which can answer no other request meanwhile.
+    pub(crate) waiting_max: usize,
+    /// How long a thread may wait.
+    pub(crate) wait_max: Duration,
+}
+
+/// The queue.
+pub(crate) struct FairQueue {
+    bounds: QueueBounds,
+    state: Mutex<State>,
+}
+
+/// One of the places. When it is dropped, also while a panic unwinds, one of the waiting threads gets it.
+pub(crate) struct Place<'q>(&'q FairQueue);
+
+impl FairQueue {
+    pub(crate) fn new(bounds: QueueBounds) -> FairQueue {
+        let state = State { free: bounds.places, next_number: 0, groups: VecDeque::new() };
+        FairQueue { bounds, state: Mutex::new(state) }
+    }
+
+    /// Waits for a place, as `member` of `group`. Returns `None` if the thread was pushed out of a full queue, or has
+    /// waited for [`QueueBounds::wait_max`].
+    pub(crate) fn enter(&self, group: Key, member: Key) -> Option<Place<'_>> {
+        let (number, called) = {
+            let mut state = locked(&self.state);
+            // A place is free only while no thread waits: a place that is given back goes to a waiting thread.
+            if state.free > 0 {
+                state.free -= 1;
+                return Some(Place(self));
+            }
+            if state.waiting() >= self.bounds.waiting_max {
+                state.push_out();
+            }
+            state.add(group, member)
+        };
+        match called.recv_timeout(self.bounds.wait_max) {
+            Ok(()) => return Some(Place(self)),
+            Err(RecvTimeoutError::Disconnected) => return None, // pushed out
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let mut state = locked(&self.state);
+        // The thread may have been called after its time was up and before it took the lock. Then it has the place,
+        // and no other thread would get it.
+        if called.try_recv().is_ok() {
+            return Some(Place(self));
+        }
+        state.remove(number);
+        None
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut state = locked(&self.0.state);
+        while let Some(ticket) = state.next() {
+            // The thread waits at the other end of the channel, since it removes its ticket before it gives up.
+            if ticket.call.send(()).is_ok() {
+                return;
+            }
+        }
+        state.free += 1;
+    }
+}
+
+/// What the lock of a queue guards.
+struct State {
+    free: usize,
+    /// The number of the next ticket.
+    next_number: u64,
+    /// The groups of which a thread waits; the first is called next.
+    groups: VecDeque<Group>,
+}
+
+/// The waiting threads of one group. There is always one.
+struct Group {
+    key: Key,
+    /// The members for whom a thread waits; the first is called next.
+    members: VecDeque<Member>,
+}
+
+/// The waiting threads of one member, oldest first. There is always one.
+struct Member {
+    key: Key,
+    tickets: VecDeque<Ticket>,
+}
+
+/// One waiting thread.
+struct Ticket {
+    /// Tickets are numbered in the order in which the threads came.
+    number: u64,
+    /// Calls the thread. If this is dropped instead, the thread knows that it was pushed out.
+    call: SyncSender<()>,
+}
+
+impl Group {
+    fn waiting(&self) -> usize {
+        self.members.iter().map(|member| member.tickets.len()).sum()
+    }
+
+    fn oldest(&self) -> Option<u64> {
+        self.members.iter().filter_map(Member::oldest).min()
+    }
+}
+
+impl Member {
+    fn oldest(&self) -> Option<u64> {
+        self.tickets.front().map(|ticket| ticket.number)
+    }
+}
+
+/// Finds the entry with `key`, or adds one at the end. The lists are walked: they hold no more entries than threads
+/// wait, and what a thread waits for takes a thousand times as long as the walk.
+fn entry<T>(list: &mut VecDeque<T>, is_it: impl Fn(&T) -> bool, new: T) -> &mut T {
+    let at = list.iter().position(is_it).unwrap_or_else(|| {
+        list.push_back(new);
+        list.len() - 1
+    });
+    &mut list[at]
+}
+
+impl State {
+    fn waiting(&self) -> usize {
+        self.groups.iter().map(Group::waiting).sum()
+    }
+
+    /// Adds the calling thread; returns the number of its ticket, and where it is called.
+    fn add(&mut self, group: Key, member: Key) -> (u64, Receiver<()>) {
+        // There is room for the one call, so the thread that makes it never waits for the one that is called.
+        let (call, called) = mpsc::sync_channel(1);
+        let number = self.next_number;
+        self.next_number += 1;
+        let new = Group { key: group, members: VecDeque::new() };
+        let group = entry(&mut self.groups, |known| known.key == group, new);
+        let new = Member { key: member, tickets: VecDeque::new() };
+        let member = entry(&mut group.members, |known| known.key == member, new);
+        member.tickets.push_back(Ticket { number, call });
+        (number, called)
+    }
+
+    /// Takes the ticket of the thread whose turn it is. Its group and its member go to the end of their lists.
+    fn next(&mut self) -> Option<Ticket> {
+        let mut group = self.groups.pop_front()?;
+        let mut member = group.members.pop_front()?;
+        let ticket = member.tickets.pop_front();
+        if !member.tickets.is_empty() {
+            group.members.push_back(member);
+        }
+        if !group.members.is_empty() {
+            self.groups.push_back(group);
+        }
+        ticket
+    }
+
+    /// Pushes out the oldest thread of the largest member of the largest group. Among groups of one size it is the
+    /// one that has waited for the longest, and so among members: each came on their own, and the oldest is the one
+    /// whose client may have given up already.
+    fn push_out(&mut self) {
+        let largest = self.groups.iter().max_by_key(|group| (group.waiting(), Reverse(group.oldest())));
+        let largest = largest.and_then(|group| {
+            group.members.iter().max_by_key(|member| (member.tickets.len(), Reverse(member.oldest())))
+        });
+        if let Some(number) = largest.and_then(Member::oldest) {
+            self.remove(number);
+        }
+    }
+
+    fn remove(&mut self, number: u64) {
+        for group in &mut self.groups {
+            for member in &mut group.members {
+                member.tickets.retain(|ticket| ticket.number != number);
+            }
+            group.members.retain(|member| !member.tickets.is_empty());
+        }
+        self.groups.retain(|group| !group.members.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn queue(waiting_max: usize, wait_max: Duration) -> FairQueue {
+        FairQueue::new(QueueBounds { places: 1, waiting_max, wait_max })
+    }
+
+    fn key(text: &str) -> Key {
+        let mut key = [0; 32];
+        key[..text.len()].copy_from_slice(text.as_bytes());
+        key
+    }
+
+    /// Adds a thread for each word, written `group.member`; gives the order in which they are called.
+    #[track_caller]
+    fn check_order(came: &str, called: &str) {
+        let mut state = State { free: 0, next_number: 0, groups: VecDeque::new() };
+        let words: Vec<_> = came.split(' ').collect();
+        for word in &words {
+            let (group, member) = word.split_once('.').expect("group.member");
+            state.add(key(group), key(member));
+        }
+        let order = std::iter::from_fn(|| state.next()).map(|ticket| words[ticket.number as usize]);
+        assert_eq!(order.collect::<Vec<_>>().join(" "), called);
+        assert_eq!(state.waiting(), 0);
+    }
+
+    #[test]
+    fn calls_each_group_in_turn_and_each_member_of_it() {
+        check_order("a.x", "a.x");
+        check_order("a.1 a.2 a.3 b.1 a.4", "a.1 b.1 a.2 a.3 a.4");
+        check_order("a.x a.x a.x a.y", "a.x a.y a.x a.x");
+        check_order("a.x a.x a.y b.x b.x c.z", "a.x b.x c.z a.y b.x a.x");
+        // A member of one group is not that of another.
+        check_order("a.x a.y b.x", "a.x b.x a.y");
+    }
+
+    #[track_caller]
+    fn check_pushed_out(came: &str, pushed_out: &[usize]) {
+        let mut state = State { free: 0, next_number: 0, groups: VecDeque::new() };
+        let threads: Vec<_> = came
+            .split(' ')
+            .map(|word| {
+                let (group, member) = word.split_once('.').expect("group.member");
+                state.add(key(group), key(member)).1
+            })
+            .collect();
+        for expected in pushed_out {
+            let before: Vec<_> = threads.iter().map(Receiver::try_recv).collect();
+            state.push_out();
+            let is_new = |at: &usize| {
+                threads[*at].try_recv() == Err(mpsc::TryRecvError::Disconnected)
+                    && before[*at] == Err(mpsc::TryRecvError::Empty)
+            };
+            let now: Vec<_> = (0..threads.len()).filter(is_new).collect();
+            assert_eq!(now, [*expected], "{came}");
+        }
+        assert_eq!(state.waiting(), threads.len() - pushed_out.len());
+    }
+
+    #[test]
+    fn makes_room_from_the_largest_crowd() {
+        // The oldest of the larger group, though another one is older.
+        check_pushed_out("b.x a.x a.y", &[1]);
+        // The oldest of the larger member in it, though another member of it is older.
+        check_pushed_out("b.x b.y a.x a.y a.y", &[3]);
+        check_pushed_out("a.x a.y a.z b.x", &[0, 1]);
+        check_pushed_out("b.x a.x", &[0]);
+    }
+
+    #[test]
+    fn gives_a_place_to_the_thread_that_waits() {
+        let queue = queue(1, Duration::from_secs(60));
+        let place = queue.enter(key("a"), key("x")).expect("a free place");
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| queue.enter(key("a"), key("y")).is_some());
+            while locked(&queue.state).waiting() == 0 {
+                thread::yield_now();
+            }
+            drop(place);
+            assert!(waiting.join().expect("no panic"));
+        });
+        assert_eq!(locked(&queue.state).free, 1);
+    }
+
+    #[test]
+    fn pushes_out_the_older_thread_when_it_is_full() {
+        let queue = queue(1, Duration::from_secs(60));
+        let place = queue.enter(key("a"), key("x")).expect("a free place");
+        thread::scope(|scope| {
+            let older = scope.spawn(|| queue.enter(key("a"), key("y")).is_some());
+            while locked(&queue.state).waiting() == 0 {
+                thread::yield_now();
+            }
+            let newer = scope.spawn(|| queue.enter(key("b"), key("z")).is_some());
+            assert!(!older.join().expect("no panic"));
+            drop(place);
+            assert!(newer.join().expect("no panic"));
+        });
+    }
+
+    #[test]
+    fn gives_up_after_its_time_and_loses_no_place() {
+        let queue = queue(1, Duration::from_millis(1));
+        let place = queue.enter(key("a"), key("x")).expect("a free place");
+        assert!(queue.enter(key("a"), key("y")).is_none());
+        assert_eq!(locked(&queue.state).waiting(), 0);
+        drop(place);
+        assert!(queue.enter(key("a"), key("y")).is_some());
+    }
+}

@@ -1,0 +1,139 @@
+//! A flood of sign-ins.
+//!
+//! The attacker has connections, and neither an account nor a password. They post wrong passwords on all connections
+//! at once, each time for another address that they make up. All of them come from the address of a proxy, as those of
+//! the rightful people do.
+//!
+//! What must hold: the memory of the server stays that of one password hash, however many are asked for; a person with
+//! the right password signs in, since their turn comes; and a person at another network address waits for one turn of
+//! the crowd, not for all of it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use crate::oauth::{House, encoded, hidden};
+use crate::support::{PASSWORD, PATIENCE, connect, request};
+
+const PUBLIC: [&str; 2] = ["--public-url", "https://journal.example"];
+
+/// A server behind a proxy, with the cookie and the form token of a browser. Any number of requests may use these.
+fn start() -> (House, String, String) {
+    let mut house = House::with(&PUBLIC);
+    let page = house.browse("GET", "/account", &[]);
+    let cookie = page.field("set-cookie").expect("a cookie").split(';').next().expect("its pair").to_owned();
+    let form = hidden(&page, "form");
+    (house, cookie, form)
+}
+
+/// A sign-in with a wrong password for an address that nobody has; gives the status.
+fn guess(house: &House, cookie: &str, form: &str, email: &str) -> u16 {
+    let fields = [("form", form), ("email", email), ("password", "a wrong password")];
+    house.browse_as(Some(cookie), "POST", "/sign-in", &fields).status
+}
+
+/// Keeps `count` strangers guessing while `work` is done. Gives its value, and how many guesses were answered
+/// meanwhile.
+fn besieged<T>(count: usize, guess: impl Fn(&str) + Sync, work: impl FnOnce(&AtomicUsize) -> T) -> T {
+    let (over, answered, start) = (AtomicBool::new(false), AtomicUsize::new(0), Instant::now());
+    thread::scope(|scope| {
+        for stranger in 0..count {
+            let (over, answered, guess) = (&over, &answered, &guess);
+            scope.spawn(move || {
+                for number in 0.. {
+                    // After a failure of `work` nothing else ends them.
+                    if over.load(Ordering::SeqCst) || start.elapsed() > 2 * PATIENCE {
+                        break;
+                    }
+                    guess(&format!("nobody-{stranger}-{number}@example.com"));
+                    answered.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        // A request is sent in far less time than a password is hashed, so nearly all strangers wait by now.
+        while answered.load(Ordering::SeqCst) < 5 {
+            thread::yield_now();
+        }
+        let value = work(&answered);
+        over.store(true, Ordering::SeqCst);
+        value
+    })
+}
+
+#[test]
+fn costs_the_memory_of_one_hash() {
+    let (house, cookie, form) = start();
+    let memory = |name| house.server.memory_kib(name);
+    // The first hash brings the memory in which all later ones work.
+    assert_eq!(guess(&house, &cookie, &form, "first@example.com"), 403);
+    let one = memory("VmRSS");
+    let ready = Barrier::new(64);
+    thread::scope(|scope| {
+        for stranger in 0..64 {
+            let (house, cookie, form, ready) = (&house, &cookie, &form, &ready);
+            scope.spawn(move || {
+                ready.wait();
+                assert_eq!(guess(house, cookie, form, &format!("nobody-{stranger}@example.com")), 403);
+            });
+        }
+    });
+    let (peak, rest) = (memory("VmHWM"), memory("VmRSS"));
+    // A second hash at once, or one more that stays, would be 19 MiB.
+    assert!(peak - one < 18 * 1024, "{one} KiB after one sign-in, {peak} KiB at the peak");
+    assert!(peak < 64 * 1024, "{peak} KiB at the peak");
+    assert!(rest - one < 12 * 1024, "{one} KiB after one sign-in, {rest} KiB after the flood");
+}
+
+#[test]
+fn keeps_nobody_out_who_signs_in_rightly() {
+    let (house, cookie, form) = start();
+    // Ten people with one password: a hash for each, made by the command, would take longer than the test.
+    house.tamper(
+        "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 10)
+         INSERT INTO users (email, password_hash, created_at, updated_at)
+         SELECT 'person-' || n || '@example.com', password_hash, created_at, updated_at FROM users, number",
+    );
+    let guess = |email: &str| _ = guess(&house, &cookie, &form, email);
+    let statuses = besieged(70, guess, |_| {
+        let sign_in = |number: usize| {
+            let email = format!("person-{number}@example.com");
+            let fields = [("form", form.as_str()), ("email", &email), ("password", PASSWORD)];
+            house.browse_as(Some(&cookie), "POST", "/sign-in", &fields).status
+        };
+        thread::scope(|scope| {
+            let people: Vec<_> = (1..=10).map(|number| scope.spawn(move || sign_in(number))).collect();
+            people.into_iter().map(|person| person.join().expect("an answer")).collect::<Vec<_>>()
+        })
+    });
+    assert_eq!(statuses, [303; 10]);
+}
+
+#[test]
+fn makes_a_person_at_another_address_wait_for_one_turn_of_the_crowd() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return; // the second address is that of IPv6
+    }
+    let (house, cookie, form) = start();
+    let guess = |email: &str| _ = guess(&house, &cookie, &form, email);
+    let guesses = besieged(70, guess, |answered| {
+        let before = answered.load(Ordering::SeqCst);
+        for _ in 0..5 {
+            let body = encoded(&[("form", &form), ("email", "ada@example.com"), ("password", PASSWORD)]);
+            let port = house.server.address.port();
+            let host = house.server.address.to_string();
+            let fields = [
+                ("Host", host.as_str()),
+                ("Content-Type", "application/x-www-form-urlencoded"),
+                ("Cookie", &cookie),
+            ];
+            let mut wire = connect(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)));
+            wire.write(request("POST", "/sign-in", &fields, &body));
+            assert_eq!(wire.reply().expect("an answer").status, 303);
+        }
+        answered.load(Ordering::SeqCst) - before
+    });
+    // In the order of arrival, each of the five would wait for all seventy.
+    assert!(guesses < 150, "{guesses} guesses were answered during five sign-ins");
+}
