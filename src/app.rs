@@ -5,6 +5,7 @@
 //!
 //! The `App` is a value that functions pass on, and not a global: a signature shows which functions use it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::check::Deployment;
@@ -69,15 +70,16 @@ pub(crate) struct SignIns {
 }
 
 impl App {
-    /// Returns the gate for a request that addressed `base_url`, at this time. An open stream has no log.
+    /// Returns the gate for a request that addressed `base_url`, at this time. An open stream has no peer and no log.
     pub(crate) fn gate<'a>(
         &'a self,
         base_url: &'a str,
         now: Timestamp,
+        peer: Option<IpAddr>,
         log: Option<&'a RequestLog>,
     ) -> Gate<'a> {
         let App { site, store, introspector, .. } = self;
-        Gate { base_url, site, store, introspector: introspector.as_ref(), now, log }
+        Gate { base_url, site, store, introspector: introspector.as_ref(), now, peer, log }
     }
 
     /// Returns the journal of the permit's person. It is made in this function alone, and only from a permit.

@@ -46,6 +46,6 @@ impl<'a> Context<'a> {
 
     /// Returns the gate with this request's base URL, time and log.
     pub(crate) fn gate(&self) -> Gate<'a> {
-        self.app.gate(self.base_url, self.now, Some(self.log))
+        self.app.gate(self.base_url, self.now, Some(self.peer), Some(self.log))
     }
 }

@@ -1,8 +1,7 @@
 //! The gate: `Authorization` → [`Caller`], or a refusal (401, 400 or 503); scopes → [`Permit`], or a 403.
 //!
 //! Knows no bodies, no JSON-RPC and no journal. Invariant: only this file makes a [`Caller`] or a [`Permit`], and
-//! only after its checks. A handler that reads a journal without the gate doesn't compile, because a journal is made
-//! from a [`Permit`] alone.
+//! only after its checks. Without a [`Permit`] there is no journal, so a handler past the gate doesn't compile.
 //!
 //! In the order of the calls: [`check_host`], [`check_origin`], [`Gate::admit`], [`Caller::permit`]; for open
 //! streams, [`Gate::recheck`]. Each call of `require` makes one check of `check.rs`, and the first that fails
@@ -25,7 +24,7 @@ use crate::http::field::split_credentials;
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::ids::UserId;
-use crate::introspection::{ForeignToken, IntrospectionError, Introspector};
+use crate::introspection::{ForeignToken, IntrospectionError, Introspector, Presented};
 use crate::log::RequestLog;
 use crate::scope::{Access, Scopes};
 use crate::secret::TokenText;
@@ -78,7 +77,8 @@ pub(crate) struct Gate<'a> {
     pub(crate) introspector: Option<&'a Introspector>,
     /// The time at which the token must be good.
     pub(crate) now: Timestamp,
-    /// `None` for an open stream, whose request was logged long ago.
+    /// Where the request came from, and its log; both `None` for an open stream, whose request was logged long ago.
+    pub(crate) peer: Option<std::net::IpAddr>,
     pub(crate) log: Option<&'a RequestLog>,
 }
 
@@ -173,8 +173,8 @@ impl Gate<'_> {
     /// Checks a token that another authorization server issued. `introspection.rs` asks that server and judges its
     /// answer, in the order of these checks. The answer calls a revoked token only inactive.
     fn check_foreign(&self, token: ForeignToken) -> Result<Caller, Check> {
-        let introspector = self.introspector.ok_or(Check::TokenKnown)?;
-        let found = introspector.find(self.store, &token, self.base_url, self.now);
+        let presented = Presented { token: &token, base_url: self.base_url, peer: self.peer, now: self.now };
+        let found = self.introspector.ok_or(Check::TokenKnown)?.find(self.store, &presented);
         // A check passes unless the error is its own, so the log shows the checks that passed before the failure.
         for (check, error) in [
             (Check::TokenLookedUp, IntrospectionError::Unreachable),

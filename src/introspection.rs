@@ -5,6 +5,12 @@
 //! the last [`limits::INTROSPECTION_CACHE_SECONDS`]. Without an answer, or with one that leaves a doubt, the token is
 //! refused.
 //!
+//! Every stranger can make this server ask, with any invented token, and each question holds a thread until the other
+//! server answers. So few are asked at once, and four rules keep strangers from using up what the others need. The
+//! answers about good and other tokens are kept apart, so that invented tokens push out no good one. A token that was
+//! good when it was last asked about is asked about again in places of its own. For the other places, network
+//! addresses wait in turn. And requests with the same token wait for one answer together.
+//!
 //! Three words here name one URL, that of our MCP endpoint. It is `base_url` followed by `/mcp`; RFC 8707 calls it
 //! the resource; and in the answer about a token it is the audience (`aud`).
 //!
@@ -16,9 +22,9 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
-use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,6 +32,7 @@ use serde_json::Value;
 
 use crate::authority;
 use crate::clock::Timestamp;
+use crate::fair_queue::{FairQueue, Key, QueueBounds};
 use crate::http::client::{self, Bounds, Request};
 use crate::json;
 use crate::limits;
@@ -35,6 +42,7 @@ use crate::secret;
 use crate::site;
 use crate::stderr;
 use crate::store::Store;
+use crate::throttle;
 use crate::tokens::TokenHolder;
 use crate::users;
 
@@ -45,11 +53,23 @@ pub(crate) struct Introspector {
     /// Id and secret of this server as the other one's client, encoded for `Authorization: Basic`. RFC 7662 §2.1
     /// requires that a caller authenticates: otherwise anyone could try out tokens at that endpoint.
     credentials: String,
-    /// The other server's answers about good tokens, each with the time until which it is used. The key is a digest,
-    /// so the cache holds no token. Other answers aren't kept: a token that is inactive now may become active.
-    known: Mutex<HashMap<[u8; 32], (TokenInfo, Timestamp)>>,
-    /// Requests to the other server that are under way.
-    running: AtomicUsize,
+    answers: Mutex<Answers>,
+    /// For tokens that weren't found good before; a group is a network address.
+    newcomers: FairQueue,
+    /// For tokens that were good when they were last asked about; a group is a person.
+    renewals: FairQueue,
+}
+
+/// What is known of tokens. The keys are digests, so no token is kept.
+#[derive(Default)]
+struct Answers {
+    /// The other server's answers about good tokens, each with the time until which it is used. After that time an
+    /// entry stays, to show that the token was good.
+    good: HashMap<Key, (TokenInfo, Timestamp)>,
+    /// Why other tokens were refused, each with the time until which that is used.
+    refused: HashMap<Key, (IntrospectionError, Timestamp)>,
+    /// The tokens that are being asked about: where the answer will be.
+    asking: HashMap<Key, Arc<OnceLock<Result<TokenInfo, IntrospectionError>>>>,
 }
 
 /// A token of the other server, as a client presented it. Like every type that holds a secret it has no `Debug`,
@@ -70,6 +90,24 @@ impl ForeignToken {
     /// Returns a digest of the token, by which two tokens are told apart.
     pub(crate) fn hash(&self) -> [u8; 32] {
         secret::sha256(self.0.as_bytes())
+    }
+}
+
+/// A token as a request presents it.
+pub(crate) struct Presented<'a> {
+    pub(crate) token: &'a ForeignToken,
+    /// Our base URL that the request addressed, for which the token must be good.
+    pub(crate) base_url: &'a str,
+    /// The network address that the request came from; `None` if an open stream asks again.
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) now: Timestamp,
+}
+
+impl Presented<'_> {
+    /// Returns the key of the answer. A token may be good for one of our base URLs and not for another, so the base
+    /// URL is part of it.
+    fn key(&self) -> Key {
+        secret::sha256(format!("{} {}", self.base_url, self.token.0).as_bytes())
     }
 }
 
@@ -140,8 +178,9 @@ impl Introspector {
             issuer: issuer.to_owned(),
             endpoint: endpoint(url)?,
             credentials: STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret))),
-            known: Mutex::new(HashMap::new()),
-            running: AtomicUsize::new(0),
+            answers: Mutex::default(),
+            newcomers: queue(limits::INTROSPECTIONS_AT_ONCE_MAX),
+            renewals: queue(limits::RENEWALS_AT_ONCE_MAX),
         })
     }
 
@@ -157,12 +196,10 @@ impl Introspector {
     pub(crate) fn find(
         &self,
         store: &Store,
-        token: &ForeignToken,
-        base_url: &str,
-        now: Timestamp,
+        presented: &Presented,
     ) -> Result<TokenHolder, IntrospectionError> {
-        let info = self.introspect(token, base_url, now)?;
-        let user_id = users::find_or_insert_subject(store, &self.issuer, &info.subject, now);
+        let info = self.introspect(presented)?;
+        let user_id = users::find_or_insert_subject(store, &self.issuer, &info.subject, presented.now);
         let user_id = user_id.map_err(|error| {
             stderr::note(&format!("the gate can't find the person of a token: {error}"));
             IntrospectionError::Unreachable
@@ -171,34 +208,58 @@ impl Introspector {
         Ok(TokenHolder { user_id, client_id, scopes, expires_at })
     }
 
-    /// Returns what the other server says of a token, or what it said within the cache's time.
-    fn introspect(
-        &self,
-        token: &ForeignToken,
-        base_url: &str,
-        now: Timestamp,
-    ) -> Result<TokenInfo, IntrospectionError> {
-        // A token may be good for one of our base URLs and not for another, so the base URL is part of the key.
-        let key = secret::sha256(format!("{base_url} {}", token.0).as_bytes());
-        if let Some((info, until)) = locked(&self.known).get(&key)
-            && now < *until
-            && now < info.expires_at
-        {
-            return Ok(info.clone());
-        }
+    /// Returns what the other server says of a token, or what it said within the time for which that is kept.
+    fn introspect(&self, presented: &Presented) -> Result<TokenInfo, IntrospectionError> {
+        let key = presented.key();
+        let (answer, person) = {
+            let mut answers = locked(&self.answers);
+            if let Some(kept) = answers.kept(&key, presented.now) {
+                return kept;
+            }
+            (Arc::clone(answers.asking.entry(key).or_default()), answers.person(&key))
+        };
         // The lock isn't held while the other server is asked, because a slow answer would make the other requests
-        // wait. So two requests with the same new token may both ask, which does no harm.
-        let answer = self.ask(token).ok_or_else(|| {
-            stderr::note("the gate can't look up a token: the other authorization server doesn't answer");
-            IntrospectionError::Unreachable
-        })?;
-        let info = judge(&answer, &self.issuer, &format!("{base_url}{}", site::MCP), now)?;
-        let mut known = locked(&self.known);
-        if known.len() >= limits::INTROSPECTIONS_KEPT_MAX {
-            known.clear(); // simpler than finding the oldest; then each token is asked about again
+        // wait. Only those with the same token wait here, for the first of them: so one token takes one place, on
+        // however many connections it is presented.
+        let result = answer.get_or_init(|| self.look_up(presented, key, person)).clone();
+        let mut answers = locked(&self.answers);
+        // Another request may have removed the entry already, and a third one may be asking anew.
+        if answers.asking.get(&key).is_some_and(|asking| Arc::ptr_eq(asking, &answer)) {
+            answers.asking.remove(&key);
         }
-        known.insert(key, (info.clone(), now.plus(limits::INTROSPECTION_CACHE_SECONDS)));
-        Ok(info)
+        result
+    }
+
+    /// Waits for a place, asks the other server, and keeps its answer. `person` is whom the token stood for when it
+    /// was good the last time.
+    fn look_up(
+        &self,
+        presented: &Presented,
+        key: Key,
+        person: Option<Key>,
+    ) -> Result<TokenInfo, IntrospectionError> {
+        let start = Instant::now();
+        let place = match person {
+            Some(person) => self.renewals.enter(person, key),
+            // Only a stream that is open has no address. Its token was good, but may have been forgotten since.
+            None => self.newcomers.enter(presented.peer.map_or([0; 32], throttle::address_key), key),
+        };
+        let Some(_place) = place else {
+            stderr::note(
+                "the gate can't look up a token: too many others wait for the other authorization server",
+            );
+            return Err(IntrospectionError::Unreachable);
+        };
+        let Some(answer) = self.ask(presented.token) else {
+            stderr::note("the gate can't look up a token: the other authorization server doesn't answer");
+            return Err(IntrospectionError::Unreachable);
+        };
+        // The token must be good now, and not only when the request came, before the wait.
+        let waited = i64::try_from(start.elapsed().as_secs()).unwrap_or(i64::MAX);
+        let now = presented.now.plus(waited);
+        let result = judge(&answer, &self.issuer, &format!("{}{}", presented.base_url, site::MCP), now);
+        locked(&self.answers).keep(key, &result, now);
+        result
     }
 
     /// Sends one introspection request; `None` if there is no answer that can be judged. A redirect isn't followed,
@@ -215,7 +276,6 @@ impl Introspector {
             ("Content-Type", "application/x-www-form-urlencoded".to_owned()),
         ];
         let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let _running = Running::begin(&self.running)?; // counts this request until the function returns
         let bounds = Bounds {
             deadline: limits::INTROSPECTION_DEADLINE,
             body_bytes_max: Some(limits::INTROSPECTION_BYTES_MAX),
@@ -228,24 +288,60 @@ impl Introspector {
     }
 }
 
-/// Counts one introspection request while it lasts. Each holds a thread until the other server answers, so their
+/// Builds a queue for questions to the other server. Each question holds a thread until it is answered, so their
 /// number is bounded: a slow authorization server must not hold all threads.
-struct Running<'a>(&'a AtomicUsize);
-
-impl<'a> Running<'a> {
-    /// Counts one more request until the returned value is dropped. Returns `None` if
-    /// [`limits::INTROSPECTIONS_AT_ONCE_MAX`] are running already; the request isn't sent then, and the token counts
-    /// as one that can't be looked up now.
-    fn begin(count: &'a AtomicUsize) -> Option<Running<'a>> {
-        let running = Running(count);
-        let before = count.fetch_add(1, Ordering::SeqCst);
-        (before < limits::INTROSPECTIONS_AT_ONCE_MAX).then_some(running)
-    }
+fn queue(places: usize) -> FairQueue {
+    FairQueue::new(QueueBounds {
+        places,
+        waiting_max: limits::INTROSPECTIONS_WAITING_MAX,
+        wait_max: limits::INTROSPECTION_WAIT_MAX,
+    })
 }
 
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+impl Answers {
+    /// Returns what was said of this token, if it may still be used.
+    fn kept(&self, key: &Key, now: Timestamp) -> Option<Result<TokenInfo, IntrospectionError>> {
+        if let Some((info, until)) = self.good.get(key)
+            && now < *until
+            && now < info.expires_at
+        {
+            return Some(Ok(info.clone()));
+        }
+        self.refused.get(key).filter(|(_, until)| now < *until).map(|(error, _)| Err(*error))
+    }
+
+    /// Returns a digest of the person for whom this token was good the last time; `None` if it wasn't.
+    fn person(&self, key: &Key) -> Option<Key> {
+        self.good.get(key).map(|(info, _)| secret::sha256(info.subject.as_bytes()))
+    }
+
+    /// Keeps an answer, and makes room for it among those of its kind.
+    fn keep(&mut self, key: Key, result: &Result<TokenInfo, IntrospectionError>, now: Timestamp) {
+        match result {
+            Ok(info) => {
+                self.refused.remove(&key);
+                if self.good.len() >= limits::INTROSPECTIONS_KEPT_MAX && !self.good.contains_key(&key) {
+                    self.good.retain(|_, (info, _)| now < info.expires_at);
+                }
+                if self.good.len() >= limits::INTROSPECTIONS_KEPT_MAX && !self.good.contains_key(&key) {
+                    // A token that is in use is asked about every minute, so this one is the least in use.
+                    let oldest = self.good.iter().min_by_key(|(_, (_, until))| *until).map(|(key, _)| *key);
+                    oldest.map(|key| self.good.remove(&key));
+                }
+                let until = now.plus(limits::INTROSPECTION_CACHE_SECONDS);
+                self.good.insert(key, (info.clone(), until));
+            }
+            Err(error) => {
+                self.good.remove(&key);
+                if self.refused.len() >= limits::REFUSALS_KEPT_MAX {
+                    self.refused.retain(|_, (_, until)| now < *until);
+                }
+                if self.refused.len() >= limits::REFUSALS_KEPT_MAX {
+                    self.refused.clear(); // then each is asked about once more, and waits its turn for it
+                }
+                self.refused.insert(key, (*error, now.plus(limits::REFUSAL_CACHE_SECONDS)));
+            }
+        }
     }
 }
 
@@ -349,5 +445,53 @@ mod tests {
         ] {
             assert!(endpoint(bad).is_none(), "{bad}");
         }
+    }
+
+    fn info(subject: &str, expires_at: i64) -> Result<TokenInfo, IntrospectionError> {
+        let expires_at = Timestamp(expires_at);
+        Ok(TokenInfo { subject: subject.to_owned(), client_id: None, scopes: Scopes::ALL, expires_at })
+    }
+
+    fn key(number: usize) -> Key {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        key
+    }
+
+    #[test]
+    fn keeps_an_answer_for_its_time_and_remembers_who_was_good() {
+        let mut answers = Answers::default();
+        let inactive = Err(IntrospectionError::Inactive);
+        let kept = |answers: &Answers, now| {
+            answers.kept(&key(1), Timestamp(now)).map(|answer| answer.map(|info| info.subject))
+        };
+        assert_eq!(kept(&answers, 1000), None);
+        answers.keep(key(1), &inactive, Timestamp(1000));
+        assert_eq!(kept(&answers, 1004), Some(Err(IntrospectionError::Inactive)));
+        assert_eq!((kept(&answers, 1005), answers.person(&key(1))), (None, None));
+        answers.keep(key(1), &info("u1", 5000), Timestamp(1004));
+        assert_eq!(kept(&answers, 1004), Some(Ok("u1".to_owned())), "good is believed at once");
+        assert_eq!(kept(&answers, 1063), Some(Ok("u1".to_owned())));
+        assert_eq!(kept(&answers, 1064), None);
+        assert!(answers.person(&key(1)).is_some(), "it has a place of its own");
+        answers.keep(key(1), &inactive, Timestamp(1064));
+        assert_eq!(kept(&answers, 1064), Some(Err(IntrospectionError::Inactive)));
+        assert_eq!(answers.person(&key(1)), None);
+    }
+
+    #[test]
+    fn bounds_both_kinds_of_answers_and_lets_neither_push_out_the_other() {
+        let mut answers = Answers::default();
+        answers.keep(key(0), &info("u0", 5000), Timestamp(1000));
+        for number in 1..limits::REFUSALS_KEPT_MAX + 10 {
+            answers.keep(key(number), &Err(IntrospectionError::Inactive), Timestamp(1000));
+        }
+        assert!(answers.refused.len() <= limits::REFUSALS_KEPT_MAX);
+        assert!(answers.kept(&key(0), Timestamp(1000)).is_some());
+        for number in 1..limits::INTROSPECTIONS_KEPT_MAX + 10 {
+            answers.keep(key(number), &info("u", 5000), Timestamp(1001));
+        }
+        assert_eq!(answers.good.len(), limits::INTROSPECTIONS_KEPT_MAX);
+        assert!(answers.kept(&key(0), Timestamp(1001)).is_none(), "it was asked about longest ago");
     }
 }

@@ -190,8 +190,16 @@ pub(crate) const SIGN_IN_SECONDS: i64 = 12 * 60 * 60;
 
 /// How long the other authorization server may take to answer; past it `503`.
 pub(crate) const INTROSPECTION_DEADLINE: Duration = Duration::from_secs(5);
-/// Introspection requests at once; past it `503`. Each holds a thread, and that server may be slow.
-pub(crate) const INTROSPECTIONS_AT_ONCE_MAX: usize = 16;
+/// Introspection requests at once for tokens that weren't found good before; the next waits. That server may be slow.
+pub(crate) const INTROSPECTIONS_AT_ONCE_MAX: usize = 8;
+/// Introspection requests at once for tokens that were good when they were last asked about. These have places of
+/// their own, so that strangers with invented tokens don't keep out the clients that are at work.
+pub(crate) const RENEWALS_AT_ONCE_MAX: usize = 8;
+/// Tokens that may wait to be asked about, of each of the two kinds. Each holds a thread. Past it one of them is
+/// answered `503`: the one that has waited longest at the address that has the most, or of the person who has.
+pub(crate) const INTROSPECTIONS_WAITING_MAX: usize = 512;
+/// How long a token waits to be asked about; past it `503`.
+pub(crate) const INTROSPECTION_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Bytes of the subject that it names for a person; past it the token counts as unknown.
 pub(crate) const SUBJECT_BYTES_MAX: usize = 255;
 /// Bytes of its answer; past it `503`.
@@ -199,8 +207,14 @@ pub(crate) const INTROSPECTION_BYTES_MAX: usize = 64 * 1024;
 /// How long its answer is believed, in seconds: a revocation there takes effect here within this. RFC 7662 §4 names
 /// the choice: longer is faster, shorter is safer.
 pub(crate) const INTROSPECTION_CACHE_SECONDS: i64 = 60;
-/// Answers kept at once.
+/// Answers about good tokens that are kept; past it the one that was asked about longest ago makes room.
 pub(crate) const INTROSPECTIONS_KEPT_MAX: usize = 10_000;
+/// How long its answer about a token that isn't good is believed, in seconds. Short, because a token may be issued
+/// before every part of that server knows it; long enough that a client that tries again and again costs little.
+pub(crate) const REFUSAL_CACHE_SECONDS: i64 = 5;
+/// Answers about other tokens that are kept; past it all of them are forgotten. They have a bound of their own,
+/// because anyone can invent tokens, and these must not push out the good ones.
+pub(crate) const REFUSALS_KEPT_MAX: usize = 10_000;
 
 // ---- Answers of other servers (`http/client.rs`, `doctor/`); introspection has bounds of its own, above ----
 

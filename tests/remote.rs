@@ -1,7 +1,7 @@
 //! An authorization server elsewhere: epicme asks it about each token, and admits nobody in doubt.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -11,55 +11,74 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Folder, Server, read_on, request};
 
-const ISSUER: &str = "https://auth.example/tenant";
-const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+pub const ISSUER: &str = "https://auth.example/tenant";
+pub const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 
 /// Another server's introspection endpoint: answers each request with what it holds, and keeps the last request.
-struct Elsewhere {
+pub struct Elsewhere {
     address: SocketAddr,
     answer: Arc<Mutex<(u16, String)>>,
     asked: Arc<Mutex<String>>,
-    times: Arc<AtomicUsize>,
+    /// How often it was asked.
+    pub times: Arc<AtomicUsize>,
 }
 
+/// What an endpoint says of one token: status and body.
+type Verdict = dyn Fn(&str) -> (u16, String) + Send + Sync;
+
 impl Elsewhere {
-    fn start() -> Elsewhere {
+    pub fn start() -> Elsewhere {
+        let answer = Arc::new(Mutex::new((500, String::new())));
+        let held = Arc::clone(&answer);
+        Elsewhere { answer, ..Elsewhere::judging(move |_| held.lock().expect("the answer").clone()) }
+    }
+
+    /// An endpoint that says of each token what `verdict` says, of several at once.
+    pub fn judging(verdict: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Elsewhere {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let elsewhere = Elsewhere {
             address: listener.local_addr().expect("an address"),
-            answer: Arc::new(Mutex::new((500, String::new()))),
+            answer: Arc::default(),
             asked: Arc::default(),
             times: Arc::default(),
         };
-        let (answer, asked, times) =
-            (elsewhere.answer.clone(), elsewhere.asked.clone(), elsewhere.times.clone());
+        let (asked, times) = (Arc::clone(&elsewhere.asked), Arc::clone(&elsewhere.times));
+        let verdict: Arc<Verdict> = Arc::new(verdict);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let mut stream = stream.expect("a connection");
-                let mut request = String::new();
-                let mut part = [0; 4096];
-                while !request.contains("token=") {
-                    let count = read_on(&mut stream, &mut part).expect("a request");
-                    request.push_str(&String::from_utf8_lossy(&part[..count]));
-                    if count == 0 {
-                        break;
-                    }
-                }
-                *asked.lock().expect("the request") = request;
-                times.fetch_add(1, Ordering::SeqCst);
-                let (status, body) = answer.lock().expect("the answer").clone();
-                let head = format!("HTTP/1.1 {status} Whatever\r\nContent-Type: application/json\r\n\r\n");
-                let _ = stream.write_all(format!("{head}{body}").as_bytes());
+                let stream = stream.expect("a connection");
+                let (asked, times, verdict) = (Arc::clone(&asked), Arc::clone(&times), Arc::clone(&verdict));
+                thread::spawn(move || Elsewhere::answer(stream, &asked, &times, &*verdict));
             }
         });
         elsewhere
     }
 
-    fn says(&self, status: u16, body: &Value) {
+    fn answer(mut stream: TcpStream, asked: &Mutex<String>, times: &AtomicUsize, verdict: &Verdict) {
+        let mut request = String::new();
+        let mut part = [0; 4096];
+        // The field after the token shows that the token is whole.
+        while !request.contains("&token_type_hint=") {
+            let count = read_on(&mut stream, &mut part).expect("a request");
+            request.push_str(&String::from_utf8_lossy(&part[..count]));
+            if count == 0 {
+                break;
+            }
+        }
+        let token = request.split_once("\r\n\r\ntoken=").map_or("", |(_, body)| body);
+        let token = token.split('&').next().unwrap_or_default().to_owned();
+        *asked.lock().expect("the request") = request;
+        times.fetch_add(1, Ordering::SeqCst);
+        let (status, body) = verdict(&token);
+        let head = format!("HTTP/1.1 {status} Whatever\r\nContent-Type: application/json\r\n\r\n");
+        let _ = stream.write_all(format!("{head}{body}").as_bytes());
+    }
+
+    pub fn says(&self, status: u16, body: &Value) {
         *self.answer.lock().expect("the answer") = (status, body.to_string());
     }
 
-    fn serve(&self) -> Server {
+    pub fn serve(&self) -> Server {
         self.serve_with(&[])
     }
 
@@ -79,20 +98,21 @@ impl Elsewhere {
     }
 }
 
-fn seconds(later: i64) -> i64 {
+/// The time so many seconds later.
+pub fn seconds(later: i64) -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
     now.as_secs() as i64 + later
 }
 
 /// A live token of somebody, for this server.
-fn live(server: &Server, subject: &str) -> Value {
+pub fn live(server: &Server, subject: &str) -> Value {
     json!({
         "active": true, "sub": subject, "aud": format!("{}/mcp", server.base_url()), "iss": ISSUER, "exp": seconds(600),
         "scope": "openid user:read entries:read entries:write",
     })
 }
 
-fn status(server: &Server, token: &str) -> u16 {
+pub fn status(server: &Server, token: &str) -> u16 {
     Client::new(server, token).post(&[], PING).status
 }
 
@@ -308,16 +328,19 @@ fn shows_which_checks_are_made_of_a_token_from_elsewhere() {
     let own = [&own[..], &["not_empty", "scheme_is_bearer", "token_well_formed"]].concat();
     // Whether the token was revoked, the other server doesn't say.
     let told = ["token_looked_up", "token_known", "not_expired", "audience_is_ours"];
-    for (place, answer) in [
+    for (number, (place, answer)) in [
         (0, json!(null)),
         (1, but("active", json!(false))),
         (1, but("sub", json!(null))),
         (2, but("exp", json!(1))),
         (3, but("aud", json!("https://other.example"))),
         (4, good.clone()),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         elsewhere.says(if answer.is_null() { 500 } else { 200 }, &answer);
-        status(&server, "a.token");
+        status(&server, &format!("token.{number}")); // each its own, since a refusal is kept for some seconds
         let shown: Value = serde_json::from_str(&server.next_log_with("\"checks\"")).expect("JSON");
         let checks = shown["checks"].as_array().expect("checks").iter();
         let checks: Vec<_> =

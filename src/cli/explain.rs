@@ -60,7 +60,8 @@ pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
     say(&format!("{:10}{}, at {base_url}{}\n", "Checked", now.iso8601(), site::MCP))?;
     let deployment = Arc::new(Deployment::new(&site, None));
     let log = RequestLog::with_details(&deployment);
-    let gate = Gate { base_url, site: &site, store: &store, introspector: None, now, log: Some(&log) };
+    let gate =
+        Gate { base_url, site: &site, store: &store, introspector: None, now, peer: None, log: Some(&log) };
     let caller = gate.check_token(presented.as_bytes());
     let permitted = caller.and_then(|caller| match needs {
         None => Ok(()),

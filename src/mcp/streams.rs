@@ -140,7 +140,7 @@ impl OpenRequest {
     /// Has the gate check the caller's token again. The clock is read here, below `routes`: the time in the request's
     /// context may be hours old.
     fn admission(&self) -> Admission {
-        match self.app.gate(&self.base_url, Timestamp::now(), None).recheck(&self.caller) {
+        match self.app.gate(&self.base_url, Timestamp::now(), None, None).recheck(&self.caller) {
             Ok(()) => Admission::Admitted,
             Err(Check::TokenLookedUp) => Admission::Undecided,
             Err(check) => {

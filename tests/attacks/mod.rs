@@ -3,6 +3,7 @@
 
 mod browser;
 
+mod introspection_flood;
 mod one_form_many_answers;
 mod one_person_against_the_others;
 mod post_of_another_site;

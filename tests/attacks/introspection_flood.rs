@@ -1,0 +1,140 @@
+//! A flood of invented tokens, while an authorization server elsewhere is asked about each.
+//!
+//! The attacker has connections and no token. They send a new invented token with each request, and the other server
+//! takes its time to say that it doesn't know it. So they hold every question that this server may have open.
+//!
+//! What must hold: a client whose token was good before is served, and so is a client with a good token that is new
+//! here; the other server is asked no more at once than the bound says; and one token costs one question, on however
+//! many connections it is presented.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::remote::{Elsewhere, ISSUER, seconds, status};
+use crate::support::{PATIENCE, Server, eventually};
+
+/// How many questions about tokens the server may have open at once, of both kinds together.
+const AT_ONCE_MAX: usize = 16;
+
+/// What the other server has seen.
+#[derive(Default)]
+struct Seen {
+    /// The audience of good tokens, known once the server under test has started.
+    audience: Mutex<String>,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
+    /// How often it was asked about each token.
+    asked: Mutex<HashMap<String, usize>>,
+    /// Tokens that it has issued meanwhile.
+    issued: Mutex<Vec<String>>,
+}
+
+impl Seen {
+    fn times(&self, token: &str) -> usize {
+        self.asked.lock().expect("the counts").get(token).copied().unwrap_or_default()
+    }
+}
+
+/// Another server that takes a tenth of a second for each answer, and a server that asks it. A token is good if it
+/// begins with `good`, or if it was issued. Its lifetime is the number behind the last point, or ten minutes.
+fn start() -> (Server, Arc<Seen>) {
+    let seen = Arc::new(Seen::default());
+    let its = Arc::clone(&seen);
+    let elsewhere = Elsewhere::judging(move |token| {
+        let open = its.open.fetch_add(1, Ordering::SeqCst) + 1;
+        its.most_open.fetch_max(open, Ordering::SeqCst);
+        *its.asked.lock().expect("the counts").entry(token.to_owned()).or_default() += 1;
+        thread::sleep(Duration::from_millis(100));
+        its.open.fetch_sub(1, Ordering::SeqCst);
+        let is_issued = its.issued.lock().expect("the tokens").iter().any(|issued| issued == token);
+        if !token.starts_with("good") && !is_issued {
+            return (200, json!({ "active": false }).to_string());
+        }
+        let lifetime = token.rsplit('.').next().and_then(|text| text.parse().ok()).unwrap_or(600);
+        let audience = its.audience.lock().expect("the audience").clone();
+        let answer = json!({
+            "active": true, "sub": "u-1", "aud": audience, "iss": ISSUER, "exp": seconds(lifetime),
+            "scope": "entries:read",
+        });
+        (200, answer.to_string())
+    });
+    let server = elsewhere.serve();
+    *seen.audience.lock().expect("the audience") = format!("{}/mcp", server.base_url());
+    (server, seen)
+}
+
+#[test]
+fn serves_good_tokens_known_and_new() {
+    let (server, seen) = start();
+    // Its answers are good for two seconds, so this client is asked about again and again.
+    assert_eq!(status(&server, "good.known.2"), 200);
+    let (over, refused, start) = (AtomicBool::new(false), AtomicUsize::new(0), Instant::now());
+    let (known, new) = thread::scope(|scope| {
+        for stranger in 0..40 {
+            let (server, over, refused) = (&server, &over, &refused);
+            scope.spawn(move || {
+                for number in 0.. {
+                    // After a failure of the test nothing else ends them.
+                    if over.load(Ordering::SeqCst) || start.elapsed() > 2 * PATIENCE {
+                        break;
+                    }
+                    status(server, &format!("invented.{stranger}.{number}"));
+                    refused.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        eventually("the strangers are at work", || refused.load(Ordering::SeqCst) >= 40);
+        let server = &server;
+        let new =
+            scope.spawn(|| (0..15).map(|n| status(server, &format!("good.new.{n}.600"))).collect::<Vec<_>>());
+        let mut known = Vec::new();
+        while !new.is_finished() || seen.times("good.known.2") < 3 {
+            known.push(status(server, "good.known.2"));
+        }
+        over.store(true, Ordering::SeqCst);
+        (known, new.join().expect("answers"))
+    });
+    assert_eq!(new, [200; 15]);
+    assert!(known.iter().all(|status| *status == 200), "{known:?}");
+    let most = seen.most_open.load(Ordering::SeqCst);
+    assert!(most <= AT_ONCE_MAX, "{most} questions were open at once");
+}
+
+#[test]
+fn asks_once_for_one_token_however_many_present_it() {
+    let (server, seen) = start();
+    let ready = Barrier::new(32);
+    let statuses: Vec<_> = thread::scope(|scope| {
+        let send = || {
+            ready.wait();
+            status(&server, "good.shared.600")
+        };
+        let threads: Vec<_> = (0..32).map(|_| scope.spawn(send)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+    });
+    assert_eq!(statuses, [200; 32]);
+    assert_eq!(seen.times("good.shared.600"), 1);
+}
+
+#[test]
+fn keeps_a_refusal_for_a_moment_only() {
+    let (server, seen) = start();
+    // Each round has a token of its own, since a busy machine may let the moment pass between the two requests.
+    let kept = (0..20).any(|round| {
+        let (token, began) = (format!("invented.{round}"), Instant::now());
+        assert_eq!((status(&server, &token), status(&server, &token)), (401, 401));
+        assert!(began.elapsed() > Duration::from_secs(4) || seen.times(&token) == 1);
+        seen.times(&token) == 1
+    });
+    assert!(kept, "a second request costs no second question");
+    assert_eq!(status(&server, "late.1.600"), 401);
+    seen.issued.lock().expect("the tokens").push("late.1.600".to_owned());
+    eventually("the token is taken that was issued after it was asked about", || {
+        status(&server, "late.1.600") == 200
+    });
+}
