@@ -35,24 +35,32 @@ pub(crate) const IDLE_BUFFER_BYTES_MAX: usize = READ_BYTES;
 pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// One whole request body must arrive within this; past it `408`.
 pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
-/// If the client takes no byte of a write for this long, the connection is closed.
-pub(crate) const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
-/// The client must take the head and body of one response, or one event of a stream, within about this; past it the
-/// connection is closed. A large body has this time for itself, after the head.
-pub(crate) const WRITE_DEADLINE: Duration = Duration::from_secs(60);
+/// If the client takes no byte of a response, or of one event of a stream, for this long, the connection is closed.
+pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
+/// Bytes that the client must take in one second, on average over more than [`WRITE_STALL_MAX`]; past it the connection
+/// is closed. So a response of n bytes, head and body together, takes no longer than that and n / this seconds.
+pub(crate) const WRITE_BYTES_PER_SECOND_MIN: u32 = 16 * 1024;
+/// How often a write that waits for the client looks whether it takes anything.
+pub(crate) const WRITE_LOOK: Duration = Duration::from_secs(1);
 /// Bytes of a response body that is copied after its head, so that both go out in one write; a larger one is written
 /// by itself.
 pub(crate) const ONE_PIECE_BYTES_MAX: usize = 64 * 1024;
 /// A connection may stay idle between two requests this long; then it is closed. Common proxies keep an idle
 /// connection to a server for a shorter time, so they close first: a proxy that sends a request while the server
-/// closes gets no response.
+/// closes gets no response. When all places are taken, the connections that wait for a request make room earlier.
 pub(crate) const IDLE_MAX: Duration = Duration::from_secs(75);
-/// A closing connection is drained for at most this long, so that the client gets to read the response.
-pub(crate) const CLOSE_DRAIN_MAX: Duration = Duration::from_secs(2);
-/// A closing connection is drained of at most this many bytes.
-pub(crate) const CLOSE_DRAIN_BYTES_MAX: usize = 1024 * 1024;
-/// Connections served at once; the next one is answered `503`. It is fewer if the process may open fewer descriptors.
+/// A closing connection is drained for at most this long, so that the client gets to read the response; past it the
+/// client may see a reset instead.
+pub(crate) const CLOSE_DRAIN_MAX: Duration = Duration::from_secs(5);
+/// A closing connection is drained of at most this many bytes; past it likewise. A proxy sends the whole body that it
+/// has gathered, also one that is past [`MCP_BODY_BYTES_MAX`]; only its own limit bounds that.
+pub(crate) const CLOSE_DRAIN_BYTES_MAX: usize = 16 * MCP_BODY_BYTES_MAX;
+/// Connections served at once. For the next one the connection that can best be spared is closed; if each has a request
+/// under way, the next one is answered `503`. It is fewer if the process may open fewer descriptors.
 pub(crate) const CONNECTIONS_MAX: usize = 4096;
+/// A connection that was opened, or began to wait for a request, less than this long ago doesn't make room for a
+/// newcomer while another one can. A head comes within this, unless a packet was lost.
+pub const ROOM_GRACE: Duration = Duration::from_millis(250);
 /// Connections that are answered `503` at once; past it they are closed unanswered.
 pub const REFUSALS_MAX: usize = 64;
 /// Descriptors kept back for the database, its log and the standard streams.

@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use epicme::limits;
+use serde_json::{Value, json};
 
-use crate::support::{EPICME, Folder, PATIENCE, Reply, Server, Wire, eventually, request};
+use crate::support::{Client, EPICME, Folder, PATIENCE, Reply, Server, Wire, eventually, request};
 
 const METADATA: &str = "/.well-known/oauth-protected-resource";
 /// 40 bytes, 0x28.
@@ -521,13 +522,23 @@ fn gives_threads_and_descriptors_back() {
 fn turns_newcomers_away_at_the_cap_and_keeps_serving_those_inside() {
     let cap = 72;
     let server = Server::start_with_descriptors(cap + limits::DESCRIPTORS_RESERVED + limits::REFUSALS_MAX);
-    let ask = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+    let house =
+        House { token: server.token("ada@example.com", &[]), healthy: server.connect().into(), server };
+    let server = &house.server;
+    let ask = house.line("GET / HTTP/1.1");
     let served = |wire: &mut Wire| {
         wire.write(&ask);
         wire.reply().is_some_and(|reply| reply.status == 200)
     };
-    let mut inside: Vec<Wire> = (0..cap).map(|_| server.connect()).collect();
-    assert!(inside.iter_mut().all(served));
+    // Each has a request under way, so none can make room. For the last of them the house's own connection does.
+    let upload = house.sized("40\r\nExpect: 100-continue", "");
+    let begin_upload = |_| {
+        let mut wire = server.connect();
+        wire.write(&upload);
+        assert_eq!(wire.reply().expect("an answer").status, 100, "the body is being waited for");
+        wire
+    };
+    let mut inside: Vec<Wire> = (0..cap).map(begin_upload).collect();
     for _ in 0..3 {
         let mut late = server.connect();
         late.write(&ask);
@@ -539,10 +550,53 @@ fn turns_newcomers_away_at_the_cap_and_keeps_serving_those_inside() {
     let mut flood: Vec<Wire> = (0..300).map(|_| server.connect()).collect();
     let told: Vec<u16> = flood.iter_mut().filter_map(Wire::reply).map(|reply| reply.status).collect();
     assert!(!told.is_empty() && told.iter().all(|status| *status == 503), "{told:?}");
-    assert!(inside.iter_mut().all(served));
-    drop((flood, inside.split_off(cap / 2)));
-    eventually("newcomers are served again", || served(&mut server.connect()));
-    assert!(inside.iter_mut().all(served));
+    for wire in &mut inside {
+        wire.write(PING);
+        assert_eq!(next(wire).status, 200, "those inside are served");
+    }
+    assert!(served(&mut server.connect()), "those that wait for a request make room");
+    assert!(inside.iter_mut().skip(1).all(served), "and no more of them than are needed");
+}
+
+#[test]
+fn gives_up_a_response_that_nobody_reads() {
+    let house = House::start();
+    let mut ada = Client::new(&house.server, &house.token);
+    // More than the buffers of both sides hold: a batch gathers answers up to its bound, and the last goes past it.
+    let control = |bytes| "\u{1}".repeat(bytes); // six bytes each in JSON, and more in the text that holds the JSON
+    ada.ok("create_entry", json!({ "title": "large", "content": control(100_000) }));
+    for number in 0..500 {
+        ada.ok("create_tag", json!({ "name": format!("tag {number}"), "description": control(1000) }));
+    }
+    let call = |tool: &str, arguments: Value| {
+        let params = json!({ "name": tool, "arguments": arguments });
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params })
+    };
+    let entry = call("get_entry", json!({ "id": 1 }));
+    let batch = json!([entry, entry, entry, call("list_tags", json!({ "limit": 500 }))]);
+    let mut deaf = ada.open(&[], &batch.to_string());
+    deaf.stream.peek(&mut [0]).expect("the answer begins");
+    let start = Instant::now();
+    // The kernel's table has the server's side as established (01) until the server closes it.
+    let ports = [house.server.address, deaf.stream.local_addr().expect("an address")]
+        .map(|address| format!(":{:04X}", address.port()));
+    let is_open = || {
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
+        table.lines().any(|line| {
+            let cells: Vec<_> = line.split_whitespace().collect();
+            cells[1].ends_with(&ports[0]) && cells[2].ends_with(&ports[1]) && cells[3] == "01"
+        })
+    };
+    assert!(is_open(), "it isn't given up at once");
+    eventually("its connection is closed", || !is_open());
+    let waited = start.elapsed();
+    assert!(waited > limits::WRITE_STALL_MAX / 2, "too soon, after {waited:?}");
+    assert!(waited < limits::WRITE_STALL_MAX * 7 / 4, "head and body have one time, not {waited:?}");
+    let (mut taken, mut part) = (Vec::new(), vec![0; 1 << 20]);
+    while let Ok(count @ 1..) = std::io::Read::read(&mut deaf.stream, &mut part) {
+        taken.extend_from_slice(&part[..count]);
+    }
+    assert!(!taken.ends_with(b"]\n"), "the answer came whole, {} bytes", taken.len());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use super::request::{Head, Section, Source};
@@ -29,7 +29,7 @@ pub(crate) fn configure(listener: TcpListener) -> io::Result<TcpListener> {
     // or two calls, so the algorithm would gain nothing.
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(limits::THREAD_IDLE_MAX))?;
-    socket.set_write_timeout(Some(limits::WRITE_STALL_MAX))?;
+    socket.set_write_timeout(Some(limits::WRITE_LOOK))?;
     Ok(TcpListener::from(OwnedFd::from(socket)))
 }
 
@@ -39,13 +39,70 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }
 
-/// One open connection, shared by the thread that serves it and the one that shuts the server down.
+/// One open connection, shared by the thread that serves it and those that may end it: the one that shuts the server
+/// down, and each that needs a place for a newcomer.
 pub(crate) struct Connection {
     stream: TcpStream,
-    /// Between two requests, with nothing of the next one read: then shutdown may close the connection.
-    idle: AtomicBool,
+    state: AtomicU64,
+    /// From when the times in `state` are counted.
+    epoch: Instant,
     /// The server is shutting down.
     stopping: Arc<AtomicBool>,
+}
+
+/// What the thread that serves a connection is doing. The order is that in which connections make room for a newcomer
+/// when all places are taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// No request head has arrived whole yet. A client sends one at once, so this one lost its packets or means harm.
+    BeforeFirstRequest,
+    /// The last response is written, and what the client still sends is dropped.
+    Draining,
+    /// A request was answered, and the next head hasn't arrived whole. A proxy keeps such connections for its next
+    /// clients, so they are the last to go.
+    BetweenRequests,
+    /// A request is being served, or an event stream is open. It never makes room.
+    InRequest,
+    /// Another thread has ended the connection.
+    Ended,
+}
+
+/// A phase and when it began, in one number, so that another thread sees both or neither change. The phase has the
+/// upper bits, so states have the order in which connections make room: by phase, and in one phase the one that has
+/// waited longest is the first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct State(u64);
+
+impl State {
+    /// Enough for the microseconds of 2000 years.
+    const TIME_BITS: u32 = 56;
+    const TIME_MASK: u64 = (1 << State::TIME_BITS) - 1;
+
+    fn new(phase: Phase, since: Duration) -> State {
+        let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX) & State::TIME_MASK;
+        State((phase as u64) << State::TIME_BITS | micros)
+    }
+
+    fn is(self, phase: Phase) -> bool {
+        self.0 >> State::TIME_BITS == phase as u64
+    }
+
+    /// Returns what decides which connection makes room, the smallest first; `None` for one that never does.
+    ///
+    /// One whose phase has just begun is spared while there are others. Otherwise, where all others have sent a
+    /// request before, each newcomer would take the place of the last one, whose head is still on its way.
+    fn room_rank(self, now: Instant, epoch: Instant) -> Option<(bool, State)> {
+        let since = Duration::from_micros(self.0 & State::TIME_MASK);
+        let is_fresh = now.saturating_duration_since(epoch + since) < limits::ROOM_GRACE;
+        let makes_room = !self.is(Phase::InRequest) && !self.is(Phase::Ended);
+        makes_room.then_some((is_fresh, self))
+    }
+
+    /// Returns whether no request is under way, so that shutdown may end the connection. One that is drained ends by
+    /// itself, and ended earlier its client may not get to read the response.
+    pub(crate) fn waits_for_request(self) -> bool {
+        self.is(Phase::BeforeFirstRequest) || self.is(Phase::BetweenRequests)
+    }
 }
 
 /// How one response is sent. This depends on the request: a response to HEAD goes without its body, and an event
@@ -74,18 +131,58 @@ impl Delivery {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, stopping: Arc<AtomicBool>) -> Connection {
-        Connection { stream, idle: AtomicBool::new(true), stopping }
+    pub(crate) fn new(stream: TcpStream, epoch: Instant, stopping: Arc<AtomicBool>) -> Connection {
+        let state = State::new(Phase::BeforeFirstRequest, epoch.elapsed());
+        Connection { stream, state: AtomicU64::new(state.0), epoch, stopping }
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        self.idle.load(SeqCst)
+    pub(crate) fn state(&self) -> State {
+        State(self.state.load(SeqCst))
     }
 
-    /// Makes reads return the end, as if the client had closed: the thread that serves the connection wakes and
-    /// closes it. Only that thread writes, so no response is cut in the middle.
-    pub(crate) fn end_reading(&self) {
-        let _ = self.stream.shutdown(Shutdown::Read);
+    /// See [`State::room_rank`].
+    pub(crate) fn room_rank(&self, now: Instant) -> Option<(bool, State)> {
+        self.state().room_rank(now, self.epoch)
+    }
+
+    /// Ends the connection if it is still in the state that the caller has seen, and returns whether it was. Reads
+    /// now return the end, as if the client had closed: the thread that serves the connection wakes and closes it.
+    /// Only that thread writes, so no response is cut in the middle.
+    ///
+    /// A request that arrives at this moment isn't lost if it can be helped. What has arrived can still be read, so
+    /// the server answers a request that is there whole. For one that comes later the client sees a connection that
+    /// ended while it was idle, which it must expect at any time (RFC 9112 §9.5).
+    pub(crate) fn end(&self, seen: State) -> bool {
+        let ended = State::new(Phase::Ended, self.epoch.elapsed());
+        let changed = self.state.compare_exchange(seen.0, ended.0, SeqCst, SeqCst).is_ok();
+        if changed {
+            let _ = self.stream.shutdown(Shutdown::Read);
+        }
+        changed
+    }
+
+    /// Begins a phase, unless another thread has ended the connection; returns whether it hasn't.
+    fn begin(&self, phase: impl Fn(State) -> Phase) -> bool {
+        let now = self.epoch.elapsed();
+        let next = |old| {
+            let old = State(old);
+            (!old.is(Phase::Ended)).then(|| State::new(phase(old), now).0)
+        };
+        self.state.fetch_update(SeqCst, SeqCst, next).is_ok()
+    }
+
+    /// Begins the wait for a head, or for the rest of one. A head that drips is as good as silence: it makes room.
+    fn begin_wait(&self) {
+        self.begin(|old| {
+            let is_first = old.is(Phase::BeforeFirstRequest);
+            if is_first { Phase::BeforeFirstRequest } else { Phase::BetweenRequests }
+        });
+    }
+
+    /// Begins a request, of which the head has been read. From here on no other thread ends the connection. Returns
+    /// false if one did before: then nothing more can be read, but a response can be written.
+    pub(crate) fn begin_request(&self) -> bool {
+        self.begin(|_| Phase::InRequest)
     }
 
     /// Writes a response, event by event if it is a stream. `out` is the buffer for the head. It is used again for
@@ -96,30 +193,29 @@ impl Connection {
         delivery: Delivery,
         out: &mut Vec<u8>,
     ) -> io::Result<()> {
-        let stream = &self.stream;
+        let mut writer = TimedWriter::new(&self.stream);
         out.clear();
         response.write_head(out, delivery.stream_end, !delivery.keep_open);
         let (body, kept) = response.into_parts();
         match body {
-            _ if delivery.without_body => write_whole(stream, out)?,
+            _ if delivery.without_body => writer.write(out)?,
             // One write of head and body is one system call and often one packet. For a large body, copying would
             // cost more than it saves.
             ResponseBody::Whole(bytes) if bytes.len() <= limits::ONE_PIECE_BYTES_MAX => {
                 out.extend_from_slice(&bytes);
-                write_whole(stream, out)?;
+                writer.write(out)?;
             }
-            // Two writes with a deadline each, so a large response may take twice the time.
             ResponseBody::Whole(bytes) => {
-                write_whole(stream, out)?;
-                write_whole(stream, &bytes)?;
+                writer.write(out)?;
+                writer.write(&bytes)?;
             }
             // The head is sent at once: the client must learn that the stream is open, although the first event may
-            // come hours later.
+            // come hours later. So each event has a time of its own.
             ResponseBody::Stream(write_events) => {
-                write_whole(stream, out)?;
+                writer.write(out)?;
                 drop(kept);
                 let (mut write, mut is_open) =
-                    (|bytes: &[u8]| write_whole(stream, bytes), || is_open(stream));
+                    (|bytes: &[u8]| TimedWriter::new(&self.stream).write(bytes), || is_open(&self.stream));
                 let mut events = EventStream::new(delivery.stream_end, &mut write, &mut is_open);
                 write_events(&mut events)?;
                 events.finish()?;
@@ -132,8 +228,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Closes this side, and lets the client read the last response before the connection is gone.
+    /// Closes this side, and lets the client read the last response before the connection is gone. When places are
+    /// short, the connection makes room earlier.
     pub(crate) fn close_in_stages(&self) {
+        self.begin(|_| Phase::Draining);
         close_in_stages(&self.stream);
     }
 }
@@ -166,13 +264,14 @@ impl Source for TimedStream {
     // This makes no system call: the next read sets the socket's timeout, and only if the timeout is too long.
     fn section(&mut self, section: Section) {
         self.section = section;
-        // Stored in the connection too, because shutdown reads `idle` from another thread.
-        self.connection.idle.store(section == Section::Idle, SeqCst);
         let time = match section {
             Section::Idle => limits::IDLE_MAX,
             Section::Head => limits::HEAD_DEADLINE,
             Section::Body => limits::BODY_DEADLINE,
         };
+        if section != Section::Body {
+            self.connection.begin_wait();
+        }
         self.deadline = Instant::now() + time;
     }
 
@@ -183,9 +282,15 @@ impl Source for TimedStream {
 
 impl Read for TimedStream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        // Shutdown closes the connections that it finds idle. A connection that becomes idle after shutdown has
-        // looked finds `stopping` set here, because it was set before shutdown looked. So no connection is missed.
-        if self.section == Section::Idle && self.connection.stopping.load(SeqCst) {
+        // Shutdown ends the connections that it finds waiting for a request. A connection that begins to wait after
+        // shutdown has looked finds `stopping` set here, because it was set before shutdown looked. So no connection
+        // is missed.
+        if self.section != Section::Body && self.connection.stopping.load(SeqCst) {
+            return Ok(0);
+        }
+        // An ended connection reads once more, for what has arrived already. If that is no whole head, nothing waits
+        // for the rest: a client that goes on dripping would keep its place.
+        if self.section == Section::Head && self.connection.state().is(Phase::Ended) {
             return Ok(0);
         }
         let mut left = self.deadline.saturating_duration_since(Instant::now());
@@ -199,12 +304,7 @@ impl Read for TimedStream {
                 self.timeout = left;
             }
             match (&self.connection.stream).read(into) {
-                Ok(count) => {
-                    // `idle` is cleared here and not only with the next section, because shutdown must not close a
-                    // connection whose request has begun to arrive.
-                    self.connection.idle.store(false, SeqCst);
-                    return Ok(count);
-                }
+                Ok(count) => return Ok(count),
                 Err(error) if is_timeout(&error) => {
                     // The socket's timeout was shorter than the time that was left: wait for the rest. `MAX` is no
                     // real timeout: it makes the next round set one.
@@ -219,7 +319,7 @@ impl Read for TimedStream {
 
 impl Write for TimedStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&self.connection.stream).write(bytes)
+        TimedWriter::new(&self.connection.stream).write(bytes).map(|()| bytes.len())
     }
 
     // std keeps no buffer in front of a socket.
@@ -228,24 +328,56 @@ impl Write for TimedStream {
     }
 }
 
-/// Writes all bytes, or gives up at a deadline. The deadline is checked between two writes, so the last write may
-/// take up to [`limits::WRITE_STALL_MAX`] longer. The socket's own timeout would not be enough: it begins anew with
-/// each write, so a client that reads a byte now and then could hold the thread for days. `write_all` checks no
-/// deadline between its writes.
-fn write_whole(mut stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    let deadline = Instant::now() + limits::WRITE_DEADLINE;
-    while !bytes.is_empty() {
-        match stream.write(bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()), // else this loop would never end
-            Ok(count) => bytes = &bytes[count..],
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-        if !bytes.is_empty() && Instant::now() >= deadline {
-            return Err(io::ErrorKind::TimedOut.into());
+/// Writes one response, head and body together, or one event of a stream. A client has some time to take it, and each
+/// byte that it takes buys back a little of the time that has passed, never more than there was at first. So a slow
+/// client gets a large response whole, and one that doesn't read, or reads a byte now and then, loses the connection.
+///
+/// A socket's own timeout would not be enough: it begins anew with each write, so a client that reads a byte now and
+/// then could hold the thread for days. `write_all` checks no deadline between its writes. A deadline that moved on
+/// with each byte would not be enough either, because the kernel takes some for a client that reads nothing.
+struct TimedWriter<'c> {
+    stream: &'c TcpStream,
+    deadline: Instant,
+    /// How far away the deadline is at most.
+    stall_max: Duration,
+}
+
+impl TimedWriter<'_> {
+    fn new(stream: &TcpStream) -> TimedWriter<'_> {
+        TimedWriter::with_stall_max(stream, limits::WRITE_STALL_MAX)
+    }
+
+    fn with_stall_max(stream: &TcpStream, stall_max: Duration) -> TimedWriter<'_> {
+        TimedWriter { stream, deadline: Instant::now() + stall_max, stall_max }
+    }
+
+    /// Writes all bytes, or fails when the time for them is over.
+    ///
+    /// One write waits for [`limits::WRITE_LOOK`] at most, which the socket has inherited from its listener, and
+    /// never past the deadline. A longer one would hide how long ago the client took a byte: a write returns only when
+    /// it is complete or its time is over.
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        loop {
+            let taken = match self.stream.write(bytes) {
+                Ok(count) if count == bytes.len() => return Ok(()), // mostly: then no clock is read
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()), // else this loop would never end
+                Ok(count) => count,
+                Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => 0,
+                Err(error) => return Err(error),
+            };
+            let now = Instant::now();
+            if taken > 0 {
+                bytes = &bytes[taken..];
+                let bought = Duration::from_secs(taken as u64) / limits::WRITE_BYTES_PER_SECOND_MIN;
+                self.deadline = (self.deadline + bought).min(now + self.stall_max);
+            }
+            let left = self.deadline.saturating_duration_since(now);
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.stream.set_write_timeout(Some(left.min(limits::WRITE_LOOK)))?;
         }
     }
-    Ok(())
 }
 
 /// Returns whether the client has kept its side open. By closing it, the client of an event stream says that it wants
@@ -265,7 +397,7 @@ fn is_open(stream: &TcpStream) -> bool {
 
 /// Turns away a connection past the cap with a 503, and closes in stages, so that the client can read the response.
 pub(crate) fn turn_away(stream: &TcpStream) {
-    if write_busy(stream).is_ok() {
+    if TimedWriter::new(stream).write(&busy()).is_ok() {
         close_in_stages(stream);
     }
 }
@@ -273,27 +405,27 @@ pub(crate) fn turn_away(stream: &TcpStream) {
 /// Turns away a connection for which there is no thread, without waiting: the caller is the only worker that can
 /// accept the next one. The client may see a reset instead of the 503; that is better than a server that accepts
 /// nothing.
-pub(crate) fn turn_away_at_once(stream: &TcpStream) {
+pub(crate) fn turn_away_at_once(mut stream: &TcpStream) {
     let _ = stream.set_nonblocking(true);
-    let _ = write_busy(stream);
+    let _ = stream.write_all(&busy());
 }
 
-/// Writes that no connection is free, and when to try again (RFC 9110 §15.6.4, §10.2.3). The request isn't read
-/// before: the limit protects the server only if a refusal costs less than an answer.
-fn write_busy(mut stream: &TcpStream) -> io::Result<()> {
+/// Returns the response that no connection is free, and when to try again (RFC 9110 §15.6.4, §10.2.3). The request
+/// isn't read before: the limit protects the server only if a refusal costs less than an answer.
+fn busy() -> Vec<u8> {
     let busy = Response::text(503, "all connections are taken; try again").with("Retry-After", "1");
     let mut out = Vec::new();
     busy.write_head(&mut out, StreamEnd::LastChunk, true);
     if let ResponseBody::Whole(bytes) = busy.into_parts().0 {
         out.extend_from_slice(&bytes);
     }
-    stream.write_all(&out)
+    out
 }
 
 /// Closes in stages (RFC 9112 §9.6): first the server's side, and then, when the client has closed too or its time is
 /// over, the connection. If the server closed at once while bytes of an unread body arrive, the kernel would reset
 /// the connection, and the reset can overtake the response: the client, or a proxy in between, would report an error
-/// instead of the response.
+/// instead of the response. A proxy that has gathered a body sends all of it, whatever is answered.
 ///
 /// Meanwhile the server reads and drops what arrives, up to a time and an amount, so that a client can't hold the
 /// thread by sending more.
@@ -302,7 +434,9 @@ fn close_in_stages(mut stream: &TcpStream) {
     if stream.shutdown(Shutdown::Write).is_err() {
         return;
     }
-    let mut scrap = [0; 4096]; // on the stack: a server that turns clients away shouldn't allocate for each
+    // On the stack, because a server that turns clients away shouldn't allocate for each; and small, because a thread
+    // keeps the pages of its stack that it has used once.
+    let mut scrap = [0; limits::READ_BYTES];
     let mut drained = 0;
     while drained < limits::CLOSE_DRAIN_BYTES_MAX {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -310,10 +444,127 @@ fn close_in_stages(mut stream: &TcpStream) {
             return;
         }
         match stream.read(&mut scrap) {
-            Ok(0) => return, // the client has read the response and closed: nothing is left to be reset
+            // The client has read the response and closed, so nothing is left to be reset; or the connection makes
+            // room for another one.
+            Ok(0) => return,
             Ok(count) => drained += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// A connection as the server has it, and the client's side of it.
+    fn pair() -> (Arc<Connection>, TcpStream) {
+        let listener = configure(TcpListener::bind("127.0.0.1:0").expect("a port")).expect("a listener");
+        let client = TcpStream::connect(listener.local_addr().expect("an address")).expect("it accepts");
+        let (stream, _) = listener.accept().expect("the client has come");
+        (Arc::new(Connection::new(stream, Instant::now(), Arc::default())), client)
+    }
+
+    /// Less time than a client gets, so that the tests end soon.
+    const STALL_MAX: Duration = Duration::from_secs(2);
+    /// More than the buffers of both sides hold, in two parts, like a head and a body.
+    const PARTS: [usize; 2] = [1000, 64 << 20];
+
+    fn write_parts(connection: &Connection) -> io::Result<()> {
+        let mut writer = TimedWriter::with_stall_max(&connection.stream, STALL_MAX);
+        PARTS.iter().try_for_each(|length| writer.write(&vec![b'x'; *length]))
+    }
+
+    /// A client that reads so much at a time, and pauses after it; gives how much came.
+    fn reader(mut client: TcpStream, part: usize, pause: Duration) -> thread::JoinHandle<usize> {
+        thread::spawn(move || {
+            let (mut taken, mut part) = (0, vec![0; part]);
+            while let Ok(count @ 1..) = client.read(&mut part) {
+                taken += count;
+                thread::sleep(pause);
+            }
+            taken
+        })
+    }
+
+    #[test]
+    fn gives_up_a_response_that_nobody_reads() {
+        let (connection, _client) = pair();
+        assert_eq!(write_parts(&connection).expect_err("nobody reads").kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn gives_up_a_response_that_drips_away_and_writes_it_whole_to_a_slow_reader() {
+        let (connection, client) = pair();
+        let dripping = reader(client, 64, Duration::from_millis(10));
+        assert_eq!(write_parts(&connection).expect_err("too slow").kind(), io::ErrorKind::TimedOut);
+        // What is in the kernel's buffers would take long to drip away.
+        let _ = connection.stream.shutdown(Shutdown::Both);
+        drop(dripping);
+
+        let (connection, client) = pair();
+        let reading = reader(client, 1 << 20, Duration::from_millis(60));
+        let start = Instant::now();
+        write_parts(&connection).expect("it is read");
+        assert!(start.elapsed() > STALL_MAX, "the bytes taken bought time");
+        drop(connection);
+        assert_eq!(reading.join().expect("the reader ends"), PARTS.iter().sum::<usize>());
+    }
+
+    #[test]
+    fn ends_a_connection_that_waits_and_none_with_a_request() {
+        let (connection, mut client) = pair();
+        let waiting = connection.state();
+        assert!(connection.begin_request());
+        assert!(connection.room_rank(Instant::now()).is_none());
+        assert!(!connection.end(waiting), "it has gone on");
+        connection.begin_wait();
+        assert!(connection.end(connection.state()));
+        assert!(!connection.begin_request());
+        assert!(connection.room_rank(Instant::now()).is_none(), "it is ending");
+        connection.begin_wait();
+        assert!(!connection.begin_request(), "it stays ended");
+        drop(connection);
+        assert_eq!(client.read(&mut [0]).expect("the end"), 0);
+    }
+
+    #[test]
+    fn reads_what_had_arrived_when_the_connection_was_ended_and_waits_for_nothing_more() {
+        let (connection, mut client) = pair();
+        let mut source = TimedStream::new(Arc::clone(&connection));
+        client.write_all(b"GET").expect("it is taken");
+        connection.stream.peek(&mut [0]).expect("it has arrived");
+        assert!(connection.end(connection.state()));
+        let mut part = [0; 8];
+        assert_eq!(source.read(&mut part).expect("what has arrived"), 3);
+        source.section(Section::Head);
+        client.write_all(b" / ").expect("it is taken");
+        assert_eq!(source.read(&mut part).expect("the end"), 0);
+    }
+
+    #[test]
+    fn spares_the_connections_that_others_need_most() {
+        let (connection, _client) = pair();
+        let epoch = connection.epoch;
+        let rank = |phase, ago: u64| {
+            let (now, time) = (epoch + STALL_MAX, STALL_MAX);
+            State::new(phase, time - Duration::from_millis(ago)).room_rank(now, epoch)
+        };
+        let old = limits::ROOM_GRACE.as_millis() as u64;
+        let expected = [
+            rank(Phase::BeforeFirstRequest, old + 1),
+            rank(Phase::BeforeFirstRequest, old),
+            rank(Phase::Draining, old),
+            rank(Phase::BetweenRequests, old * 2),
+            rank(Phase::BetweenRequests, old),
+            rank(Phase::BeforeFirstRequest, old - 1),
+            rank(Phase::BeforeFirstRequest, 0),
+            rank(Phase::BetweenRequests, 0),
+        ];
+        assert!(expected.is_sorted() && expected.iter().all(Option::is_some), "{expected:?}");
+        assert_eq!((rank(Phase::InRequest, old), rank(Phase::Ended, old)), (None, None));
     }
 }

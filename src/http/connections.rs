@@ -1,4 +1,5 @@
-//! The open connections: how many there may be, and how they end when the server stops.
+//! The open connections: how many there may be, which one makes room for a newcomer, and how they end when the server
+//! stops.
 //!
 //! Reads and writes no byte of a connection. Invariant: a connection is counted from before it is served until after
 //! it is closed, even if serving it panics, so that neither the cap nor a shutdown counts one that is gone.
@@ -8,6 +9,7 @@ use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
 
 use super::connection::{self, Connection};
 use crate::limits;
@@ -15,18 +17,23 @@ use crate::lock::locked;
 
 /// The open connections, counted against the cap and known to shutdown.
 ///
-/// The count and the list are two things. The count includes connections that are only turned away, and changes
-/// without a lock; the list is of those that are served, and holds what shutdown needs in order to close them.
+/// The counts and the list are two things. The counts change without a lock, and those that are turned away have one of
+/// their own, because they hold no place. The list is of those that are served, and holds what shutdown and newcomers
+/// need in order to end one.
 pub(crate) struct Connections {
     max: usize,
-    /// How many are being served or turned away.
-    open: AtomicUsize,
+    /// How many have a place.
+    served: AtomicUsize,
+    /// How many are being turned away.
+    refused: AtomicUsize,
     stopping: Arc<AtomicBool>,
     /// With `all_closed`, what shutdown waits on until the last connection is closed.
     last_close: Mutex<()>,
     all_closed: Condvar,
     list: Mutex<HashMap<u64, Arc<Connection>>>,
     next_number: AtomicU64,
+    /// From when the connections count their times.
+    epoch: Instant,
 }
 
 impl Connections {
@@ -38,36 +45,76 @@ impl Connections {
         let spare = descriptors.saturating_sub(limits::DESCRIPTORS_RESERVED + limits::REFUSALS_MAX);
         Connections {
             max: limits::CONNECTIONS_MAX.min(spare).max(1),
-            open: AtomicUsize::new(0),
+            served: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
             stopping: Arc::new(AtomicBool::new(false)),
             last_close: Mutex::new(()),
             all_closed: Condvar::new(),
             list: Mutex::new(HashMap::new()),
             next_number: AtomicU64::new(0),
+            epoch: Instant::now(),
         }
     }
 
-    /// Calls `serve` with a connection and counts it as long as it lasts; a connection past the cap is turned away.
+    /// Calls `serve` with a connection and counts it as long as it lasts. Past the cap another connection makes room;
+    /// if none can, this one is turned away.
+    ///
+    /// The newcomer doesn't wait until the other one is closed. So for a moment there may be a few more connections
+    /// than the cap, one for each that is ending.
     ///
     /// The cap is one for all clients. A larger server would also bound the connections of each address; here the
     /// proxy in front does that, because behind it every connection comes from the proxy's address.
     pub(crate) fn admit(&self, stream: TcpStream, serve: impl FnOnce(&Arc<Connection>)) {
-        let others = self.open.fetch_add(1, SeqCst);
+        let has_place = self.take_place();
+        let count = if has_place { &self.served } else { &self.refused };
+        let others_refused = if has_place { 0 } else { self.refused.fetch_add(1, SeqCst) };
         // The default `panic = "unwind"` is relied on here: with "abort" one bad request would end the whole server.
         // A panic ends only this connection, and the worker thread goes on; the panic hook has already printed the
         // place. Other threads see nothing half-changed, because code that holds a lock keeps what it changes
         // consistent (`lock.rs`).
-        let _ = catch_unwind(AssertUnwindSafe(|| match others.checked_sub(self.max) {
-            None => serve(&Listed::new(self, stream).connection),
-            Some(over) if over < limits::REFUSALS_MAX => connection::turn_away(&stream),
-            // Closed without a response. A 503 holds a thread too, so not each connection of a flood gets one.
-            Some(_) => {}
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            if has_place {
+                serve(&Listed::new(self, stream).connection);
+            } else if others_refused < limits::REFUSALS_MAX {
+                connection::turn_away(&stream);
+            } // else closed without a response: a 503 holds a thread too, so not each connection of a flood gets one
         }));
-        if self.open.fetch_sub(1, SeqCst) == 1 && self.is_stopping() {
-            // `close_all` holds this lock from reading the count until it sleeps. Taking the lock here keeps the
+        if count.fetch_sub(1, SeqCst) == 1 && self.is_stopping() {
+            // `close_all` holds this lock from reading the counts until it sleeps. Taking the lock here keeps the
             // signal from coming between the two and being lost.
             drop(locked(&self.last_close));
             self.all_closed.notify_all();
+        }
+    }
+
+    /// Counts one more connection as served, if there is a place for it or another one makes room.
+    fn take_place(&self) -> bool {
+        // Added before looking: if it were added afterwards, the connection that makes room could have ended in between,
+        // and a second newcomer would take the same place.
+        let has_place = self.served.fetch_add(1, SeqCst) < self.max || self.make_room();
+        if !has_place {
+            self.served.fetch_sub(1, SeqCst);
+        }
+        has_place
+    }
+
+    /// Ends the connection that can best be spared, and returns whether there was one. Silence costs a client nothing,
+    /// so without this a few thousand silent connections, which anyone can open, would shut all others out until
+    /// [`limits::IDLE_MAX`] is over. So the idle limit holds while there are places, and when they are short it
+    /// shrinks as far as the newcomers need.
+    ///
+    /// This walks over the whole list, but only when all places are taken, and it reads one number of each
+    /// connection. A list that is kept in order would have to be locked for each request.
+    fn make_room(&self) -> bool {
+        let list = locked(&self.list);
+        let now = Instant::now();
+        loop {
+            let spare = list.values().filter_map(|connection| Some((connection.room_rank(now)?, connection)));
+            match spare.min_by_key(|(rank, _)| *rank) {
+                None => return false,
+                Some(((_, seen), connection)) if connection.end(seen) => return true,
+                Some(_) => {} // its thread has gone on in between
+            }
         }
     }
 
@@ -80,21 +127,24 @@ impl Connections {
         self.stopping.load(SeqCst)
     }
 
-    /// Closes the idle connections, and waits until the others are closed, for [`limits::SHUTDOWN_GRACE`] at most.
+    /// Closes the connections that wait for a request, and waits until the others are closed, for [`limits::SHUTDOWN_GRACE`] at most.
     ///
-    /// The caller has called [`Connections::stop`] before. So a connection that becomes idle after the walk over the
-    /// list ends by itself: its thread looks at the flag before it waits for another request.
+    /// The caller has called [`Connections::stop`] before. So a connection that begins to wait after the walk over
+    /// the list, or at this moment, ends by itself: its thread looks at the flag before it waits for another request.
     pub(crate) fn close_all(&self) {
-        for connection in locked(&self.list).values().filter(|connection| connection.is_idle()) {
-            connection.end_reading();
+        for connection in locked(&self.list).values() {
+            let state = connection.state();
+            if state.waits_for_request() {
+                connection.end(state);
+            }
         }
-        let some_open = |_: &mut ()| self.open.load(SeqCst) > 0;
+        let some_open = |_: &mut ()| self.served.load(SeqCst) + self.refused.load(SeqCst) > 0;
         let last_close = locked(&self.last_close);
         drop(self.all_closed.wait_timeout_while(last_close, limits::SHUTDOWN_GRACE, some_open));
     }
 }
 
-/// A connection in the list that shutdown walks; it leaves the list when this is dropped, after a panic too.
+/// A connection in the list; it leaves the list when this is dropped, after a panic too.
 struct Listed<'c> {
     connections: &'c Connections,
     number: u64,
@@ -103,7 +153,8 @@ struct Listed<'c> {
 
 impl Listed<'_> {
     fn new(connections: &Connections, stream: TcpStream) -> Listed<'_> {
-        let connection = Arc::new(Connection::new(stream, Arc::clone(&connections.stopping)));
+        let stopping = Arc::clone(&connections.stopping);
+        let connection = Arc::new(Connection::new(stream, connections.epoch, stopping));
         let number = connections.next_number.fetch_add(1, SeqCst);
         locked(&connections.list).insert(number, Arc::clone(&connection));
         Listed { connections, number, connection }

@@ -2,7 +2,7 @@
 //!
 //! Knows no JSON, no SQL, no path and no token: what a request means is up to its handler. Invariant: a thread serves
 //! one connection at a time. A slow, silent or broken connection holds one thread and one place under the cap; it
-//! delays no other connection.
+//! delays no other connection, and when all places are taken, one that waits for a request makes room.
 //!
 //! Everything here blocks. A thread that waits for its client sleeps in a system call. It costs its stack, of which
 //! only the pages that were used take memory. So no event loop and no state machine is needed, and one function,
@@ -101,17 +101,25 @@ impl Server {
         let mut requests = RequestReader::new(Box::new(TimedStream::new(Arc::clone(connection))));
         let mut out = Vec::new();
         loop {
-            let (response, delivery) = match requests.next_head() {
+            let next = requests.next_head();
+            // From here on the connection makes no room for another one. It may have done so a moment ago, while the
+            // request arrived. Then a request that is here whole is still answered, but the rest of a body can't be
+            // read any more.
+            let ended = !connection.begin_request();
+            let (response, delivery) = match next {
                 Ok(None) => return,
                 // The request came after the stop, so it gets no response. A client must expect at any time that an
                 // idle connection ends (RFC 9112 §9.5).
                 Ok(Some(_)) if self.connections.is_stopping() => return,
                 Ok(Some(head)) => {
                     let mut body = requests.body(&head);
+                    if ended && !body.has_arrived() {
+                        return;
+                    }
                     let response = (self.handler)(Ok((&head, &mut body)), peer);
                     // If the handler left a body unread, its bytes would be taken for the next request. An attacker
                     // could hide a request in them that a proxy has seen only as a body.
-                    let keep_open = body.finish() && head.persistent() && !response.closes();
+                    let keep_open = body.finish() && head.persistent() && !response.closes() && !ended;
                     (response, Delivery::to(&head, keep_open && !self.connections.is_stopping()))
                 }
                 // It isn't certain where this request ends and the next one starts. A server that guessed could be

@@ -10,3 +10,4 @@ mod post_of_another_site;
 mod registration_flood;
 mod session_on_another_port;
 mod sign_in_flood;
+mod silent_sockets;
