@@ -530,7 +530,7 @@ fn is_known_by_its_public_url_and_locks_the_cookie_to_it() {
     for other in
         ["https://journal.example:444/mcp", "http://journal.example:443/mcp", "https://journal.example/MCP"]
     {
-        let reply = house.visit(&but(&query, "resource", &[other]));
+        let reply = house.visit_refused(&but(&query, "resource", &[other]));
         assert_eq!(value(&location(&reply), "error"), "invalid_target", "{other}");
     }
     let local = format!("{}/mcp", house.base_url());

@@ -19,12 +19,19 @@ use crate::support::{PASSWORD, PATIENCE, connect, request};
 
 const PUBLIC: [&str; 2] = ["--public-url", "https://journal.example"];
 
-/// A server behind a proxy, with the cookie and the form token of a browser. Any number of requests may use these.
+impl House {
+    /// The cookie and the form token of a new browser, with the page for the sign-in open.
+    fn begin_sign_in(&self) -> (String, String) {
+        let page = self.browse_as(None, "GET", "/account", &[]);
+        let cookie = page.field("set-cookie").expect("a cookie").split(';').next().expect("its pair");
+        (cookie.to_owned(), hidden(&page, "form"))
+    }
+}
+
+/// A server behind a proxy, with the cookie and the form token of a browser. Any number of guesses may use these.
 fn start() -> (House, String, String) {
-    let mut house = House::with(&PUBLIC);
-    let page = house.browse("GET", "/account", &[]);
-    let cookie = page.field("set-cookie").expect("a cookie").split(';').next().expect("its pair").to_owned();
-    let form = hidden(&page, "form");
+    let house = House::with(&PUBLIC);
+    let (cookie, form) = house.begin_sign_in();
     (house, cookie, form)
 }
 
@@ -95,15 +102,20 @@ fn keeps_nobody_out_who_signs_in_rightly() {
          INSERT INTO users (email, password_hash, created_at, updated_at)
          SELECT 'person-' || n || '@example.com', password_hash, created_at, updated_at FROM users, number",
     );
+    // A right password uses its form up, so each person has one of their own.
+    let forms: Vec<_> = (0..10).map(|_| house.begin_sign_in()).collect();
     let guess = |email: &str| _ = guess(&house, &cookie, &form, email);
     let statuses = besieged(70, guess, |_| {
-        let sign_in = |number: usize| {
+        let house = &house;
+        let sign_in = |number: usize, (cookie, form): &(String, String)| {
             let email = format!("person-{number}@example.com");
             let fields = [("form", form.as_str()), ("email", &email), ("password", PASSWORD)];
-            house.browse_as(Some(&cookie), "POST", "/sign-in", &fields).status
+            house.browse_as(Some(cookie), "POST", "/sign-in", &fields).status
         };
         thread::scope(|scope| {
-            let people: Vec<_> = (1..=10).map(|number| scope.spawn(move || sign_in(number))).collect();
+            let numbered = (1..).zip(&forms);
+            let people: Vec<_> =
+                numbered.map(|(number, form)| scope.spawn(move || sign_in(number, form))).collect();
             people.into_iter().map(|person| person.join().expect("an answer")).collect::<Vec<_>>()
         })
     });
@@ -116,17 +128,18 @@ fn makes_a_person_at_another_address_wait_for_one_turn_of_the_crowd() {
         return; // the second address is that of IPv6
     }
     let (house, cookie, form) = start();
+    let forms: Vec<_> = (0..5).map(|_| house.begin_sign_in()).collect();
     let guess = |email: &str| _ = guess(&house, &cookie, &form, email);
     let guesses = besieged(70, guess, |answered| {
         let before = answered.load(Ordering::SeqCst);
-        for _ in 0..5 {
-            let body = encoded(&[("form", &form), ("email", "ada@example.com"), ("password", PASSWORD)]);
+        for (cookie, form) in &forms {
+            let body = encoded(&[("form", form), ("email", "ada@example.com"), ("password", PASSWORD)]);
             let port = house.server.address.port();
             let host = house.server.address.to_string();
             let fields = [
                 ("Host", host.as_str()),
                 ("Content-Type", "application/x-www-form-urlencoded"),
-                ("Cookie", &cookie),
+                ("Cookie", cookie),
             ];
             let mut wire = connect(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)));
             wire.write(request("POST", "/sign-in", &fields, &body));
