@@ -215,6 +215,13 @@ pub(crate) fn find(store: &Store, id: UserId) -> Result<Option<User>, StoreError
     })
 }
 
+/// Returns whether there is no person yet. Strangers can ask this, so it must not cost more with many people.
+pub(crate) fn is_empty(store: &Store) -> Result<bool, StoreError> {
+    store.look_up(|connection| {
+        Ok(connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM users)", [], |row| row.get(0))?)
+    })
+}
+
 /// Lists all people, by address.
 pub(crate) fn list(store: &Store) -> Result<Vec<User>, StoreError> {
     store.look_up(|connection| {

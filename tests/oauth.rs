@@ -23,11 +23,11 @@ pub const PUBLIC: &str = "https://journal.example";
 pub struct House {
     pub server: Server,
     host: String,
-    cookie: Option<String>,
+    pub cookie: Option<String>,
 }
 
 impl House {
-    fn new() -> House {
+    pub fn new() -> House {
         House::with(&[])
     }
 

@@ -68,7 +68,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let signer = settings::signer(&store)?;
     settings::remember_audience(&store, site.audience())?;
     settings::remember_external_issuer(&store, introspector.is_some())?;
-    let has_users = !users::list(&store)?.is_empty();
+    let has_users = !users::is_empty(&store)?;
     let base_url = site.base_url_for(None).unwrap_or_default().to_owned();
     view.into_iter().for_each(stderr::show_wire_view);
     for name in unknown_variables() {

@@ -20,6 +20,8 @@
 //! two. A larger server with several writers would update the row under the condition that it is unused, and look at
 //! the count of changed rows.
 
+use std::fmt;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::OAuthError;
@@ -57,6 +59,28 @@ pub(crate) struct Listed {
     pub(crate) created_at: Timestamp,
     /// When the client last got a token.
     pub(crate) used_at: Timestamp,
+}
+
+/// A place in the list of a person's grants. It is no secret, and anyone may make one up: it only divides the person's
+/// own grants.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    used_at: Timestamp,
+    id: i64,
+}
+
+impl Place {
+    /// Reads what `Display` writes.
+    pub(crate) fn parse(text: &str) -> Option<Place> {
+        let (used_at, id) = text.split_once('.')?;
+        Some(Place { used_at: Timestamp(used_at.parse().ok()?), id: id.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{}", self.used_at.0, self.id)
+    }
 }
 
 /// The tokens that a client gets for a code or a refresh token.
@@ -469,18 +493,30 @@ fn find_owned(
     }
 }
 
-/// Lists a person's grants that aren't revoked, last used first. A grant whose tokens have all expired is left out:
-/// otherwise the page would offer to take back access that is over.
-pub(crate) fn list(store: &Store, user_id: UserId, now: Timestamp) -> Result<Vec<Listed>, StoreError> {
-    store.look_up(|connection| {
+/// Lists up to [`limits::GRANTS_PER_PAGE`] of a person's grants that aren't revoked, last used first, and says where
+/// the next page begins; `from` is such a place. A grant whose tokens have all expired is left out: otherwise the page
+/// would offer to take back access that is over.
+///
+/// It reads for the person, within their share of the connections. A look-up has the connections of the gate, and a
+/// person with thousands of grants could keep those busy.
+pub(crate) fn list(
+    store: &Store,
+    user_id: UserId,
+    from: Option<Place>,
+    now: Timestamp,
+) -> Result<(Vec<Listed>, Option<Place>), StoreError> {
+    let Place { used_at, id } = from.unwrap_or(Place { used_at: Timestamp(i64::MAX), id: i64::MAX });
+    let mut grants: Vec<_> = store.read(user_id.get(), |connection| {
         let sql = "SELECT g.id, c.name, g.scope, g.created_at, g.used_at
                    FROM grants g JOIN clients c ON c.id = g.client_id
-                   WHERE g.user_id = ?1 AND g.revoked_at IS NULL
+                   WHERE g.user_id = ?1 AND g.revoked_at IS NULL AND (g.used_at, g.id) <= (?3, ?4)
                        AND (EXISTS (SELECT 1 FROM refresh_tokens r WHERE r.grant_id = g.id AND r.expires_at > ?2)
                             OR EXISTS (SELECT 1 FROM tokens t WHERE t.grant_id = g.id AND t.expires_at > ?2))
-                   ORDER BY g.used_at DESC, g.id DESC";
+                   ORDER BY g.used_at DESC, g.id DESC LIMIT ?5";
         let mut statement = connection.prepare_cached(sql)?;
-        let rows = statement.query_map((user_id, now.0), |row| {
+        // One more than a page holds: it shows whether there is another page, and where that begins.
+        let parameters = (user_id, now.0, used_at.0, id, limits::GRANTS_PER_PAGE as i64 + 1);
+        let rows = statement.query_map(parameters, |row| {
             Ok(Listed {
                 id: row.get(0)?,
                 client_name: row.get(1)?,
@@ -489,8 +525,12 @@ pub(crate) fn list(store: &Store, user_id: UserId, now: Timestamp) -> Result<Vec
                 used_at: Timestamp(row.get(4)?),
             })
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    })
+        Ok::<_, StoreError>(rows.collect::<Result<_, _>>()?)
+    })?;
+    let next =
+        grants.get(limits::GRANTS_PER_PAGE).map(|grant| Place { used_at: grant.used_at, id: grant.id });
+    grants.truncate(limits::GRANTS_PER_PAGE);
+    Ok((grants, next))
 }
 
 /// Revokes one grant of a person, with all its tokens. `false` means that the person has no grant with this id; one

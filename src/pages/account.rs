@@ -14,12 +14,15 @@ use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::ids::UserId;
-use crate::oauth::grants::{self, Listed};
+use crate::oauth::grants::{self, Listed, Place};
 use crate::oauth::{OAuthError, Parameters};
 use crate::sign_ins;
 use crate::site;
 use crate::throttle;
 use crate::users;
+
+/// The parameter that says where the list of the programs begins.
+const FROM: &str = "from";
 
 /// Answers `GET /account`.
 pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
@@ -134,7 +137,8 @@ fn card(grant: &Listed, form: Html) -> Html {
         .then("</span></button>\n</form>\n</div>\n")
 }
 
-/// Builds the page, with the outcome of the last button at its top.
+/// Builds the page, with the outcome of the last button at its top. The query of a GET may say where the list of the
+/// programs begins.
 fn account_page(
     context: &Context,
     session: &BrowserSession,
@@ -144,17 +148,28 @@ fn account_page(
 ) -> Result<Response, PageError> {
     let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
     let form = |button: &'static str| Form::Account.open(context, session).and(hidden("do", button));
-    let listed = grants::list(&context.app.store, user_id, context.now)?;
+    let query = Parameters::parse(context.head.query().unwrap_or("").as_bytes())?;
+    let from = match query.get(FROM) {
+        Some(text) => Some(Place::parse(text).ok_or(OAuthError::Malformed(FROM))?),
+        None => None,
+    };
+    let (listed, next) = grants::list(&context.app.store, user_id, from, context.now)?;
     let clients = if listed.is_empty() {
         Html::markup("<p>No program has access to your journal through this page.</p>\n")
     } else {
         Html::all(listed.iter().map(|grant| card(grant, form("revoke"))))
     };
+    let more = next.map(|place| {
+        Html::markup("<p><a href=\"")
+            .then_text(&format!("{}?{FROM}={place}", site::ACCOUNT))
+            .then("\">Programs that were used longer ago</a></p>\n")
+    });
     let body = message
         .then("<p>You are signed in as <strong>")
         .then_text(&email)
         .then("</strong>.</p>\n<h2>Programs with access</h2>\n")
         .and(clients)
+        .and(Html::all(more))
         .then("<h2>Password</h2>\n")
         .and(form("password"))
         .and(password("current", "Current password", "current-password"))

@@ -95,7 +95,7 @@ fn form_page(
 /// Returns the page for a browser that can't set this server up: there is a person already, or the code is wrong.
 /// `None` if it can.
 fn refuse(context: &Context, code: &str) -> Result<Option<Response>, PageError> {
-    if !users::list(&context.app.store)?.is_empty() {
+    if !users::is_empty(&context.app.store)? {
         return Ok(Some(set_up_already(context)));
     }
     if has_setup_code(context, code) {

@@ -2,6 +2,7 @@
 //! with large entries, with bodies that never end, with batches that they don't wait for. What must hold: another
 //! person's calls are answered as if the attacker had a few connections, and the attacker is told to slow down.
 
+use std::io::Read;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use epicme::limits;
 use serde_json::{Value, json};
 
+use crate::oauth::House;
 use crate::support::{Client, Server, Wire, eventually};
 
 fn create(id: usize, content: &str) -> Value {
@@ -63,14 +65,18 @@ fn lets_a_persons_write_take_its_turn_before_the_many_writes_of_another() {
     assert!(own * 2 < theirs, "a write took {own:?} beside {connections} writers with {theirs:?} each");
 }
 
-/// A request in progress: its body hasn't come whole yet.
+/// A request in progress: the server waits for its body.
 fn unfinished(server: &Server, token: &str) -> Wire {
     let mut wire = server.connect();
-    let bytes = Client::new(server, token).bytes(&[], &create(1, "x").to_string());
-    wire.stream.set_nodelay(true).expect("a socket");
-    wire.write(&bytes[..bytes.len() - 1]);
+    let bytes = Client::new(server, token).bytes(&[("Expect", "100-continue")], BODY);
+    wire.write(&bytes[..bytes.len() - BODY.len()]);
+    let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    wire.stream.read_exact(&mut go_on).expect("the server asks for the body");
     wire
 }
+
+/// A call whose answer doesn't matter here.
+const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 
 #[test]
 fn refuses_a_persons_requests_past_their_share_and_accepts_those_of_the_next_person() {
@@ -81,24 +87,21 @@ fn refuses_a_persons_requests_past_their_share_and_accepts_those_of_the_next_per
     );
     let mut open: Vec<_> =
         (0..limits::REQUESTS_PER_PERSON_MAX).map(|_| unfinished(&server, &greedy)).collect();
-    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
-    // The last of the heads may not have been read yet.
-    eventually("the share is taken", || Client::new(&server, &greedy).post(&[], &list).status == 429);
-    let refused = Client::new(&server, &greedy).post(&[], &list);
+    let refused = Client::new(&server, &greedy).post(&[], BODY);
     assert_eq!((refused.status, refused.field("retry-after")), (429, Some("1")));
     let text = String::from_utf8_lossy(&refused.body).into_owned();
     assert!(text.contains(&limits::REQUESTS_PER_PERSON_MAX.to_string()), "{text}");
     assert!(server.log_with("outcome=too-many-requests").contains(" 429 "));
-    assert_eq!(Client::new(&server, &other).post(&[], &list).status, 200);
+    assert_eq!(Client::new(&server, &other).post(&[], BODY).status, 200);
     // One request less, and the next one is taken.
     let mut last = open.pop().expect("a request");
-    last.write("}");
+    last.write(BODY);
     assert_eq!(last.reply().expect("an answer").status, 200);
-    eventually("a place is free", || Client::new(&server, &greedy).post(&[], &list).status == 200);
+    eventually("a place is free", || Client::new(&server, &greedy).post(&[], BODY).status == 200);
     // Those that give up give their places back.
     drop(open);
     let again: Vec<_> = (1..limits::REQUESTS_PER_PERSON_MAX).map(|_| unfinished(&server, &greedy)).collect();
-    eventually("every place is free again", || Client::new(&server, &greedy).post(&[], &list).status == 200);
+    eventually("every place is free again", || Client::new(&server, &greedy).post(&[], BODY).status == 200);
     drop(again);
 }
 
@@ -126,4 +129,64 @@ fn runs_no_further_call_of_a_batch_whose_client_has_gone() {
     let text = reply[49]["error"]["message"].as_str().expect("a sentence");
     assert!(text.contains("not run"), "{text}");
     assert_eq!(entries(&mut client), 100 - left_out as u64, "what was answered as not run wasn't run");
+}
+
+/// Ada, who is signed in, with so many grants, as a program makes them that asks her again and again.
+fn with_grants(count: usize) -> House {
+    let mut house = House::new();
+    house.sign_in();
+    house.tamper(&format!(
+        "INSERT INTO clients (id, name, redirect_uris, auth_method, registered_by, created_at)
+             VALUES ('c_many', 'many', 'http://127.0.0.1:9/', 'none', 'operator', 1);
+         WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {count})
+             INSERT INTO grants (user_id, client_id, resource, scope, created_at, used_at)
+             SELECT users.id, 'c_many', 'r', 'tags:read', n, n / 3 FROM users, number;
+         INSERT INTO refresh_tokens (hash, grant_id, expires_at)
+             SELECT randomblob(32), id, unixepoch() + 1000 FROM grants"
+    ));
+    house
+}
+
+#[test]
+fn shows_a_persons_many_programs_page_by_page() {
+    let mut house = with_grants(2 * limits::GRANTS_PER_PAGE + 1);
+    let (mut path, mut pages) = ("/account".to_owned(), Vec::new());
+    loop {
+        let reply = house.browse("GET", &path, &[]);
+        let page = String::from_utf8_lossy(&reply.body).into_owned();
+        let ids = page.split("name=\"grant\" value=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        pages.push(ids.map(|id| id.parse().expect("a number")).collect::<Vec<usize>>());
+        let Some((_, link)) = page.split_once("<a href=\"/account?") else { break };
+        path = format!("/account?{}", link.split('"').next().expect("its end"));
+    }
+    let per_page = limits::GRANTS_PER_PAGE;
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [per_page, per_page, 1]);
+    let shown = pages.concat();
+    assert!(shown.iter().rev().copied().eq(1..=shown.len()), "each once, the last used first: {shown:?}");
+    for bad in ["x", "1", "1.", "1.x", "9223372036854775808.1"] {
+        assert_eq!(house.browse("GET", &format!("/account?from={bad}"), &[]).status, 400, "{bad}");
+    }
+}
+
+#[test]
+fn keeps_the_gate_open_while_a_person_reads_a_long_account_page_again_and_again() {
+    let house = with_grants(5_000);
+    let token = house.server.token("bob@example.com", &[]);
+    let (stop, read) = (&AtomicBool::new(false), &AtomicUsize::new(0));
+    thread::scope(|scope| {
+        let house = &house;
+        for _ in 0..60 {
+            scope.spawn(move || {
+                while !stop.load(SeqCst) {
+                    house.browse_as(house.cookie.as_deref(), "GET", "/account", &[]);
+                    read.fetch_add(1, SeqCst);
+                }
+            });
+        }
+        eventually("the attack is under way", || read.load(SeqCst) >= 60);
+        let mut client = Client::new(&house.server, &token);
+        let statuses: Vec<_> = (0..30).map(|_| client.post(&[], BODY).status).collect();
+        stop.store(true, SeqCst);
+        assert_eq!(statuses, [200; 30]);
+    });
 }
