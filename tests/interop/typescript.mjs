@@ -66,7 +66,7 @@ function expectSubset(actual, expected, at) {
   else if (expected === '<string>') assert.equal(typeof actual, 'string', at)
   else if (expected === '<integer>') assert.ok(Number.isInteger(actual), `${at}: ${actual} is no integer`)
   else if (expected === '<array>') assert.ok(Array.isArray(actual), `${at} is no array`)
-  else if (expected?.['<count>']) assert.equal(actual?.length, expected['<count>'], at)
+  else if (expected?.['<count>'] !== undefined) assert.equal(actual?.length, expected['<count>'], at)
   else if (expected?.['<json>']) expectSubset(JSON.parse(actual), expected['<json>'], `${at} as JSON`)
   else if (Array.isArray(expected)) {
     assert.equal(actual?.length, expected.length, `${at}: length is ${actual?.length}, not ${expected.length}`)
