@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use self::Remedy::{Always, Fitting};
+use self::Remedy::{ByDeployment, Fixed};
 use crate::site::{self, Site};
 
 /// One check, named for what must hold. They are made in this order, and the first that fails decides the response.
@@ -79,17 +79,16 @@ pub struct Facts {
     pub success: Option<&'static str>,
     /// What the person who runs the client or the server can do about a failure. The log and `epicme explain` show it
     /// to the operator. No response has it, because it would tell a stranger who tries tokens which check each of
-    /// them failed. [`Check::remedy`] gives its
-    /// words.
+    /// them failed. [`Check::remedy`] gives its words.
     remedy: Option<Remedy>,
 }
 
 /// What can be done about a failure.
 enum Remedy {
-    /// Fits however the server was started.
-    Always(&'static str),
-    /// Depends on that.
-    Fitting(fn(&Deployment) -> String),
+    /// The same for every server.
+    Fixed(&'static str),
+    /// Depends on how the operator has started the server.
+    ByDeployment(fn(&Deployment) -> String),
 }
 
 /// How the operator has started the server, as far as a remedy depends on it. Advice that doesn't fit is worse than
@@ -195,7 +194,7 @@ impl Check {
                 failure: "foreign-host",
                 response: FOREIGN_HOST,
                 success: None,
-                remedy: Some(Fitting(pass_host)),
+                remedy: Some(ByDeployment(host_remedy)),
             },
             Check::OriginIsAllowed => &Facts {
                 name: "origin_is_allowed",
@@ -204,7 +203,7 @@ impl Check {
                 failure: "foreign-origin",
                 response: FOREIGN_PAGE,
                 success: None,
-                remedy: Some(Fitting(use_our_pages)),
+                remedy: Some(ByDeployment(origin_remedy)),
             },
             Check::IsPreflight => &Facts {
                 name: "is_preflight",
@@ -223,7 +222,7 @@ impl Check {
                 failure: "no-token",
                 response: NO_CREDENTIALS,
                 success: None,
-                remedy: Some(Always(
+                remedy: Some(Fixed(
                     "every client begins like this: the challenge tells it where to get a token",
                 )),
             },
@@ -234,7 +233,7 @@ impl Check {
                 failure: "repeated-authorization",
                 response: TWO_FIELDS,
                 success: None,
-                remedy: Some(Always("let the client send one Authorization header")),
+                remedy: Some(Fixed("let the client send one Authorization header")),
             },
             Check::NoTokenInQuery => &Facts {
                 name: "no_token_in_query",
@@ -243,7 +242,7 @@ impl Check {
                 failure: "token-in-query",
                 response: TWO_TOKENS,
                 success: None,
-                remedy: Some(Always("take the token out of the URL, where it ends up in logs")),
+                remedy: Some(Fixed("take the token out of the URL, where it ends up in logs")),
             },
             Check::NotEmpty => &Facts {
                 name: "not_empty",
@@ -252,7 +251,7 @@ impl Check {
                 failure: "empty-authorization",
                 response: NO_CREDENTIALS,
                 success: None,
-                remedy: Some(Always(
+                remedy: Some(Fixed(
                     "the client sends an empty Authorization header: remove it from the client's custom headers (the \
                      MCP Inspector keeps one there), and it will ask for access by itself",
                 )),
@@ -264,7 +263,7 @@ impl Check {
                 failure: "not-bearer",
                 response: NO_CREDENTIALS,
                 success: None,
-                remedy: Some(Always(
+                remedy: Some(Fixed(
                     "the client sends its own Authorization header, which is not a Bearer token: remove it from the \
                      client's custom headers, and it will ask for access by itself",
                 )),
@@ -276,7 +275,7 @@ impl Check {
                 failure: "malformed-token",
                 response: BAD_TOKEN,
                 success: None,
-                remedy: Some(Fitting(send_a_whole_token)),
+                remedy: Some(ByDeployment(malformed_token_remedy)),
             },
             Check::TokenLookedUp => &Facts {
                 name: "token_looked_up",
@@ -285,7 +284,7 @@ impl Check {
                 failure: "lookup-failed",
                 response: NO_LOOK_UP,
                 success: None,
-                remedy: Some(Always("try again; the line before says what is wrong")),
+                remedy: Some(Fixed("see the note before this line in the log; then try again")),
             },
             Check::TokenKnown => &Facts {
                 name: "token_known",
@@ -294,7 +293,7 @@ impl Check {
                 failure: "unknown-token",
                 response: BAD_TOKEN,
                 success: None,
-                remedy: Some(Fitting(get_a_known_token)),
+                remedy: Some(ByDeployment(unknown_token_remedy)),
             },
             Check::NotRevoked => &Facts {
                 name: "not_revoked",
@@ -303,7 +302,7 @@ impl Check {
                 failure: "revoked",
                 response: BAD_TOKEN,
                 success: None,
-                remedy: Some(Always("it was taken back for good: get a new one")),
+                remedy: Some(Fixed("it was revoked: get a new one")),
             },
             Check::NotExpired => &Facts {
                 name: "not_expired",
@@ -312,7 +311,7 @@ impl Check {
                 failure: "expired",
                 response: BAD_TOKEN,
                 success: None,
-                remedy: Some(Fitting(refresh)),
+                remedy: Some(ByDeployment(expired_token_remedy)),
             },
             Check::AudienceIsOurs => &Facts {
                 name: "audience_is_ours",
@@ -321,7 +320,7 @@ impl Check {
                 failure: "wrong-audience",
                 response: BAD_TOKEN,
                 success: None,
-                remedy: Some(Fitting(get_a_token_for_us)),
+                remedy: Some(ByDeployment(audience_remedy)),
             },
             Check::HasKnownScope => &Facts {
                 name: "has_known_scope",
@@ -330,7 +329,7 @@ impl Check {
                 failure: "no-scope",
                 response: NO_SCOPE,
                 success: Some("admitted"),
-                remedy: Some(Fitting(ask_for_scopes)),
+                remedy: Some(ByDeployment(scope_remedy)),
             },
             Check::HasNeededScope => &Facts {
                 name: "has_needed_scope",
@@ -339,7 +338,7 @@ impl Check {
                 failure: "missing-scope",
                 response: MISSING_SCOPE,
                 success: Some("permitted"),
-                remedy: Some(Fitting(ask_for_scopes)),
+                remedy: Some(ByDeployment(scope_remedy)),
             },
         }
     }
@@ -347,8 +346,8 @@ impl Check {
     /// Returns what a person can do about a failure of this check at a server that was started in this way.
     pub fn remedy(self, deployment: &Deployment) -> Option<Cow<'static, str>> {
         self.facts().remedy.as_ref().map(|remedy| match remedy {
-            Always(words) => Cow::Borrowed(*words),
-            Fitting(words) => Cow::Owned(words(deployment)),
+            Fixed(words) => Cow::Borrowed(*words),
+            ByDeployment(words) => Cow::Owned(words(deployment)),
         })
     }
 }
@@ -357,10 +356,10 @@ impl Check {
 
 /// A server with a public URL has its name already, so what is missing is in the proxy: by default nginx sends the
 /// name that it connects to. Its `$host` leaves the port out.
-fn pass_host(deployment: &Deployment) -> String {
+fn host_remedy(deployment: &Deployment) -> String {
     let Deployment { hosts, public_url, .. } = deployment;
     let Some(url) = public_url else {
-        return "if that name is this server's, start it with --public-url".to_owned();
+        return "if that name is this server's, start it with --public-url https://NAME".to_owned();
     };
     let variable = if url.matches(':').count() > 1 { "$http_host" } else { "$host" };
     format!(
@@ -369,12 +368,16 @@ fn pass_host(deployment: &Deployment) -> String {
     )
 }
 
-fn use_our_pages(deployment: &Deployment) -> String {
+fn origin_remedy(deployment: &Deployment) -> String {
     let public = deployment.public_url.as_ref().map(|url| format!(" and of {url}"));
-    format!("only pages of this machine{} may use this server", public.unwrap_or_default())
+    format!(
+        "only pages of this machine{} may use this server: open the client's page there, or start the server \
+         with the --public-url of that page",
+        public.unwrap_or_default()
+    )
 }
 
-fn send_a_whole_token(deployment: &Deployment) -> String {
+fn malformed_token_remedy(deployment: &Deployment) -> String {
     let (token, source) = match &deployment.issuer {
         None => ("a token of this server", "`epicme token create`"),
         Some(issuer) => ("a token", issuer.as_str()),
@@ -385,7 +388,7 @@ fn send_a_whole_token(deployment: &Deployment) -> String {
     )
 }
 
-fn get_a_known_token(deployment: &Deployment) -> String {
+fn unknown_token_remedy(deployment: &Deployment) -> String {
     match &deployment.issuer {
         None => {
             "it may be another server's, or its person, client or grant was removed: get a new one".to_owned()
@@ -397,7 +400,7 @@ fn get_a_known_token(deployment: &Deployment) -> String {
     }
 }
 
-fn refresh(deployment: &Deployment) -> String {
+fn expired_token_remedy(deployment: &Deployment) -> String {
     match &deployment.issuer {
         None => "refresh it, or make a new one with `epicme token create`".to_owned(),
         Some(issuer) => format!(
@@ -406,7 +409,7 @@ fn refresh(deployment: &Deployment) -> String {
     }
 }
 
-fn get_a_token_for_us(deployment: &Deployment) -> String {
+fn audience_remedy(deployment: &Deployment) -> String {
     let Deployment { public_url, issuer, .. } = deployment;
     match (issuer, public_url) {
         (None, None) => {
@@ -420,12 +423,14 @@ fn get_a_token_for_us(deployment: &Deployment) -> String {
         (Some(issuer), url) => {
             let audience = url.as_ref().map(|url| format!("{url}{}", site::MCP));
             let audience = audience.as_deref().unwrap_or("the URL that the client calls");
-            format!("its audience is not {audience}, or its issuer not {issuer}: ask there for one with both")
+            format!(
+                "its audience is not {audience}, or its issuer not {issuer}: get one there that names both"
+            )
         }
     }
 }
 
-fn ask_for_scopes(deployment: &Deployment) -> String {
+fn scope_remedy(deployment: &Deployment) -> String {
     match &deployment.issuer {
         None => "ask for the scopes that the challenge names; the person may allow them".to_owned(),
         Some(issuer) => format!(

@@ -191,7 +191,7 @@ pub(crate) const SIGN_IN_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Programs with access that the account page shows at once; a link leads to the others.
 pub const GRANTS_PER_PAGE: usize = 50;
 /// How long a page with a form may stay open, in seconds; past it the form isn't taken, and the person gets a fresh
-/// one. A used form is remembered for at most twice this time.
+/// one. A used form is remembered for twice this time; the next one that is used after that deletes its row.
 pub(crate) const FORM_SECONDS: i64 = 60 * 60;
 /// How long a browser stays signed in, in seconds.
 pub(crate) const SIGN_IN_SECONDS: i64 = 12 * 60 * 60;

@@ -5,7 +5,8 @@
 //!
 //! Only what was used is stored. A token is signed and says itself when it expires, so the many forms that are shown
 //! and never sent cost nothing, and the rows of those that were sent are needed only for as long as their tokens are
-//! good. That bounds the table: it holds what the people of this server sent within two hours.
+//! good. Each use deletes the rows of those that are over, so the table holds what the people of this server sent
+//! within two hours before the last use.
 
 use rusqlite::OptionalExtension;
 

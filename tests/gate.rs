@@ -623,7 +623,7 @@ fn says_of_a_foreign_host_what_fits_how_the_server_was_started() {
     assert!(line.contains("if that name is this server's, start it with --public-url"), "{line}");
     assert_eq!(post(&bare, &[("Origin", "https://journal.example")]).status, 403);
     let line = bare.next_log_with("outcome=foreign-origin");
-    assert!(line.contains("(only pages of this machine may use this server)"), "{line}");
+    assert!(line.contains("(only pages of this machine may use this server: open the client"), "{line}");
 
     let public = Server::start_in(Folder::new().into(), &["--public-url", "https://journal.example"]);
     for host in ["backend", "journal.example:80", "evil.example"] {

@@ -55,18 +55,20 @@ fn writes_the_challenge_in_one_file() {
     assert_eq!(with(".with(www_authenticate"), [Path::new("src/gate.rs")]);
 }
 
-/// A redirect to a client may not take a live session along, which `ClientRedirect` sees to; the other two lead to pages
-/// of this server.
+/// A redirect to a client may not take a live session along, which `ClientRedirect` sees to; the others lead to pages
+/// and the endpoint of this server.
 #[test]
-fn sends_browsers_on_in_three_files() {
+fn redirects_in_these_files_alone() {
     let sends = |(path, text): (PathBuf, String)| {
-        let sends = code(&text).contains("see_other(") || code(&text).contains(".with(\"Location\"");
+        let sends = ["see_other(", "permanent_redirect(", ".with(\"Location\""]
+            .iter()
+            .any(|call| code(&text).contains(call));
         sends.then(|| path.display().to_string())
     };
     let found: BTreeSet<_> = sources().into_iter().filter_map(sends).collect();
     let expected =
-        ["src/http/response.rs", "src/oauth/authorize.rs", "src/pages/account.rs", "src/pages/sign_in.rs"];
-    assert_eq!(found, expected.map(str::to_owned).into());
+        ["http/response.rs", "oauth/authorize.rs", "pages/account.rs", "pages/sign_in.rs", "routes.rs"];
+    assert_eq!(found, expected.map(|path| format!("src/{path}")).into());
 }
 
 #[test]

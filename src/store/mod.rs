@@ -158,7 +158,7 @@ impl From<StoreError> for OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OpenError::Io(error) => write!(out, "can't open it: {error}"),
+            OpenError::Io(error) => write!(out, "can't open it: {error}; check the path and its permissions, or name another file by --database"),
             OpenError::Foreign => out.write_str("it is another program's database; choose another file"),
             OpenError::Newer { file } => {
                 let known = MIGRATIONS.len();
@@ -167,7 +167,10 @@ impl fmt::Display for OpenError {
             OpenError::InUse => {
                 out.write_str("another epicme serves it; stop that one, or name another file")
             }
-            OpenError::NoLog => out.write_str("its file system can't hold SQLite's write-ahead log"),
+            OpenError::NoLog => out.write_str(
+                "its file system can't hold SQLite's write-ahead log, and a network file system never can: name a file on a \
+                 local disk by --database",
+            ),
             OpenError::Exposed { mode } => write!(
                 out,
                 "others can read it (mode {mode:04o}), and only its owner can change that: run this as its owner"

@@ -78,8 +78,8 @@ impl Readers {
         // still can; then the two deadlines, of a read and of a wait, bound how long the others must wait.
         //
         // Waiting threads don't get connections in the order in which they came. `Condvar` promises no order, and a
-        // thread that never gets a connection within its wait gets `Busy`. A larger server would keep a queue for
-        // each holder and serve the queues in rotation, as the writer does (`queue.rs`).
+        // thread that never gets a connection within its wait gets `Busy`. There is no queue with turns, as the writer
+        // has one (`queue.rs`): a read waits for a second at most, and a queue would only order that second.
         let must_wait = |state: &mut State| {
             let held = state.held.get(&holder).copied().unwrap_or(0);
             let kept = if held == 0 { 0 } else { self.kept };
