@@ -284,7 +284,7 @@ impl Check {
                 failure: "lookup-failed",
                 response: NO_LOOK_UP,
                 success: None,
-                remedy: Some(Fixed("see the note before this line in the log; then try again")),
+                remedy: Some(Fixed("the note before this line in the log says why, and what to do")),
             },
             Check::TokenKnown => &Facts {
                 name: "token_known",

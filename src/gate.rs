@@ -29,7 +29,6 @@ use crate::log::RequestLog;
 use crate::scope::{Access, Scopes};
 use crate::secret::TokenText;
 use crate::site::{self, Site};
-use crate::stderr;
 use crate::store::Store;
 use crate::tokens::{self, TokenHolder};
 
@@ -156,8 +155,8 @@ impl Gate<'_> {
     /// much of a guessed token was right.
     fn check_own(&self, hash: [u8; 32]) -> Result<Caller, Check> {
         // If the database fails, the gate answers 503 instead of guessing, and writes the reason to standard error.
-        let found = tokens::find(self.store, hash)
-            .inspect_err(|error| stderr::note(&format!("the gate can't look up a token: {error}")));
+        let found =
+            tokens::find(self.store, hash).inspect_err(|error| error.note("the gate can't look up a token"));
         let row = self.require(Check::TokenLookedUp, found.ok())?;
         let row = self.require(Check::TokenKnown, row)?;
         self.require_that(Check::NotRevoked, row.revoked_at.is_none())?;

@@ -512,6 +512,37 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
+fn moves_all_that_a_command_wrote_into_the_database_file() {
+    let folder = Folder::new();
+    for number in 0..10 {
+        let email = format!("person-{number}@example.com");
+        assert_eq!(
+            folder.epicme(&["user", "add", &email, "--password-stdin"], "a password").status.code(),
+            Some(0)
+        );
+        // A copy of the one file, as people make backups while nothing runs.
+        let copy = Folder::new();
+        std::fs::copy(folder.database(), copy.database()).expect("a copy");
+        assert!(stdout(&copy.epicme(&["user", "list"], "")).contains(&email), "{email}");
+    }
+}
+
+#[test]
+fn refuses_what_is_no_file_as_a_database_and_waits_for_no_pipe() {
+    let folder = Folder::new();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    for path in [folder.path(), &pipe, Path::new("/dev/null")] {
+        let path = path.to_str().expect("a path");
+        for command in [&["user", "list"][..], &["token", "create", "ada@example.com"], &["serve"]] {
+            let output =
+                Command::new(EPICME).args(command).args(["--database", path]).output().expect("it runs");
+            fails(&output, 1, "name a file");
+        }
+    }
+}
+
+#[test]
 fn takes_a_restored_database_from_the_eyes_of_others() {
     let folder = Arc::new(Folder::new());
     folder.token("ada@example.com", &[]);
@@ -522,6 +553,7 @@ fn takes_a_restored_database_from_the_eyes_of_others() {
     drop(server);
     // A killed server leaves all three files; they come back with the mode that the backup gave them.
     for mode in [0o666, 0o640, 0o604] {
+        drop(Server::start_in(folder.clone(), &[]));
         for end in ["db", "db-wal", "db-shm"] {
             set_mode(&folder.database().with_extension(end), mode);
         }

@@ -178,7 +178,8 @@ fn shows_every_check_to_people_in_lines_that_fit() {
         }
         for line in shown.lines() {
             let one_parameter = line.starts_with("<   ") && line.matches("=\"").count() == 1; // isn't torn
-            assert!(line.chars().count() <= 110 || one_parameter, "{line:?}");
+            let is_note = line.contains("the gate can't look up a token: "); // a line of the log, which has no width
+            assert!(line.chars().count() <= 110 || one_parameter || is_note, "{line:?}");
             assert_eq!(line.trim_end(), line);
         }
     });

@@ -17,7 +17,6 @@ use super::version::ProtocolVersion;
 use crate::events::SubscribeError;
 use crate::journal::JournalError;
 use crate::limits;
-use crate::stderr;
 use crate::store::StoreError;
 
 /// A message that needs a response.
@@ -344,7 +343,7 @@ impl From<SubscribeError> for RpcError {
 /// text of a statement with values of other people's rows.
 impl From<StoreError> for RpcError {
     fn from(error: StoreError) -> RpcError {
-        stderr::note(&format!("a call failed: {error}"));
+        error.note("a call failed");
         match error {
             StoreError::TooSlow => RpcError::TooSlow,
             _ => RpcError::Unavailable,

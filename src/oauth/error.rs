@@ -16,7 +16,6 @@ use crate::http::request::BadRequest;
 use crate::http::response::Response;
 use crate::limits;
 use crate::log::{OAuthRefusal, RequestLog};
-use crate::stderr;
 use crate::store::StoreError;
 use crate::text::BadName;
 
@@ -319,7 +318,7 @@ impl OAuthError {
         log.set_outcome(name);
         log.set_oauth_refusal(|| OAuthRefusal { code, clause, message: words.into_owned() });
         if let OAuthError::Store(error) = self {
-            stderr::note(&format!("an OAuth request failed: {error}"));
+            error.note("an OAuth request failed");
         }
     }
 }

@@ -40,9 +40,11 @@ pub(super) fn create(path: &Path) -> Result<PathBuf, OpenError> {
     find(path)
 }
 
-/// Returns the path of a file that is there, as [`create`] does.
+/// Returns the path of a file that is there, as [`create`] does. To open a pipe would be to wait for a program at its
+/// other end, so what isn't a file is refused before.
 pub(super) fn find(path: &Path) -> Result<PathBuf, OpenError> {
-    fs::canonicalize(path).map_err(OpenError::Io)
+    let path = fs::canonicalize(path).map_err(OpenError::Io)?;
+    if fs::metadata(&path).map_err(OpenError::Io)?.is_file() { Ok(path) } else { Err(OpenError::NotAFile) }
 }
 
 /// Takes from all others the right to read the database, its log and the index of the log. A copy that was put back

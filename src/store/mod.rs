@@ -38,6 +38,7 @@ pub(crate) use self::queue::Holder;
 use self::readers::Readers;
 use self::writer::Writer;
 use crate::limits;
+use crate::stderr;
 
 /// Work on the database failed. Its words are for the log. The code that writes the response decides what a client
 /// may read: SQLite's own messages name tables and files, and a client must learn nothing of those.
@@ -58,6 +59,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Writes to the log that `what` failed, why, and what the operator can do.
+    pub(crate) fn note(&self, what: &str) {
+        stderr::note(&format!("{what}: {self}; about the database file: {}", self.remedy()));
+    }
+
     /// Says what the operator can do next, for a message that has named the file and the failure. Only where the next
     /// try may find another state does it say so: a file that is damaged today is damaged tomorrow.
     pub(crate) fn remedy(&self) -> &'static str {
@@ -139,6 +145,8 @@ pub enum OpenError {
     },
     /// It can't be read without its log, and the log can't be read in a folder that can't be written.
     LogUnread,
+    /// It is a directory, a device or a pipe.
+    NotAFile,
     /// SQLite can't use it: it is damaged, locked or read-only.
     Store(StoreError),
 }
@@ -175,6 +183,7 @@ impl fmt::Display for OpenError {
                 out,
                 "others can read it (mode {mode:04o}), and only its owner can change that: run this as its owner"
             ),
+            OpenError::NotAFile => out.write_str("it is a directory, a device or a pipe; name a file"),
             OpenError::LogUnread => out.write_str(
                 "the changes in its log (the file with -wal at the end) can't be read in a folder that can't be \
                  written; copy the database and its log into another folder, and name the copy",

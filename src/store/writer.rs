@@ -121,11 +121,12 @@ impl Writer {
     }
 }
 
-/// A command ends without [`super::Store::close`]; its writer's thread must end too, or its connection would stay
-/// open.
+/// A command drops its store without [`super::Store::close`]. The connection must be closed before the program ends: the
+/// last one that closes moves the log into the database file. Otherwise what the command has written would be in the
+/// log alone, and a copy of the database file wouldn't have it.
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.queue.close();
+        drop(self.stop()); // an error means that it has stopped already
     }
 }
 
