@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,16 @@ use epicme::store::{Store, StoreError};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Folder, PATIENCE, Server, request};
+use crate::support::{Client, Folder, PATIENCE, Server, eventually, request};
 
-/// Posts entries until the server goes away; gives the titles that were acknowledged.
-fn write_until_killed(server: &Server, token: &str, writer: usize) -> impl FnOnce() -> Vec<String> + use<> {
-    let mut wire = server.connect();
+/// Posts entries until the server goes away, and counts those that were acknowledged; gives their titles.
+fn write_until_killed(
+    server: &Server,
+    token: &str,
+    writer: usize,
+    count: &Arc<AtomicUsize>,
+) -> impl FnOnce() -> Vec<String> + use<> {
+    let (mut wire, count) = (server.connect(), Arc::clone(count));
     let (host, bearer) = (server.address.to_string(), format!("Bearer {token}"));
     move || {
         let mut acknowledged = Vec::new();
@@ -34,6 +39,7 @@ fn write_until_killed(server: &Server, token: &str, writer: usize) -> impl FnOnc
                 Ok(Some(reply)) if reply.status == 200 => {
                     assert!(reply.json()["result"]["isError"].is_null());
                     acknowledged.push(title);
+                    count.fetch_add(1, Ordering::SeqCst);
                 }
                 _ => break,
             }
@@ -49,11 +55,13 @@ fn keeps_every_acknowledged_entry_after_kill() {
     let mut acknowledged: Vec<String> = Vec::new();
     for cycle in 0..10 {
         let mut server = Server::start_in(folder.clone(), &[]);
+        let count: Arc<AtomicUsize> = Arc::default();
         let writers: Vec<_> = (0..8)
-            .map(|writer| thread::spawn(write_until_killed(&server, &token, cycle * 8 + writer)))
+            .map(|writer| thread::spawn(write_until_killed(&server, &token, cycle * 8 + writer, &count)))
             .collect();
+        eventually("some writes are acknowledged", || count.load(Ordering::SeqCst) > 10);
         // Not a fixed number of writes: each cycle is killed at another moment of the writer's work.
-        thread::sleep(Duration::from_millis(40 + 17 * cycle as u64));
+        thread::sleep(Duration::from_millis(17 * cycle as u64));
         server.kill();
         for writer in writers {
             acknowledged.extend(writer.join().expect("a writer ends"));
