@@ -188,6 +188,9 @@ pub(crate) const SIGN_INS_WAITING_MAX: usize = 1024;
 /// How long a password waits to be hashed; past it `503`. As many as may wait are hashed within it, unless the machine
 /// is slow. Common proxies wait no longer for a response.
 pub(crate) const SIGN_IN_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Grants of one person: what they allowed one program once. Past it the one that was used longest ago ends, and its
+/// program gets a `401` and asks again.
+pub const GRANTS_PER_PERSON_MAX: usize = 200;
 /// Programs with access that the account page shows at once; a link leads to the others.
 pub const GRANTS_PER_PAGE: usize = 50;
 /// How long a page with a form may stay open, in seconds; past it the form isn't taken, and the person gets a fresh

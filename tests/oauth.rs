@@ -118,7 +118,7 @@ impl House {
 
     /// Registers a public client and gives its id.
     #[track_caller]
-    fn client(&self) -> String {
+    pub fn client(&self) -> String {
         let reply =
             self.register(&json!({ "redirect_uris": [CALLBACK], "client_name": "Test <b>client</b>" }));
         assert_eq!(reply.status, 201);
@@ -195,7 +195,7 @@ impl House {
 
     /// The signed-in person allows all that the query asks for; gives the redirect's parameters.
     #[track_caller]
-    fn allow(&mut self, query: &[(&str, &str)]) -> Vec<(String, String)> {
+    pub fn allow(&mut self, query: &[(&str, &str)]) -> Vec<(String, String)> {
         let boxes = boxes(&self.visit(query));
         let mut fields = vec![("decision", "allow")];
         fields.extend(boxes.iter().map(|scope| (scope.as_str(), "1")));
@@ -212,7 +212,7 @@ impl House {
     }
 
     /// The query of a request for a code that is right in everything.
-    fn asking<'q>(&self, client_id: &'q str) -> Vec<(&'q str, &'q str)> {
+    pub fn asking<'q>(&self, client_id: &'q str) -> Vec<(&'q str, &'q str)> {
         vec![
             ("response_type", "code"),
             ("client_id", client_id),

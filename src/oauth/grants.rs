@@ -31,7 +31,7 @@ use crate::ids::UserId;
 use crate::limits;
 use crate::scope::Scopes;
 use crate::secret::{self, Signer};
-use crate::store::{Store, StoreError};
+use crate::store::{Holder, Store, StoreError};
 use crate::tokens::{self, NewToken};
 
 /// A grant to be made: what the person allowed, and the parts of the request that its code is bound to.
@@ -161,8 +161,8 @@ type Attempt<T> = Result<Result<T, OAuthError>, OAuthError>;
 pub(crate) fn allow(store: &Store, new: NewGrant, now: Timestamp) -> Result<String, OAuthError> {
     let code = secret::random_text::<32>();
     let hash = secret::sha256(code.as_bytes());
-    store.write(move |connection| {
-        // Each new grant first deletes two kinds of old ones, so that the table doesn't grow forever. The first kind
+    store.write_for(Holder::Person(new.user_id), move |connection| {
+        // Each new grant first deletes three kinds of old ones, so that the table doesn't grow forever. The first kind
         // never had a token: its code expired before the client redeemed it.
         let forgotten = "DELETE FROM grants WHERE id IN (SELECT grant_id FROM codes
                          WHERE redeemed_at IS NULL AND expires_at < ?1)";
@@ -171,6 +171,12 @@ pub(crate) fn allow(store: &Store, new: NewGrant, now: Timestamp) -> Result<Stri
         // `used_at`.
         let expired = "DELETE FROM grants WHERE used_at <= ?1";
         connection.execute(expired, [now.plus(-limits::REFRESH_TOKEN_SECONDS).0])?;
+        // The third kind is more than one person may have: those that ended or were used longest ago. Otherwise a program
+        // that asks again and again could fill the database in the name of one person.
+        let surplus = "DELETE FROM grants WHERE user_id = ?1 AND id NOT IN (
+                           SELECT id FROM grants WHERE user_id = ?1
+                           ORDER BY revoked_at IS NOT NULL, used_at DESC, id DESC LIMIT ?2)";
+        connection.execute(surplus, (new.user_id, limits::GRANTS_PER_PERSON_MAX as i64 - 1))?;
         // Clients without a grant go next. If this grant's client is among them, it gets its row again.
         clients::forget_unused(connection, now)?;
         clients::keep(connection, &new.client)?;

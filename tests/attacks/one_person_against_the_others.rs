@@ -190,3 +190,29 @@ fn keeps_the_gate_open_while_a_person_reads_a_long_account_page_again_and_again(
         assert_eq!(statuses, [200; 30]);
     });
 }
+
+#[test]
+fn keeps_so_many_grants_of_a_person_and_ends_the_one_that_was_used_longest_ago() {
+    let mut house = with_grants(limits::GRANTS_PER_PERSON_MAX);
+    // Theirs were used at the beginning of the epoch; without this they would be deleted for their age.
+    house.tamper(
+        "UPDATE grants SET used_at = unixepoch() - 1000 + id; UPDATE grants SET revoked_at = 1 WHERE id = 2",
+    );
+    let ids = |house: &House| {
+        let connection = rusqlite::Connection::open(house.server.folder.database()).expect("the database");
+        let mut select = connection.prepare("SELECT id FROM grants ORDER BY id").expect("a statement");
+        let rows = select.query_map([], |row| row.get(0)).expect("rows");
+        rows.collect::<Result<Vec<i64>, _>>().expect("ids")
+    };
+    let all: Vec<i64> = (1..=limits::GRANTS_PER_PERSON_MAX as i64).collect();
+    assert_eq!(ids(&house), all);
+    let client = house.client();
+    let query = house.asking(&client);
+    house.allow(&query);
+    let without_the_revoked: Vec<_> = all.iter().copied().filter(|id| *id != 2).chain([201]).collect();
+    assert_eq!(ids(&house), without_the_revoked);
+    house.sign_in();
+    house.allow(&query);
+    let without_the_oldest: Vec<_> = without_the_revoked[1..].iter().copied().chain([202]).collect();
+    assert_eq!(ids(&house), without_the_oldest);
+}
