@@ -1,4 +1,4 @@
--- Version 3: the forms of the pages work once.
+-- Version 3: the forms of the pages work once, and rows that are over are found without a walk over all others.
 
 -- The tokens of forms that were used, by the hash of the token's payload, so that no form works twice, not even after
 -- a restart. A row is deleted some time after its token has expired (`src/used_forms.rs`), which the index is for. A
@@ -9,3 +9,15 @@ CREATE TABLE used_forms (
     expires_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX used_forms_expiry ON used_forms (expires_at);
+
+-- By these the server finds the rows that it deletes, however many it keeps: sign-ins and grants that are over, and
+-- codes that no client redeemed in time.
+CREATE INDEX browsers_expiry ON browsers (expires_at);
+CREATE INDEX grants_use ON grants (used_at);
+CREATE INDEX codes_unredeemed ON codes (expires_at) WHERE redeemed_at IS NULL;
+
+-- A client that registers itself gets its row with its first grant from here on, and keeps it for as long as it has
+-- one. The earlier versions made the row at the registration. Those of the last day stay, since a person may be about
+-- to decide on one.
+DELETE FROM clients WHERE registered_by = 'itself' AND created_at < unixepoch() - 24 * 60 * 60
+    AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.client_id = clients.id);

@@ -27,7 +27,6 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::http::field::split_credentials;
 use crate::http::request::Head;
-use crate::limits;
 use crate::secret::{self, Signer};
 use crate::store::{Store, StoreError};
 
@@ -142,15 +141,13 @@ pub(super) fn keep(connection: &Connection, client: &Client) -> rusqlite::Result
     if client.registered_by == "itself" { write(connection, client) } else { Ok(()) }
 }
 
-/// Deletes the rows of clients that registered themselves, if none of their grants lives any more. A person's next
-/// consent makes the row again. The day is for clients without a self-contained id, whose row an earlier version made
-/// when they registered. [`super::grants::allow`] calls this, so the table is bounded by what people allow.
-pub(super) fn forget_unused(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM clients WHERE registered_by = 'itself' AND created_at < ?2
-               AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id AND g.revoked_at IS NULL
-                               AND g.used_at > ?1)";
-    let live = now.plus(-limits::REFRESH_TOKEN_SECONDS).0; // a grant that was last used before this has no live token
-    connection.execute(sql, (live, now.plus(-limits::UNUSED_CLIENT_SECONDS).0))?;
+/// Deletes the row of a client that registered itself, if it has no grant any more. A person's next consent makes the
+/// row again. [`super::grants::allow`] calls this for the clients whose grants it deletes, so the table is bounded by
+/// what people allow, and no walk over it is needed.
+pub(super) fn forget_unused(connection: &Connection, id: &str) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM clients WHERE id = ?1 AND registered_by = 'itself'
+               AND NOT EXISTS (SELECT 1 FROM grants WHERE client_id = ?1)";
+    connection.prepare_cached(sql)?.execute([id])?;
     Ok(())
 }
 

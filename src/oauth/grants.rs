@@ -20,9 +20,10 @@
 //! two. A larger server with several writers would update the row under the condition that it is unused, and look at
 //! the count of changed rows.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::OAuthError;
 use super::clients::{self, Client};
@@ -162,23 +163,7 @@ pub(crate) fn allow(store: &Store, new: NewGrant, now: Timestamp) -> Result<Stri
     let code = secret::random_text::<32>();
     let hash = secret::sha256(code.as_bytes());
     store.write_for(Holder::Person(new.user_id), move |connection| {
-        // Each new grant first deletes three kinds of old ones, so that the table doesn't grow forever. The first kind
-        // never had a token: its code expired before the client redeemed it.
-        let forgotten = "DELETE FROM grants WHERE id IN (SELECT grant_id FROM codes
-                         WHERE redeemed_at IS NULL AND expires_at < ?1)";
-        connection.execute(forgotten, [now.0])?;
-        // The second kind was last used so long ago that its last refresh token has expired; `issue` renews
-        // `used_at`.
-        let expired = "DELETE FROM grants WHERE used_at <= ?1";
-        connection.execute(expired, [now.plus(-limits::REFRESH_TOKEN_SECONDS).0])?;
-        // The third kind is more than one person may have: those that ended or were used longest ago. Otherwise a program
-        // that asks again and again could fill the database in the name of one person.
-        let surplus = "DELETE FROM grants WHERE user_id = ?1 AND id NOT IN (
-                           SELECT id FROM grants WHERE user_id = ?1
-                           ORDER BY revoked_at IS NOT NULL, used_at DESC, id DESC LIMIT ?2)";
-        connection.execute(surplus, (new.user_id, limits::GRANTS_PER_PERSON_MAX as i64 - 1))?;
-        // Clients without a grant go next. If this grant's client is among them, it gets its row again.
-        clients::forget_unused(connection, now)?;
+        delete_old(connection, new.user_id, now)?;
         clients::keep(connection, &new.client)?;
         // The new grant doesn't replace older ones of the same client. A person may use the same program on two
         // machines, and a consent on one must not sign the other out.
@@ -197,6 +182,37 @@ pub(crate) fn allow(store: &Store, new: NewGrant, now: Timestamp) -> Result<Stri
         Ok::<_, OAuthError>(())
     })?;
     Ok(code)
+}
+
+/// Makes room for one more grant of a person: deletes three kinds of grants, so that the table doesn't grow forever,
+/// and then the clients that have none left.
+fn delete_old(connection: &Connection, user_id: UserId, now: Timestamp) -> Result<(), OAuthError> {
+    // This kind never had a token: its code expired before the client redeemed it.
+    let forgotten = "DELETE FROM grants WHERE id IN (SELECT grant_id FROM codes
+                     WHERE redeemed_at IS NULL AND expires_at < ?1) RETURNING client_id";
+    let mut clients = deleted(connection, forgotten, [now.0])?;
+    // This one was last used so long ago that its last refresh token has expired; `issue` renews `used_at`.
+    let expired = "DELETE FROM grants WHERE used_at <= ?1 RETURNING client_id";
+    clients.extend(deleted(connection, expired, [now.plus(-limits::REFRESH_TOKEN_SECONDS).0])?);
+    // These are more than one person may have: those that ended or were used longest ago. Otherwise a program that asks
+    // again and again could fill the database in the name of one person.
+    let surplus = "DELETE FROM grants WHERE user_id = ?1 AND id NOT IN (
+                       SELECT id FROM grants WHERE user_id = ?1
+                       ORDER BY revoked_at IS NOT NULL, used_at DESC, id DESC LIMIT ?2) RETURNING client_id";
+    clients.extend(deleted(connection, surplus, (user_id, limits::GRANTS_PER_PERSON_MAX as i64 - 1))?);
+    for client in clients {
+        clients::forget_unused(connection, &client)?;
+    }
+    Ok(())
+}
+
+/// Runs a statement that deletes grants, and returns the ids of their clients.
+fn deleted(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+) -> rusqlite::Result<BTreeSet<String>> {
+    connection.prepare_cached(sql)?.query_map(parameters, |row| row.get(0))?.collect()
 }
 
 /// A code's row, with the grant that it belongs to.
