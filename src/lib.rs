@@ -48,7 +48,7 @@ mod journal;
 mod events;
 pub mod store;
 mod users;
-mod passwords;
+pub mod passwords;
 mod sign_ins;
 mod shares;
 mod used_forms;

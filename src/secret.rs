@@ -7,21 +7,18 @@
 //!
 //! - What this server draws at random (tokens, codes, cookies, client secrets) is stored as its SHA-256. That is
 //!   enough, because 256 random bits can't be found by trying, however fast the hash is.
-//! - What a person chooses (a password) is stored as an Argon2id hash with a salt. People choose from few words, so a
-//!   thief of the database would try those; the hash takes much time and memory, to make each try expensive.
+//! - What a person chooses (a password) is stored as an Argon2id hash with a salt (`passwords.rs`). People choose from
+//!   few words, so a thief of the database would try those; the hash takes much time and memory, to make each try
+//!   expensive.
 //! - What must come back unchanged from a client (a cursor, a form token) isn't stored when it is handed out. It is
 //!   signed.
 //!
 //! No algorithm is written here: each is a call into a crate that others have examined.
 
-use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-
-use crate::limits;
 
 /// Returns `N` bytes from the kernel's generator. There is no other source of randomness in the program. A generator
 /// inside the program would need a seed, and two copies of a virtual machine that was copied while it ran would draw
@@ -87,76 +84,6 @@ impl TokenText {
     /// every place where an access token of this server leaves the program.
     pub fn reveal(&self) -> &str {
         &self.0
-    }
-}
-
-/// The Argon2id hash of a password, in PHC form. [`HashingMemory::hash`] alone makes one, and what stores a password
-/// takes this type, so a password can't be stored in the clear.
-pub(crate) struct HashedPassword(String);
-
-impl HashedPassword {
-    /// Returns the text to store.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The memory in which Argon2id works, [`limits::HASHING_KIB`] of it, allocated at the first use. The hashing of one
-/// password after the other needs it only once.
-///
-/// It is also what bounds the cost of a stored hash. The PHC form names the parameters in each hash, and a hash that
-/// asks for more memory than there is here, or for more than [`limits::HASHING_PASSES_MAX`] passes, matches no
-/// password.
-#[derive(Default)]
-pub struct HashingMemory(Vec<Block>);
-
-impl HashingMemory {
-    /// Hashes a password by Argon2id with a fresh salt.
-    ///
-    /// The parameters are those that OWASP recommends; the memory is what makes a hash expensive on graphics cards.
-    /// The PHC form names algorithm and parameters, so a later version can raise them and still verify the old ones.
-    pub(crate) fn hash(&mut self, password: &str) -> HashedPassword {
-        let params = Params::new(limits::HASHING_KIB, limits::HASHING_PASSES, 1, None);
-        let params = params.expect("the parameters are within those of Argon2");
-        let params_string = ParamsString::try_from(&params).expect("three short numbers");
-        let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
-        let salt = Salt::new(&random::<16>()).expect("a salt of the recommended length");
-        let argon2 = Argon2::new(algorithm, version, params);
-        let output = self.output(&argon2, password, &salt, Params::DEFAULT_OUTPUT_LEN);
-        let hash = PasswordHash {
-            algorithm: algorithm.ident(),
-            version: Some(version.into()),
-            params: params_string,
-            salt: Some(salt),
-            hash: Some(output.expect("the memory is that of these parameters")),
-        };
-        HashedPassword(hash.to_string())
-    }
-
-    /// Returns whether `hash`, a PHC string, was made from `password`. Returns `None` if nothing was compared, because
-    /// the text is damaged, empty or asks for too much. The parameters come from the hash, and the comparison takes
-    /// constant time.
-    pub fn verify(&mut self, password: &str, hash: &str) -> Option<bool> {
-        let hash = PasswordHash::new(hash).ok()?;
-        let params = Params::try_from(&hash).ok()?;
-        if params.m_cost() > limits::HASHING_KIB || params.t_cost() > limits::HASHING_PASSES_MAX {
-            return None;
-        }
-        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
-        let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
-        let expected = hash.hash?;
-        let argon2 = Argon2::new(algorithm, version, params);
-        let output = self.output(&argon2, password, &hash.salt?, expected.len())?;
-        Some(output == expected) // in constant time, as `Output` compares
-    }
-
-    fn output(&mut self, argon2: &Argon2, password: &str, salt: &[u8], bytes: usize) -> Option<Output> {
-        self.0.resize(limits::HASHING_KIB as usize, Block::new());
-        let mut output = [0; Output::MAX_LENGTH];
-        let output = output.get_mut(..bytes)?;
-        let memory = self.0.as_mut_slice();
-        argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, memory).ok()?;
-        Output::new(output).ok()
     }
 }
 
@@ -230,8 +157,6 @@ impl Signer {
 
 #[cfg(test)]
 mod tests {
-    use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-
     use super::*;
 
     #[track_caller]
@@ -264,43 +189,6 @@ mod tests {
             forged[position] ^= 1;
             let forged = String::from_utf8(forged).expect("one bit of ASCII stays ASCII");
             assert_eq!(signer.verify(&[b"cursor", b"1"], &forged), None, "byte {position}");
-        }
-    }
-
-    #[test]
-    fn knows_a_password_from_another() {
-        let mut memory = HashingMemory::default();
-        let hash = memory.hash("correct horse");
-        let hash = hash.as_str();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_ne!(hash, memory.hash("correct horse").as_str(), "each has a salt of its own");
-        assert_eq!(memory.verify("correct horse", hash), Some(true));
-        assert_eq!(memory.verify("correct horsf", hash), Some(false));
-        // What an earlier hash left in the memory changes nothing, and the crate's own functions agree.
-        assert_eq!(HashingMemory::default().verify("correct horse", hash), Some(true));
-        let theirs = Argon2::default().hash_password(b"correct horse").expect("a hash").to_string();
-        assert_eq!(memory.verify("correct horse", &theirs), Some(true));
-        let parsed = PasswordHash::new(hash).expect("PHC");
-        assert!(Argon2::default().verify_password(b"correct horse", &parsed).is_ok());
-    }
-
-    #[test]
-    fn compares_no_hash_that_is_damaged_or_asks_for_too_much() {
-        let mut memory = HashingMemory::default();
-        let mut verified = |kib: u32, passes: u32, lanes: u32| {
-            let argon2 = Argon2::from(Params::new(kib, passes, lanes, Some(16)).expect("parameters"));
-            let hash = argon2.hash_password(b"correct horse").expect("a hash").to_string();
-            memory.verify("correct horse", &hash)
-        };
-        assert_eq!(verified(64, 1, 4), Some(true));
-        assert_eq!(verified(64, limits::HASHING_PASSES_MAX, 1), Some(true));
-        assert_eq!(verified(64, limits::HASHING_PASSES_MAX + 1, 1), None);
-        assert_eq!(verified(limits::HASHING_KIB, 1, 1), Some(true));
-        assert_eq!(verified(limits::HASHING_KIB + 1, 1, 1), None);
-        let whole = memory.hash("correct horse");
-        for damaged in ["", "not a hash", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ", &whole.as_str()[..90]]
-        {
-            assert_ne!(memory.verify("correct horse", damaged), Some(true), "{damaged:?}");
         }
     }
 }

@@ -16,8 +16,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::limits;
-use crate::passwords::HashingPermit;
-use crate::secret::{self, HashedPassword};
+use crate::passwords::{HashedPassword, HashingPermit};
+use crate::secret;
 use crate::store::{Store, StoreError};
 
 /// A person.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
-use epicme::secret::HashingMemory;
+use epicme::passwords::HashingMemory;
 use rusqlite::Connection;
 use serde_json::json;
 

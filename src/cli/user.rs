@@ -5,7 +5,7 @@
 
 use super::{CliError, CommandLine, note, say, table};
 use crate::clock::Timestamp;
-use crate::secret::HashingMemory;
+use crate::passwords::HashingMemory;
 use crate::text;
 use crate::users;
 
