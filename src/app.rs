@@ -1,7 +1,9 @@
 //! What all requests share, for as long as the server runs.
 //!
-//! Holds nothing of a single request but the list of open event streams. Invariant: what must outlast the server is
-//! in the store; the other parts are settings, or are lost at a restart without harm.
+//! Of single requests it holds only what they wait in and count against: the list of open event streams, the requests
+//! in progress by person, the failures and the queue of sign-ins, the questions to another authorization server.
+//! Invariant: what must outlast the server is in the store; the other parts are settings, or are lost at a restart
+//! without harm.
 //!
 //! The `App` is a value that functions pass on, and not a global: a signature shows which functions use it.
 
@@ -51,15 +53,19 @@ pub(crate) struct App {
     pub(crate) setup_code: String,
 }
 
-/// What the operator decided with options of `serve`.
+/// What the operator decided with options of `serve`, and with the limits of its process.
 pub(crate) struct Policy {
+    /// How many connections the server serves at once. The queue of sign-ins takes a part of them.
+    pub(crate) connections_max: usize,
     /// See [`App::require_confirmation`].
     pub(crate) require_confirmation: bool,
     /// See [`App::redirect_schemes`].
     pub(crate) redirect_schemes: Schemes,
 }
 
-/// What slows down the guessing of passwords. Only failures count, so a person who knows the password meets no limit.
+/// What slows down the guessing of passwords. Only failures count, so the right password alone never uses up a try.
+/// But a person who has it can meet the limits that others have used up: after the failures of a stranger at their
+/// account they are refused (429), and in a crowd they wait in the queue, or are refused when it is full (503).
 pub(crate) struct SignIns {
     /// Failures by account: against many guesses at one person's password.
     pub(crate) account: Throttle,
@@ -95,7 +101,7 @@ impl App {
         introspector: Option<Introspector>,
         policy: Policy,
     ) -> App {
-        let Policy { require_confirmation, redirect_schemes } = policy;
+        let Policy { connections_max, require_confirmation, redirect_schemes } = policy;
         let sign_in = |max| Throttle::new(max, limits::SIGN_IN_WINDOW_SECONDS);
         let deployment = Deployment::new(&site, introspector.as_ref().map(Introspector::issuer));
         App {
@@ -108,7 +114,7 @@ impl App {
             sign_ins: SignIns {
                 account: sign_in(limits::ACCOUNT_FAILURES_MAX),
                 address: sign_in(limits::ADDRESS_FAILURES_MAX),
-                queue: HashingQueue::new(),
+                queue: HashingQueue::new(connections_max),
             },
             shares: Arc::default(),
             redirect_schemes,

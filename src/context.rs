@@ -39,7 +39,10 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     /// Returns the address of the client itself; `None` if there is a public URL, because then the peer is a proxy, on
     /// this machine or another: this program speaks no TLS, so a public https URL needs one. A limit on one address
-    /// would then shut out all people together, so nothing is refused by address.
+    /// would then shut out all people together, so no failure is counted by this address.
+    ///
+    /// The fair queues take [`Context::peer`] in either case. A queue shuts no address out: behind a proxy all people
+    /// are one group of it, in which the accounts, or the tokens, take turns.
     pub(crate) fn client_address(&self) -> Option<IpAddr> {
         Some(self.peer).filter(|_| !self.app.site.is_public())
     }

@@ -1,21 +1,24 @@
-//! A queue for a few places that many threads want, in which nobody waits behind the crowd of somebody else.
+//! A queue for a few places, in which the many waiting threads of one source don't make the others wait.
 //!
 //! Knows no request, no password and no token: its users say by two keys for whom a thread waits. Invariant: at most
 //! [`QueueBounds::places`] threads hold a [`Place`] at once, and no thread waits longer than
 //! [`QueueBounds::wait_max`].
 //!
 //! In a plain queue, a stranger who sends a hundred requests is served a hundred times before the person who sends
-//! one. And if a plain queue refuses the newcomer when it is full, the stranger has only to keep it full. So there
-//! are two rules here:
+//! one. And if a plain queue refuses the next thread when it is full, the stranger has only to keep it full. So the
+//! waiting threads are sorted twice. A *group* is what one source has waiting: all threads of one network address,
+//! for example. Within its group, a *member* is what waits for one thing: all threads for one account, for example.
+//! Two rules follow:
 //!
-//! - The places go round. Each group of waiting threads (those of one network address, for example) is called in
-//!   turn, and within the group each of its members (the accounts that are asked for, for example). A thread waits for
-//!   one turn of each of the others, however many threads they have.
-//! - When the queue is full, the group with the most waiting threads makes room, and in it the member with the most:
-//!   its oldest thread gives up. So a crowd pushes out its own.
+//! - The groups take turns, and within a group its members. A thread waits for one turn of each other group, and
+//!   within its own group for one turn of each other member, however many threads they have.
+//! - When the queue is full, the oldest thread of the largest member of the largest group is refused. So a crowd
+//!   pushes out its own.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
@@ -42,6 +45,27 @@ pub(crate) struct FairQueue {
     state: Mutex<State>,
 }
 
+/// Why a thread got no place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum QueueError {
+    /// [`QueueBounds::waiting_max`] threads waited, and this one was the oldest of the largest member of the largest
+    /// group.
+    PushedOut,
+    /// The thread has waited for [`QueueBounds::wait_max`].
+    WaitedTooLong,
+}
+
+impl fmt::Display for QueueError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            QueueError::PushedOut => "too many wait already",
+            QueueError::WaitedTooLong => "the wait took too long",
+        })
+    }
+}
+
+impl Error for QueueError {}
+
 /// One of the places. When it is dropped, also while a panic unwinds, one of the waiting threads gets it.
 pub(crate) struct Place<'q>(&'q FairQueue);
 
@@ -51,15 +75,14 @@ impl FairQueue {
         FairQueue { bounds, state: Mutex::new(state) }
     }
 
-    /// Waits for a place, as `member` of `group`. Returns `None` if the thread was pushed out of a full queue, or has
-    /// waited for [`QueueBounds::wait_max`].
-    pub(crate) fn enter(&self, group: Key, member: Key) -> Option<Place<'_>> {
+    /// Waits for a place, as `member` of `group`.
+    pub(crate) fn enter(&self, group: Key, member: Key) -> Result<Place<'_>, QueueError> {
         let (number, called) = {
             let mut state = locked(&self.state);
             // A place is free only while no thread waits: a place that is given back goes to a waiting thread.
             if state.free > 0 {
                 state.free -= 1;
-                return Some(Place(self));
+                return Ok(Place(self));
             }
             if state.waiting() >= self.bounds.waiting_max {
                 state.push_out();
@@ -67,31 +90,30 @@ impl FairQueue {
             state.add(group, member)
         };
         match called.recv_timeout(self.bounds.wait_max) {
-            Ok(()) => return Some(Place(self)),
-            Err(RecvTimeoutError::Disconnected) => return None, // pushed out
+            Ok(()) => return Ok(Place(self)),
+            Err(RecvTimeoutError::Disconnected) => return Err(QueueError::PushedOut),
             Err(RecvTimeoutError::Timeout) => {}
         }
         let mut state = locked(&self.state);
         // The thread may have been called after its time was up and before it took the lock. Then it has the place,
         // and no other thread would get it.
         if called.try_recv().is_ok() {
-            return Some(Place(self));
+            return Ok(Place(self));
         }
         state.remove(number);
-        None
+        Err(QueueError::WaitedTooLong)
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut state = locked(&self.0.state);
-        while let Some(ticket) = state.next() {
-            // The thread waits at the other end of the channel, since it removes its ticket before it gives up.
-            if ticket.call.send(()).is_ok() {
-                return;
-            }
+        match state.next() {
+            // The call arrives: the thread still has the other end of the channel, because it removes its ticket,
+            // under this lock, before it gives up.
+            Some(ticket) => _ = ticket.call.send(()),
+            None => state.free += 1,
         }
-        state.free += 1;
     }
 }
 
@@ -286,7 +308,7 @@ mod tests {
         let queue = queue(1, Duration::from_secs(60));
         let place = queue.enter(key("a"), key("x")).expect("a free place");
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| queue.enter(key("a"), key("y")).is_some());
+            let waiting = scope.spawn(|| queue.enter(key("a"), key("y")).is_ok());
             while locked(&queue.state).waiting() == 0 {
                 thread::yield_now();
             }
@@ -301,12 +323,12 @@ mod tests {
         let queue = queue(1, Duration::from_secs(60));
         let place = queue.enter(key("a"), key("x")).expect("a free place");
         thread::scope(|scope| {
-            let older = scope.spawn(|| queue.enter(key("a"), key("y")).is_some());
+            let older = scope.spawn(|| queue.enter(key("a"), key("y")).err());
             while locked(&queue.state).waiting() == 0 {
                 thread::yield_now();
             }
-            let newer = scope.spawn(|| queue.enter(key("b"), key("z")).is_some());
-            assert!(!older.join().expect("no panic"));
+            let newer = scope.spawn(|| queue.enter(key("b"), key("z")).is_ok());
+            assert_eq!(older.join().expect("no panic"), Some(QueueError::PushedOut));
             drop(place);
             assert!(newer.join().expect("no panic"));
         });
@@ -316,9 +338,9 @@ mod tests {
     fn gives_up_after_its_time_and_loses_no_place() {
         let queue = queue(1, Duration::from_millis(1));
         let place = queue.enter(key("a"), key("x")).expect("a free place");
-        assert!(queue.enter(key("a"), key("y")).is_none());
+        assert_eq!(queue.enter(key("a"), key("y")).err(), Some(QueueError::WaitedTooLong));
         assert_eq!(locked(&queue.state).waiting(), 0);
         drop(place);
-        assert!(queue.enter(key("a"), key("y")).is_some());
+        assert!(queue.enter(key("a"), key("y")).is_ok());
     }
 }

@@ -7,9 +7,10 @@
 //!
 //! Every stranger can make this server ask, with any invented token, and each question holds a thread until the other
 //! server answers. So few are asked at once, and four rules keep strangers from using up what the others need. The
-//! answers about good and other tokens are kept apart, so that invented tokens push out no good one. A token that was
-//! good when it was last asked about is asked about again in places of its own. For the other places, network
-//! addresses wait in turn. And requests with the same token wait for one answer together.
+//! answers about good and other tokens are kept apart, so that invented tokens push out no good one. A *known* token,
+//! one that was good when it was last asked about, is asked about again in places of its own. For the other places,
+//! those for *unknown* tokens, network addresses take turns. And requests with the same token wait for one answer
+//! together. Each wait holds a connection, so all of them together take half of the connections at most.
 //!
 //! Three words here name one URL, that of our MCP endpoint. It is `base_url` followed by `/mcp`; RFC 8707 calls it
 //! the resource; and in the answer about a token it is the audience (`aud`).
@@ -23,6 +24,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
@@ -32,8 +34,8 @@ use serde_json::Value;
 
 use crate::authority;
 use crate::clock::Timestamp;
-use crate::fair_queue::{FairQueue, Key, QueueBounds};
-use crate::http::client::{self, Bounds, Request};
+use crate::fair_queue::{FairQueue, Key, QueueBounds, QueueError};
+use crate::http::client::{self, Bounds, ClientError, Request};
 use crate::json;
 use crate::limits;
 use crate::lock::locked;
@@ -54,10 +56,45 @@ pub(crate) struct Introspector {
     /// requires that a caller authenticates: otherwise anyone could try out tokens at that endpoint.
     credentials: String,
     answers: Mutex<Answers>,
-    /// For tokens that weren't found good before; a group is a network address.
-    newcomers: FairQueue,
-    /// For tokens that were good when they were last asked about; a group is a person.
-    renewals: FairQueue,
+    /// For tokens that weren't found good before; a group of the queue is a network address.
+    unknown_tokens: Waiting,
+    /// For tokens that were good when they were last asked about; a group of the queue is a person.
+    known_tokens: Waiting,
+}
+
+/// The requests that wait because of tokens of one kind.
+struct Waiting {
+    /// Those that ask the other server, one for each token.
+    queue: FairQueue,
+    /// How many wait for what another request with the same token asks.
+    followers: AtomicUsize,
+    followers_max: usize,
+}
+
+/// Where the answer about one token will be.
+type Answer = OnceLock<Result<TokenInfo, IntrospectionError>>;
+
+/// A request that asks about a token, or follows another one that does. When this is dropped, also while a panic
+/// unwinds, the request is counted no more, and the next one with this token asks anew.
+struct Asking<'i> {
+    introspector: &'i Introspector,
+    key: Key,
+    answer: Arc<Answer>,
+    /// The count of followers, if this is one.
+    followers: Option<&'i AtomicUsize>,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if let Some(followers) = self.followers {
+            followers.fetch_sub(1, Ordering::SeqCst);
+        }
+        let mut answers = locked(&self.introspector.answers);
+        // Another request may have removed the entry already, and a third one may be asking anew.
+        if answers.asking.get(&self.key).is_some_and(|answer| Arc::ptr_eq(answer, &self.answer)) {
+            answers.asking.remove(&self.key);
+        }
+    }
 }
 
 /// What is known of tokens. The keys are digests, so no token is kept.
@@ -69,7 +106,7 @@ struct Answers {
     /// Why other tokens were refused, each with the time until which that is used.
     refused: HashMap<Key, (IntrospectionError, Timestamp)>,
     /// The tokens that are being asked about: where the answer will be.
-    asking: HashMap<Key, Arc<OnceLock<Result<TokenInfo, IntrospectionError>>>>,
+    asking: HashMap<Key, Arc<Answer>>,
 }
 
 /// A token of the other server, as a client presented it. Like every type that holds a secret it has no `Debug`,
@@ -125,7 +162,8 @@ struct TokenInfo {
 /// Why a token isn't accepted, in the order of the gate's checks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum IntrospectionError {
-    /// The token couldn't be looked up: the other server or the database gave no usable answer.
+    /// The token couldn't be looked up: the other server or the database gave no usable answer, or too many requests
+    /// wait for one. The log has the reason.
     Unreachable,
     /// The other server doesn't know the token, or the token was revoked, or the answer has no usable `sub`. RFC 7662
     /// §2.2 wants no reason in the answer.
@@ -149,6 +187,48 @@ impl fmt::Display for IntrospectionError {
 
 impl Error for IntrospectionError {}
 
+/// Why there is no answer of the other server that can be judged. The log shows it to the operator, so it says what
+/// to correct, and holds nothing of the token and of our secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum AskError {
+    /// There is no whole answer.
+    Client(ClientError),
+    /// The answer has another status than 200.
+    Status(u16),
+    /// The body isn't JSON.
+    NotJson,
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AskError::Client(error) => write!(
+                out,
+                "the answer of the other authorization server {}; see that it runs, and that --introspection-url \
+                 leads to it",
+                error.message()
+            ),
+            // RFC 7662 §2.3 has a 401 for wrong credentials; a 403 says that this client may not ask.
+            AskError::Status(status @ (401 | 403)) => write!(
+                out,
+                "the other authorization server refuses this server as its client ({status}); correct \
+                 --introspection-id and EPICME_INTROSPECTION_SECRET, or let that client ask there"
+            ),
+            AskError::Status(status) => write!(
+                out,
+                "the other authorization server answers {status} instead of 200; correct --introspection-url, or \
+                 look in the log of that server"
+            ),
+            AskError::NotJson => out.write_str(
+                "the answer of the other authorization server is no JSON; correct --introspection-url, which takes \
+                 its introspection endpoint (RFC 7662)",
+            ),
+        }
+    }
+}
+
+impl Error for AskError {}
+
 /// An http URL on this machine. It is parsed at the start, so a malformed one is reported then and not at a request.
 struct Endpoint {
     address: SocketAddr,
@@ -169,8 +249,15 @@ fn endpoint(url: &str) -> Option<Endpoint> {
 
 impl Introspector {
     /// Builds an introspector for the server with this issuer identifier, whose endpoint is at `url`; our server is
-    /// its client `id`, with `secret`. Returns `None` if the URL isn't plain http to this machine.
-    pub(crate) fn new(issuer: &str, url: &str, id: &str, secret: &str) -> Option<Introspector> {
+    /// its client `id`, with `secret`, and serves `connections_max` connections at once. Returns `None` if the URL
+    /// isn't plain http to this machine.
+    pub(crate) fn new(
+        issuer: &str,
+        url: &str,
+        id: &str,
+        secret: &str,
+        connections_max: usize,
+    ) -> Option<Introspector> {
         // OAuth 2.1 §2.4.1: both parts are form-encoded before they are joined; otherwise a colon in the id would end
         // the id too early.
         let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
@@ -179,8 +266,8 @@ impl Introspector {
             endpoint: endpoint(url)?,
             credentials: STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret))),
             answers: Mutex::default(),
-            newcomers: queue(limits::INTROSPECTIONS_AT_ONCE_MAX),
-            renewals: queue(limits::RENEWALS_AT_ONCE_MAX),
+            unknown_tokens: Waiting::new(limits::UNKNOWN_TOKENS_AT_ONCE_MAX, connections_max),
+            known_tokens: Waiting::new(limits::KNOWN_TOKENS_AT_ONCE_MAX, connections_max),
         })
     }
 
@@ -211,23 +298,35 @@ impl Introspector {
     /// Returns what the other server says of a token, or what it said within the time for which that is kept.
     fn introspect(&self, presented: &Presented) -> Result<TokenInfo, IntrospectionError> {
         let key = presented.key();
-        let (answer, person) = {
-            let mut answers = locked(&self.answers);
-            if let Some(kept) = answers.kept(&key, presented.now) {
-                return kept;
-            }
-            (Arc::clone(answers.asking.entry(key).or_default()), answers.person(&key))
-        };
-        // The lock isn't held while the other server is asked, because a slow answer would make the other requests
-        // wait. Only those with the same token wait here, for the first of them: so one token takes one place, on
-        // however many connections it is presented.
-        let result = answer.get_or_init(|| self.look_up(presented, key, person)).clone();
         let mut answers = locked(&self.answers);
-        // Another request may have removed the entry already, and a third one may be asking anew.
-        if answers.asking.get(&key).is_some_and(|asking| Arc::ptr_eq(asking, &answer)) {
-            answers.asking.remove(&key);
+        if let Some(kept) = answers.kept(&key, presented.now) {
+            return kept;
         }
-        result
+        let person = answers.person(&key);
+        let waiting = if person.is_some() { &self.known_tokens } else { &self.unknown_tokens };
+        let asked = answers.asking.get(&key).cloned();
+        // The first request with a token asks, and the others follow it: so one token takes one place, on however
+        // many connections it is presented. But each follower holds a connection too.
+        let followers = match asked {
+            Some(_) if waiting.follow() => Some(&waiting.followers),
+            Some(_) => {
+                drop(answers);
+                stderr::note(&format!(
+                    "the gate can't look up a token: {} requests wait already for what others with the same token \
+                     ask the other authorization server; it is slow, or a stranger sends one invented token often",
+                    waiting.followers_max
+                ));
+                return Err(IntrospectionError::Unreachable);
+            }
+            None => None,
+        };
+        let answer = asked.unwrap_or_default();
+        answers.asking.insert(key, Arc::clone(&answer));
+        // The lock isn't held while the other server is asked, because a slow answer would make all other requests
+        // wait.
+        drop(answers);
+        let asking = Asking { introspector: self, key, answer, followers };
+        asking.answer.get_or_init(|| self.look_up(presented, key, person)).clone()
     }
 
     /// Waits for a place, asks the other server, and keeps its answer. `person` is whom the token stood for when it
@@ -240,20 +339,27 @@ impl Introspector {
     ) -> Result<TokenInfo, IntrospectionError> {
         let start = Instant::now();
         let place = match person {
-            Some(person) => self.renewals.enter(person, key),
+            Some(person) => self.known_tokens.queue.enter(person, key),
             // Only a stream that is open has no address. Its token was good, but may have been forgotten since.
-            None => self.newcomers.enter(presented.peer.map_or([0; 32], throttle::address_key), key),
+            None => {
+                let address = presented.peer.map_or([0; 32], throttle::address_key);
+                self.unknown_tokens.queue.enter(address, key)
+            }
         };
-        let Some(_place) = place else {
-            stderr::note(
-                "the gate can't look up a token: too many others wait for the other authorization server",
-            );
-            return Err(IntrospectionError::Unreachable);
-        };
-        let Some(answer) = self.ask(presented.token) else {
-            stderr::note("the gate can't look up a token: the other authorization server doesn't answer");
-            return Err(IntrospectionError::Unreachable);
-        };
+        let _place = place.map_err(|error| {
+            let cause = match error {
+                QueueError::PushedOut => "a stranger may be sending many invented tokens",
+                QueueError::WaitedTooLong => "that server is slow, or a stranger sends many invented tokens",
+            };
+            stderr::note(&format!(
+                "the gate can't look up a token: {error} to ask the other authorization server; {cause}"
+            ));
+            IntrospectionError::Unreachable
+        })?;
+        let answer = self.ask(presented.token).map_err(|error| {
+            stderr::note(&format!("the gate can't look up a token: {error}"));
+            IntrospectionError::Unreachable
+        })?;
         // The token must be good now, and not only when the request came, before the wait.
         let waited = i64::try_from(start.elapsed().as_secs()).unwrap_or(i64::MAX);
         let now = presented.now.plus(waited);
@@ -262,9 +368,8 @@ impl Introspector {
         result
     }
 
-    /// Sends one introspection request; `None` if there is no answer that can be judged. A redirect isn't followed,
-    /// because the token could be sent to any server.
-    fn ask(&self, token: &ForeignToken) -> Option<Value> {
+    /// Sends one introspection request. A redirect isn't followed, because the token could be sent to any server.
+    fn ask(&self, token: &ForeignToken) -> Result<Value, AskError> {
         let Endpoint { address, host, path } = &self.endpoint;
         let body = form_urlencoded::Serializer::new(String::new())
             .append_pair("token", &token.0)
@@ -283,19 +388,34 @@ impl Introspector {
         let body = body.as_bytes();
         let request =
             Request { address: *address, method: "POST", host, target: path, fields: &fields, body };
-        let answer = client::send(&request, bounds).ok().filter(|answer| answer.status == 200)?;
-        json::parse(&answer.body.ok()?).ok()
+        let answer = client::send(&request, bounds).map_err(AskError::Client)?;
+        if answer.status != 200 {
+            return Err(AskError::Status(answer.status));
+        }
+        json::parse(&answer.body.map_err(AskError::Client)?).map_err(|_| AskError::NotJson)
     }
 }
 
-/// Builds a queue for questions to the other server. Each question holds a thread until it is answered, so their
-/// number is bounded: a slow authorization server must not hold all threads.
-fn queue(places: usize) -> FairQueue {
-    FairQueue::new(QueueBounds {
-        places,
-        waiting_max: limits::INTROSPECTIONS_WAITING_MAX,
-        wait_max: limits::INTROSPECTION_WAIT_MAX,
-    })
+impl Waiting {
+    /// Each waiting request holds a thread and a connection until the other server has answered, so a slow one must
+    /// not hold all. There are four crowds that can wait (two kinds of tokens, each with requests that ask and
+    /// requests that follow), and each takes an eighth of the connections at most.
+    fn new(places: usize, connections_max: usize) -> Waiting {
+        let share = (connections_max / 8).max(1);
+        let waiting_max = limits::INTROSPECTIONS_WAITING_MAX.min(share);
+        let wait_max = limits::INTROSPECTION_WAIT_MAX;
+        Waiting {
+            queue: FairQueue::new(QueueBounds { places, waiting_max, wait_max }),
+            followers: AtomicUsize::new(0),
+            followers_max: limits::INTROSPECTION_FOLLOWERS_MAX.min(share),
+        }
+    }
+
+    /// Counts one more follower, if there may be one.
+    fn follow(&self) -> bool {
+        let fits = |count| (count < self.followers_max).then_some(count + 1);
+        self.followers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).is_ok()
+    }
 }
 
 impl Answers {
@@ -391,6 +511,8 @@ fn judge(
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
     use serde_json::json;
 
     use super::*;
@@ -493,5 +615,26 @@ mod tests {
         }
         assert_eq!(answers.good.len(), limits::INTROSPECTIONS_KEPT_MAX);
         assert!(answers.kept(&key(0), Timestamp(1001)).is_none(), "it was asked about longest ago");
+    }
+
+    #[test]
+    fn counts_a_follower_no_more_after_a_panic() {
+        let connections = 8; // an eighth of them is one
+        let introspector = Introspector::new(ISSUER, "http://127.0.0.1:9/x", "id", "secret", connections);
+        let introspector = introspector.expect("a URL of this machine");
+        let (waiting, answer) = (&introspector.unknown_tokens, Arc::new(Answer::new()));
+        assert!(waiting.follow());
+        assert!(!waiting.follow(), "one too many");
+        locked(&introspector.answers).asking.insert(key(1), Arc::clone(&answer));
+        let ends = catch_unwind(AssertUnwindSafe(|| {
+            let followers = Some(&waiting.followers);
+            let _asking = Asking { introspector: &introspector, key: key(1), answer, followers };
+            resume_unwind(Box::new(()));
+        }));
+        assert!(
+            ends.is_err() && locked(&introspector.answers).asking.is_empty(),
+            "the next request asks anew"
+        );
+        assert!(waiting.follow());
     }
 }

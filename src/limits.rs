@@ -76,6 +76,9 @@ pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(20);
 pub(crate) const WAITING_WORKERS_MIN: usize = 4;
 /// Requests in flight get this long to finish after SIGTERM, SIGINT or SIGHUP; then their connections end with the process.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+// ---- The log (`stderr.rs`, `log/`) ----
+
 /// Log lines in one second; the rest of that second is counted, and one line says how many there were.
 pub(crate) const LOG_LINES_PER_SECOND_MAX: u64 = 1000;
 /// Bytes of log lines that wait to be written; past it, when standard error is read too slowly, lines are dropped.
@@ -160,7 +163,7 @@ pub(crate) const REFRESH_GRACE_SECONDS: i64 = 30;
 pub(crate) const STATE_BYTES_MAX: usize = 4096;
 /// Bytes of a redirect URI; past it `invalid_redirect_uri`.
 pub(crate) const REDIRECT_URI_BYTES_MAX: usize = 2000;
-/// Parameters of one query or form; past it `invalid_request`. Looking for one among them is a walk.
+/// Parameters of one query or form; past it `invalid_request`. The server compares each with all before it.
 pub(crate) const PARAMETERS_MAX: usize = 64;
 /// Redirect URIs of one client; past it `invalid_client_metadata`.
 pub(crate) const REDIRECT_URIS_MAX: usize = 20;
@@ -179,8 +182,8 @@ pub(crate) const SIGN_IN_WINDOW_SECONDS: i64 = 15 * 60;
 /// Names and addresses whose failures are counted at once; the oldest makes room.
 pub(crate) const THROTTLE_KEYS_MAX: usize = 10_000;
 /// Passwords that may wait to be hashed. Past it one of them is answered `503`: the one that has waited longest of the
-/// account that has the most, at the address that has the most. Each holds a thread; a quarter of
-/// [`CONNECTIONS_MAX`], so that the rest of the server goes on.
+/// account that has the most, at the address that has the most. Each holds a thread and a connection, so with few
+/// connections it is fewer: a quarter of them, so that the rest of the server goes on.
 pub(crate) const SIGN_INS_WAITING_MAX: usize = 1024;
 /// How long a password waits to be hashed; past it `503`. As many as may wait are hashed within it, unless the machine
 /// is slow. Common proxies wait no longer for a response.
@@ -201,13 +204,17 @@ pub(crate) const SIGN_IN_SECONDS: i64 = 12 * 60 * 60;
 /// How long the other authorization server may take to answer; past it `503`.
 pub(crate) const INTROSPECTION_DEADLINE: Duration = Duration::from_secs(5);
 /// Introspection requests at once for tokens that weren't found good before; the next waits. That server may be slow.
-pub(crate) const INTROSPECTIONS_AT_ONCE_MAX: usize = 8;
+pub(crate) const UNKNOWN_TOKENS_AT_ONCE_MAX: usize = 8;
 /// Introspection requests at once for tokens that were good when they were last asked about. These have places of
 /// their own, so that strangers with invented tokens don't keep out the clients that are at work.
-pub(crate) const RENEWALS_AT_ONCE_MAX: usize = 8;
-/// Tokens that may wait to be asked about, of each of the two kinds. Each holds a thread. Past it one of them is
-/// answered `503`: the one that has waited longest at the address that has the most, or of the person who has.
+pub(crate) const KNOWN_TOKENS_AT_ONCE_MAX: usize = 8;
+/// Tokens that may wait to be asked about, of each of these two kinds. Past it one of them is answered `503`: of the
+/// address that has the most waiting, or of the person who has, the one that has waited longest. Each holds a thread
+/// and a connection, so with few connections it is fewer: an eighth of them.
 pub(crate) const INTROSPECTIONS_WAITING_MAX: usize = 512;
+/// Requests that may wait for what another one with the same token asks, of each of the two kinds; past it `503` at
+/// once. They too are an eighth of the connections at most. A token whose answer is still believed waits for nothing.
+pub(crate) const INTROSPECTION_FOLLOWERS_MAX: usize = 512;
 /// How long a token waits to be asked about; past it `503`.
 pub(crate) const INTROSPECTION_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Bytes of the subject that it names for a person; past it the token counts as unknown.
@@ -245,9 +252,9 @@ pub(crate) const TERMINAL_LINE_CHARS_MAX: usize = 110;
 
 // ---- MCP (`mcp/`) ----
 
-/// Requests of one person on `/mcp` that may be in progress at once, bodies that are still arriving included; past it
-/// `429`. An agent sends a few at a time, so an ordinary one never meets this bound. Open event streams have
-/// a limit of their own, [`STREAMS_PER_PERSON_MAX`].
+/// Requests of one person on `/mcp` that may be in progress at once (`shares.rs`, counted in `routes.rs`), bodies
+/// that are still arriving included; past it `429`. An agent sends a few at a time, so an ordinary one never meets
+/// this bound. Open event streams have a limit of their own, [`STREAMS_PER_PERSON_MAX`].
 pub const REQUESTS_PER_PERSON_MAX: usize = 100;
 /// How long a client that got this `429` is told to wait, in seconds.
 pub(crate) const REQUESTS_RETRY_SECONDS: i64 = 1;

@@ -12,16 +12,17 @@
 //! keep what the thread freed for that thread's next use, and after a flood of sign-ins the process would hold 19 MiB
 //! for each worker that ever hashed. A command of `epicme` hashes in memory of its own ([`HashingMemory`]).
 
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
-use crate::fair_queue::{FairQueue, Key, Place, QueueBounds};
+use crate::fair_queue::{FairQueue, Place, QueueBounds, QueueError};
 use crate::limits;
 use crate::lock::locked;
 use crate::secret;
-use crate::store::StoreError;
+use crate::throttle;
 
 /// The queue for the one permit to hash. A larger server would give out as many permits as it has cores to spare.
 pub(crate) struct HashingQueue {
@@ -39,26 +40,28 @@ pub(crate) struct HashingPermit<'q> {
 }
 
 impl HashingQueue {
-    pub(crate) fn new() -> HashingQueue {
+    /// Makes the queue of a server that serves `connections_max` connections at once. Each thread that waits here
+    /// holds one of them, so the queue takes at most a quarter.
+    pub(crate) fn new(connections_max: usize) -> HashingQueue {
         let bounds = QueueBounds {
             places: 1,
-            waiting_max: limits::SIGN_INS_WAITING_MAX,
+            waiting_max: limits::SIGN_INS_WAITING_MAX.min(connections_max / 4).max(1),
             wait_max: limits::SIGN_IN_WAIT_MAX,
         };
         HashingQueue { queue: FairQueue::new(bounds), memory: Mutex::default() }
     }
 
-    /// Waits for the permit, in turn with the other network addresses and, within one address, with the other
-    /// accounts. The account is the one that was typed, whether it exists or not, so a refusal says nothing about it.
+    /// Waits for the permit. The network addresses take turns, and within one address the accounts. `email` is the
+    /// address that was typed, whether it is that of an account or not, so a refusal says nothing about it.
     ///
     /// Behind a proxy all people share its address. A stranger who makes up an account for each connection then takes as
     /// many turns as they have connections, and a person waits for one turn of each. The price is a long wait, and if
     /// the strangers alone fill the queue, the person may be the one who makes room.
     ///
-    /// Fails with [`StoreError::Busy`] if the thread was pushed out by a crowd of its own, see
-    /// [`limits::SIGN_INS_WAITING_MAX`], or has waited for [`limits::SIGN_IN_WAIT_MAX`].
-    pub(crate) fn take(&self, address: Key, account: Key) -> Result<HashingPermit<'_>, StoreError> {
-        let place = self.queue.enter(address, account).ok_or(StoreError::Busy)?;
+    /// Fails if more wait than [`limits::SIGN_INS_WAITING_MAX`] and the crowd of this thread is the largest, or if
+    /// the thread has waited for [`limits::SIGN_IN_WAIT_MAX`].
+    pub(crate) fn take(&self, peer: IpAddr, email: &str) -> Result<HashingPermit<'_>, QueueError> {
+        let place = self.queue.enter(throttle::address_key(peer), throttle::account_key(email))?;
         Ok(HashingPermit { memory: locked(&self.memory), place })
     }
 }
@@ -153,14 +156,16 @@ impl HashingMemory {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 
     use super::*;
 
     #[test]
     fn takes_no_password_for_a_person_who_is_not_there() {
-        let queue = HashingQueue::new();
-        let mut permit = queue.take([1; 32], [2; 32]).expect("an empty queue");
+        let queue = HashingQueue::new(4);
+        let mut permit = queue.take(Ipv4Addr::LOCALHOST.into(), "ada@example.com").expect("an empty queue");
         let hash = permit.hash("correct horse");
         assert!(permit.verify("correct horse", Some(hash.as_str())));
         assert!(!permit.verify("correct horsf", Some(hash.as_str())));

@@ -14,6 +14,7 @@ use crate::ids::UserId;
 use crate::limits;
 use crate::secret;
 use crate::store::{Store, StoreError};
+use crate::users::Authenticated;
 
 /// Finds the person who is signed in under this cookie; returns `None` when the sign-in is unknown or has expired.
 /// Use doesn't lengthen a sign-in, so a stolen cookie stops working at the same time, however often the thief uses
@@ -26,16 +27,28 @@ pub(crate) fn find(store: &Store, cookie: &str, now: Timestamp) -> Result<Option
     })
 }
 
-/// Signs a person in under a cookie, for [`limits::SIGN_IN_SECONDS`].
-pub(crate) fn insert(store: &Store, cookie: &str, user_id: UserId, now: Timestamp) -> Result<(), StoreError> {
+/// Signs a person in under a cookie, for [`limits::SIGN_IN_SECONDS`]. Returns `false`, and signs nobody in, if the
+/// password that they gave isn't the stored one any more.
+///
+/// Hashing takes a while, and the disk takes another. Meanwhile the person may have set a new password, because
+/// somebody else knows the old one, and that has signed them out of every browser. A sign-in by the old password that
+/// came after it would stay.
+pub(crate) fn insert(
+    store: &Store,
+    cookie: &str,
+    person: &Authenticated,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let hash = secret::sha256(cookie.as_bytes());
+    let (user_id, password_hash) = (person.user_id, person.hash().to_owned());
     store.write(move |connection| {
         // Each sign-in also deletes the expired rows, because a browser that has lost its cookie can't end its
         // sign-in.
         connection.execute("DELETE FROM browsers WHERE expires_at <= ?1", [now.0])?;
-        let sql = "INSERT INTO browsers (hash, user_id, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)";
-        connection.execute(sql, (hash, user_id, now.0, now.plus(limits::SIGN_IN_SECONDS).0))?;
-        Ok(())
+        let sql = "INSERT INTO browsers (hash, user_id, created_at, expires_at)
+                   SELECT ?1, id, ?4, ?5 FROM users WHERE id = ?2 AND password_hash = ?3";
+        let expires_at = now.plus(limits::SIGN_IN_SECONDS);
+        Ok(connection.execute(sql, (hash, user_id, password_hash, now.0, expires_at.0))? == 1)
     })
 }
 

@@ -30,6 +30,21 @@ pub(crate) struct User {
     pub(crate) updated_at: Timestamp,
 }
 
+/// The proof that a person knows their password. It holds the stored hash that the password was compared with, so
+/// that a sign-in isn't stored after another password was set meanwhile (`sign_ins::insert`). Only this file makes
+/// one.
+pub(crate) struct Authenticated {
+    pub(crate) user_id: UserId,
+    hash: String,
+}
+
+impl Authenticated {
+    /// Returns the hash that the database has, as long as the password isn't changed.
+    pub(crate) fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
 /// Why a person can't be added or a password can't be set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum BadCredential {
@@ -106,18 +121,19 @@ pub(crate) fn insert(
     store.write(move |connection| insert_hashed(connection, &email, &hash, now))
 }
 
-/// Adds the first person; `None` when there is a person already. The check and the insertion are one transaction, so
-/// if several browsers set the server up at once, one of them succeeds.
+/// Adds the first person, who has just chosen the password; `None` when there is a person already. The check and the
+/// insertion are one transaction, so if several browsers set the server up at once, one of them succeeds.
 pub(crate) fn insert_first(
     store: &Store,
     email: &str,
     hash: HashedPassword,
     now: Timestamp,
-) -> Result<Option<UserId>, StoreError> {
+) -> Result<Option<Authenticated>, StoreError> {
     let email = email.to_owned();
     store.write(move |connection| {
         let any = connection.query_row("SELECT 1 FROM users LIMIT 1", [], |_| Ok(())).optional()?;
-        if any.is_some() { Ok(None) } else { insert_hashed(connection, &email, &hash, now) }
+        let id = if any.is_some() { None } else { insert_hashed(connection, &email, &hash, now)? };
+        Ok(id.map(|user_id| Authenticated { user_id, hash: hash.as_str().to_owned() }))
     })
 }
 
@@ -129,15 +145,15 @@ pub(crate) fn authenticate(
     permit: &mut HashingPermit,
     email: &str,
     password: &str,
-) -> Result<Option<UserId>, StoreError> {
+) -> Result<Option<Authenticated>, StoreError> {
     let known = store.look_up(|connection| {
         let sql = "SELECT id, password_hash FROM users WHERE email = ?1";
         let row = connection.query_row(sql, [email], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        Ok::<Option<(UserId, String)>, StoreError>(row)
+        let known = row.map(|(user_id, hash)| Authenticated { user_id, hash });
+        Ok::<_, StoreError>(known)
     })?;
-    let (id, hash) = known.unzip();
-    let is_right = permit.verify(password, hash.as_deref());
-    Ok(id.filter(|_| is_right))
+    let is_right = permit.verify(password, known.as_ref().map(Authenticated::hash));
+    Ok(known.filter(|_| is_right))
 }
 
 /// Finds the person whom another authorization server calls `subject`, and adds the person when that server names
@@ -230,7 +246,7 @@ pub(crate) fn list(store: &Store) -> Result<Vec<User>, StoreError> {
     })
 }
 
-/// Sets a new password and signs the person out of every browser, in one transaction; `false` when there is no such
+/// Sets a new password and signs the person out of every browser, in one transaction; `None` when there is no such
 /// person. A password is often changed because another person has learnt it, and that person may be signed in.
 /// Clients keep their access, as OAuth 2.1 §4.3.3 allows: they didn't need the password, and the person can take the
 /// access back on the account page.
@@ -239,13 +255,14 @@ pub(crate) fn set_password(
     email: &str,
     hash: HashedPassword,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Authenticated>, StoreError> {
     let email = email.to_owned();
     store.write(move |connection| {
         let sql = "DELETE FROM browsers WHERE user_id IN (SELECT id FROM users WHERE email = ?1)";
         connection.execute(sql, [&email])?;
-        let sql = "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE email = ?1";
-        Ok(connection.execute(sql, (email, hash.as_str(), now.0))? == 1)
+        let sql = "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE email = ?1 RETURNING id";
+        let id = connection.query_row(sql, (email, hash.as_str(), now.0), |row| row.get(0)).optional()?;
+        Ok(id.map(|user_id| Authenticated { user_id, hash: hash.as_str().to_owned() }))
     })
 }
 

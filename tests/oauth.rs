@@ -46,7 +46,7 @@ impl House {
         House::at(Server::start_in(folder, options))
     }
 
-    fn at(server: Server) -> House {
+    pub fn at(server: Server) -> House {
         House { host: server.address.to_string(), server, cookie: None }
     }
 
@@ -315,7 +315,7 @@ fn hex(token: &str) -> String {
     epicme::secret::sha256(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn text(reply: &Reply) -> String {
+pub fn text(reply: &Reply) -> String {
     String::from_utf8_lossy(&reply.body).into_owned()
 }
 
@@ -1771,6 +1771,54 @@ fn lets_ten_guesses_at_the_current_password_pass_even_all_at_once() {
     });
     assert_eq!(replies.iter().filter(|status| **status == 403).count(), 10, "{replies:?}");
     assert_eq!(replies.iter().filter(|status| **status == 429).count(), 6, "{replies:?}");
+}
+
+#[test]
+fn says_when_the_current_password_may_be_tried_again() {
+    let mut house = House::new();
+    house.sign_in();
+    let guess = [("do", "password"), ("current", "a guess at it"), ("new", "another password")];
+    for _ in 0..10 {
+        assert_eq!(house.press(&guess).status, 403);
+    }
+    let reply = house.press(&guess);
+    assert_eq!((reply.status, reply.field("retry-after")), (429, Some("900")));
+    assert!(text(&reply).contains("Wait a quarter of an hour"), "{}", text(&reply));
+    house.server.log_with("outcome=too-many");
+}
+
+/// A sign-in whose password is compared while the disk is waited for, and changed before it is stored.
+fn sign_in_around(change: &str) -> (u16, i64) {
+    let mut house = House::new();
+    let form = hidden(&house.browse("GET", "/account", &[]), "form");
+    let other = rusqlite::Connection::open(house.server.folder.database()).expect("the database");
+    other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    let post = |password: &str| {
+        let fields = [("form", form.as_str()), ("email", EMAIL), ("password", password)];
+        house.browse_as(house.cookie.as_deref(), "POST", "/sign-in", &fields).status
+    };
+    let status = thread::scope(|scope| {
+        let right = scope.spawn(|| post(PASSWORD));
+        // Passwords are compared one by one, so the right one, which was sent first, has been compared when these
+        // are.
+        for _ in 0..5 {
+            assert_eq!(post("a wrong password"), 403);
+        }
+        other.execute_batch(&format!("{change}; COMMIT")).expect("the change");
+        right.join().expect("an answer")
+    });
+    (status, house.count("browsers"))
+}
+
+#[test]
+fn refuses_a_sign_in_by_a_password_that_was_changed_before_it_is_stored() {
+    let change = "UPDATE users SET password_hash = replace(password_hash, 'p=1$', 'p=1$A')";
+    assert_eq!(sign_in_around(change), (403, 0));
+}
+
+#[test]
+fn accepts_a_sign_in_while_something_else_of_the_person_is_changed() {
+    assert_eq!(sign_in_around("UPDATE users SET updated_at = updated_at + 1"), (303, 1));
 }
 
 #[test]

@@ -83,6 +83,17 @@ impl Elsewhere {
     }
 
     fn serve_with(&self, further: &[&str]) -> Server {
+        self.start_server(further, |options| Server::start_in(Arc::new(Folder::new()), options))
+    }
+
+    /// A server that may open this many descriptors.
+    pub fn serve_with_descriptors(&self, count: usize) -> Server {
+        let start =
+            |options: &[&str]| Server::start_in_with_descriptors(Arc::new(Folder::new()), count, options);
+        self.start_server(&[], start)
+    }
+
+    fn start_server(&self, further: &[&str], start: impl Fn(&[&str]) -> Server) -> Server {
         let url = format!("http://{}/introspect", self.address);
         let options = [
             "--authorization-server",
@@ -94,7 +105,7 @@ impl Elsewhere {
             "--introspection-secret",
             "s:cret",
         ];
-        Server::start_in(Arc::new(Folder::new()), &[&options, further].concat())
+        start(&[&options, further].concat())
     }
 }
 
@@ -228,9 +239,33 @@ fn admits_nobody_when_the_other_server_is_gone() {
     let server = Server::start_in(Arc::new(Folder::new()), &options);
     let reply = Client::new(&server, "token").post(&[], PING);
     assert_eq!((reply.status, reply.field("retry-after")), (503, Some("1")));
+    let note = server.next_log_with("the gate can't look up a token");
+    assert!(note.contains("no connection is accepted") && note.contains("--introspection-url"), "{note}");
     // A token made here is no better: it is the other server's word that counts.
     let own = server.token("ada@example.com", &[]);
     assert_eq!(status(&server, &own), 503);
+}
+
+#[test]
+fn says_in_the_log_why_the_other_server_gives_no_answer_and_what_to_correct() {
+    let elsewhere = Elsewhere::start();
+    let server = elsewhere.serve();
+    for (number, (code, answer, says)) in [
+        (401, "{}", "--introspection-id and EPICME_INTROSPECTION_SECRET"),
+        (404, "{}", "answers 404 instead of 200; correct --introspection-url"),
+        (200, "<html>", "is no JSON; correct --introspection-url"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        *elsewhere.answer.lock().expect("the answer") = (code, answer.to_owned());
+        assert_eq!(status(&server, &format!("secret.token.{number}")), 503);
+        let note = server.next_log_with("the gate can't look up a token");
+        assert!(note.contains(says), "{note}");
+    }
+    assert!(!server.log().contains("secret.token") && !server.log().contains("s:cret"), "{}", server.log());
+    elsewhere.says(200, &live(&server, "u-1"));
+    assert_eq!(status(&server, "token"), 200);
 }
 
 #[test]

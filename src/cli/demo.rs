@@ -17,7 +17,6 @@ use crate::scope::Scopes;
 use crate::secret::{self, TokenText};
 use crate::site;
 use crate::store::StoreError;
-use crate::throttle;
 use crate::tokens::{self, NewToken};
 use crate::users;
 
@@ -61,8 +60,10 @@ const ENTRIES: [(&str, &str, &str, &str, &[usize]); 3] = [
 pub(super) fn fill(app: &App, bound: SocketAddr) -> Result<(), CliError> {
     let password = secret::random_text::<12>();
     // In the memory that the server keeps for this, see `passwords.rs`.
-    let (address, account) = (throttle::address_key(bound.ip()), throttle::account_key(EMAIL));
-    let hash = app.sign_ins.queue.take(address, account)?.hash(&password);
+    let permit = app.sign_ins.queue.take(bound.ip(), EMAIL);
+    let hash = permit
+        .map_err(|error| CliError::Failed(format!("no password for the example: {error}")))?
+        .hash(&password);
     let (now, resource) = (Timestamp::now(), app.site.audience().to_owned());
     // One transaction: a person who was left without a token would make the next start take this for a database that
     // is in use, and print no example.

@@ -14,6 +14,7 @@ use signal_hook::iterator::Signals;
 use super::{CliError, CommandLine, demo, say, show_once, switch, unknown_variables};
 use crate::app::{App, Policy};
 use crate::authority;
+use crate::http::connections;
 use crate::http::server::{self, Server};
 use crate::introspection::Introspector;
 use crate::routes;
@@ -40,8 +41,10 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
              proxy in front and name it with --public-url https://HOST, or listen on 127.0.0.1"
         )));
     }
-    let introspector = introspector(line)?;
+    let connections_max = connections::cap();
+    let introspector = introspector(line, connections_max)?;
     let policy = Policy {
+        connections_max,
         require_confirmation: line.flag("require-confirmation"),
         redirect_schemes: line.redirect_schemes()?,
     };
@@ -156,7 +159,7 @@ fn view(line: &CommandLine) -> Result<Option<View>, CliError> {
 /// Builds what asks the other authorization server about tokens, if the options name one. All four options are
 /// needed, or none: with a part of them the server would start as its own authorization server, which the operator
 /// didn't want.
-fn introspector(line: &CommandLine) -> Result<Option<Introspector>, CliError> {
+fn introspector(line: &CommandLine, connections_max: usize) -> Result<Option<Introspector>, CliError> {
     let names = ["authorization-server", "introspection-url", "introspection-id", "introspection-secret"];
     let values = names.map(|name| line.value(name));
     let [Some(issuer), Some(url), Some(id), Some(secret)] = &values else {
@@ -175,7 +178,7 @@ fn introspector(line: &CommandLine) -> Result<Option<Introspector>, CliError> {
     }
     let usage = "--introspection-url takes http://127.0.0.1:PORT/PATH: this program speaks no TLS, so let a proxy on \
                  this machine (socat, stunnel, nginx) forward that port to the https endpoint";
-    let introspector = Introspector::new(issuer, url, id, secret);
+    let introspector = Introspector::new(issuer, url, id, secret, connections_max);
     introspector.map(Some).ok_or_else(|| CliError::Usage(usage.to_owned()))
 }
 

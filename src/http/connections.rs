@@ -36,15 +36,23 @@ pub(crate) struct Connections {
     epoch: Instant,
 }
 
+/// Returns the cap: how many connections the server serves at once. A queue in which threads wait, each with its
+/// connection, takes a part of this.
+///
+/// Each connection takes a descriptor. Without a free one `accept` itself would fail, and the client would wait and
+/// get no 503. So the cap is lower than [`limits::CONNECTIONS_MAX`] if the process may open fewer. It is the same at
+/// each call, since the first one raises the limit of the process as far as it goes.
+pub(crate) fn cap() -> usize {
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    let spare = descriptors.saturating_sub(limits::DESCRIPTORS_RESERVED + limits::REFUSALS_MAX);
+    limits::CONNECTIONS_MAX.min(spare).max(1)
+}
+
 impl Connections {
     pub(crate) fn new() -> Connections {
-        // Each connection takes a descriptor. Without a free one `accept` itself would fail, and the client would
-        // wait and get no 503. So the cap is lower if the process may open fewer.
-        let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
-        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-        let spare = descriptors.saturating_sub(limits::DESCRIPTORS_RESERVED + limits::REFUSALS_MAX);
         Connections {
-            max: limits::CONNECTIONS_MAX.min(spare).max(1),
+            max: cap(),
             served: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
             stopping: Arc::new(AtomicBool::new(false)),

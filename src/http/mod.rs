@@ -10,7 +10,7 @@
 
 pub(crate) mod client;
 mod connection;
-mod connections;
+pub(crate) mod connections;
 pub(crate) mod field;
 mod message;
 pub(crate) mod request;

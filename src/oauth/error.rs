@@ -33,8 +33,6 @@ pub(crate) enum OAuthError {
     Missing(&'static str),
     /// A parameter is too long, or holds bytes that it can't hold.
     Malformed(&'static str),
-    /// There were too many requests of this kind.
-    TooMany,
     /// The database failed.
     Store(StoreError),
     /// The body can't be read.
@@ -125,7 +123,7 @@ impl OAuthError {
     /// reason. A thief who tries a stolen one must not learn whether it was real, whose it was, or what is missing.
     ///
     /// `temporarily_unavailable` is defined for the authorization endpoint alone. The token endpoint has no code for
-    /// a server that fails, so it borrows this one; the status (429, 503) and `Retry-After` say what a client needs.
+    /// a server that fails, so it borrows this one; the status 503 and `Retry-After` say what a client needs.
     fn facts(&self) -> Facts {
         const INVALID: &str = "the code or token is invalid, expired or revoked";
         let row = |name, code, status, clause, words: &'static str| {
@@ -156,13 +154,6 @@ impl OAuthError {
                 words: format!("{name} is malformed or too long").into(),
                 ..bad_request("parameter-malformed", "OAuth 2.1 §3.2.4, §4.1.2.1", "")
             },
-            OAuthError::TooMany => row(
-                "too-many",
-                "temporarily_unavailable",
-                429,
-                "RFC 6585 §4",
-                "too many requests; try again later",
-            ),
             OAuthError::Store(_) => row(
                 "store-failed",
                 "temporarily_unavailable",
@@ -279,11 +270,6 @@ impl OAuthError {
         }
     }
 
-    /// Returns the name that the log uses for the error.
-    pub(crate) fn name(&self) -> &'static str {
-        self.facts().name
-    }
-
     /// Returns the standard code, for a client that gets the error by redirect.
     pub(crate) fn code(&self) -> &'static str {
         self.facts().code
@@ -293,19 +279,25 @@ impl OAuthError {
         self.facts().status
     }
 
+    /// Returns after how many seconds the same request may succeed; `None` if time doesn't mend the error.
+    pub(crate) fn retry_seconds(&self) -> Option<u64> {
+        matches!(self, OAuthError::Store(_)).then_some(5)
+    }
+
     /// Builds the JSON response of the endpoints that a client's program calls: token, revocation, introspection and
     /// registration.
     pub(crate) fn response(&self) -> Response {
         let Facts { code, status, words, .. } = self.facts();
         let body = json!({ "error": code, "error_description": words });
-        let response = Response::json(status, &body).with("Cache-Control", "no-store");
+        let mut response = Response::json(status, &body).with("Cache-Control", "no-store");
+        if let Some(seconds) = self.retry_seconds() {
+            response = response.with("Retry-After", seconds.to_string());
+        }
         match self {
             // A 401 names an authentication scheme in any case (RFC 9110 §15.5.2). To a client that sent
             // `Authorization` it has to name the scheme that it used (OAuth 2.1 §3.2.4), and Basic is the only one
             // served here.
             OAuthError::UnknownClient | OAuthError::WrongSecret => gate::challenge_client(response),
-            OAuthError::TooMany => response.with("Retry-After", limits::SIGN_IN_WINDOW_SECONDS.to_string()),
-            OAuthError::Store(_) => response.with("Retry-After", "5"),
             // The rest of the body is unread, so the server couldn't find the beginning of the next request.
             OAuthError::Body(_) => response.and_close(),
             _ => response,

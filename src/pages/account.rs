@@ -51,12 +51,8 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         }
         Some("password") => {
             let (current, new) = (form.need("current")?, form.need("new")?);
-            let (code, message) = change_password(context, user_id, current, new)?;
-            if code == 200 {
-                // The new password has signed the person out of every browser, this one too; so this browser gets a
-                // new sign-in.
-                session = BrowserSession::sign_in(context, user_id)?;
-            }
+            let (code, message, signed_in) = change_password(context, user_id, current, new)?;
+            session = signed_in.unwrap_or(session);
             (code, message)
         }
         Some("sign-out") => {
@@ -80,9 +76,9 @@ fn signed_out(context: &Context) -> Response {
     BrowserSession::forget(context, Response::see_other(site::HOME.to_owned()))
 }
 
-/// Changes the password, which signs the person out of every browser. Returns a status and a message: 200 if it was
-/// changed, 403 if the current password is wrong, 400 if the new one can't be taken. Too many tries are an error
-/// instead, with a page of its own.
+/// Changes the password, which signs the person out of every browser, and signs them in again in this one. Returns a
+/// status and a message, and the new session: 200 if the password was changed, 403 if the current one is wrong, 400
+/// if the new one can't be taken. Too many tries are an error instead, with a page of its own.
 ///
 /// The current password is asked for although the person is signed in: at a browser that was left open, a stranger
 /// could otherwise take the account over for good. Wrong passwords are counted for the account as at the sign-in,
@@ -92,26 +88,32 @@ fn change_password(
     user_id: UserId,
     current: &str,
     new: &str,
-) -> Result<(u16, Html), PageError> {
+) -> Result<(u16, Html, Option<BrowserSession>), PageError> {
     let Context { app, now, .. } = *context;
     let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
     let key = throttle::account_key(&email);
     // The permit comes before the count, so that requests that were sent at once are counted one by one.
-    let mut permit = app.sign_ins.queue.take(throttle::address_key(context.peer), key)?;
+    let mut permit = app.sign_ins.queue.take(context.peer, &email)?;
     if !app.sign_ins.account.allows(key, now) {
-        return Err(OAuthError::TooMany.into());
+        return Err(PageError::TooManyTries);
     }
-    if users::authenticate(&app.store, &mut permit, &email, current)? != Some(user_id) {
+    let known = users::authenticate(&app.store, &mut permit, &email, current)?;
+    if known.is_none_or(|person| person.user_id != user_id) {
         app.sign_ins.account.count(key, now);
-        return Ok((403, alert("The current password is wrong. Nothing was changed.")));
+        return Ok((403, alert("The current password is wrong. Nothing was changed."), None));
     }
     if let Err(bad) = users::check_password(new) {
-        return Ok((400, alert(&bad.to_string())));
+        return Ok((400, alert(&bad.to_string()), None));
     }
     // The permit is held until the write has returned: of two changes at once, the second meets the password of the
     // first, and is refused.
-    users::set_password(&app.store, &email, permit.hash(new), now)?;
-    Ok((200, status("The password was changed, and every other browser signed out.")))
+    let changed = users::set_password(&app.store, &email, permit.hash(new), now)?;
+    drop(permit);
+    let signed_in = match changed {
+        Some(person) => BrowserSession::sign_in(context, &person)?,
+        None => None, // the person was removed meanwhile
+    };
+    Ok((200, status("The password was changed, and every other browser signed out."), signed_in))
 }
 
 /// Builds the part of the page about one program with access. `form` is the beginning of the form that takes it back.

@@ -17,6 +17,7 @@ use crate::oauth::authorize::ClientRedirect;
 use crate::secret;
 use crate::sign_ins;
 use crate::store::StoreError;
+use crate::users::Authenticated;
 
 /// The session of the browser that sent a request, known by its cookie.
 ///
@@ -46,12 +47,15 @@ impl BrowserSession {
     }
 
     /// Signs a person in, under a fresh cookie. If the session kept its old one, an attacker who had set a cookie in
-    /// this browser beforehand would know the value and be signed in as well (session fixation).
-    pub(crate) fn sign_in(context: &Context, user_id: UserId) -> Result<BrowserSession, StoreError> {
-        let session =
-            BrowserSession { cookie: secret::random_text::<32>(), is_new: true, user_id: Some(user_id) };
-        sign_ins::insert(&context.app.store, &session.cookie, user_id, context.now)?;
-        Ok(session)
+    /// this browser beforehand would know the value and be signed in as well (session fixation). `None` if the
+    /// person's password has been changed since they gave it.
+    pub(crate) fn sign_in(
+        context: &Context,
+        person: &Authenticated,
+    ) -> Result<Option<BrowserSession>, StoreError> {
+        let cookie = secret::random_text::<32>();
+        let is_stored = sign_ins::insert(&context.app.store, &cookie, person, context.now)?;
+        Ok(is_stored.then_some(BrowserSession { cookie, is_new: true, user_id: Some(person.user_id) }))
     }
 
     /// Returns the person who is signed in; `None` before the sign-in and after it has ended.

@@ -25,7 +25,9 @@ use self::form::BadForm;
 pub(crate) use self::html::Html;
 
 use crate::clock::Timestamp;
+use crate::fair_queue::QueueError;
 use crate::http::response::Response;
+use crate::limits;
 use crate::log::RequestLog;
 use crate::oauth::OAuthError;
 use crate::site;
@@ -42,6 +44,10 @@ pub(crate) enum PageError {
         /// The path of the page on which the person can go on.
         again: String,
     },
+    /// Wrong passwords have used up the tries of the account, or of the network address.
+    TooManyTries,
+    /// Too many passwords wait to be hashed, so this one was not looked at.
+    SignInQueue(QueueError),
 }
 
 impl PageError {
@@ -50,19 +56,46 @@ impl PageError {
         match self {
             PageError::OAuth(error) => error.record(log),
             PageError::Form { bad, .. } => log.set_outcome(bad.name()),
+            PageError::TooManyTries => log.set_outcome("too-many"),
+            PageError::SignInQueue(error) => {
+                log.set_outcome("sign-in-queue-full");
+                log.set_remedy(format!(
+                    "{error} for a sign-in: somebody may be guessing passwords; let the proxy in front limit POST {} \
+                     by network address",
+                    site::SIGN_IN
+                ));
+            }
+        }
+    }
+
+    /// Adds to a response when the same request may succeed (RFC 9110 §10.2.3), if time mends the error.
+    pub(super) fn say_when(&self, response: Response) -> Response {
+        let seconds = match self {
+            PageError::OAuth(error) => error.retry_seconds(),
+            PageError::Form { .. } => None,
+            // By then the failures that count now are too old to count.
+            PageError::TooManyTries => Some(limits::SIGN_IN_WINDOW_SECONDS.unsigned_abs()),
+            // By then each password that waits now is hashed, or was refused.
+            PageError::SignInQueue(_) => Some(limits::SIGN_IN_WAIT_MAX.as_secs()),
+        };
+        match seconds {
+            Some(seconds) => response.with("Retry-After", seconds.to_string()),
+            None => response,
         }
     }
 
     /// Builds the page that shows the error. It sets no cookie and has no form: if a page of another site posted
     /// here, there was no cookie to bind a form to, and a new one would replace the person's own.
     pub(crate) fn response(&self) -> Response {
-        match self {
+        self.say_when(match self {
             PageError::OAuth(error) => unservable(error),
             PageError::Form { bad, again } => {
                 let body = alert(&bad.to_string()).then("<p><a href=\"").then_text(again);
                 page(400, "This form was not taken", body.then("\">Begin again</a></p>\n"))
             }
-        }
+            PageError::TooManyTries => page(429, "Too many tries", alert(&self.to_string())),
+            PageError::SignInQueue(_) => page(503, "Not now", alert(&self.to_string())),
+        })
     }
 }
 
@@ -71,11 +104,25 @@ impl fmt::Display for PageError {
         match self {
             PageError::OAuth(error) => error.fmt(out),
             PageError::Form { bad, .. } => bad.fmt(out),
+            PageError::TooManyTries => {
+                out.write_str("Too many wrong tries. Wait a quarter of an hour, then try again.")
+            }
+            // The form may have been taken already, and works once.
+            PageError::SignInQueue(_) => out.write_str(
+                "Too many people are signing in at this moment. Wait a minute, then go back, load the page anew, and \
+                 try again.",
+            ),
         }
     }
 }
 
 impl Error for PageError {}
+
+impl From<QueueError> for PageError {
+    fn from(error: QueueError) -> PageError {
+        PageError::SignInQueue(error)
+    }
+}
 
 impl<E: Into<OAuthError>> From<E> for PageError {
     fn from(error: E) -> PageError {
@@ -131,7 +178,6 @@ fn page_under(status: u16, title: &'static str, body: Html, form_action: &'stati
 /// isn't proven, or no client has to do with the error.
 fn unservable(error: &OAuthError) -> Response {
     let (title, advice) = match error {
-        OAuthError::TooMany => ("Too many tries", "Wait a quarter of an hour, then try again."),
         OAuthError::Store(_) => ("Not now", "The server can't answer this now. Try again in a moment."),
         OAuthError::UnknownClient => (
             "This can't be done",

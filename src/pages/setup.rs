@@ -18,7 +18,6 @@ use crate::http::response::Response;
 use crate::oauth::Parameters;
 use crate::secret;
 use crate::site;
-use crate::throttle;
 use crate::users;
 
 const TITLE: &str = "Set up your journal";
@@ -52,19 +51,23 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     submitted.use_up(context)?;
     // Hashing takes much memory, as at the sign-in, so this thread waits for the permit. It holds it for this one line
     // only, and not while it waits for the disk.
-    let (peer, account) = (throttle::address_key(context.peer), throttle::account_key(address));
-    let hash = context.app.sign_ins.queue.take(peer, account)?.hash(chosen);
-    let Some(user_id) = users::insert_first(&context.app.store, address, hash, context.now)? else {
+    let hash = context.app.sign_ins.queue.take(context.peer, address)?.hash(chosen);
+    let Some(person) = users::insert_first(&context.app.store, address, hash, context.now)? else {
         return Ok(set_up_already(context)); // another browser was added since the check above
     };
     context.log.set_outcome("set-up");
-    let signed_in = BrowserSession::sign_in(context, user_id)?;
+    let signed_in = BrowserSession::sign_in(context, &person)?;
     let body = status("Your journal is ready.")
         .then("<p>Give your MCP client this URL, and press Connect:</p>\n<pre>")
         .then_text(&format!("{}{}", context.base_url, site::MCP))
         .then("</pre>\n")
         .and(account_link());
-    Ok(signed_in.remember(context, page(201, TITLE, body)))
+    let page = page(201, TITLE, body);
+    // Without a session, the operator has set another password at this moment, and the person signs in with that one.
+    Ok(match signed_in {
+        Some(session) => session.remember(context, page),
+        None => page,
+    })
 }
 
 /// The text of the form when it is shown again after a failure.

@@ -16,13 +16,14 @@ use super::{Html, PageError, alert, email, page, page_leading_on, password};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
-use crate::limits;
-use crate::oauth::{OAuthError, Parameters};
+use crate::oauth::Parameters;
 use crate::site;
 use crate::throttle;
 use crate::users;
 
 const TITLE: &str = "Sign in to your journal";
+/// The page doesn't say which of the two it is.
+const WRONG: &str = "The email or the password is wrong.";
 
 /// Where the browser goes after the sign-in.
 #[derive(Clone, Copy)]
@@ -88,7 +89,7 @@ fn form_page(
 /// Answers `POST /sign-in`: checks the form and the limits on wrong tries, then the password, and begins a session.
 ///
 /// On success the person gets a 303, so that neither the back button nor a reload sends the password again. A wrong
-/// password (403) and too many tries (429) are no errors here: they show the form once more.
+/// password (403), too many tries (429) and a full queue (503) are no errors here: they show the form once more.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let Context { app, now, log, .. } = *context;
     let form = Parameters::read(context.head, body)?;
@@ -97,7 +98,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     // account, and they would write into the attacker's journal.
     let submitted = Form::SignIn(next).check(context, &form)?;
     let address = form.get("email").unwrap_or("");
-    let again = |status: u16, message| {
+    let again = |status: u16, message: &str| {
         form_page(context, submitted.session(), next, status, FormText { message: Some(message), address })
     };
     let account = throttle::account_key(address);
@@ -107,15 +108,23 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         let by_client = client.is_none_or(|client| app.sign_ins.address.allows(client, now));
         by_client && app.sign_ins.account.allows(account, now)
     };
-    let too_many = || {
-        log.set_outcome(OAuthError::TooMany.name());
-        again(429, "Too many wrong tries. Wait a quarter of an hour, then try again.")
-            .with("Retry-After", limits::SIGN_IN_WINDOW_SECONDS.to_string())
+    // Time mends these errors, so the person gets the form once more, and not the page of the error.
+    let later = |error: PageError, status, message: &str| {
+        error.record(log);
+        error.say_when(again(status, message))
     };
+    let too_many = || later(PageError::TooManyTries, 429, &PageError::TooManyTries.to_string());
     if !is_allowed() {
         return Ok(too_many()); // before it takes a place in the queue from a person who may sign in
     }
-    let mut permit = app.sign_ins.queue.take(throttle::address_key(context.peer), account)?;
+    let mut permit = match app.sign_ins.queue.take(context.peer, address) {
+        Ok(permit) => permit,
+        Err(error) => {
+            let message =
+                "Too many people are signing in at this moment. Wait a minute, then press Sign in again.";
+            return Ok(later(error.into(), 503, message));
+        }
+    };
     // The limits are checked again, because a request that was hashed before this one may have used up the last try.
     // From here to the count below this thread holds the one permit, so a hundred guesses that are sent at once are
     // counted one by one.
@@ -123,7 +132,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         return Ok(too_many());
     }
     let typed = form.get("password").unwrap_or("");
-    let Some(user_id) = users::authenticate(&app.store, &mut permit, address, typed)? else {
+    let Some(person) = users::authenticate(&app.store, &mut permit, address, typed)? else {
         // The failure is counted also if no account has this address; otherwise a 429 would show that there is one.
         app.sign_ins.account.count(account, now);
         if let Some(client) = client {
@@ -132,17 +141,21 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         log.set_outcome("wrong-password");
         // The status is 403, because a 401 would have to name an authentication scheme, and the browser would ask for
         // the password by itself.
-        return Ok(again(403, "The email or the password is wrong."));
+        return Ok(again(403, WRONG));
     };
     drop(permit);
     // Only now, because a stranger can send any number of forms with wrong passwords, and the server stores nothing
     // of them. So a form works for as many guesses as the limits allow, but for one sign-in.
-    submitted.use_up(context)?;
+    let session = submitted.use_up(context)?;
     // The count by address stays: otherwise an attacker with an account of their own could reset it by signing in
     // there.
     app.sign_ins.account.forget(account);
+    let Some(signed_in) = BrowserSession::sign_in(context, &person)? else {
+        log.set_outcome("password-changed"); // since it was compared
+        let text = FormText { message: Some(WRONG), address };
+        return Ok(form_page(context, &session, next, 403, text));
+    };
     log.set_outcome("signed-in");
-    let signed_in = BrowserSession::sign_in(context, user_id)?;
     let onward = Response::see_other(next.path()).with("Cache-Control", "no-store");
     Ok(signed_in.remember(context, onward))
 }

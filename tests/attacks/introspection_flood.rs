@@ -4,8 +4,9 @@
 //! takes its time to say that it doesn't know it. So they hold every question that this server may have open.
 //!
 //! What must hold: a client whose token was good before is served, and so is a client with a good token that is new
-//! here; the other server is asked no more at once than the bound says; and one token costs one question, on however
-//! many connections it is presented.
+//! here; the other server is asked no more at once than the bound says; one token costs one question, on however many
+//! connections it is presented; and the requests that wait for an answer never hold all connections, whether they
+//! have one token or many.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,10 +14,11 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use epicme::limits;
 use serde_json::json;
 
-use crate::remote::{Elsewhere, ISSUER, seconds, status};
-use crate::support::{PATIENCE, Server, eventually};
+use crate::remote::{Elsewhere, ISSUER, PING, seconds, status};
+use crate::support::{Client, PATIENCE, Server, eventually};
 
 /// How many questions about tokens the server may have open at once, of both kinds together.
 const AT_ONCE_MAX: usize = 16;
@@ -32,6 +34,8 @@ struct Seen {
     asked: Mutex<HashMap<String, usize>>,
     /// Tokens that it has issued meanwhile.
     issued: Mutex<Vec<String>>,
+    /// Whether it answers nothing about invented tokens at the moment.
+    stalls: AtomicBool,
 }
 
 impl Seen {
@@ -43,12 +47,20 @@ impl Seen {
 /// Another server that takes a tenth of a second for each answer, and a server that asks it. A token is good if it
 /// begins with `good`, or if it was issued. Its lifetime is the number behind the last point, or ten minutes.
 fn start() -> (Server, Arc<Seen>) {
+    start_by(Elsewhere::serve)
+}
+
+fn start_by(serve: impl Fn(&Elsewhere) -> Server) -> (Server, Arc<Seen>) {
     let seen = Arc::new(Seen::default());
     let its = Arc::clone(&seen);
     let elsewhere = Elsewhere::judging(move |token| {
         let open = its.open.fetch_add(1, Ordering::SeqCst) + 1;
         its.most_open.fetch_max(open, Ordering::SeqCst);
         *its.asked.lock().expect("the counts").entry(token.to_owned()).or_default() += 1;
+        let start = Instant::now();
+        while its.stalls.load(Ordering::SeqCst) && !token.starts_with("good") && start.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(10));
+        }
         thread::sleep(Duration::from_millis(100));
         its.open.fetch_sub(1, Ordering::SeqCst);
         let is_issued = its.issued.lock().expect("the tokens").iter().any(|issued| issued == token);
@@ -63,7 +75,7 @@ fn start() -> (Server, Arc<Seen>) {
         });
         (200, answer.to_string())
     });
-    let server = elsewhere.serve();
+    let server = serve(&elsewhere);
     *seen.audience.lock().expect("the audience") = format!("{}/mcp", server.base_url());
     (server, seen)
 }
@@ -137,4 +149,49 @@ fn keeps_a_refusal_for_a_moment_only() {
     eventually("the token is taken that was issued after it was asked about", || {
         status(&server, "late.1.600") == 200
     });
+}
+
+/// The attacker presents a token on each connection that the server has, while the other server gives no answer.
+#[track_caller]
+fn leaves_connections_for_others(token: impl Fn(usize) -> String) {
+    let cap = 72;
+    let descriptors = cap + limits::DESCRIPTORS_RESERVED + limits::REFUSALS_MAX;
+    let (server, seen) = start_by(|elsewhere| elsewhere.serve_with_descriptors(descriptors));
+    assert_eq!(status(&server, "good.known.600"), 200);
+    seen.stalls.store(true, Ordering::SeqCst);
+    let mut strangers: Vec<_> =
+        (0..cap).map(|number| Client::new(&server, &token(number)).open(&[], PING)).collect();
+    let (refused, heard) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for wire in &mut strangers {
+            let (refused, heard) = (&refused, &heard);
+            scope.spawn(move || match wire.reply().map(|reply| reply.status) {
+                Some(503) => refused.fetch_add(1, Ordering::SeqCst),
+                Some(401) => heard.fetch_add(1, Ordering::SeqCst),
+                _ => 0,
+            });
+        }
+        eventually("a third is refused", || refused.load(Ordering::SeqCst) >= cap / 3);
+        let known: Vec<_> = (0..5).map(|_| status(&server, "good.known.600")).collect();
+        let asked =
+            seen.asked.lock().expect("the counts").keys().filter(|token| token.starts_with("inv")).count();
+        seen.stalls.store(false, Ordering::SeqCst);
+        assert_eq!(known, [200; 5]);
+        assert!(
+            asked <= AT_ONCE_MAX / 2,
+            "they were refused at once, not after the other server had its time"
+        );
+    });
+    assert!(heard.load(Ordering::SeqCst) > 0, "those that wait get the answer");
+    assert_eq!(status(&server, "good.new.600"), 200);
+}
+
+#[test]
+fn leaves_connections_for_others_while_one_invented_token_is_presented_many_times() {
+    leaves_connections_for_others(|_| "invented".to_owned());
+}
+
+#[test]
+fn leaves_connections_for_others_while_many_invented_tokens_are_presented() {
+    leaves_connections_for_others(|number| format!("invented.{number}"));
 }

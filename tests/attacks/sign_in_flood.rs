@@ -5,17 +5,19 @@
 //! the rightful people do.
 //!
 //! What must hold: the memory of the server stays that of one password hash, however many are asked for; a person with
-//! the right password signs in, since their turn comes; and a person at another network address waits for one turn of
-//! the crowd, not for all of it.
+//! the right password signs in, since their turn comes; a person at another network address waits for one turn of
+//! the crowd, not for all of it; and the guesses never hold all connections, however few the server has.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use crate::oauth::{House, encoded, hidden};
-use crate::support::{PASSWORD, PATIENCE, connect, request};
+use epicme::limits;
+
+use crate::oauth::{House, encoded, hidden, text};
+use crate::support::{Folder, PASSWORD, PATIENCE, Server, connect, eventually, request};
 
 const PUBLIC: [&str; 2] = ["--public-url", "https://journal.example"];
 
@@ -124,15 +126,20 @@ fn keeps_nobody_out_who_signs_in_rightly() {
 
 #[test]
 fn makes_a_person_at_another_address_wait_for_one_turn_of_the_crowd() {
-    if TcpListener::bind("[::1]:0").is_err() {
-        return; // the second address is that of IPv6
+    // The second address is that of IPv6: a client can't choose another one of IPv4.
+    if let Err(error) = TcpListener::bind("[::1]:0") {
+        let addresses = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+        assert!(!addresses.contains("00000000000000000000000000000001 "), "::1 can't be used: {error}");
+        return eprintln!(
+            "NOT TESTED: this machine has no IPv6; src/fair_queue.rs tests the order of the queue"
+        );
     }
     let (house, cookie, form) = start();
     let forms: Vec<_> = (0..5).map(|_| house.begin_sign_in()).collect();
     let guess = |email: &str| _ = guess(&house, &cookie, &form, email);
     let guesses = besieged(70, guess, |answered| {
-        let before = answered.load(Ordering::SeqCst);
-        for (cookie, form) in &forms {
+        let one = |(cookie, form): &(String, String)| {
+            let before = answered.load(Ordering::SeqCst);
             let body = encoded(&[("form", form), ("email", "ada@example.com"), ("password", PASSWORD)]);
             let port = house.server.address.port();
             let host = house.server.address.to_string();
@@ -144,9 +151,61 @@ fn makes_a_person_at_another_address_wait_for_one_turn_of_the_crowd() {
             let mut wire = connect(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)));
             wire.write(request("POST", "/sign-in", &fields, &body));
             assert_eq!(wire.reply().expect("an answer").status, 303);
-        }
-        answered.load(Ordering::SeqCst) - before
+            answered.load(Ordering::SeqCst) - before
+        };
+        forms.iter().map(one).collect::<Vec<_>>()
     });
-    // In the order of arrival, each of the five would wait for all seventy.
-    assert!(guesses < 150, "{guesses} guesses were answered during five sign-ins");
+    // In the order of arrival, each of the five would wait for about seventy. A few are answered while the sign-in is
+    // stored, and on a busy machine some more; not each time.
+    let least = guesses.iter().min().expect("five sign-ins");
+    assert!(*least <= 4, "{guesses:?} guesses were answered during each of five sign-ins");
+    assert!(guesses.iter().sum::<usize>() < 75, "{guesses:?}");
+}
+
+#[test]
+fn leaves_connections_for_others_where_the_server_has_few() {
+    let cap = 72;
+    let folder = Arc::new(Folder::new());
+    folder.token("ada@example.com", &[]);
+    let descriptors = cap + limits::DESCRIPTORS_RESERVED + limits::REFUSALS_MAX;
+    let house = House::at(Server::start_in_with_descriptors(folder, descriptors, &PUBLIC));
+    let (cookie, form) = house.begin_sign_in();
+    let host = house.server.address.to_string();
+    let mut strangers: Vec<_> = (0..cap).map(|_| house.server.connect()).collect();
+    for (number, wire) in strangers.iter_mut().enumerate() {
+        let email = format!("nobody-{number}@example.com");
+        let body = encoded(&[("form", &form), ("email", &email), ("password", "a wrong password")]);
+        let kind = ("Content-Type", "application/x-www-form-urlencoded");
+        wire.write(request("POST", "/sign-in", &[("Host", &host), kind, ("Cookie", &cookie)], &body));
+    }
+    let (answered, refused) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let count = || refused.lock().expect("the answers").len();
+    thread::scope(|scope| {
+        for wire in &mut strangers {
+            scope.spawn(|| {
+                if let Some(reply) = wire.reply().filter(|reply| reply.status == 503) {
+                    refused.lock().expect("the answers").push(reply);
+                }
+                answered.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        // A quarter may wait, and a few are hashed meanwhile.
+        let is_over = || count() >= cap / 3 || answered.load(Ordering::SeqCst) == cap;
+        eventually("a third is refused, or all are answered", is_over);
+        assert!(count() >= cap / 3, "{} were refused", count());
+        for _ in 0..10 {
+            let reply = house.server.send(request("GET", "/", &[("Host", &host)], ""));
+            assert_eq!(reply.status, 200);
+        }
+    });
+    let refused = refused.lock().expect("the answers");
+    assert_eq!(refused[0].field("retry-after"), Some("60"));
+    let page = text(&refused[0]);
+    assert!(
+        page.contains("Too many people are signing in") && page.contains("press Sign in again"),
+        "{page}"
+    );
+    assert!(page.contains("action=\"/sign-in\""), "the form is there to press it: {page}");
+    let log = house.server.log_with("outcome=sign-in-queue-full");
+    assert!(log.contains("let the proxy in front limit POST /sign-in by network address"), "{log}");
 }

@@ -99,9 +99,14 @@ impl Server {
 
     /// A server with an empty database that may open this many descriptors.
     pub fn start_with_descriptors(count: usize) -> Server {
+        Server::start_in_with_descriptors(Arc::new(Folder::new()), count, &[])
+    }
+
+    /// The same on the database of `folder`, with further options.
+    pub fn start_in_with_descriptors(folder: Arc<Folder>, count: usize, options: &[&str]) -> Server {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", "ulimit -n $0 && exec \"$@\"", &count.to_string(), EPICME]);
-        Server::launch(shell, Arc::new(Folder::new()), &[])
+        Server::launch(shell, folder, options)
     }
 
     /// A server with an empty database and these variables.
