@@ -246,7 +246,7 @@ pub(crate) fn list(store: &Store) -> Result<Vec<User>, StoreError> {
     })
 }
 
-/// Sets a new password and signs the person out of every browser, in one transaction; `None` when there is no such
+/// Sets a new password and signs the person out of every browser, in one transaction; `false` when there is no such
 /// person. A password is often changed because another person has learnt it, and that person may be signed in.
 /// Clients keep their access, as OAuth 2.1 §4.3.3 allows: they didn't need the password, and the person can take the
 /// access back on the account page.
@@ -255,14 +255,33 @@ pub(crate) fn set_password(
     email: &str,
     hash: HashedPassword,
     now: Timestamp,
-) -> Result<Option<Authenticated>, StoreError> {
+) -> Result<bool, StoreError> {
     let email = email.to_owned();
     store.write(move |connection| {
         let sql = "DELETE FROM browsers WHERE user_id IN (SELECT id FROM users WHERE email = ?1)";
         connection.execute(sql, [&email])?;
-        let sql = "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE email = ?1 RETURNING id";
-        let id = connection.query_row(sql, (email, hash.as_str(), now.0), |row| row.get(0)).optional()?;
-        Ok(id.map(|user_id| Authenticated { user_id, hash: hash.as_str().to_owned() }))
+        let sql = "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE email = ?1";
+        Ok(connection.execute(sql, (email, hash.as_str(), now.0))? == 1)
+    })
+}
+
+/// Like [`set_password`], for a person who has given the present password; `None`, and nothing is changed, if another
+/// one was set since that was compared. Otherwise a stranger who knows the old password could undo the change by
+/// which the operator shuts them out.
+pub(crate) fn replace_password(
+    store: &Store,
+    person: &Authenticated,
+    hash: HashedPassword,
+    now: Timestamp,
+) -> Result<Option<Authenticated>, StoreError> {
+    let (user_id, old) = (person.user_id, person.hash.clone());
+    store.write(move |connection| {
+        let sql = "UPDATE users SET password_hash = ?3, updated_at = ?4 WHERE id = ?1 AND password_hash = ?2";
+        if connection.execute(sql, (user_id, old, hash.as_str(), now.0))? == 0 {
+            return Ok(None);
+        }
+        connection.execute("DELETE FROM browsers WHERE user_id = ?1", [user_id])?;
+        Ok(Some(Authenticated { user_id, hash: hash.as_str().to_owned() }))
     })
 }
 
@@ -276,4 +295,33 @@ pub(crate) fn remove(store: &Store, email: &str) -> Result<bool, StoreError> {
 fn user(row: &Row) -> rusqlite::Result<User> {
     let (created_at, updated_at) = (Timestamp(row.get(2)?), Timestamp(row.get(3)?));
     Ok(User { id: row.get(0)?, email: row.get(1)?, created_at, updated_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::passwords::HashingQueue;
+
+    #[test]
+    fn replaces_a_password_only_while_it_is_the_one_that_was_given() {
+        let folder = std::env::temp_dir().join(format!("epicme-users-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let store = Store::open(&folder.join("epicme.db")).expect("a store");
+        let (queue, email, now) = (HashingQueue::new(4), "ada@example.com", Timestamp(1000));
+        let mut permit = queue.take(Ipv4Addr::LOCALHOST.into(), email).expect("an empty queue");
+        insert(&store, email, permit.hash("first password"), now).expect("a write");
+        let known = authenticate(&store, &mut permit, email, "first password").expect("a read");
+        let known = known.expect("the password is right");
+        let mut replace =
+            |known, new| replace_password(&store, known, permit.hash(new), now).expect("a write");
+        let second = replace(&known, "second password").expect("the first was still stored");
+        assert!(replace(&known, "a stranger's password").is_none(), "the first is gone");
+        assert!(replace(&second, "third password").is_some());
+        let known = authenticate(&store, &mut permit, email, "third password").expect("a read");
+        assert!(known.is_some());
+        store.close().expect("a close");
+        let _ = std::fs::remove_dir_all(&folder);
+    }
 }

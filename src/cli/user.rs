@@ -48,7 +48,7 @@ pub(super) fn passwd(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let store = line.open_existing()?;
     require_account(users::find_by_email(&store, email)?.is_some(), email)?;
     let hash = HashingMemory::default().hash(&line.new_password()?);
-    require_account(users::set_password(&store, email, hash, Timestamp::now())?.is_some(), email)?;
+    require_account(users::set_password(&store, email, hash, Timestamp::now())?, email)?;
     note(&format!("{email} has a new password"));
     Ok(())
 }

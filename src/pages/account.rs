@@ -97,22 +97,22 @@ fn change_password(
     if !app.sign_ins.account.allows(key, now) {
         return Err(PageError::TooManyTries);
     }
+    let wrong = || (403, alert("The current password is wrong. Nothing was changed."), None);
     let known = users::authenticate(&app.store, &mut permit, &email, current)?;
-    if known.is_none_or(|person| person.user_id != user_id) {
+    let Some(person) = known.filter(|person| person.user_id == user_id) else {
         app.sign_ins.account.count(key, now);
-        return Ok((403, alert("The current password is wrong. Nothing was changed."), None));
-    }
+        return Ok(wrong());
+    };
     if let Err(bad) = users::check_password(new) {
         return Ok((400, alert(&bad.to_string()), None));
     }
     // The permit is held until the write has returned: of two changes at once, the second meets the password of the
     // first, and is refused.
-    let changed = users::set_password(&app.store, &email, permit.hash(new), now)?;
-    drop(permit);
-    let signed_in = match changed {
-        Some(person) => BrowserSession::sign_in(context, &person)?,
-        None => None, // the person was removed meanwhile
+    let Some(person) = users::replace_password(&app.store, &person, permit.hash(new), now)? else {
+        return Ok(wrong()); // the operator has set another one meanwhile
     };
+    drop(permit);
+    let signed_in = BrowserSession::sign_in(context, &person)?;
     Ok((200, status("The password was changed, and every other browser signed out."), signed_in))
 }
 

@@ -137,6 +137,7 @@ fn sends_the_browser_nowhere_where_the_end_of_the_session_cannot_be_recorded() {
     let by_link = browser.get(&format!("/authorize?{}", query(&client, "token")));
     for reply in [by_form, by_link] {
         assert_eq!((reply.status, reply.field("location")), (503, None), "{}", text(&reply));
+        assert_eq!(reply.field("retry-after"), Some("5"));
     }
     assert!(browser.is_signed_in());
     tamper(&folder, "DROP TRIGGER refuses");
