@@ -18,7 +18,7 @@ use crate::introspection::Introspector;
 use crate::journal::Journal;
 use crate::limits;
 use crate::log::RequestLog;
-use crate::oauth::redirect::Schemes;
+use crate::oauth::schemes::Schemes;
 use crate::passwords::HashingQueue;
 use crate::scope::Access;
 use crate::secret::{self, Signer};

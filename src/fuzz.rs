@@ -69,7 +69,7 @@ impl Write for TwoReads {
 impl Source for TwoReads {
     fn section(&mut self, _: Section) {}
 
-    fn is_open(&mut self) -> bool {
+    fn is_client_there(&mut self) -> bool {
         true
     }
 }

@@ -11,9 +11,10 @@
 //! | `/token`, `/register`, `/revoke` | a client, or a page that is one | all: a request brings its own secret |
 //! | `/introspect` | another server, with its own secret | none |
 //! | `/authorize`, `/sign-in`, `/account`, `/setup` | a person's browser | none: they show whose journal this is |
+//! | `/`, `/style.css` | a person's browser | none: no page has a reason to |
 //!
-//! A larger server has a router, to which each module adds the patterns of its paths. Fifteen fixed paths need none,
-//! and one `match` shows which paths exist and which function answers each.
+//! A larger server has a router, to which each module adds the patterns of its paths. A fixed, short list of paths
+//! needs none, and one `match` shows which paths exist and which function answers each.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -102,7 +103,7 @@ fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
     let other = |allow: &'static str| {
         let response = match head.method() {
             "OPTIONS" => Response::new(204),
-            _ => Response::text(405, &format!("this takes {allow}")),
+            _ => Response::text(405, &format!("this path takes only {allow}")),
         };
         Ok(response.with("Allow", allow))
     };
@@ -164,8 +165,9 @@ fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
     }
 }
 
-/// Answers the MCP endpoint: preflight, gate, body, gate again if the body was slow, then `mcp`. The gate comes
-/// before the body, so a client without a good token can't make the server keep a body in memory.
+/// Answers the MCP endpoint, step by step: the preflight; the gate; the redirect of `/mcp/`; what `mcp` can refuse by
+/// the head; the person's share of the server; the body; the gate again if the body was slow; and then `mcp`. The gate
+/// comes before the body, so a client without a good token can't make the server keep a body in memory.
 fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
     let Context { head, log, .. } = *context;
     // A preflight never carries a token (Fetch §3.3.5), so the gate can't require one. The response holds nothing
@@ -206,8 +208,9 @@ fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
 /// pass. The query is kept; the gate has refused one that holds a token.
 fn redirect_to_endpoint(context: &Context) -> Response {
     let query = context.head.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let response = Response::permanent_redirect(format!("{}{}{query}", context.base_url, site::MCP));
-    response.with("Cache-Control", "no-store")
+    let text = "the MCP endpoint is at the URL in the Location field; give that URL to the client";
+    let location = format!("{}{}{query}", context.base_url, site::MCP);
+    Response::permanent_redirect(location, text).with("Cache-Control", "no-store")
 }
 
 /// Why a request was refused. `Error::response` turns each kind into its response.

@@ -52,7 +52,7 @@ pub(crate) fn insert(
     })
 }
 
-/// The proof that nobody is signed in any more under the cookies that came with a request. Only [`delete_with`] makes
+/// The proof that the server has ended every sign-in under the cookies that came with a request. Only [`delete_with`] makes
 /// one, after its commit; `oauth::authorize` demands it where the cookies could reach a client's server.
 pub(crate) struct SignedOut(());
 

@@ -71,8 +71,10 @@ pub(crate) fn judged(text: &str) -> impl Iterator<Item = (char, bool)> {
     })
 }
 
-/// A text without the characters that may not be shown, for a line in a terminal. The characters are left out and not
-/// replaced: a sign in their place would look like a part of the name.
+/// A text without the characters that may not be shown: for a line in a terminal, a question about a row, and a name
+/// that is kept. An id beside it says what is meant, so the characters are only left out, and a name that is kept is
+/// clean wherever it is shown later. A page puts a sign in their place (`Html::text`): there a person decides about a
+/// client by its name alone.
 pub(crate) fn displayable(text: &str) -> String {
     judged(text).filter_map(|(character, shown)| shown.then_some(character)).collect()
 }
@@ -111,7 +113,7 @@ impl fmt::Display for BadName {
 impl Error for BadName {}
 
 /// Checks and cleans a name: that of a client, a tag or a token. Removes the blanks around it and every character in
-/// it that may not be shown, so that two names that look the same are the same.
+/// it that may not be shown, so that two names that differ only in what isn't seen are the same.
 ///
 /// What moves the cursor or turns the text around is refused: no program writes it by mistake, and its author should
 /// learn that the name isn't taken as it was sent. What is only invisible is left out without a word, since people

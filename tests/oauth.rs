@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use crate::support::{Client, Folder, PASSWORD, Reply, Server, request};
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"; // RFC 7636 appendix B
+pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"; // RFC 7636 appendix B
 pub const CALLBACK: &str = "http://127.0.0.1:6274/oauth/callback";
-const EMAIL: &str = "ada@example.com";
+pub const EMAIL: &str = "ada@example.com";
 const OTHER: &str = "bob@example.com";
-const FORM: &str = "application/x-www-form-urlencoded";
+pub const FORM: &str = "application/x-www-form-urlencoded";
 pub const PUBLIC: &str = "https://journal.example";
 
 /// A server with one person, and a browser at it.
@@ -319,13 +319,16 @@ pub fn text(reply: &Reply) -> String {
     String::from_utf8_lossy(&reply.body).into_owned()
 }
 
-/// The value of a hidden field of a page.
+/// The value of a hidden field of a page, if the page has the field.
+pub fn find_hidden(page: &Reply, name: &str) -> Option<String> {
+    let page = text(page);
+    let rest = page.split(&format!("<input type=\"hidden\" name=\"{name}\" value=\"")).nth(1)?;
+    Some(rest.split('"').next()?.replace("&amp;", "&"))
+}
+
 #[track_caller]
 pub fn hidden(page: &Reply, name: &str) -> String {
-    let page = text(page);
-    let start = format!("<input type=\"hidden\" name=\"{name}\" value=\"");
-    let value = page.split(&start).nth(1).and_then(|rest| rest.split('"').next());
-    value.unwrap_or_else(|| panic!("no {name} in {page}")).replace("&amp;", "&")
+    find_hidden(page, name).unwrap_or_else(|| panic!("no {name} in {}", text(page)))
 }
 
 /// The parameters of a redirect to the client.
@@ -635,7 +638,7 @@ fn refuses_metadata_of_the_wrong_form() {
         ("client_name", json!("\u{2800}\u{115f}\u{e0041}")), ("client_name", json!("a\u{202e}b")),
         ("client_name", json!("a\0")), ("client_name", json!("a\nb")), ("client_name", json!("a\u{2029}b")),
         ("redirect_uris", json!([format!("https://app.example/{}", "x".repeat(1970)),
-            format!("https://app.example/{}", "x".repeat(1970)), "https://app.example/1"])),
+            format!("https://app.example/{}", "x".repeat(1959)), "https://app.example/1"])),
     ];
     for (name, value) in rows {
         let mut metadata = json!({ "redirect_uris": [CALLBACK] });
@@ -644,9 +647,10 @@ fn refuses_metadata_of_the_wrong_form() {
         refused(&reply, "invalid_client_metadata");
         assert!(reply.json()["error_description"].to_string().contains(name), "{}", text(&reply));
     }
+    // 4000 bytes with the name, which is `app.example`.
     let large = json!([
         format!("https://app.example/{}", "x".repeat(1970)),
-        format!("https://app.example/{}", "x".repeat(1970)),
+        format!("https://app.example/{}", "x".repeat(1959)),
         "https://app.example/"
     ]);
     for (name, value) in
@@ -1912,7 +1916,7 @@ fn check_set_up(options: &[&str], base_url: Option<&str>) {
 }
 
 #[test]
-fn never_sets_up_where_somebody_is() {
+fn refuses_setup_once_a_person_exists() {
     let mut house = House::new();
     assert!(!house.server.output_with("MCP URL").contains("/setup"));
     let form = hidden(&house.browse("GET", "/account", &[]), "form");
@@ -1988,6 +1992,22 @@ fn registers_lists_and_removes_clients_on_the_command_line() {
     assert_eq!((run(&["remove", id]).0, run(&["remove", id]).0), (Some(0), Some(1)));
     assert!(!house.opens(&access));
     refused(&house.refresh(id, &refresh), "invalid_client");
+}
+
+#[test]
+fn lets_a_removed_client_that_registered_itself_ask_again_and_refuses_one_of_the_operator() {
+    let (mut house, own) = House::connected();
+    let folder = house.server.folder.clone();
+    let added = String::from_utf8(folder.epicme(&["client", "add", "desk", CALLBACK], "").stdout);
+    let operators = added.expect("text").trim_end().to_owned();
+    for (id, status) in [(own, 200), (operators, 400)] {
+        let (access, refresh) = house.tokens(&id);
+        let said = folder.epicme(&["client", "remove", &id], "").stderr;
+        assert!(String::from_utf8_lossy(&said).contains("if it registered itself, it can ask a person"));
+        assert!(!house.opens(&access));
+        assert_eq!(house.refresh(&id, &refresh).status, if status == 200 { 400 } else { 401 });
+        assert_eq!(house.visit(&house.asking(&id)).status, status);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use super::{CliError, CommandLine, note, say, show_once, table};
 use crate::clock::Timestamp;
 use crate::json;
-use crate::oauth::clients::{self, NewClient};
+use crate::oauth::clients::{self, AuthMethod, NewClient};
 use crate::oauth::register::Registration;
 use crate::oauth::{OAuthError, redirect};
 use crate::text;
@@ -33,7 +33,8 @@ pub(super) fn add(line: &CommandLine, what: &[&str]) -> Result<(), CliError> {
                 redirect::check(uri, &schemes).map_err(|bad| CliError::Failed(format!("{uri}: {bad}")))?;
             }
             let redirect_uris = uris.iter().map(|uri| (*uri).to_owned()).collect();
-            let auth_method = if line.flag("confidential") { "client_secret_basic" } else { "none" };
+            let auth_method =
+                if line.flag("confidential") { AuthMethod::SecretBasic } else { AuthMethod::None };
             let name = text::name(name).map_err(|bad| CliError::Failed(format!("NAME {bad}")))?;
             NewClient { name, redirect_uris, auth_method }
         }
@@ -68,16 +69,20 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
         // A client wrote its own name: what could move the cursor or end the line doesn't reach the terminal.
         let name = text::displayable(&client.name);
         let uris = client.redirect_uris.join(" ");
-        vec![client.id, client.registered_by, client.auth_method, client.created_at.iso8601(), name, uris]
+        let (by, method) = (client.registered_by.name().to_owned(), client.auth_method.name().to_owned());
+        vec![client.id, by, method, client.created_at.iso8601(), name, uris]
     });
     table(&["ID", "REGISTERED BY", "AUTHENTICATES BY", "AT", "NAME", "REDIRECT URIS"], rows.collect())
 }
 
-/// Removes a client; its grants and tokens end with it. A client that registered itself can register again, and then
-/// has to ask the person again.
+/// Removes a client; its grants and tokens end with it. The id of a client that registered itself stays good, because
+/// this server keeps no list of such ids; the client has to ask a person again.
 pub(super) fn remove(line: &CommandLine, id: &str) -> Result<(), CliError> {
     if clients::remove(&line.open_existing()?, id)? {
-        note(&format!("{id} is removed, with everything that it was given"));
+        note(&format!(
+            "{id} is removed, with everything that it was given; if it registered itself, it can ask a person for \
+             access again"
+        ));
         Ok(())
     } else {
         Err(CliError::Failed(format!("there is no client {id}; epicme client list shows them")))

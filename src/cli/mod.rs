@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 use crate::limits;
-use crate::oauth::redirect::Schemes;
+use crate::oauth::schemes::Schemes;
 use crate::secret::TOKEN_PREFIX;
 use crate::site::BadUrl;
 use crate::stderr;

@@ -10,13 +10,15 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::phase::{Phase, RoomRank, Status};
 use super::request::{Head, Section, Source};
 use super::response::{EventStream, Response, ResponseBody, StreamEnd};
 use crate::limits;
+use crate::lock::locked;
 
 /// Gives a listener the settings that its connections need. On Linux an accepted socket inherits them, which saves
 /// three system calls for each connection; another system may need them set on each accepted stream. The read timeout
@@ -43,66 +45,10 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
 /// down, and each that needs a place for a newcomer.
 pub(crate) struct Connection {
     stream: TcpStream,
-    state: AtomicU64,
-    /// From when the times in `state` are counted.
-    epoch: Instant,
+    /// The lock is held for a comparison and an assignment, and hardly ever by two threads at once.
+    status: Mutex<Status>,
     /// The server is shutting down.
     stopping: Arc<AtomicBool>,
-}
-
-/// What the thread that serves a connection is doing. The order is that in which connections make room for a newcomer
-/// when all places are taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
-    /// No request head has arrived whole yet. A client sends one at once, so this one lost its packets or means harm.
-    BeforeFirstRequest,
-    /// The last response is written, and what the client still sends is dropped.
-    Draining,
-    /// A request was answered, and the next head hasn't arrived whole. A proxy keeps such connections for its next
-    /// clients, so they are the last to go.
-    BetweenRequests,
-    /// A request is being served, or an event stream is open. It never makes room.
-    InRequest,
-    /// Another thread has ended the connection.
-    Ended,
-}
-
-/// A phase and when it began, in one number, so that another thread sees both or neither change. The phase has the
-/// upper bits, so states have the order in which connections make room: by phase, and in one phase the one that has
-/// waited longest is the first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct State(u64);
-
-impl State {
-    /// Enough for the microseconds of 2000 years.
-    const TIME_BITS: u32 = 56;
-    const TIME_MASK: u64 = (1 << State::TIME_BITS) - 1;
-
-    fn new(phase: Phase, since: Duration) -> State {
-        let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX) & State::TIME_MASK;
-        State((phase as u64) << State::TIME_BITS | micros)
-    }
-
-    fn is(self, phase: Phase) -> bool {
-        self.0 >> State::TIME_BITS == phase as u64
-    }
-
-    /// Returns what decides which connection makes room, the smallest first; `None` for one that never does.
-    ///
-    /// One whose phase has just begun is spared while there are others. Otherwise, where all others have sent a
-    /// request before, each newcomer would take the place of the last one, whose head is still on its way.
-    fn room_rank(self, now: Instant, epoch: Instant) -> Option<(bool, State)> {
-        let since = Duration::from_micros(self.0 & State::TIME_MASK);
-        let is_fresh = now.saturating_duration_since(epoch + since) < limits::ROOM_GRACE;
-        let makes_room = !self.is(Phase::InRequest) && !self.is(Phase::Ended);
-        makes_room.then_some((is_fresh, self))
-    }
-
-    /// Returns whether no request is under way, so that shutdown may end the connection. One that is drained ends by
-    /// itself, and ended earlier its client may not get to read the response.
-    pub(crate) fn waits_for_request(self) -> bool {
-        self.is(Phase::BeforeFirstRequest) || self.is(Phase::BetweenRequests)
-    }
 }
 
 /// How one response is sent. This depends on the request: a response to HEAD goes without its body, and an event
@@ -131,58 +77,38 @@ impl Delivery {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, epoch: Instant, stopping: Arc<AtomicBool>) -> Connection {
-        let state = State::new(Phase::BeforeFirstRequest, epoch.elapsed());
-        Connection { stream, state: AtomicU64::new(state.0), epoch, stopping }
+    pub(crate) fn new(stream: TcpStream, stopping: Arc<AtomicBool>) -> Connection {
+        Connection { stream, status: Mutex::new(Status::new()), stopping }
     }
 
-    pub(crate) fn state(&self) -> State {
-        State(self.state.load(SeqCst))
+    /// See [`Status::room_rank`].
+    pub(super) fn room_rank(&self, now: Instant) -> Option<RoomRank> {
+        locked(&self.status).room_rank(now)
     }
 
-    /// See [`State::room_rank`].
-    pub(crate) fn room_rank(&self, now: Instant) -> Option<(bool, State)> {
-        self.state().room_rank(now, self.epoch)
-    }
-
-    /// Ends the connection if it is still in the state that the caller has seen, and returns whether it was. Reads
-    /// now return the end, as if the client had closed: the thread that serves the connection wakes and closes it.
-    /// Only that thread writes, so no response is cut in the middle.
+    /// Ends the connection if its status fits, and returns whether it did, so that of several threads one ends it.
+    /// Reads now return the end, as if the client had closed: the thread that serves the connection wakes and closes
+    /// it. Only that thread writes, so no response is cut in the middle.
     ///
-    /// A request that arrives at this moment isn't lost if it can be helped. What has arrived can still be read, so
-    /// the server answers a request that is there whole. For one that comes later the client sees a connection that
-    /// ended while it was idle, which it must expect at any time (RFC 9112 §9.5).
-    pub(crate) fn end(&self, seen: State) -> bool {
-        let ended = State::new(Phase::Ended, self.epoch.elapsed());
-        let changed = self.state.compare_exchange(seen.0, ended.0, SeqCst, SeqCst).is_ok();
-        if changed {
+    /// The server still answers a request that has arrived whole at this moment, because what has arrived can still be
+    /// read. For a request that comes later the client sees a connection that ended while it was idle, which it must
+    /// expect at any time (RFC 9112 §9.5).
+    pub(super) fn end_if(&self, fits: impl FnOnce(Status) -> bool) -> bool {
+        let ends = {
+            let mut status = locked(&self.status);
+            fits(*status) && status.begin(Phase::Ended)
+        };
+        if ends {
             let _ = self.stream.shutdown(Shutdown::Read);
         }
-        changed
+        ends
     }
 
-    /// Begins a phase, unless another thread has ended the connection; returns whether it hasn't.
-    fn begin(&self, phase: impl Fn(State) -> Phase) -> bool {
-        let now = self.epoch.elapsed();
-        let next = |old| {
-            let old = State(old);
-            (!old.is(Phase::Ended)).then(|| State::new(phase(old), now).0)
-        };
-        self.state.fetch_update(SeqCst, SeqCst, next).is_ok()
-    }
-
-    /// Begins the wait for a head, or for the rest of one. A head that drips is as good as silence: it makes room.
-    fn begin_wait(&self) {
-        self.begin(|old| {
-            let is_first = old.is(Phase::BeforeFirstRequest);
-            if is_first { Phase::BeforeFirstRequest } else { Phase::BetweenRequests }
-        });
-    }
-
-    /// Begins a request, of which the head has been read. From here on no other thread ends the connection. Returns
-    /// false if one did before: then nothing more can be read, but a response can be written.
+    /// Begins a request. The server calls this when the wait for a head is over, also if an error or the end of the
+    /// connection came in its place: the error is answered too. From here on no other thread ends the connection.
+    /// Returns `false` if one did before: then nothing more can be read, but a response can be written.
     pub(crate) fn begin_request(&self) -> bool {
-        self.begin(|_| Phase::InRequest)
+        locked(&self.status).begin(Phase::InRequest)
     }
 
     /// Writes a response, event by event if it is a stream. `out` is the buffer for the head. It is used again for
@@ -214,9 +140,9 @@ impl Connection {
             ResponseBody::Stream(write_events) => {
                 writer.write(out)?;
                 drop(kept);
-                let (mut write, mut is_open) =
-                    (|bytes: &[u8]| TimedWriter::new(&self.stream).write(bytes), || is_open(&self.stream));
-                let mut events = EventStream::new(delivery.stream_end, &mut write, &mut is_open);
+                let mut write = |bytes: &[u8]| TimedWriter::new(&self.stream).write(bytes);
+                let mut is_there = || is_client_there(&self.stream);
+                let mut events = EventStream::new(delivery.stream_end, &mut write, &mut is_there);
                 write_events(&mut events)?;
                 events.finish()?;
             }
@@ -231,7 +157,7 @@ impl Connection {
     /// Closes this side, and lets the client read the last response before the connection is gone. When places are
     /// short, the connection makes room earlier.
     pub(crate) fn close_in_stages(&self) {
-        self.begin(|_| Phase::Draining);
+        locked(&self.status).begin(Phase::Draining);
         close_in_stages(&self.stream);
     }
 }
@@ -270,13 +196,13 @@ impl Source for TimedStream {
             Section::Body => limits::BODY_DEADLINE,
         };
         if section != Section::Body {
-            self.connection.begin_wait();
+            locked(&self.connection.status).begin_wait();
         }
         self.deadline = Instant::now() + time;
     }
 
-    fn is_open(&mut self) -> bool {
-        is_open(&self.connection.stream)
+    fn is_client_there(&mut self) -> bool {
+        is_client_there(&self.connection.stream)
     }
 }
 
@@ -290,7 +216,7 @@ impl Read for TimedStream {
         }
         // An ended connection reads once more, for what has arrived already. If that is no whole head, nothing waits
         // for the rest: a client that goes on dripping would keep its place.
-        if self.section == Section::Head && self.connection.state().is(Phase::Ended) {
+        if self.section == Section::Head && locked(&self.connection.status).is_ended() {
             return Ok(0);
         }
         let mut left = self.deadline.saturating_duration_since(Instant::now());
@@ -386,7 +312,7 @@ impl TimedWriter<'_> {
 ///
 /// Peeking removes no bytes, and if bytes of a next request wait, the side is open. The socket is non-blocking only
 /// for this moment, and no other thread reads or writes it.
-fn is_open(stream: &TcpStream) -> bool {
+fn is_client_there(stream: &TcpStream) -> bool {
     if stream.set_nonblocking(true).is_err() {
         return false;
     }
@@ -465,7 +391,7 @@ mod tests {
         let listener = configure(TcpListener::bind("127.0.0.1:0").expect("a port")).expect("a listener");
         let client = TcpStream::connect(listener.local_addr().expect("an address")).expect("it accepts");
         let (stream, _) = listener.accept().expect("the client has come");
-        (Arc::new(Connection::new(stream, Instant::now(), Arc::default())), client)
+        (Arc::new(Connection::new(stream, Arc::default())), client)
     }
 
     /// Less time than a client gets, so that the tests end soon.
@@ -491,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_up_a_response_that_nobody_reads() {
+    fn fails_to_write_what_nobody_reads() {
         let (connection, _client) = pair();
         assert_eq!(write_parts(&connection).expect_err("nobody reads").kind(), io::ErrorKind::TimedOut);
     }
@@ -517,15 +443,16 @@ mod tests {
     #[test]
     fn ends_a_connection_that_waits_and_none_with_a_request() {
         let (connection, mut client) = pair();
-        let waiting = connection.state();
+        let waiting = *locked(&connection.status);
         assert!(connection.begin_request());
         assert!(connection.room_rank(Instant::now()).is_none());
-        assert!(!connection.end(waiting), "it has gone on");
-        connection.begin_wait();
-        assert!(connection.end(connection.state()));
+        assert!(!connection.end_if(|status| status == waiting), "it has gone on");
+        locked(&connection.status).begin_wait();
+        assert!(connection.end_if(Status::waits_for_request));
+        assert!(!connection.end_if(|_| true), "it is ended once");
         assert!(!connection.begin_request());
         assert!(connection.room_rank(Instant::now()).is_none(), "it is ending");
-        connection.begin_wait();
+        locked(&connection.status).begin_wait();
         assert!(!connection.begin_request(), "it stays ended");
         drop(connection);
         assert_eq!(client.read(&mut [0]).expect("the end"), 0);
@@ -537,34 +464,11 @@ mod tests {
         let mut source = TimedStream::new(Arc::clone(&connection));
         client.write_all(b"GET").expect("it is taken");
         connection.stream.peek(&mut [0]).expect("it has arrived");
-        assert!(connection.end(connection.state()));
+        assert!(connection.end_if(|_| true));
         let mut part = [0; 8];
         assert_eq!(source.read(&mut part).expect("what has arrived"), 3);
         source.section(Section::Head);
         client.write_all(b" / ").expect("it is taken");
         assert_eq!(source.read(&mut part).expect("the end"), 0);
-    }
-
-    #[test]
-    fn spares_the_connections_that_others_need_most() {
-        let (connection, _client) = pair();
-        let epoch = connection.epoch;
-        let rank = |phase, ago: u64| {
-            let (now, time) = (epoch + STALL_MAX, STALL_MAX);
-            State::new(phase, time - Duration::from_millis(ago)).room_rank(now, epoch)
-        };
-        let old = limits::ROOM_GRACE.as_millis() as u64;
-        let expected = [
-            rank(Phase::BeforeFirstRequest, old + 1),
-            rank(Phase::BeforeFirstRequest, old),
-            rank(Phase::Draining, old),
-            rank(Phase::BetweenRequests, old * 2),
-            rank(Phase::BetweenRequests, old),
-            rank(Phase::BeforeFirstRequest, old - 1),
-            rank(Phase::BeforeFirstRequest, 0),
-            rank(Phase::BetweenRequests, 0),
-        ];
-        assert!(expected.is_sorted() && expected.iter().all(Option::is_some), "{expected:?}");
-        assert_eq!((rank(Phase::InRequest, old), rank(Phase::Ended, old)), (None, None));
     }
 }

@@ -12,14 +12,15 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
 use super::connection::{self, Connection};
+use super::phase::Status;
 use crate::limits;
 use crate::lock::locked;
 
 /// The open connections, counted against the cap and known to shutdown.
 ///
-/// The counts and the list are two things. The counts change without a lock, and those that are turned away have one of
-/// their own, because they hold no place. The list is of those that are served, and holds what shutdown and newcomers
-/// need in order to end one.
+/// `served` and `refused` say how many there are: `served` is compared with the cap, and a shutdown waits until both
+/// are 0. `list` holds the connections themselves, so that a newcomer or a shutdown can end one, and only those that
+/// are served: one that is turned away holds no place, and its thread ends it soon.
 pub(crate) struct Connections {
     max: usize,
     /// How many have a place.
@@ -32,8 +33,6 @@ pub(crate) struct Connections {
     all_closed: Condvar,
     list: Mutex<HashMap<u64, Arc<Connection>>>,
     next_number: AtomicU64,
-    /// From when the connections count their times.
-    epoch: Instant,
 }
 
 /// Returns the cap: how many connections the server serves at once. A queue in which threads wait, each with its
@@ -60,7 +59,6 @@ impl Connections {
             all_closed: Condvar::new(),
             list: Mutex::new(HashMap::new()),
             next_number: AtomicU64::new(0),
-            epoch: Instant::now(),
         }
     }
 
@@ -111,8 +109,8 @@ impl Connections {
     /// [`limits::IDLE_MAX`] is over. So the idle limit holds while there are places, and when they are short it
     /// shrinks as far as the newcomers need.
     ///
-    /// This walks over the whole list, but only when all places are taken, and it reads one number of each
-    /// connection. A list that is kept in order would have to be locked for each request.
+    /// This walks over the whole list, but only when all places are taken, and it holds the lock of each connection for
+    /// a moment. A list that is kept in order would have to be locked for each request.
     fn make_room(&self) -> bool {
         let list = locked(&self.list);
         let now = Instant::now();
@@ -120,7 +118,7 @@ impl Connections {
             let spare = list.values().filter_map(|connection| Some((connection.room_rank(now)?, connection)));
             match spare.min_by_key(|(rank, _)| *rank) {
                 None => return false,
-                Some(((_, seen), connection)) if connection.end(seen) => return true,
+                Some((rank, connection)) if connection.end_if(|status| status == rank.status) => return true,
                 Some(_) => {} // its thread has gone on in between
             }
         }
@@ -135,16 +133,14 @@ impl Connections {
         self.stopping.load(SeqCst)
     }
 
-    /// Closes the connections that wait for a request, and waits until the others are closed, for [`limits::SHUTDOWN_GRACE`] at most.
+    /// Closes the connections that wait for a request, and waits until the others are closed, for
+    /// [`limits::SHUTDOWN_GRACE`] at most.
     ///
     /// The caller has called [`Connections::stop`] before. So a connection that begins to wait after the walk over
     /// the list, or at this moment, ends by itself: its thread looks at the flag before it waits for another request.
     pub(crate) fn close_all(&self) {
         for connection in locked(&self.list).values() {
-            let state = connection.state();
-            if state.waits_for_request() {
-                connection.end(state);
-            }
+            connection.end_if(Status::waits_for_request);
         }
         let some_open = |_: &mut ()| self.served.load(SeqCst) + self.refused.load(SeqCst) > 0;
         let last_close = locked(&self.last_close);
@@ -162,7 +158,7 @@ struct Listed<'c> {
 impl Listed<'_> {
     fn new(connections: &Connections, stream: TcpStream) -> Listed<'_> {
         let stopping = Arc::clone(&connections.stopping);
-        let connection = Arc::new(Connection::new(stream, connections.epoch, stopping));
+        let connection = Arc::new(Connection::new(stream, stopping));
         let number = connections.next_number.fetch_add(1, SeqCst);
         locked(&connections.list).insert(number, Arc::clone(&connection));
         Listed { connections, number, connection }

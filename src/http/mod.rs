@@ -3,8 +3,8 @@
 //! Knows no path, no policy and no token, and names no room that does: `cli` gives the server a handler, which the
 //! server calls for each request.
 //!
-//! Read in this order: `server` has the life of a connection in one function, `workers`, `connections` and
-//! `connection` have what its threads and sockets need, `request` turns bytes into a request, `response` turns a
+//! Read in this order: `server` has the life of a connection in one function, `workers`, `connections`, `phase`
+//! and `connection` have what its threads and sockets need, `request` turns bytes into a request, `response` turns a
 //! response into bytes. `client` sends requests to other servers. `field` writes the header fields of both, and
 //! `message` has the framing of bodies.
 
@@ -13,6 +13,7 @@ mod connection;
 pub(crate) mod connections;
 pub(crate) mod field;
 mod message;
+mod phase;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod server;

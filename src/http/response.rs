@@ -109,8 +109,8 @@ impl Response {
 
     /// Builds a redirect for good: the client sends the same request, its method and body unchanged, to the other URL
     /// (RFC 9110 §15.4.9).
-    pub(crate) fn permanent_redirect(location: String) -> Response {
-        Response::text(308, "this is at the URL in Location").with("Location", location)
+    pub(crate) fn permanent_redirect(location: String, text: &str) -> Response {
+        Response::text(308, text).with("Location", location)
     }
 
     /// Adds a field. If its value can't be written ([`Field::new`]), the response becomes a 500 without the fields
@@ -215,7 +215,7 @@ pub(crate) struct EventStream<'w> {
     /// Writes all given bytes to the connection, or fails.
     write: &'w mut dyn FnMut(&[u8]) -> io::Result<()>,
     /// Returns whether the client has kept its side of the connection open.
-    is_open: &'w mut dyn FnMut() -> bool,
+    is_client_there: &'w mut dyn FnMut() -> bool,
 }
 
 impl<'w> EventStream<'w> {
@@ -223,9 +223,9 @@ impl<'w> EventStream<'w> {
     pub(crate) fn new(
         end: StreamEnd,
         write: &'w mut dyn FnMut(&[u8]) -> io::Result<()>,
-        is_open: &'w mut dyn FnMut() -> bool,
+        is_client_there: &'w mut dyn FnMut() -> bool,
     ) -> EventStream<'w> {
-        EventStream { end, write, is_open }
+        EventStream { end, write, is_client_there }
     }
 
     /// Sends one message. An error means that the client is gone or takes nothing.
@@ -241,8 +241,8 @@ impl<'w> EventStream<'w> {
     }
 
     /// Returns whether the client still wants the stream. A client that doesn't closes its side.
-    pub(crate) fn is_open(&mut self) -> bool {
-        (self.is_open)()
+    pub(crate) fn is_client_there(&mut self) -> bool {
+        (self.is_client_there)()
     }
 
     /// Marks the end of the stream, so that the client can tell it from a connection that broke.

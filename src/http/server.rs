@@ -6,9 +6,9 @@
 //!
 //! Everything here blocks. A thread that waits for its client sleeps in a system call. It costs its stack, of which
 //! only the pages that were used take memory. So no event loop and no state machine is needed, and one function,
-//! `serve_connection`, holds the life of a connection. Three other files do what a blocking server needs besides:
+//! `serve_connection`, holds the life of a connection. Four other files do what a blocking server needs besides:
 //! `connection` puts a deadline on every wait, `connections` bounds how many are open and ends them at shutdown,
-//! `workers` reuses threads.
+//! `phase` says which of them makes room for a newcomer, `workers` reuses threads.
 //!
 //! A larger server would run each connection as a task of an event loop (tokio), because tens of thousands of threads
 //! cost memory and scheduling. The price is that no function may block any more, SQLite's included, and that the

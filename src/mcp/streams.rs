@@ -94,7 +94,7 @@ impl OpenRequest {
             let now = Instant::now();
             let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(now));
             let event = subscriber.wait(left.min(limits::STREAM_LOOK));
-            if !stream.is_open() {
+            if !stream.is_client_there() {
                 return Ok(Wakeup::ClientGone);
             }
             let is_expired = Timestamp::now() >= self.caller.holder().expires_at;

@@ -12,7 +12,7 @@
 //! 1. [`prove`] finds the client and its redirect URI. Until both are proven, an error is a page of this server.
 //! 2. [`AuthorizationRequest::read`] reads the rest. Its errors go to the client, by redirect.
 
-use super::clients::{self, Client};
+use super::clients::{self, Client, RegisteredBy};
 use super::{OAuthError, Parameters, redirect, require_our_resource, token};
 use crate::app::App;
 use crate::http::response::Response;
@@ -55,13 +55,13 @@ impl TrustedRedirect {
         &self.uri
     }
 
-    /// Leads to the client with the code that the person's consent gave.
+    /// Builds the redirect to the client with the code that the person's consent gave.
     pub(crate) fn grant(self, code: &str) -> ClientRedirect {
         self.answer(&[("code", code)])
     }
 
-    /// Leads there with the reason why the client gets no code (OAuth 2.1 §4.1.2.1). The browser is the only way to
-    /// the client: this server has no connection to it at this moment.
+    /// Builds the redirect to the client with the error, the reason why it gets no code (OAuth 2.1 §4.1.2.1). The browser
+    /// is the only way to the client: this server has no connection to it at this moment.
     pub(crate) fn refuse(self, error: &OAuthError) -> ClientRedirect {
         let code = match error.code() {
             // The database failed. OAuth 2.1 §4.1.2.1 has both codes: `temporarily_unavailable` is for overload and
@@ -73,7 +73,7 @@ impl TrustedRedirect {
         self.answer(&[("error", code), ("error_description", &error.to_string())])
     }
 
-    /// Leads to the redirect URI with these parameters and the two that belong in every response:
+    /// Builds the redirect to the client with these parameters and the two that belong in every response:
     ///
     /// - `state`, exactly as it came (OAuth 2.1 §4.1.2): by it the client finds the request that it began, and
     ///   refuses a response that it never asked for.
@@ -106,14 +106,9 @@ pub(crate) struct ClientRedirect {
 }
 
 impl ClientRedirect {
-    /// Returns whether the browser could take our cookies along. `host` is how the browser's request names this
-    /// server.
-    pub(crate) fn may_take_cookies(&self, host: Option<&str>) -> bool {
-        redirect::may_receive_cookies(&self.uri, &self.base_url, host)
-    }
-
-    /// Sends the browser to the client. If it could take our cookies along, `sign_out` is called before, and must
-    /// prove that nobody is signed in under them any more; if it fails, there is no response.
+    /// Sends the browser to the client. If a server there may receive our cookies, `sign_out` is called before, and must
+    /// prove that every sign-in under them has ended; if it fails, there is no response. The proof comes back with
+    /// the response, and `None` if none was needed. `host` is how the browser's request names this server.
     ///
     /// The status is 303, after which every browser sends a GET without a body. With 307 the browser would repeat the
     /// consent form's POST to the client; with 302 it may do so (OAuth 2.1 §7.5.4).
@@ -121,13 +116,13 @@ impl ClientRedirect {
         self,
         host: Option<&str>,
         sign_out: impl FnOnce() -> Result<SignedOut, E>,
-    ) -> Result<Response, E> {
-        if self.may_take_cookies(host) {
-            let _proof: SignedOut = sign_out()?;
-        }
-        Ok(Response::see_other(self.location)
+    ) -> Result<(Response, Option<SignedOut>), E> {
+        let needs_proof = redirect::may_receive_cookies(&self.uri, &self.base_url, host);
+        let proof = if needs_proof { Some(sign_out()?) } else { None };
+        let response = Response::see_other(self.location)
             .with("Cache-Control", "no-store") // the URL holds the code
-            .with("Referrer-Policy", "no-referrer"))
+            .with("Referrer-Policy", "no-referrer");
+        Ok((response, proof))
     }
 }
 
@@ -151,9 +146,9 @@ pub(crate) fn prove(
     }
     let redirect = TrustedRedirect::prove(&client, parameters, issuer)?;
     // A registration lasts longer than the rules that it was checked by: the operator may have taken a scheme back,
-    // or an earlier version of this program may have accepted more. What the operator registered is the operator's
-    // word.
-    if client.registered_by == "itself" {
+    // or an earlier version of this program may have accepted more. The server doesn't check the URIs of the
+    // operator's clients again: the operator chose them.
+    if client.registered_by == RegisteredBy::Itself {
         redirect::check(redirect.uri(), &app.redirect_schemes).map_err(OAuthError::Redirect)?;
     }
     Ok((client, redirect))

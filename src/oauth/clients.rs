@@ -14,19 +14,19 @@
 //! stateless registration). Registration is open to everyone, and behind a proxy all clients have one address. A
 //! server that stored each registration would have to forget some when a stranger sends thousands, and couldn't know
 //! which of them a person waits for. So the client carries its registration, the server stores nothing for it, and
-//! there is nothing to fill and nobody to push out. [`keep`] makes the row when a person allows the client something.
-//! The price is a longer id, and that a single one can't be taken back before it has a grant; an id alone opens
-//! nothing. A client that the operator registers has a row from the start.
+//! there is no table that a stranger could fill, and no client that would have to be deleted to make room. [`keep`]
+//! makes the row when a person allows the client something. The price is a longer id, and that the server can't
+//! invalidate a single id; an id alone opens nothing. A client that the operator registers has a row from the start.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{OAuthError, Parameters};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::http::field::split_credentials;
-use crate::http::request::Head;
+use crate::http::request::{Head, split_credentials};
 use crate::secret::{self, Signer};
 use crate::store::{Store, StoreError};
 
@@ -37,10 +37,9 @@ pub(crate) struct Client {
     pub(crate) name: String,
     /// The URIs to which the browser may take a code. A confidential client that only introspects needs none.
     pub(crate) redirect_uris: Vec<String>,
-    /// How it authenticates: `none`, `client_secret_basic` or `client_secret_post`.
-    pub(crate) auth_method: String,
-    /// `itself` or `operator`. Only a confidential client that the operator registered may introspect tokens.
-    pub(crate) registered_by: String,
+    pub(crate) auth_method: AuthMethod,
+    /// Only a confidential client that the operator registered may introspect tokens.
+    pub(crate) registered_by: RegisteredBy,
     pub(crate) created_at: Timestamp,
     /// `None` for a public client.
     secret_hash: Option<[u8; 32]>,
@@ -51,7 +50,53 @@ pub(crate) struct NewClient {
     pub(crate) name: String,
     /// Each was accepted by [`super::redirect::check`].
     pub(crate) redirect_uris: Vec<String>,
-    pub(crate) auth_method: &'static str,
+    pub(crate) auth_method: AuthMethod,
+}
+
+/// How a client authenticates (RFC 7591 §2, `token_endpoint_auth_method`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AuthMethod {
+    /// It doesn't: the client is public.
+    None,
+    SecretBasic,
+    SecretPost,
+}
+
+impl AuthMethod {
+    /// Returns the name that goes over the wire, into the row and into the id.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            AuthMethod::None => "none",
+            AuthMethod::SecretBasic => "client_secret_basic",
+            AuthMethod::SecretPost => "client_secret_post",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<AuthMethod> {
+        let all = [AuthMethod::None, AuthMethod::SecretBasic, AuthMethod::SecretPost];
+        all.into_iter().find(|method| method.name() == name)
+    }
+}
+
+/// Who registered a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RegisteredBy {
+    Itself,
+    Operator,
+}
+
+impl RegisteredBy {
+    /// Returns the name that the row has.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            RegisteredBy::Itself => "itself",
+            RegisteredBy::Operator => "operator",
+        }
+    }
+
+    fn parse(name: &str) -> Option<RegisteredBy> {
+        [RegisteredBy::Itself, RegisteredBy::Operator].into_iter().find(|by| by.name() == name)
+    }
 }
 
 const COLUMNS: &str = "id, name, redirect_uris, auth_method, registered_by, created_at, secret_hash";
@@ -61,8 +106,8 @@ const SIGNED_AS: &[&[u8]] = &[b"client"];
 
 /// Makes the secret of a client, if it has one, and the hash of it. Only the hash is kept, so this is the only time
 /// that the secret can be shown.
-fn new_secret(auth_method: &str) -> (Option<String>, Option<[u8; 32]>) {
-    let secret = (auth_method != "none").then(|| format!("em_cs_{}", secret::random_text::<32>()));
+fn new_secret(auth_method: AuthMethod) -> (Option<String>, Option<[u8; 32]>) {
+    let secret = (auth_method != AuthMethod::None).then(|| format!("em_cs_{}", secret::random_text::<32>()));
     let hash = secret.as_ref().map(|secret| secret::sha256(secret.as_bytes()));
     (secret, hash)
 }
@@ -76,7 +121,8 @@ pub(crate) fn issue(signer: &Signer, new: &NewClient, now: Timestamp) -> (String
     // Each registration gets an id of its own (RFC 7591 §3.2.1), also one that says the same as another. The hash of
     // a random secret is unique already; and since nobody can find the secret by it, the id may show it.
     let unique = hash.map_or_else(secret::random_text::<16>, |hash| URL_SAFE_NO_PAD.encode(hash));
-    let lines = [new.auth_method, &unique, &now.0.to_string(), &new.name, &new.redirect_uris.join("\n")];
+    let lines =
+        [new.auth_method.name(), &unique, &now.0.to_string(), &new.name, &new.redirect_uris.join("\n")];
     (format!("c_{}", signer.sign(SIGNED_AS, lines.join("\n").as_bytes())), secret)
 }
 
@@ -84,17 +130,20 @@ pub(crate) fn issue(signer: &Signer, new: &NewClient, now: Timestamp) -> (String
 fn read_id(signer: &Signer, id: &str) -> Option<Client> {
     let registration = String::from_utf8(signer.verify(SIGNED_AS, id.strip_prefix("c_")?)?).ok()?;
     let mut lines = registration.lines().map(str::to_owned);
-    let (auth_method, unique, created_at) = (lines.next()?, lines.next()?, lines.next()?.parse().ok()?);
-    let secret_hash = match auth_method.as_str() {
-        "none" => None,
-        _ => Some(URL_SAFE_NO_PAD.decode(unique).ok()?.try_into().ok()?),
+    let auth_method = AuthMethod::parse(&lines.next()?)?;
+    let (unique, created_at) = (lines.next()?, lines.next()?.parse().ok()?);
+    let secret_hash = match auth_method {
+        AuthMethod::None => None,
+        AuthMethod::SecretBasic | AuthMethod::SecretPost => {
+            Some(URL_SAFE_NO_PAD.decode(unique).ok()?.try_into().ok()?)
+        }
     };
     Some(Client {
         id: id.to_owned(),
         name: lines.next()?,
         redirect_uris: lines.collect(),
         auth_method,
-        registered_by: "itself".to_owned(),
+        registered_by: RegisteredBy::Itself,
         created_at: Timestamp(created_at),
         secret_hash,
     })
@@ -115,8 +164,8 @@ pub(crate) fn insert(
         id: id.clone(),
         name: new.name,
         redirect_uris: new.redirect_uris,
-        auth_method: new.auth_method.to_owned(),
-        registered_by: "operator".to_owned(),
+        auth_method: new.auth_method,
+        registered_by: RegisteredBy::Operator,
         created_at: now,
         secret_hash,
     };
@@ -130,15 +179,16 @@ fn write(connection: &Connection, client: &Client) -> rusqlite::Result<()> {
         "INSERT INTO clients (id, name, redirect_uris, auth_method, secret_hash, registered_by, created_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
     let uris = client.redirect_uris.join("\n"); // `redirect::check` lets no line end through
-    let Client { id, name, auth_method, registered_by, secret_hash, created_at, .. } = client;
-    connection.execute(sql, (id, name, uris, auth_method, secret_hash, registered_by, created_at.0))?;
+    let Client { id, name, secret_hash, created_at, .. } = client;
+    let (method, by) = (client.auth_method.name(), client.registered_by.name());
+    connection.execute(sql, (id, name, uris, method, secret_hash, by, created_at.0))?;
     Ok(())
 }
 
 /// Makes sure that a client that registered itself has a row, to which its grant can refer. A client of the operator
 /// has one, unless the operator has removed it meanwhile; then it must not come back.
 pub(super) fn keep(connection: &Connection, client: &Client) -> rusqlite::Result<()> {
-    if client.registered_by == "itself" { write(connection, client) } else { Ok(()) }
+    if client.registered_by == RegisteredBy::Itself { write(connection, client) } else { Ok(()) }
 }
 
 /// Deletes the row of a client that registered itself, if it has no grant any more. A person's next consent makes the
@@ -151,8 +201,9 @@ pub(super) fn forget_unused(connection: &Connection, id: &str) -> rusqlite::Resu
     Ok(())
 }
 
-/// Finds the client with this id, in the id itself or in its row; returns `None` when it was never registered or has
-/// been removed.
+/// Finds the client with this id, in the id itself or in its row; returns `None` when this server has issued no such id,
+/// or the row of an id without a registration in it was removed. A client with a self-contained id is found for as long
+/// as the server has its key, also after it was removed: it has lost its grants, and can ask a person for new ones.
 pub(crate) fn find(app: &App, id: &str) -> Result<Option<Client>, StoreError> {
     match read_id(&app.signer, id) {
         Some(client) => Ok(Some(client)),
@@ -177,8 +228,8 @@ pub(crate) fn list(store: &Store) -> Result<Vec<Client>, StoreError> {
     })
 }
 
-/// Removes a client, and with it its grants, codes and tokens, by the foreign keys; `false` when there is none of
-/// this id.
+/// Removes the row of a client, and with it its grants, codes and tokens, by the foreign keys; `false` when there is no
+/// row of this id. [`find`] says what that means for a client that registered itself.
 pub(crate) fn remove(store: &Store, id: &str) -> Result<bool, StoreError> {
     let id = id.to_owned();
     store.write(move |connection| Ok(connection.execute("DELETE FROM clients WHERE id = ?1", [id])? == 1))
@@ -251,9 +302,15 @@ fn client(row: &Row) -> rusqlite::Result<Client> {
         id: row.get(0)?,
         name: row.get(1)?,
         redirect_uris: row.get_ref(2)?.as_str()?.lines().map(str::to_owned).collect(),
-        auth_method: row.get(3)?,
-        registered_by: row.get(4)?,
+        auth_method: named(row, 3, AuthMethod::parse)?,
+        registered_by: named(row, 4, RegisteredBy::parse)?,
         created_at: Timestamp(row.get(5)?),
         secret_hash: row.get(6)?,
     })
+}
+
+/// Reads one of a few names from a row. The schema allows no other one, so the error is a damaged database.
+fn named<T>(row: &Row, column: usize, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let name = row.get_ref(column)?.as_str()?;
+    parse(name).ok_or_else(|| rusqlite::Error::InvalidColumnType(column, name.to_owned(), Type::Text))
 }

@@ -6,7 +6,8 @@
 
 use serde_json::json;
 
-use super::{OAuthError, Parameters, clients};
+use super::clients::{self, AuthMethod, RegisteredBy};
+use super::{OAuthError, Parameters};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -23,7 +24,7 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
         OAuthError::Missing(_) => OAuthError::WrongSecret,
         other => other,
     })?;
-    if caller.registered_by != "operator" || caller.auth_method == "none" {
+    if caller.registered_by != RegisteredBy::Operator || caller.auth_method == AuthMethod::None {
         return Err(OAuthError::WrongSecret);
     }
     let token = match TokenText::parse(parameters.need("token")?.as_bytes()) {

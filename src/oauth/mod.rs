@@ -3,8 +3,8 @@
 //! Imports nothing of `mcp`, `journal` or `pages`. Of MCP it knows the URL of the endpoint that tokens are for; the
 //! pages that a person sees are in `pages/`. The files in the order of the protocol: a client reads [`metadata`],
 //! registers itself ([`register`], [`clients`]), sends the person's browser to the authorization endpoint
-//! ([`authorize`], [`redirect`]), and trades the code that comes back for tokens ([`token`], [`grants`]). Later it
-//! gives a token back ([`revoke`]), or a resource server asks what a token is ([`introspect`]).
+//! ([`authorize`], [`redirect`], [`schemes`]), and trades the code that comes back for tokens ([`token`], [`grants`]).
+//! Later it gives a token back ([`revoke`]), or a resource server asks what a token is ([`introspect`]).
 //!
 //! "OAuth 2.1" is draft-ietf-oauth-v2-1-13 wherever a clause of it is named. The number of the draft matters, because
 //! its sections moved between drafts. It gathers RFC 6749 (the framework), RFC 7636 (PKCE), RFC 8252 (native apps)
@@ -19,6 +19,7 @@ pub(crate) mod metadata;
 pub(crate) mod redirect;
 pub(crate) mod register;
 pub(crate) mod revoke;
+pub(crate) mod schemes;
 pub(crate) mod token;
 
 pub(crate) use self::error::OAuthError;

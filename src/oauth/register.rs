@@ -12,11 +12,8 @@
 
 use serde_json::{Value, json};
 
-use super::clients::{self, NewClient};
-use super::{
-    OAuthError,
-    redirect::{self, Schemes},
-};
+use super::clients::{self, AuthMethod, NewClient};
+use super::{OAuthError, redirect, schemes::Schemes};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -49,7 +46,7 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
         "redirect_uris": redirect_uris,
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
-        "token_endpoint_auth_method": auth_method,
+        "token_endpoint_auth_method": auth_method.name(),
     });
     if let Some(secret) = secret {
         answer["client_secret"] = secret.into();
@@ -73,7 +70,7 @@ pub(crate) struct Registration {
     /// `redirect_uris`, at least one.
     pub(crate) redirect_uris: Vec<String>,
     /// `token_endpoint_auth_method` as it was decided.
-    pub(crate) auth_method: &'static str,
+    pub(crate) auth_method: AuthMethod,
     /// Those of the requested scopes that are known here. The server only sends them back: each authorization request
     /// names the scopes that it asks for.
     scope: Option<String>,
@@ -127,19 +124,12 @@ impl Registration {
         let auth_method = match given("token_endpoint_auth_method") {
             // RFC 7591 §2 would make it `client_secret_basic`. A client that doesn't care is better off without a
             // secret to lose; RFC 7591 §3.2.1 lets the server decide, and the answer says so.
-            None => "none",
-            Some(Value::String(method)) => match method.as_str() {
-                "none" => "none",
-                "client_secret_basic" => "client_secret_basic",
-                "client_secret_post" => "client_secret_post",
-                // Not replaced by one of these: a client that signs its requests (`private_key_jwt`) wants that
-                // strength.
-                _ => {
-                    let known =
-                        "token_endpoint_auth_method must be none, client_secret_post or client_secret_basic";
-                    return Err(OAuthError::Metadata(known));
-                }
-            },
+            None => AuthMethod::None,
+            // Another one isn't replaced by one of these: a client that signs its requests (`private_key_jwt`) wants
+            // that strength.
+            Some(Value::String(method)) => AuthMethod::parse(method).ok_or(OAuthError::Metadata(
+                "token_endpoint_auth_method must be none, client_secret_post or client_secret_basic",
+            ))?,
             _ => return Err(OAuthError::Metadata("token_endpoint_auth_method must be a string")),
         };
         let scope = match given("scope") {
@@ -147,8 +137,10 @@ impl Registration {
             Some(Value::String(scope)) => Some(Scopes::parse_known(scope).to_string()),
             _ => return Err(OAuthError::Metadata("scope must be a string")),
         };
-        // All of it is a part of the client's id, and the id of each URL that the client makes.
-        let bytes = redirect_uris.iter().chain(&name).map(String::len).sum::<usize>();
+        // The client's id holds all of this, and each URL that the client makes holds the id. A client without a name is
+        // called by a part of its first URI, which is then in the id twice.
+        let shown_name = shown_name(name.as_deref(), &redirect_uris);
+        let bytes = shown_name.len() + redirect_uris.iter().map(String::len).sum::<usize>();
         if bytes > limits::REGISTRATION_BYTES_MAX {
             return Err(OAuthError::Metadata(
                 "redirect_uris and client_name must have at most 4000 bytes together",
@@ -159,8 +151,12 @@ impl Registration {
 
     /// Returns the name that people see: the client's own, or the place to which its first redirect URI leads.
     pub(crate) fn shown_name(&self) -> String {
-        self.name.clone().unwrap_or_else(|| redirect::destination(&self.redirect_uris[0]).to_owned())
+        shown_name(self.name.as_deref(), &self.redirect_uris).to_owned()
     }
+}
+
+fn shown_name<'a>(name: Option<&'a str>, redirect_uris: &'a [String]) -> &'a str {
+    name.unwrap_or_else(|| redirect::destination(&redirect_uris[0]))
 }
 
 /// Returns the texts of an array; `None` if the value is no array, or an element is no text.

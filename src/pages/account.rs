@@ -8,7 +8,7 @@
 //! browsers fetch linked pages in advance, so a GET must change nothing (RFC 9110 §9.2.1).
 
 use super::browser_session::BrowserSession;
-use super::form::Form;
+use super::form::{Form, Next};
 use super::{Html, PageError, alert, consent, day, hidden, home_link, page, password, sign_in, status};
 use crate::context::Context;
 use crate::http::request::Body;
@@ -29,7 +29,7 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     let session = BrowserSession::find_or_begin(context)?;
     match session.user_id() {
         Some(user_id) => account_page(context, &session, user_id, 200, Html::default()),
-        None => Ok(sign_in::first_page(context, &session, sign_in::Next::Account)),
+        None => Ok(sign_in::first_page(context, &session, Next::Account)),
     }
 }
 
@@ -37,11 +37,11 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
 /// status isn't 200, so that a program and the log can tell that from success.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let store = &context.app.store;
-    let form = Parameters::read(context.head, body)?;
-    let (mut session, user_id) = Form::Account.take(context, &form)?;
-    let (code, message) = match form.get("do") {
+    let fields = Parameters::read(context.head, body)?;
+    let (mut session, user_id) = Form::Account.take(context, &fields)?;
+    let (code, message) = match fields.get("do") {
         Some("revoke") => {
-            let id = form.need("grant")?.parse().map_err(|_| OAuthError::Malformed("grant"))?;
+            let id = fields.need("grant")?.parse().map_err(|_| OAuthError::Malformed("grant"))?;
             // The id comes from the form. For another person's grant the response is the same as for an unknown id.
             if grants::revoke(store, user_id, id, context.now)? {
                 (200, status("Access was taken back."))
@@ -50,7 +50,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
             }
         }
         Some("password") => {
-            let (current, new) = (form.need("current")?, form.need("new")?);
+            let (current, new) = (fields.need("current")?, fields.need("new")?);
             let (code, message, signed_in) = change_password(context, user_id, current, new)?;
             session = signed_in.unwrap_or(session);
             (code, message)
@@ -116,8 +116,9 @@ fn change_password(
     Ok((200, status("The password was changed, and every other browser signed out."), signed_in))
 }
 
-/// Builds the part of the page about one program with access. `form` is the beginning of the form that takes it back.
-fn card(grant: &Listed, form: Html) -> Html {
+/// Builds the part of the page about one program with access. `revoke_form` is the beginning of the form that takes it
+/// back.
+fn card(grant: &Listed, revoke_form: Html) -> Html {
     let scopes = grant.scopes.iter();
     Html::markup("<div class=\"card\">\n<p><strong>")
         .then_text(&grant.client_name)
@@ -130,7 +131,7 @@ fn card(grant: &Listed, form: Html) -> Html {
         .then("</dd>\n<dt>Last used</dt>\n<dd>")
         .and(day(grant.used_at))
         .then("</dd>\n</dl>\n")
-        .and(form)
+        .and(revoke_form)
         .and(hidden("grant", &grant.id.to_string()))
         // The hidden text is for screen readers, which read the buttons out one after the other: each must say to
         // which program it belongs.
@@ -149,7 +150,7 @@ fn account_page(
     message: Html,
 ) -> Result<Response, PageError> {
     let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
-    let form = |button: &'static str| Form::Account.open(context, session).and(hidden("do", button));
+    let button_form = |button: &'static str| Form::Account.open(context, session).and(hidden("do", button));
     let query = Parameters::parse(context.head.query().unwrap_or("").as_bytes())?;
     let from = match query.get(FROM) {
         Some(text) => Some(Place::parse(text).ok_or(OAuthError::Malformed(FROM))?),
@@ -159,7 +160,7 @@ fn account_page(
     let clients = if listed.is_empty() {
         Html::markup("<p>No program has access to your journal through this page.</p>\n")
     } else {
-        Html::all(listed.iter().map(|grant| card(grant, form("revoke"))))
+        Html::all(listed.iter().map(|grant| card(grant, button_form("revoke"))))
     };
     let more = next.map(|place| {
         Html::markup("<p><a href=\"")
@@ -173,13 +174,13 @@ fn account_page(
         .and(clients)
         .and(Html::all(more))
         .then("<h2>Password</h2>\n")
-        .and(form("password"))
+        .and(button_form("password"))
         .and(password("current", "Current password", "current-password"))
         .and(password("new", "New password", "new-password"))
         .then("<p><button>Change password</button></p>\n</form>\n<h2>Sign out</h2>\n<div class=\"choice\">\n")
-        .and(form("sign-out"))
+        .and(button_form("sign-out"))
         .then("<button class=\"quiet\">Sign out here</button>\n</form>\n")
-        .and(form("sign-out-everywhere"))
+        .and(button_form("sign-out-everywhere"))
         .then("<button class=\"quiet\">Sign out everywhere</button>\n</form>\n</div>\n")
         .then("<p class=\"hint\">Signing out ends the pages in your browsers. Programs keep their access until you ")
         .then("take it back above. One that is used gets a fresh token every quarter of an hour; that is when it was ")

@@ -83,11 +83,9 @@ impl BrowserSession {
     /// Several cookies can have the right name: a page on another port of this host can add one with a longer path,
     /// and the browser sends both. All of them are about to leave, so the sign-ins under all of them end.
     pub(crate) fn leave(context: &Context, redirect: ClientRedirect) -> Result<Response, StoreError> {
-        let host = context.head.host();
-        let signs_out = redirect.may_take_cookies(host);
-        let all: Vec<_> = cookies(context).collect();
-        let response = redirect.send(host, || sign_ins::delete_with(&context.app.store, &all))?;
-        Ok(if signs_out { BrowserSession::forget(context, response) } else { response })
+        let sign_out = || sign_ins::delete_with(&context.app.store, &cookies(context).collect::<Vec<_>>());
+        let (response, signed_out) = redirect.send(context.head.host(), sign_out)?;
+        Ok(if signed_out.is_some() { BrowserSession::forget(context, response) } else { response })
     }
 
     /// Has the browser delete the cookie, with a response that ended its sign-in. The cookie is worth nothing then;

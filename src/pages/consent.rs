@@ -14,7 +14,7 @@
 //! id, so a remembered yes could be used by any program that knows the id (OAuth 2.1 §7.3.1).
 
 use super::browser_session::BrowserSession;
-use super::form::Form;
+use super::form::{Form, Next};
 use super::{Html, PageError, alert, page_leading_on, sign_in};
 use crate::context::Context;
 use crate::http::request::Body;
@@ -51,7 +51,7 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     // The form takes the whole query along, and the sign-in leads back here with it. Then everything is checked
     // again, so the query needs no protection on its way through the browser.
     let Some(user_id) = session.user_id() else {
-        return Ok(sign_in::first_page(context, &session, sign_in::Next::Authorize(query)));
+        return Ok(sign_in::first_page(context, &session, Next::Authorize(query)));
     };
     match AuthorizationRequest::read(&parameters, context.base_url) {
         Ok(request) => {
@@ -68,15 +68,15 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
 /// it is checked again, as if no page had been shown. After an Allow without a ticked box the page is shown again
 /// with a message; its status is 200, as it was the first time.
 pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, PageError> {
-    let form = Parameters::read(context.head, body)?;
-    let query = form.need("request")?;
+    let fields = Parameters::read(context.head, body)?;
+    let query = fields.need("request")?;
     let parameters = Parameters::parse(query.as_bytes())?;
     let (client, redirect) = authorize::prove(context.app, &parameters, context.base_url)?;
     // Without this check a page on another port of this machine, or on another host of this domain, could press
     // Allow: it would post a form with a request of the attacker's own client, and the browser would add the cookie
     // in spite of `SameSite`. It comes before every redirect to a client too, so such a page can't sign the person
     // out.
-    let (session, user_id) = Form::Consent(query).take(context, &form)?;
+    let (session, user_id) = Form::Consent(query).take(context, &fields)?;
     let request = match AuthorizationRequest::read(&parameters, context.base_url) {
         Ok(request) => request,
         Err(error) => return refuse(context, redirect, &error),
@@ -85,10 +85,10 @@ pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, Pag
     // Only the scopes of the request have boxes: those that it names, or all of them if it names none. The server
     // ignores a box that a changed form adds.
     let ticked: Vec<_> =
-        pending.request.scopes.iter().filter(|scope| form.get(scope.name()).is_some()).collect();
+        pending.request.scopes.iter().filter(|scope| fields.get(scope.name()).is_some()).collect();
     let scopes = Scopes::of(&ticked);
     // Every other value denies, and so does a form without this field.
-    let allows = form.get("decision") == Some("allow");
+    let allows = fields.get("decision") == Some("allow");
     if allows && scopes.is_empty() {
         return pending.page(context, Some("Tick at least one box, or press Deny."));
     }

@@ -17,7 +17,6 @@ use std::error::Error;
 use std::fmt;
 
 use super::browser_session::BrowserSession;
-use super::sign_in::Next;
 use super::{Html, PageError, hidden};
 use crate::clock::Timestamp;
 use crate::context::Context;
@@ -42,7 +41,40 @@ pub(crate) enum Form<'a> {
     SetUp(&'a str),
 }
 
-/// Why a form that came back isn't taken. In both cases nothing was changed by it.
+/// Where the browser goes after the sign-in.
+#[derive(Clone, Copy)]
+pub(crate) enum Next<'q> {
+    /// Back to a client's request, by its query.
+    Authorize(&'q str),
+    /// To the account page.
+    Account,
+}
+
+impl Next<'_> {
+    /// Returns a path of this server, whatever the form says. The form holds only the query of a request, and this
+    /// function writes the path before it: if the form held a full URL, a link could send people on to any site after
+    /// they have typed their password. A query with a blank or a line end would break the `Location` field.
+    pub(super) fn path(self) -> String {
+        match self {
+            Next::Authorize(query) if query.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                format!("{}?{query}", site::AUTHORIZE)
+            }
+            Next::Authorize(_) | Next::Account => site::ACCOUNT.to_owned(),
+        }
+    }
+}
+
+/// The text of a form with an email address when it is shown again after a failure. The password isn't filled in
+/// again, so that the page doesn't hold it.
+#[derive(Default)]
+pub(super) struct FormText<'a> {
+    /// What went wrong.
+    pub(super) message: Option<&'a str>,
+    /// The email address that was typed.
+    pub(super) address: &'a str,
+}
+
+/// Why a form that came back isn't accepted. In both cases the server does nothing of what it asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum BadForm {
     /// It has no good token: it is too old, was made for another browser, page or request, or the person isn't signed
@@ -66,12 +98,13 @@ impl fmt::Display for BadForm {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             BadForm::Stale => {
-                "Nothing was changed by it. The page was open for too long, the form was sent before or belongs to \
-                 another request, you were signed out meanwhile, or your browser keeps no cookies."
+                "Nothing was changed. The page was open for too long, the form was sent before or belongs to another \
+                 request, you were signed out meanwhile, or your browser keeps no cookies. Press Begin again for a \
+                 fresh page."
             }
             BadForm::Used => {
                 "This form was already used, and each form works once. If you pressed its button twice, the first \
-                 press counts."
+                 press counts, and you can close this page."
             }
         })
     }

@@ -33,8 +33,9 @@ impl Html {
                 '\'' => escaped.push_str("&#39;"),
                 '\n' | '\t' => escaped.push(character),
                 _ if shown => escaped.push(character),
-                // Characters that are invisible or turn the text around could make a name read like another one. They
-                // are replaced, not left out, so that the reader sees that there was a character.
+                // Characters that are invisible or turn the text around could make a name read like another one. On
+                // the consent page a person decides by the name. Left out, the characters would make the two names
+                // the same; so they are replaced, and the reader sees that something was there.
                 _ => escaped.push('\u{fffd}'),
             }
         }

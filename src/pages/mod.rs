@@ -91,7 +91,7 @@ impl PageError {
             PageError::OAuth(error) => unservable(error),
             PageError::Form { bad, again } => {
                 let body = alert(&bad.to_string()).then("<p><a href=\"").then_text(again);
-                page(400, "This form was not taken", body.then("\">Begin again</a></p>\n"))
+                page(400, "This form was not accepted", body.then("\">Begin again</a></p>\n"))
             }
             PageError::TooManyTries => page(429, "Too many tries", alert(&self.to_string())),
             PageError::SignInQueue(_) => page(503, "Not now", alert(&self.to_string())),
@@ -184,7 +184,11 @@ fn unservable(error: &OAuthError) -> Response {
             "The program that sent you here is not known here any more. Remove this server from it, add it \
              again, and press Connect.",
         ),
-        _ => ("This can't be done", "The request is not allowed, or not complete. Go back and try again."),
+        _ => (
+            "This can't be done",
+            "The program that sent you here made a request that this server can't accept. Start again in that \
+             program; if this page comes back, give its author the detail below.",
+        ),
     };
     // A 401 would have to name an authentication scheme, and then the browser would ask for a password in a window of
     // its own. The 400 is useful too: some clients fetch this URL before they open it, and register again when they

@@ -10,7 +10,7 @@
 //! default password, the usual alternative, stays in place on many machines for years.
 
 use super::browser_session::BrowserSession;
-use super::form::Form;
+use super::form::{Form, FormText};
 use super::{Html, PageError, account_link, alert, email, page, password, status};
 use crate::context::Context;
 use crate::http::request::Body;
@@ -36,15 +36,15 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
 
 /// Answers `POST /setup`: adds the first person, and signs them in.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
-    let form = Parameters::read(context.head, body)?;
-    let code = form.get("code").unwrap_or("");
+    let fields = Parameters::read(context.head, body)?;
+    let code = fields.get("code").unwrap_or("");
     if let Some(refusal) = refuse(context, code)? {
         return Ok(refusal);
     }
-    let submitted = Form::SetUp(code).check(context, &form)?;
-    let (address, chosen) = (form.get("email").unwrap_or(""), form.get("password").unwrap_or(""));
+    let submitted = Form::SetUp(code).check(context, &fields)?;
+    let (address, chosen) = (fields.get("email").unwrap_or(""), fields.get("password").unwrap_or(""));
     if let Err(bad) = users::check_email(address).and_then(|()| users::check_password(chosen)) {
-        let text = FormText { message: Some(bad.to_string()), address };
+        let text = FormText { message: Some(&bad.to_string()), address };
         return Ok(form_page(context, submitted.session(), code, 400, text));
     }
     // The sender has the code, so they are no stranger, and the server may remember their form.
@@ -70,15 +70,6 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     })
 }
 
-/// The text of the form when it is shown again after a failure.
-#[derive(Default)]
-struct FormText<'a> {
-    /// What went wrong.
-    message: Option<String>,
-    /// The email address that was typed.
-    address: &'a str,
-}
-
 fn form_page(
     context: &Context,
     session: &BrowserSession,
@@ -86,13 +77,13 @@ fn form_page(
     status: u16,
     text: FormText,
 ) -> Response {
-    let form = Html::all(text.message.as_deref().map(alert))
+    let body = Html::all(text.message.map(alert))
         .then("<p>This journal has no account yet. Choose what you will sign in with.</p>\n")
         .and(Form::SetUp(code).open(context, session))
         .and(email(text.address))
         .and(password("password", "Password (at least 8 characters)", "new-password"))
         .then("<p><button>Begin</button></p>\n</form>\n");
-    page(status, TITLE, form)
+    page(status, TITLE, body)
 }
 
 /// Returns the page for a browser that can't set this server up: there is a person already, or the code is wrong.

@@ -11,52 +11,18 @@
 //! server would ask for a second factor instead.
 
 use super::browser_session::BrowserSession;
-use super::form::Form;
+use super::form::{Form, FormText, Next};
 use super::{Html, PageError, alert, email, page, page_leading_on, password};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::oauth::Parameters;
-use crate::site;
 use crate::throttle;
 use crate::users;
 
 const TITLE: &str = "Sign in to your journal";
 /// The page doesn't say which of the two it is.
 const WRONG: &str = "The email or the password is wrong.";
-
-/// Where the browser goes after the sign-in.
-#[derive(Clone, Copy)]
-pub(crate) enum Next<'q> {
-    /// Back to a client's request, by its query.
-    Authorize(&'q str),
-    /// To the account page.
-    Account,
-}
-
-impl Next<'_> {
-    /// Returns a path of this server, whatever the form says. The form holds only the query of a request, and this
-    /// function writes the path before it: if the form held a full URL, a link could send people on to any site after
-    /// they have typed their password. A query with a blank or a line end would break the `Location` field.
-    pub(super) fn path(self) -> String {
-        match self {
-            Next::Authorize(query) if query.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                format!("{}?{query}", site::AUTHORIZE)
-            }
-            Next::Authorize(_) | Next::Account => site::ACCOUNT.to_owned(),
-        }
-    }
-}
-
-/// The text of the form when it is shown again after a failure. The password isn't filled in again, so that the page
-/// doesn't hold it.
-#[derive(Default)]
-struct FormText<'a> {
-    /// What went wrong.
-    message: Option<&'a str>,
-    /// The email address that was typed.
-    address: &'a str,
-}
 
 /// Builds the page with the form, as it is shown first, and sets the cookie that the form is bound to. The page has
 /// no URL of its own, but is the response to the GET of the URL that the person asked for: a reload shows the same
@@ -92,12 +58,12 @@ fn form_page(
 /// password (403), too many tries (429) and a full queue (503) are no errors here: they show the form once more.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let Context { app, now, log, .. } = *context;
-    let form = Parameters::read(context.head, body)?;
-    let next = form.get("request").map_or(Next::Account, Next::Authorize);
+    let fields = Parameters::read(context.head, body)?;
+    let next = fields.get("request").map_or(Next::Account, Next::Authorize);
     // This form too is bound to the browser: otherwise another site could sign the person in under the attacker's
     // account, and they would write into the attacker's journal.
-    let submitted = Form::SignIn(next).check(context, &form)?;
-    let address = form.get("email").unwrap_or("");
+    let submitted = Form::SignIn(next).check(context, &fields)?;
+    let address = fields.get("email").unwrap_or("");
     let again = |status: u16, message: &str| {
         form_page(context, submitted.session(), next, status, FormText { message: Some(message), address })
     };
@@ -131,7 +97,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     if !is_allowed() {
         return Ok(too_many());
     }
-    let typed = form.get("password").unwrap_or("");
+    let typed = fields.get("password").unwrap_or("");
     let Some(person) = users::authenticate(&app.store, &mut permit, address, typed)? else {
         // The failure is counted also if no account has this address; otherwise a 429 would show that there is one.
         app.sign_ins.account.count(account, now);

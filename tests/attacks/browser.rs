@@ -7,15 +7,13 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 
+use crate::oauth::{CHALLENGE, FORM, encoded};
 use crate::support::{Folder, PASSWORD, Reply, Server, request};
 
-/// The person whose session and whose yes the attackers are after.
-pub const EMAIL: &str = "ada@example.com";
-/// The public URL of servers that browsers reach over https, by a proxy that passes `Host` on.
-pub const PUBLIC: &str = "https://journal.example";
+// The person whose session and whose yes the attackers are after; the public URL of servers that browsers reach over
+// https, by a proxy that passes `Host` on; and how a page is read.
+pub use crate::oauth::{EMAIL, PUBLIC, find_hidden as hidden, text};
 pub const PUBLIC_HOST: &str = "journal.example";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A browser at one host.
 pub struct Browser {
@@ -136,21 +134,6 @@ pub fn server(options: &[&str]) -> (Server, std::sync::Arc<Folder>) {
 
 pub fn borrowed(form: &[(String, String)]) -> Vec<(&str, &str)> {
     form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
-}
-
-fn encoded(form: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
-}
-
-pub fn text(reply: &Reply) -> String {
-    String::from_utf8_lossy(&reply.body).into_owned()
-}
-
-/// The value of a hidden field of a page.
-pub fn hidden(page: &Reply, name: &str) -> Option<String> {
-    let page = text(page);
-    let rest = page.split(&format!("<input type=\"hidden\" name=\"{name}\" value=\"")).nth(1)?;
-    Some(rest.split('"').next()?.replace("&amp;", "&"))
 }
 
 /// Reads a number from the database.

@@ -46,7 +46,7 @@ fn check_refused(reply: &Reply, why: &str, again: &str) {
 }
 
 const USED: &str = "was already used";
-const STALE: &str = "Nothing was changed by it";
+const STALE: &str = "Nothing was changed. The page was open";
 
 /// A server over https, where the session outlasts the consent, a browser that is signed in there, and a query.
 fn at_consent() -> (Server, Arc<Folder>, Browser, String) {

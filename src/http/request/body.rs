@@ -8,7 +8,7 @@ use crate::http::message::{self, Framing, MessageReader};
 use crate::limits;
 
 /// How far a body has been read, so that half a body isn't taken for a whole one and no body is read twice.
-pub(super) enum State {
+pub(super) enum Progress {
     Unread { framing: Framing, expects_continue: bool },
     Read,
     Failed,
@@ -21,7 +21,7 @@ pub(super) enum State {
 /// compile.
 pub(crate) struct Body<'r> {
     pub(super) reader: &'r mut MessageReader<Box<dyn Source>>,
-    pub(super) state: State,
+    pub(super) progress: Progress,
     /// The head has a `Content-Encoding`, see `Head::is_encoded`.
     pub(super) is_encoded: bool,
 }
@@ -38,14 +38,14 @@ impl Body<'_> {
         if self.is_encoded {
             return Err(BadRequest::ContentEncoding); // before the client is asked to send it
         }
-        // The state is `Failed` until the end, because each `?` below leaves a body that was read in part.
-        match std::mem::replace(&mut self.state, State::Failed) {
-            State::Read => {
-                self.state = State::Read;
+        // It is `Failed` until the end, because each `?` below leaves a body that was read in part.
+        match std::mem::replace(&mut self.progress, Progress::Failed) {
+            Progress::Read => {
+                self.progress = Progress::Read;
                 Ok(Vec::new())
             }
-            State::Failed => Err(BadRequest::Gone),
-            State::Unread { framing, expects_continue } => {
+            Progress::Failed => Err(BadRequest::Gone),
+            Progress::Unread { framing, expects_continue } => {
                 framing.check_announced(bytes_max)?; // before the client is asked to send it
                 // Most bodies arrive together with their head. They need no deadline, so no clock is read for them.
                 if !self.has_arrived_by(framing) {
@@ -61,7 +61,7 @@ impl Body<'_> {
                 if framing == Framing::Chunked {
                     self.read_trailers()?;
                 }
-                self.state = State::Read;
+                self.progress = Progress::Read;
                 Ok(body)
             }
         }
@@ -70,10 +70,10 @@ impl Body<'_> {
     /// Returns whether the whole body is already in the buffer, so that [`Body::read`] doesn't wait for the client.
     /// If it waits, time passes after the gate's checks, and the caller must make them again.
     pub(crate) fn has_arrived(&self) -> bool {
-        match self.state {
-            State::Read => true,
-            State::Unread { framing, .. } => self.has_arrived_by(framing),
-            State::Failed => false,
+        match self.progress {
+            Progress::Read => true,
+            Progress::Unread { framing, .. } => self.has_arrived_by(framing),
+            Progress::Failed => false,
         }
     }
 
@@ -81,7 +81,7 @@ impl Body<'_> {
     /// has sent its next request already is there. One that has closed its side may still read (RFC 9112 §9.6), so the
     /// server ends such work early, but answers.
     pub(crate) fn is_client_there(&mut self) -> bool {
-        !self.reader.unused().is_empty() || self.reader.source().is_open()
+        !self.reader.unused().is_empty() || self.reader.source().is_client_there()
     }
 
     /// Skips an unread body if it has already arrived whole, and returns whether the next request comes next on the
@@ -91,16 +91,16 @@ impl Body<'_> {
     /// that was refused could hold a thread with an upload. A chunked body counts as not arrived even if it has,
     /// because its end is found only by parsing it.
     pub(crate) fn finish(&mut self) -> bool {
-        match self.state {
-            State::Read => true,
-            State::Unread { framing: framing @ Framing::Length(length), .. }
+        match self.progress {
+            Progress::Read => true,
+            Progress::Unread { framing: framing @ Framing::Length(length), .. }
                 if self.has_arrived_by(framing) =>
             {
                 self.reader.consume(length as usize); // `length` is at most the buffer's, so it fits a `usize`
-                self.state = State::Read;
+                self.progress = Progress::Read;
                 true
             }
-            State::Unread { .. } | State::Failed => false,
+            Progress::Unread { .. } | Progress::Failed => false,
         }
     }
 

@@ -1,7 +1,8 @@
 //! Turns the bytes of a request head into a [`Head`], and checks each line.
 //!
 //! Knows no body. It gives a meaning to few fields: those that say where a request ends, which host it is for and
-//! whether the connection stays open, and how the body is written. `httparse` finds the lines and fields; this file
+//! whether the connection stays open, and how the body is written; of `Authorization` it only knows where the scheme
+//! ends. `httparse` finds the lines and fields; this file
 //! decides what they mean for framing. Invariant: the lines, target, host and framing of a [`Head`] have been checked,
 //! so no other room checks them again.
 //!
@@ -199,6 +200,16 @@ impl Head {
     }
 }
 
+/// Splits the value of `Authorization` into scheme and credentials (RFC 9110 §11.4). Only spaces stand between the
+/// two, one or more. A tab doesn't end the scheme, and isn't skipped before the credentials: a proxy that looks for a
+/// space would see other credentials than a server that takes both.
+pub(crate) fn split_credentials(value: &[u8]) -> (&[u8], &[u8]) {
+    let scheme_ends = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(scheme_ends);
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    (scheme, &rest[spaces..])
+}
+
 /// Returns whether a parameter of a media type isn't `charset`, or names UTF-8, with or without quotes.
 fn is_no_foreign_charset(parameter: &[u8]) -> bool {
     let equals = parameter.iter().position(|byte| *byte == b'=').unwrap_or(parameter.len());
@@ -369,6 +380,31 @@ impl<'o> Target<'o> {
                 Ok(Target { authority, path: &target[slash..=slash], query })
             }
             (false, _) => Err(BadRequest::Target),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_credentials_at_spaces_alone() {
+        for (value, scheme, rest) in [
+            ("Bearer x", "Bearer", "x"),
+            ("Bearer   x", "Bearer", "x"),
+            ("Bearer x y", "Bearer", "x y"),
+            ("Bearer \tx", "Bearer", "\tx"),
+            ("Bearer\tx", "Bearer\tx", ""),
+            ("Bearer\t x", "Bearer\t", "x"),
+            ("Bearer", "Bearer", ""),
+            ("", "", ""),
+        ] {
+            assert_eq!(
+                split_credentials(value.as_bytes()),
+                (scheme.as_bytes(), rest.as_bytes()),
+                "{value:?}"
+            );
         }
     }
 }

@@ -11,12 +11,12 @@ mod body;
 mod head;
 
 pub(crate) use self::body::Body;
-pub(crate) use self::head::Head;
+pub(crate) use self::head::{Head, split_credentials};
 
 use std::fmt;
 use std::io::{Read, Write};
 
-use self::body::State;
+use self::body::Progress;
 use super::message::{Framing, MessageError, MessageReader};
 use crate::limits;
 
@@ -28,7 +28,7 @@ pub(crate) trait Source: Read + Write {
     fn section(&mut self, section: Section);
 
     /// Returns whether the client has kept its side open.
-    fn is_open(&mut self) -> bool;
+    fn is_client_there(&mut self) -> bool;
 }
 
 /// A part of a connection's life with a deadline of its own.
@@ -229,11 +229,11 @@ impl RequestReader {
 
     /// Returns the body that follows `head`, unread.
     pub(crate) fn body(&mut self, head: &Head) -> Body<'_> {
-        let state = match head.framing {
-            Framing::Length(0) => State::Read,
-            framing => State::Unread { framing, expects_continue: head.expects_continue },
+        let progress = match head.framing {
+            Framing::Length(0) => Progress::Read,
+            framing => Progress::Unread { framing, expects_continue: head.expects_continue },
         };
-        Body { reader: &mut self.reader, state, is_encoded: head.is_encoded() }
+        Body { reader: &mut self.reader, progress, is_encoded: head.is_encoded() }
     }
 
     /// Skips one empty line before a request line, because old clients send one after a body (RFC 9112 §2.2). A
@@ -287,7 +287,7 @@ mod tests {
     impl Source for Pieces {
         fn section(&mut self, _: Section) {}
 
-        fn is_open(&mut self) -> bool {
+        fn is_client_there(&mut self) -> bool {
             true
         }
     }

@@ -1,0 +1,137 @@
+//! Schemes of redirect URIs: by which an app may be called, and what may not follow one.
+//!
+//! Knows no client, and of a URI only its scheme and whether another URL follows it. Invariant: a scheme is accepted
+//! only if it is made of a domain name, is listed here, or was added by the operator, who can add none that browsers
+//! are known to run or to open pages by.
+
+/// Schemes of well-known clients of MCP that aren't made of a domain name. Each is here because that client was seen
+/// to register it: `cursor://anysphere.cursor-mcp/oauth/callback` (Cursor), `vscode://` or `vscode-insiders://` with
+/// an extension's name (Cline in Visual Studio Code, and in its preview), `raycast://oauth` (Raycast),
+/// `warp://mcp/oauth2callback` (Warp), `claude://` (the Claude app on macOS). Others, such as Windsurf and Kiro,
+/// register a loopback URI.
+const CLIENT_SCHEMES: [&str; 6] = ["claude", "cursor", "raycast", "vscode", "vscode-insiders", "warp"];
+
+/// Schemes that no option can allow: the browser runs or shows what follows, or opens another page that it names.
+const SCHEMES_NEVER: [&str; 20] = [
+    "about",
+    "blob",
+    "chrome",
+    "content",
+    "data",
+    "file",
+    "filesystem",
+    "firefox",
+    "ftp",
+    "googlechrome",
+    "googlechromes",
+    "http",
+    "https",
+    "intent",
+    "jar",
+    "javascript",
+    "microsoft-edge",
+    "resource",
+    "vbscript",
+    "view-source",
+];
+/// The same for families of schemes: `ms-` belongs to Windows, which opens its own programs and settings by dozens of
+/// them, `web+` to web pages, `x-safari-` to the browser.
+const FAMILIES_NEVER: [&str; 3] = ["ms-", "web+", "x-safari-"];
+
+/// The private-use schemes that redirect URIs may have, beside those that are made of a domain name.
+///
+/// This is a list of what is accepted, since a list of what is refused can't name what is invented tomorrow. Every
+/// system has schemes that open a page or a program with what follows them: `microsoft-edge:https://evil.example/`
+/// takes the code to that host, while a person reads the name of their browser. OAuth 2.1 §2.3.1 would have a server
+/// refuse every scheme without a dot; some well-known clients have such a scheme, so those are let in by name.
+///
+/// An app that claims the scheme of another one gains little by it: PKCE makes the code worthless without the
+/// verifier (RFC 8252 §8.1).
+#[derive(Default, Debug)]
+pub(crate) struct Schemes {
+    /// Those that the operator added with `--redirect-scheme`.
+    added: Vec<String>,
+}
+
+impl Schemes {
+    /// Reads the names that the operator added, separated by spaces. The error is the first that can't be added.
+    pub(crate) fn parse(names: &str) -> Result<Schemes, &str> {
+        let can_be_added = |name: &str| {
+            is_scheme(name) && !name.bytes().any(|byte| byte.is_ascii_uppercase()) && !is_never_accepted(name)
+        };
+        let names = names.split_ascii_whitespace();
+        let added = names.map(|name| if can_be_added(name) { Ok(name.to_owned()) } else { Err(name) });
+        Ok(Schemes { added: added.collect::<Result<_, _>>()? })
+    }
+
+    /// Returns whether an app may be called by this scheme.
+    pub(super) fn accepts(&self, scheme: &str) -> bool {
+        is_reverse_domain(scheme)
+            || CLIENT_SCHEMES.contains(&scheme)
+            || self.added.iter().any(|added| added == scheme)
+    }
+}
+
+/// Returns whether a text can be a scheme (RFC 3986 §3.1).
+pub(super) fn is_scheme(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte))
+}
+
+fn is_never_accepted(scheme: &str) -> bool {
+    SCHEMES_NEVER.contains(&scheme) || FAMILIES_NEVER.iter().any(|family| scheme.starts_with(family))
+}
+
+/// Returns whether a scheme is a domain name whose parts are reversed, such as `com.example.app` (RFC 8252 §7.1, RFC
+/// 7595 §3.8): an app that owns the domain can have it, and nobody else would.
+///
+/// The first part must be able to be a top-level domain, that is letters, or `xn--` and their encoding. So the
+/// system's own `x-apple.systempreferences` isn't one, although it has a dot.
+fn is_reverse_domain(scheme: &str) -> bool {
+    let is_label = |label: &str| {
+        let edges = label.starts_with('-') || label.ends_with('-');
+        !label.is_empty()
+            && !edges
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let Some((top, rest)) = scheme.split_once('.') else { return false };
+    let top_fits =
+        top.starts_with("xn--") || (top.len() >= 2 && top.bytes().all(|byte| byte.is_ascii_lowercase()));
+    top_fits && is_label(top) && rest.split('.').all(is_label)
+}
+
+/// Returns whether what follows `scheme:` begins with another scheme, as in
+/// `com.example.app://https://evil.example/`. An app that takes the rest for a URL would open it. The colon may be
+/// escaped: an app may decode the text first.
+pub(super) fn wraps_a_url(rest: &str) -> bool {
+    let rest = rest.trim_start_matches('/').to_ascii_lowercase().replace("%3a", ":");
+    let begins = rest.find([':', '/', '?']).map(|end| rest.split_at(end));
+    begins.is_some_and(|(first, rest)| rest.starts_with(':') && is_scheme(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adds_what_the_operator_names_unless_it_is_a_browsers() {
+        let schemes = Schemes::parse("mylittleapp zed").expect("two names");
+        assert!(schemes.accepts("zed") && schemes.accepts("mylittleapp") && !schemes.accepts("goose"));
+        assert!(Schemes::parse("").is_ok());
+        for bad in [
+            "javascript",
+            "https",
+            "microsoft-edge",
+            "ms-word",
+            "web+x",
+            "Zed",
+            "zed:",
+            "1x",
+            "a_b",
+            "x-safari-http",
+        ] {
+            assert_eq!(Schemes::parse(&format!("zed {bad}")).err(), Some(bad));
+        }
+    }
+}
