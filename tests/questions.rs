@@ -704,13 +704,42 @@ fn takes_silence_refusals_and_nonsense_on_the_stream_for_a_no() {
         assert_eq!(asked.post(&mut house.ada, &message.to_string()).status, 202);
         assert_declined(&asked.result(), "entry", 1);
     }
-    // Both at once are no response; an error beside a yes is a no. The question is still open, or it is answered.
+    // Both at once are no response, and the question stays open.
     let asked = Asked::about(&house.ada, &session, 1, "delete_entry", 1);
     let both = json!({ "jsonrpc": "2.0", "id": asked.id, "method": "x", "result": yes() });
     assert_eq!(asked.post(&mut house.ada, &both.to_string()).status, 400);
     assert_eq!(asked.answer(&mut house.ada, json!({ "action": "decline" })).status, 202);
     assert_declined(&asked.result(), "entry", 1);
     assert_eq!(house.rows(), (3, 2));
+}
+
+/// JSON-RPC 2.0 §5 allows a result or an error. A client that writes the other one as `null` has only one of them.
+#[test]
+fn refuses_a_yes_beside_an_error_and_accepts_it_beside_none() {
+    let mut house = House::new();
+    let session = asking_session(&mut house.ada);
+    let asked = Asked::about(&house.ada, &session, 1, "delete_entry", 1);
+    let beside = |version: &str, error: Value| {
+        json!({ "jsonrpc": version, "id": asked.id, "result": yes(), "error": error }).to_string()
+    };
+    let errors = [json!({ "code": 1, "message": "x" }), json!({}), json!([]), json!(false), json!("")];
+    let wrong = errors.map(|error| beside("2.0", error)).into_iter().chain([beside("1.0", Value::Null)]);
+    for message in wrong {
+        let reply = asked.post(&mut house.ada, &message);
+        let answer = reply.json();
+        assert_eq!((reply.status, &answer["error"]["code"]), (400, &json!(-32600)), "{message}");
+        assert_eq!(answer.get("id"), None, "it is no request of the client's: {message}");
+        assert_eq!(house.rows(), (3, 2), "{message}");
+    }
+    assert_eq!(asked.post(&mut house.ada, &beside("2.0", Value::Null)).status, 202);
+    assert_eq!(asked.result()["structuredContent"]["success"], true);
+    assert_eq!(house.rows(), (2, 2));
+    // An error beside a result of `null` is an error alone.
+    let asked = Asked::about(&house.ada, &session, 1, "delete_entry", 2);
+    let error = json!({ "code": 1, "message": "x" });
+    let message = json!({ "jsonrpc": "2.0", "id": asked.id, "result": null, "error": error });
+    assert_eq!(asked.post(&mut house.ada, &message.to_string()).status, 202);
+    assert_declined(&asked.result(), "entry", 2);
 }
 
 #[test]

@@ -58,22 +58,31 @@ impl Message {
             return Err((RpcError::invalid_request("a message is an object"), None));
         };
         let id = members.remove("id");
-        // A number with a fraction is refused: 1.0 and 1 are one number to some clients and two ids to others.
-        let readable = id.as_ref().filter(|id| id.is_string() || id.is_i64() || id.is_u64()).cloned();
+        // What a message is depends on which members it has (JSON-RPC 2.0 §4, §5). With a method it is a request, or
+        // without an id a notification; without a method but with a result or an error it is a response. A message
+        // that is both is refused, because two readers could each take a different half; so is a response with a
+        // result and an error, of which one would be a yes to a question and the other none.
+        let params = members.remove("params").filter(|params| !params.is_null()).map(without_nulls);
+        let method = members.remove("method").filter(|method| !method.is_null());
+        let says = |name: &str| members.get(name).is_some_and(|value| !value.is_null());
+        let (has_result, has_error) = (says("result"), says("error"));
+        let is_response =
+            method.is_none() && (members.contains_key("result") || members.contains_key("error"));
+        // A number with a fraction is refused: 1.0 and 1 are one number to some clients and two ids to others. The id
+        // of a response is that of our own request. Beside an error it would look like the id of the client's, so
+        // it is left out (2025-11-25 transports, Sending Messages to the Server).
+        let is_readable = |id: &&Value| !is_response && (id.is_string() || id.is_i64() || id.is_u64());
+        let readable = id.as_ref().filter(is_readable).cloned();
         let invalid = |text: String| Err((RpcError::invalid_request(text), readable.clone()));
         if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
             return invalid("jsonrpc must be \"2.0\"".into());
         }
-        // What a message is depends on which members it has (JSON-RPC 2.0 §4, §5). With a method it is a request, or
-        // without an id a notification; without a method but with a result or an error it is a response. A message
-        // that is both is refused, because two readers could each take a different half.
-        let params = members.remove("params").filter(|params| !params.is_null()).map(without_nulls);
-        let method = members.remove("method").filter(|method| !method.is_null());
-        let mut outcome = ["result", "error"].iter().filter_map(|name| members.get(*name)).peekable();
-        let (is_response, says_something) = (outcome.peek().is_some(), outcome.any(|value| !value.is_null()));
         match (method, id) {
+            (None, _) if has_result && has_error => {
+                invalid("a response has a result or an error, not both".into())
+            }
             (None, id) if is_response => Ok(Message::Response { id, result: members.remove("result") }),
-            (Some(_), _) if says_something => {
+            (Some(_), _) if has_result || has_error => {
                 invalid("a message is a request or a response, not both".into())
             }
             (Some(Value::String(method)), None) => Ok(Message::Notification { method, params }),
