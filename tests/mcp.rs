@@ -444,6 +444,30 @@ fn never_answers_a_notification_and_never_does_what_it_says() {
     assert_eq!(client.ok("list_tags", json!({}))["total"], 0);
 }
 
+/// A client with one type for requests and notifications writes `"id": null` in each notification.
+#[test]
+fn takes_a_null_id_for_none_in_what_only_a_notification_is_called_and_refuses_it_elsewhere() {
+    let (_server, mut client) = start(&[]);
+    let with_id = |id: &str, method: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":null,"result":null}}"#)
+    };
+    for name in cells("initialized | cancelled | progress | roots/list_changed | nothing") {
+        let method = format!("notifications/{name}");
+        for fields in [&[][..], &[MODERN], &[(VERSION, "2025-11-25")]] {
+            check(&mut client, fields, &with_id("null", &method), 202, 0);
+        }
+        check(&mut client, &[], &with_id("1", &method), 200, -32601);
+        check(&mut client, &[], &with_id("[]", &method), 400, -32600);
+    }
+    for method in
+        cells("ping | tools/call | initialize | nothing | notifications | Notifications/initialized")
+    {
+        check(&mut client, &[], &with_id("null", method), 400, -32600);
+    }
+    let batched = batch(&[with_id("null", "notifications/initialized"), message("ping", json!({}))]);
+    assert_eq!(client.post(&[], &batched).json(), json!([{ "jsonrpc": "2.0", "id": 1, "result": {} }]));
+}
+
 #[test]
 fn refuses_what_is_not_one_json_text_of_one_meaning() {
     let server = Server::start();

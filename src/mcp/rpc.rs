@@ -50,20 +50,26 @@ impl Message {
     /// refuses it: otherwise a proxy could read the first of two methods, and this server the second.
     ///
     /// A member that may be left out may also be `null`: many clients are written in languages that serialize a field
-    /// without a value so, and what they mean is clear. `jsonrpc` and `method` can't be left out of a request. An `id`
-    /// of `null` isn't taken for none: MCP forbids it in a request, and without the id the request would be a
-    /// notification, which is never answered.
+    /// without a value so, and what they mean is clear. `jsonrpc` and `method` can't be left out of a request.
+    ///
+    /// An `id` of `null` counts as none only beside a method that is a notification by its name: those names begin with
+    /// `notifications/`, and no request of MCP has such a name. Beside another method it is refused: MCP forbids it in a
+    /// request, and without the id the request would be a notification, which is never answered.
     pub(crate) fn read(value: Value) -> Result<Message, (RpcError, Option<Value>)> {
         let Value::Object(mut members) = value else {
             return Err((RpcError::invalid_request("a message is an object"), None));
         };
-        let id = members.remove("id");
+        let method = members.remove("method").filter(|method| !method.is_null());
+        let is_notification = method
+            .as_ref()
+            .and_then(Value::as_str)
+            .is_some_and(|method| method.starts_with("notifications/"));
+        let id = members.remove("id").filter(|id| !(id.is_null() && is_notification));
         // What a message is depends on which members it has (JSON-RPC 2.0 §4, §5). With a method it is a request, or
         // without an id a notification; without a method but with a result or an error it is a response. A message
         // that is both is refused, because two readers could each take a different half; so is a response with a
         // result and an error, of which one would be a yes to a question and the other none.
         let params = members.remove("params").filter(|params| !params.is_null()).map(without_nulls);
-        let method = members.remove("method").filter(|method| !method.is_null());
         let says = |name: &str| members.get(name).is_some_and(|value| !value.is_null());
         let (has_result, has_error) = (says("result"), says("error"));
         let is_response =
