@@ -914,7 +914,7 @@ fn answers_every_mistake_in_a_prompt_as_wrong_parameters() {
                 assert!(told.contains(row[0]), "{prompt} {arguments}: {told}");
             }
         }
-        for arguments in [json!([]), json!("1"), json!(1), json!(["1"]), json!(true)] {
+        for arguments in [json!([{}]), json!("1"), json!(1), json!(["1"]), json!(true)] {
             for prompt in [SUGGEST, SUMMARIZE] {
                 let params = json!({ "name": prompt, "arguments": arguments });
                 ada.error(revision, "prompts/get", params, -32602);

@@ -245,7 +245,7 @@ fn answers_the_earlier_of_two_mistakes_in_a_message() {
     // Then the method, its parameters and the tool, the scope, and last the arguments.
     check(&[], &message("nothing/known", json!([])), 200, -32601);
     check(&[], &message("tools/call", json!({ "name": "create_diary" })), 200, -32602);
-    check(&[], &message("tools/call", json!({ "name": "create_entry", "arguments": [] })), 200, -32602);
+    check(&[], &message("tools/call", json!({ "name": "create_entry", "arguments": [1] })), 200, -32602);
     let wrong = message("tools/call", json!({ "name": "create_entry", "arguments": { "title": 1 } }));
     assert_eq!(client.post(&[], &wrong).status, 403);
     let wrong = message("tools/call", json!({ "name": "get_tag", "arguments": { "id": "x" } }));
@@ -267,7 +267,7 @@ fn answers_every_mistake_in_the_envelope() {
         json!({ "_meta": {} }),
         json!({ "_meta": { CAPABILITIES_KEY: {} } }),
         json!({ "_meta": { VERSION_KEY: "2026-07-28" } }),
-        json!({ "_meta": { VERSION_KEY: "2026-07-28", CAPABILITIES_KEY: [] } }),
+        json!({ "_meta": { VERSION_KEY: "2026-07-28", CAPABILITIES_KEY: [1] } }),
         json!({ "_meta": { VERSION_KEY: null, CAPABILITIES_KEY: {} } }),
     ] {
         check(&good, params, 400, -32602);
@@ -354,7 +354,7 @@ fn refuses_what_is_no_json_rpc_message_and_names_its_id() {
     };
     let ping = r#""jsonrpc":"2.0","method":"ping""#;
     check(&format!(r#"{ping} | {ping},"params":{{}} | {ping},"params":null | {ping},"further":1"#), 200, 0);
-    check(&format!(r#"{ping},"params":[] | {ping},"params":1"#), 200, -32602);
+    check(&format!(r#"{ping},"params":[1] | {ping},"params":[{{}}] | {ping},"params":1"#), 200, -32602);
     // A client whose one type of message writes each field that isn't set as `null`.
     check(&format!(r#"{ping},"params":null,"result":null,"error":null"#), 200, 0);
     check(
@@ -424,6 +424,61 @@ fn takes_null_for_absence_at_every_level_of_a_request() {
     ] {
         check(&mut client, &[], &message(method, params), 200, -32602);
     }
+}
+
+/// PHP has one type for lists and objects, and writes `[]` for an object without members.
+#[test]
+fn takes_an_empty_array_for_an_empty_object_and_refuses_another_array_there() {
+    let (_server, mut client) = start(&[]);
+    furnish(&mut client);
+    let rows = [
+        ("tools/list", "/params"),
+        ("tools/list", "/params/_meta"),
+        ("resources/list", "/params"),
+        ("prompts/list", "/params"),
+        ("tools/call", "/params/arguments"),
+        ("prompts/get", "/params/arguments"),
+        ("completion/complete", "/params/context"),
+        ("completion/complete", "/params/context/arguments"),
+    ];
+    let named = |method: &str| match method {
+        "tools/call" => json!({ "name": "list_tags", "arguments": {} }),
+        "prompts/get" => json!({ "name": "summarize_journal_entries", "arguments": {} }),
+        "completion/complete" => json!({ "ref": { "type": "ref/prompt", "name": "suggest_tags" },
+            "argument": { "name": "entryId", "value": "1" }, "context": { "arguments": {} } }),
+        _ => json!({ "_meta": {} }),
+    };
+    let with = |method: &str, params: Value, place: &str, value: Value| {
+        let mut sent = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        *sent.pointer_mut(place).expect("a place") = value;
+        sent.to_string()
+    };
+    for (method, place) in rows {
+        for version in LEGACY {
+            let whole = check(&mut client, &[(VERSION, version)], &message(method, named(method)), 200, 0);
+            let sent = with(method, named(method), place, json!([]));
+            assert_eq!(check(&mut client, &[(VERSION, version)], &sent, 200, 0), whole, "{sent}");
+            let is_read = matches!(place, "/params" | "/params/arguments");
+            for other in [json!([null]), json!([[]]), json!([{}])].into_iter().filter(|_| is_read) {
+                let sent = with(method, named(method), place, other);
+                check(&mut client, &[(VERSION, version)], &sent, 200, -32602);
+            }
+        }
+        let mut params = named(method);
+        params["_meta"] = json!({ VERSION_KEY: MODERN.1, CAPABILITIES_KEY: [] });
+        let name = params["name"].as_str().unwrap_or_default().to_owned();
+        let fields = [MODERN, ("Mcp-Method", method), ("Mcp-Name", &name)];
+        let whole = check(&mut client, &fields, &message(method, params.clone()), 200, 0);
+        if !matches!(place, "/params" | "/params/_meta") {
+            let sent = with(method, params.clone(), place, json!([]));
+            assert_eq!(check(&mut client, &fields, &sent, 200, 0), whole, "{sent}");
+        }
+        params["_meta"][CAPABILITIES_KEY] = json!([{}]);
+        check(&mut client, &fields, &message(method, params), 400, -32602);
+    }
+    let params =
+        json!({ "protocolVersion": "2025-11-25", "capabilities": [], "clientInfo": [], "_meta": [] });
+    check(&mut client, &[], &message("initialize", params), 200, 0);
 }
 
 #[test]
@@ -911,9 +966,9 @@ fn refuses_a_call_that_names_no_tool_or_no_object_of_arguments() {
         check(&mut client, &[(VERSION, version)], &body, 200, code)
     };
     let good = r#"{"name":"whoami"} | {"name":"whoami","arguments":{}} | {"name":"whoami","further":1} |
-        {"name":"whoami","arguments":null} | {"name":"whoami","_meta":null}"#;
+        {"name":"whoami","arguments":null} | {"name":"whoami","_meta":null} | {"name":"whoami","arguments":[]}"#;
     let bad = r#"{"name":"whoam"} | {"name":"Whoami"} | {"name":"whoami\u0000"} | {"name":" whoami"} | {"name":""} |
-        {"name":"whoami","arguments":[]} | {"name":"whoami","arguments":"{}"} |
+        {"name":"whoami","arguments":[{}]} | {"name":"whoami","arguments":"{}"} |
         {"name":null} | {"name":["whoami"]} | {"arguments":{}} | {} | [] | null | "whoami""#;
     for version in LEGACY {
         check(version, "", -32602);
@@ -928,7 +983,8 @@ fn refuses_a_call_that_names_no_tool_or_no_object_of_arguments() {
     for (params, code) in [
         (json!({ "name": "whoami" }), Value::Null),
         (json!({ "name": "whoam" }), json!(-32602)),
-        (json!({ "name": "whoami", "arguments": [] }), json!(-32602)),
+        (json!({ "name": "whoami", "arguments": [] }), Value::Null),
+        (json!({ "name": "whoami", "arguments": [{}] }), json!(-32602)),
     ] {
         let reply = client.modern("tools/call", params);
         assert_eq!((reply.status, reply.json()["error"]["code"].take()), (200, code));

@@ -276,7 +276,7 @@ fn refuses_answers_and_states_of_another_form() {
     let mut house = House::new();
     let ada = &mut house.ada;
     let (_, state) = ask(ada, "delete_entry", 1, &json!({}));
-    let responses = [json!([]), json!("yes"), json!(1), json!([yes()])];
+    let responses = [json!([1]), json!("yes"), json!(1), json!([yes()])];
     let states = [json!(1), json!({}), json!([state]), json!("")];
     // An answer of null is none, and the person is asked again: see above.
     let misfits = misfits().into_iter().filter(|answer| !answer.is_null());
@@ -464,7 +464,11 @@ fn asks_only_a_client_that_shows_forms() {
     let mut delete = |able: Value, id: i64, more: Value| {
         call_as(ada, able, "delete_entry", json!({ "id": id }), &more).json()
     };
-    for able in [json!({}), json!({ "form": {} }), json!({ "form": {}, "url": {} })] {
+    // A declaration of another type is one all the same: `[]` is how PHP writes `{}`.
+    let odd =
+        [json!([]), json!({ "form": [] }), json!({ "form": [], "url": [] }), json!(true), json!("form")];
+    let able = [json!({}), json!({ "form": {} }), json!({ "form": {}, "url": {} })];
+    for able in able.into_iter().chain(odd) {
         let answer = delete(json!({ "elicitation": able }), 1, json!({}));
         assert_eq!(answer["result"]["resultType"], "input_required", "{answer}");
     }
@@ -472,13 +476,21 @@ fn asks_only_a_client_that_shows_forms() {
     let answer = delete(json!({}), 1, json!({ "inputResponses": { KEY: yes() } }));
     assert_eq!(answer["error"]["code"], -32021, "{answer}");
     // The host of a client that can't ask has shown the call, or chose not to.
-    let unable =
-        [json!({}), json!({ "elicitation": { "url": {} } }), json!({ "sampling": {}, "elicitation": null })];
-    for (able, id) in unable.into_iter().zip(1..) {
-        let answer = delete(able, id, json!({}));
+    let unable = [
+        json!({}),
+        json!({ "elicitation": { "url": {} } }),
+        json!({ "sampling": {}, "elicitation": null }),
+        json!({ "elicitation": { "url": [] } }),
+        json!({ "elicitation": false }),
+        json!([]),
+    ];
+    for able in unable {
+        let made = ada.ok("create_entry", json!({ "title": "t", "content": "c" }));
+        let id = made["entry"]["id"].as_i64().expect("an id");
+        let answer = call_as(ada, able, "delete_entry", json!({ "id": id }), &json!({})).json();
         assert_eq!(answer["result"]["structuredContent"]["success"], true, "{answer}");
     }
-    assert_eq!(house.rows(), (0, 2));
+    assert_eq!(house.rows(), (3, 2));
 }
 
 #[test]
@@ -711,6 +723,30 @@ fn takes_silence_refusals_and_nonsense_on_the_stream_for_a_no() {
     assert_eq!(asked.answer(&mut house.ada, json!({ "action": "decline" })).status, 202);
     assert_declined(&asked.result(), "entry", 1);
     assert_eq!(house.rows(), (3, 2));
+}
+
+#[test]
+fn asks_a_client_that_declares_forms_by_an_empty_array() {
+    let mut house = House::new();
+    for able in [json!({ "elicitation": [] }), json!({ "elicitation": { "form": [] } })] {
+        for version in ASKING {
+            let session = session(&mut house.ada, version, able.clone());
+            let asked = Asked::about(&house.ada, &session, 1, "delete_entry", 1);
+            assert_eq!(asked.answer(&mut house.ada, json!({ "action": "decline" })).status, 202);
+            assert_declined(&asked.result(), "entry", 1);
+        }
+        let (_, state) = ask(&mut house.ada, "delete_entry", 1, &json!({ "inputResponses": [] }));
+        ask(&mut house.ada, "delete_entry", 1, &json!({ "inputResponses": [], "requestState": state }));
+    }
+    assert_eq!(house.rows(), (3, 2));
+    for unable in [json!([]), json!({ "elicitation": { "url": [] } })] {
+        let session = session(&mut house.ada, "2025-11-25", unable);
+        let id = house.rows().0;
+        let fields = [LEGACY, ("Mcp-Session-Id", session.as_str())];
+        let answer = house.ada.post(&fields, &legacy_call(1, "delete_entry", id)).json();
+        assert_eq!(answer["result"]["structuredContent"]["success"], true, "{answer}");
+    }
+    assert_eq!(house.rows(), (1, 2));
 }
 
 /// JSON-RPC 2.0 §5 allows a result or an error. A client that writes the other one as `null` has only one of them.

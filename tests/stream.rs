@@ -242,7 +242,7 @@ fn refuses_what_it_can_not_read_and_opens_no_stream_for_it() {
     let uris = |count: usize| json!({ "resourceSubscriptions": vec!["epicme://tags/1"; count] });
     let bad = [
         json!(null),
-        json!([]),
+        json!([1]),
         json!(true),
         json!("all"),
         json!({ "resourcesListChanged": 1 }),
@@ -272,6 +272,10 @@ fn refuses_what_it_can_not_read_and_opens_no_stream_for_it() {
     let unset =
         json!({ "resourcesListChanged": null, "toolsListChanged": null, "resourceSubscriptions": null });
     assert_eq!(Stream::open_as(&ada, 1, unset).honoured, json!({}));
+    // An empty array is an object without members, or a list without elements.
+    for empty in [json!([]), json!({ "resourceSubscriptions": [] })] {
+        assert_eq!(Stream::open_as(&ada, 1, empty).honoured, json!({}));
+    }
     assert_eq!(Stream::open(&ada, uris(limits::SUBSCRIBED_URIS_MAX)).honoured, uris(1));
     for (accept, status) in
         [("application/json", 406), ("application/json, text/event-stream;q=0", 406), ("text/html", 406)]

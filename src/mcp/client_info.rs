@@ -44,9 +44,16 @@ impl Capabilities {
     /// Reads the capabilities that a client declared. `"elicitation": {}` means forms, because MCP had no other mode
     /// when it got this capability (2025-11-25 elicitation, Capabilities). A client that declares only `url` can show
     /// a link but no form, so the server can't ask the person through it.
+    ///
+    /// A value of another type, apart from `false`, declares forms as well. If the client means something else, its
+    /// person isn't asked and the row stays; if the server took the value for nothing, a delete would go without the
+    /// question.
     fn declared(capabilities: Option<&Value>) -> Capabilities {
-        let modes = capabilities.and_then(|all| all.get("elicitation")?.as_object());
-        let elicitation = modes.is_some_and(|modes| modes.contains_key("form") || !modes.contains_key("url"));
+        let elicitation = match capabilities.and_then(|all| all.get("elicitation")) {
+            None | Some(Value::Bool(false)) => false,
+            Some(Value::Object(modes)) => modes.contains_key("form") || !modes.contains_key("url"),
+            Some(_) => true,
+        };
         Capabilities { elicitation, apps: apps::are_supported(capabilities) }
     }
 }

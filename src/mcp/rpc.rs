@@ -69,7 +69,7 @@ impl Message {
         // without an id a notification; without a method but with a result or an error it is a response. A message
         // that is both is refused, because two readers could each take a different half; so is a response with a
         // result and an error, of which one would be a yes to a question and the other none.
-        let params = members.remove("params").filter(|params| !params.is_null()).map(without_nulls);
+        let params = members.remove("params").filter(|params| !params.is_null()).map(normalized);
         let says = |name: &str| members.get(name).is_some_and(|value| !value.is_null());
         let (has_result, has_error) = (says("result"), says("error"));
         let is_response =
@@ -105,17 +105,29 @@ impl Message {
     }
 }
 
-/// Removes each member that is `null` from the parameters of a message, at every depth: absence is what it means there.
-/// The handlers then see one form of absence, and none of them can take a `null` for a value.
+/// The parameters that are lists. Each other parameter that this server reads is an object or no container.
+const LISTS: [&str; 2] = ["resourceSubscriptions", "mimeTypes"];
+
+/// Brings the parameters of a message into the one form that the handlers read.
 ///
-/// `arguments` stays as it is. There `null` may be a value, since it clears a field of a row; what it means is up to
-/// the tool ([`super::arguments::read`]). An element of an array stays too, because the others would change places.
-fn without_nulls(value: Value) -> Value {
+/// It removes each member that is `null`, at every depth: absence is what it means there. None of the handlers can
+/// then take a `null` for a value.
+///
+/// It turns an empty array into an empty object, since some languages have one type for both, and their libraries
+/// write `[]` for an object without members (PHP's `json_encode`). A capability that is declared as `[]` is declared:
+/// a client that can ask the person before a delete must not be taken for one that can't.
+///
+/// What is in `arguments` stays as it is. There `null` may be a value, since it clears a field of a row, and `[]` a
+/// list; what they mean is up to the tool ([`super::arguments::read`]). The elements of an array stay too, because the
+/// others would change places.
+fn normalized(value: Value) -> Value {
     match value {
+        Value::Array(items) if items.is_empty() => json!({}),
         Value::Object(members) => {
             let kept = members.into_iter().filter(|(_, value)| !value.is_null());
             let cleaned = kept.map(|(name, value)| {
-                let value = if name == "arguments" { value } else { without_nulls(value) };
+                let is_kept = (name == "arguments" && value.is_object()) || LISTS.contains(&name.as_str());
+                let value = if is_kept { value } else { normalized(value) };
                 (name, value)
             });
             Value::Object(cleaned.collect())
@@ -392,7 +404,26 @@ mod tests {
         });
         let cleaned =
             json!({ "_meta": { "x": { "z": 1 } }, "arguments": { "mood": null }, "list": [null, 1] });
-        assert_eq!(without_nulls(params), cleaned);
+        assert_eq!(normalized(params), cleaned);
+    }
+
+    #[test]
+    fn takes_an_empty_array_for_an_empty_object_unless_a_list_belongs_there() {
+        let params = json!({
+            "_meta": [], "arguments": { "tags": [] }, "capabilities": { "elicitation": [], "x": { "y": [] } },
+            "resourceSubscriptions": [], "mimeTypes": [], "list": [[]],
+        });
+        let cleaned = json!({
+            "_meta": {}, "arguments": { "tags": [] }, "capabilities": { "elicitation": {}, "x": { "y": {} } },
+            "resourceSubscriptions": [], "mimeTypes": [], "list": [[]],
+        });
+        assert_eq!(normalized(params), cleaned);
+        assert_eq!(normalized(json!([])), json!({}));
+        assert_eq!(normalized(json!({ "arguments": [] })), json!({ "arguments": {} }));
+        assert_eq!(
+            normalized(json!({ "arguments": [{}], "x": [{}] })),
+            json!({ "arguments": [{}], "x": [{}] })
+        );
     }
 
     #[test]
