@@ -552,10 +552,10 @@ fn refuses_a_redirect_uri_that_could_hand_the_code_to_somebody_else() {
     let long = format!("https://app.example/{}", "x".repeat(2000));
     let refused_uris = "http://app.example/cb http://127.0.0.1.evil.example/cb http://127.0.0.1@evil.example/cb
         http://192.168.0.1/cb javascript:alert(1) JavaScript:alert(1) data:text/html,x file:///etc/passwd blob:x
-        about:blank vbscript:x ftp://app.example/ ws://localhost/ view-source:https://app.example/ /callback callback
+        about:blank vbscript:x ftp://app.example/ view-source:https://app.example/ /callback callback
         https://app.example/cb#fragment https://user@app.example/cb https:///cb https:app.example https://ä.example/cb
         https://app.example\\@evil.example/ http://[::2]/cb https://app.example:99999/cb";
-    let spaced = ["", "https://app.example/c b", "https://app.example/\ncb", "java\tscript:alert(1)", &long];
+    let spaced = ["https://app.example/c b", "https://app.example/\ncb", "java\tscript:alert(1)", &long];
     for uri in refused_uris.split_whitespace().chain(spaced) {
         for uris in [json!([uri]), json!([CALLBACK, uri])] {
             refused(&house.register(&json!({ "redirect_uris": uris })), "invalid_redirect_uri");
@@ -565,10 +565,10 @@ fn refuses_a_redirect_uri_that_could_hand_the_code_to_somebody_else() {
 }
 
 #[test]
-fn refuses_an_apps_scheme_that_is_neither_a_domain_nor_named_and_one_that_wraps_a_url() {
+fn refuses_a_scheme_that_is_a_browsers_and_one_that_wraps_a_url_beside_a_good_one_too() {
     let house = House::with(&["--redirect-scheme", "zed", "--redirect-scheme", "mylittleapp"]);
     let refused_uris = "microsoft-edge:https://evil.example/cb x-safari-https://evil.example/cb intent:https://evil.example/
-        googlechrome://evil.example/cb view-source:https://evil.example/ ms-word:x web+mcp:x goose://cb app:/cb
+        googlechrome://evil.example/cb view-source:https://evil.example/ ms-word:x web+mcp:x goose://https://evil.example/
         com.example.app:https://evil.example/cb com.example.app://https://evil.example/cb zed:https://evil.example/
         cursor:///https://evil.example/ com.example.app:javascript:alert(1) com.example.app:https%3a//evil.example/";
     for uri in refused_uris.split_whitespace() {
@@ -580,8 +580,52 @@ fn refuses_an_apps_scheme_that_is_neither_a_domain_nor_named_and_one_that_wraps_
         "mylittleapp:/cb",
         "vscode://saoudrizwan.claude-dev/cb",
     ] {
-        assert_eq!(house.register(&json!({ "redirect_uris": [CALLBACK, uri] })).status, 201, "{uri}");
+        let uris = json!([CALLBACK, uri]);
+        let reply = house.register(&json!({ "redirect_uris": uris }));
+        assert_eq!((reply.status, &reply.json()["redirect_uris"]), (201, &uris), "{uri}");
     }
+}
+
+/// Editors register a URI of their app beside one on this machine (RFC 7591 §3.2.1: the answer says what was kept).
+#[test]
+fn leaves_out_a_uri_of_an_unknown_scheme_and_refuses_a_registration_of_such_alone() {
+    let mut house = House::new();
+    let unknown = "windsurf://codeium.windsurf/oauth zed://oauth/cb kiro://cb lmstudio://cb jetbrains://idea/cb goose://cb
+        trae://cb vscodium://cb ws://localhost/cb app:/cb localhost:6274/cb x-apple.systempreferences:cb";
+    for uri in unknown.split_whitespace() {
+        let alone = house.register(&json!({ "redirect_uris": [uri] }));
+        refused(&alone, "invalid_redirect_uri");
+        assert!(text(&alone).contains("--redirect-scheme"), "{uri}");
+        for uris in [json!([CALLBACK, uri]), json!([uri, CALLBACK]), json!([uri, null, "", CALLBACK, uri])] {
+            let reply = house.register(&json!({ "redirect_uris": uris }));
+            assert_eq!((reply.status, &reply.json()["redirect_uris"]), (201, &json!([CALLBACK])), "{uris}");
+        }
+        for bad in ["http://app.example/cb", "https://u@app.example/", "cursor:https://x/", "javascript:x"] {
+            refused(
+                &house.register(&json!({ "redirect_uris": [CALLBACK, uri, bad] })),
+                "invalid_redirect_uri",
+            );
+            refused(&house.register(&json!({ "redirect_uris": [uri, bad] })), "invalid_redirect_uri");
+        }
+    }
+    for uris in [json!([CALLBACK, null]), json!(["", CALLBACK]), json!([CALLBACK, []])] {
+        let reply = house.register(&json!({ "redirect_uris": uris }));
+        assert_eq!((reply.status, &reply.json()["redirect_uris"]), (201, &json!([CALLBACK])), "{uris}");
+    }
+    for uris in
+        [json!([null]), json!([""]), json!([CALLBACK, 1]), json!([CALLBACK, {}]), json!([CALLBACK, false])]
+    {
+        refused(&house.register(&json!({ "redirect_uris": uris })), "invalid_client_metadata");
+    }
+    // What was left out gets no code. The page and the log say why.
+    let left_out = "windsurf://codeium.windsurf/oauth";
+    let client = house.client_at(&[left_out, CALLBACK]);
+    let asking = house.asking(&client);
+    assert_eq!(house.visit(&asking).status, 200);
+    let page = house.visit(&but(&asking, "redirect_uri", &[left_out]));
+    assert_eq!((page.status, page.field("location")), (400, None));
+    assert!(text(&page).contains("--redirect-scheme"), "{}", text(&page));
+    house.server.log_with("GET /authorize 400 outcome=redirect-uri");
 }
 
 #[test]
@@ -669,7 +713,7 @@ fn takes_an_empty_member_of_the_metadata_for_an_absent_one() {
     let members = "client_name token_endpoint_auth_method grant_types response_types scope contacts client_uri logo_uri \
                    tos_uri policy_uri jwks_uri jwks software_id software_version application_type";
     for name in members.split_whitespace() {
-        for empty in [Value::Null, json!(""), json!([])] {
+        for empty in [Value::Null, json!(""), json!([]), json!([null]), json!(["", null])] {
             let mut metadata = json!({ "redirect_uris": [CALLBACK] });
             metadata[name] = empty;
             let reply = house.register(&metadata);

@@ -13,7 +13,8 @@
 //! 2. [`AuthorizationRequest::read`] reads the rest. Its errors go to the client, by redirect.
 
 use super::clients::{self, Client, RegisteredBy};
-use super::{OAuthError, Parameters, redirect, require_our_resource, token};
+use super::redirect::{self, BadRedirect};
+use super::{OAuthError, Parameters, require_our_resource, token};
 use crate::app::App;
 use crate::http::response::Response;
 use crate::limits;
@@ -144,7 +145,19 @@ pub(crate) fn prove(
     if !parameters.get("state").is_none_or(state_fits) {
         return Err(OAuthError::Malformed("state"));
     }
-    let redirect = TrustedRedirect::prove(&client, parameters, issuer)?;
+    let redirect = TrustedRedirect::prove(&client, parameters, issuer).map_err(|error| {
+        // Registration left such a URI out. The operator can let the scheme in, and learns here that it is wanted.
+        let is_of_unknown_scheme =
+            |uri: &str| redirect::check(uri, &app.redirect_schemes) == Err(BadRedirect::Scheme);
+        match error {
+            OAuthError::ForeignRedirect
+                if parameters.get("redirect_uri").is_some_and(is_of_unknown_scheme) =>
+            {
+                OAuthError::Redirect(BadRedirect::Scheme)
+            }
+            error => error,
+        }
+    })?;
     // A registration lasts longer than the rules that it was checked by: the operator may have taken a scheme back,
     // or an earlier version of this program may have accepted more. The server doesn't check the URIs of the
     // operator's clients again: the operator chose them.

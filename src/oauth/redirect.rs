@@ -26,6 +26,8 @@ pub(crate) enum BadRedirect {
     UserInfo,
     /// Plain http to another machine: everyone on the way there could read the code (OAuth 2.1 §1.5, RFC 8252 §8.3).
     PlainHttp,
+    /// A scheme of a browser or a system, which no option can allow.
+    NeverAccepted,
     /// A scheme that isn't known to belong to an app that waits for a code; see [`Schemes`].
     Scheme,
     /// An app's own scheme, and behind it a whole URL, to which the app could take the code.
@@ -41,6 +43,9 @@ impl fmt::Display for BadRedirect {
             BadRedirect::Fragment => "a redirect URI must not have a fragment",
             BadRedirect::UserInfo => "a redirect URI must not name a user",
             BadRedirect::PlainHttp => "an http redirect URI must be on localhost, 127.0.0.1 or [::1]",
+            BadRedirect::NeverAccepted => {
+                "a redirect URI must not have a scheme by which a browser or a system opens something else"
+            }
             BadRedirect::Scheme => {
                 "this scheme is not accepted in a redirect URI; https, loopback http and an app's own scheme like \
                  com.example.app are, and those that the operator adds with --redirect-scheme"
@@ -79,11 +84,17 @@ pub(crate) fn check(uri: &str, schemes: &Schemes) -> Result<(), BadRedirect> {
         return Err(BadRedirect::Malformed);
     }
     if scheme != "https" && scheme != "http" {
-        // An app's own scheme (RFC 8252 §7.1): the URI is compared as a whole, and never opened by this server.
-        if !schemes.accepts(scheme) {
-            return Err(BadRedirect::Scheme);
-        }
-        return if schemes::wraps_a_url(rest) { Err(BadRedirect::Wrapped) } else { Ok(()) };
+        // An app's own scheme (RFC 8252 §7.1): the URI is compared as a whole, and never opened by this server. The
+        // scheme comes last: a registration may go without a URI that has no other fault ([`BadRedirect::Scheme`]).
+        return if schemes::is_never_accepted(scheme) {
+            Err(BadRedirect::NeverAccepted)
+        } else if schemes::wraps_a_url(rest) {
+            Err(BadRedirect::Wrapped)
+        } else if !schemes.accepts(scheme) {
+            Err(BadRedirect::Scheme)
+        } else {
+            Ok(())
+        };
     }
     let authority = authority(rest).ok_or(BadRedirect::Malformed)?;
     if authority.contains('@') {
@@ -208,23 +219,23 @@ mod tests {
     #[test]
     fn refuses_the_rest_by_name() {
         let rows = [
-            ("javascript:alert(1)", BadRedirect::Scheme),
+            ("javascript:alert(1)", BadRedirect::NeverAccepted),
             ("JavaScript:alert(1)", BadRedirect::Malformed),
-            ("microsoft-edge:https://evil.example/cb", BadRedirect::Scheme),
-            ("x-safari-https://evil.example/cb", BadRedirect::Scheme),
-            ("googlechrome://evil.example/cb", BadRedirect::Scheme),
+            ("microsoft-edge:https://evil.example/cb", BadRedirect::NeverAccepted),
+            ("x-safari-https://evil.example/cb", BadRedirect::NeverAccepted),
+            ("googlechrome://evil.example/cb", BadRedirect::NeverAccepted),
             ("intent://evil.example/#Intent;scheme=https;end", BadRedirect::Fragment),
-            ("intent:https://evil.example/cb", BadRedirect::Scheme),
-            ("view-source:https://evil.example/cb", BadRedirect::Scheme),
-            ("ms-settings:network", BadRedirect::Scheme),
-            ("web+mcp://cb", BadRedirect::Scheme),
+            ("intent:https://evil.example/cb", BadRedirect::NeverAccepted),
+            ("view-source:https://evil.example/cb", BadRedirect::NeverAccepted),
+            ("ms-settings:network", BadRedirect::NeverAccepted),
+            ("web+mcp://cb", BadRedirect::NeverAccepted),
             ("app://cb", BadRedirect::Scheme),
             ("localhost:6274/cb", BadRedirect::Scheme),
             ("x-apple.systempreferences:cb", BadRedirect::Scheme),
             ("com.:/cb", BadRedirect::Scheme),
             ("com..x:/cb", BadRedirect::Scheme),
             ("c.x:/cb", BadRedirect::Scheme),
-            ("web+com.example:/cb", BadRedirect::Scheme),
+            ("web+com.example:/cb", BadRedirect::NeverAccepted),
             ("com.-x:/cb", BadRedirect::Scheme),
             ("com.example.app:https://evil.example/cb", BadRedirect::Wrapped),
             ("com.example.app://https://evil.example/cb", BadRedirect::Wrapped),
@@ -232,8 +243,9 @@ mod tests {
             ("com.example.app:javascript:alert(1)", BadRedirect::Wrapped),
             ("cursor://https://evil.example/cb", BadRedirect::Wrapped),
             ("vscode:HTTPS://evil.example/cb", BadRedirect::Wrapped),
-            ("data:text/html,x", BadRedirect::Scheme),
-            ("file:///etc/passwd", BadRedirect::Scheme),
+            ("goose://https://evil.example/cb", BadRedirect::Wrapped),
+            ("data:text/html,x", BadRedirect::NeverAccepted),
+            ("file:///etc/passwd", BadRedirect::NeverAccepted),
             ("http://app.example/cb", BadRedirect::PlainHttp),
             ("http://localhost.evil.example/cb", BadRedirect::PlainHttp),
             ("http://127.0.0.1@evil.example/cb", BadRedirect::UserInfo),

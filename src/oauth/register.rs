@@ -13,7 +13,8 @@
 use serde_json::{Value, json};
 
 use super::clients::{self, AuthMethod, NewClient};
-use super::{OAuthError, redirect, schemes::Schemes};
+use super::redirect::{self, BadRedirect};
+use super::{OAuthError, schemes::Schemes};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -25,6 +26,10 @@ use crate::text;
 /// Answers `POST /register`. The answer names all that was registered, also what the server chose (RFC 7591 §3.2.1).
 /// What the client left out stays out, since clients stumble over `null`.
 ///
+/// Some clients register a URI with their app's own scheme beside one on this machine. If the scheme isn't known here,
+/// the server leaves that URI out, and the answer names the URIs that it registered: so the client gets on without the
+/// operator, by the other URI, and no code ever goes to the URI that was left out.
+///
 /// A registration can't be read or changed later (RFC 7592 would allow it, by one more secret). A client that needs
 /// another redirect URI registers once more.
 pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAuthError> {
@@ -34,7 +39,9 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
     }
     let bytes = body.read(limits::OAUTH_BODY_BYTES_MAX)?;
     // RFC 7591 has no code for a body that isn't JSON; to a client it is metadata that can't be accepted.
-    let metadata = json::parse(&bytes).map_err(|_| OAuthError::Metadata("the body must be a JSON object"))?;
+    let mut metadata =
+        json::parse(&bytes).map_err(|_| OAuthError::Metadata("the body must be a JSON object"))?;
+    leave_out_unknown_schemes(&mut metadata, &app.redirect_schemes);
     let registration = Registration::read(&metadata, &app.redirect_schemes)?;
     let shown_name = registration.shown_name();
     let Registration { name, redirect_uris, auth_method, scope } = registration;
@@ -79,18 +86,13 @@ pub(crate) struct Registration {
 impl Registration {
     /// Reads and checks a metadata document.
     ///
-    /// A member that is `null`, an empty text or an empty list says nothing, so it counts as absent, and RFC 7591 §2
-    /// says what an absent member means. Programs that write out every field of a type send such members.
+    /// A member that says nothing ([`says_something`]) counts as absent, and RFC 7591 §2 says what an absent member
+    /// means. Programs that write out every field of a type send such members.
     pub(crate) fn read(metadata: &Value, schemes: &Schemes) -> Result<Registration, OAuthError> {
         if !metadata.is_object() {
             return Err(OAuthError::Metadata("the body must be a JSON object"));
         }
-        let given = |name: &str| match &metadata[name] {
-            Value::Null => None,
-            Value::String(text) if text.is_empty() => None,
-            Value::Array(items) if items.is_empty() => None,
-            value => Some(value),
-        };
+        let given = |name: &str| Some(&metadata[name]).filter(|value| says_something(value));
         // RFC 7591 §2 lets a client register none; but every client here goes through the browser, and one without a
         // registered URI could never be answered.
         let redirect_uris = texts(&metadata["redirect_uris"])
@@ -159,7 +161,31 @@ fn shown_name<'a>(name: Option<&'a str>, redirect_uris: &'a [String]) -> &'a str
     name.unwrap_or_else(|| redirect::destination(&redirect_uris[0]))
 }
 
-/// Returns the texts of an array; `None` if the value is no array, or an element is no text.
+/// Leaves out the redirect URIs whose only fault is a scheme that isn't known here, if there is another URI that can
+/// be registered. Otherwise nothing is left out, and the refusal says what is wrong with the first. A URI with
+/// another fault has the registration refused: no honest client sends it.
+fn leave_out_unknown_schemes(metadata: &mut Value, schemes: &Schemes) {
+    let Some(Value::Array(uris)) = metadata.get_mut("redirect_uris") else { return };
+    let checked = |uri: &Value| uri.as_str().map(|uri| redirect::check(uri, schemes));
+    if uris.iter().any(|uri| checked(uri) == Some(Ok(()))) {
+        uris.retain(|uri| checked(uri) != Some(Err(BadRedirect::Scheme)));
+    }
+}
+
+/// Returns whether a member or an element says something: `null`, an empty text and a list without such an element
+/// don't.
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => items.iter().any(says_something),
+        _ => true,
+    }
+}
+
+/// Returns the texts of an array, without the elements that say nothing; `None` if the value is no array, or another
+/// element is no text.
 fn texts(value: &Value) -> Option<Vec<String>> {
-    value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+    let items = value.as_array()?.iter().filter(|item| says_something(item));
+    items.map(|item| item.as_str().map(str::to_owned)).collect()
 }

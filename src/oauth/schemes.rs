@@ -79,7 +79,7 @@ pub(super) fn is_scheme(text: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte))
 }
 
-fn is_never_accepted(scheme: &str) -> bool {
+pub(super) fn is_never_accepted(scheme: &str) -> bool {
     SCHEMES_NEVER.contains(&scheme) || FAMILIES_NEVER.iter().any(|family| scheme.starts_with(family))
 }
 
