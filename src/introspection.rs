@@ -356,15 +356,17 @@ impl Introspector {
             ));
             IntrospectionError::Unreachable
         })?;
+        let waited = || i64::try_from(start.elapsed().as_secs()).unwrap_or(i64::MAX);
+        // An answer is as old as its question: the token may be revoked right after that server has judged it.
+        let asked_at = presented.now.plus(waited());
         let answer = self.ask(presented.token).map_err(|error| {
             stderr::note(&format!("the gate can't look up a token: {error}"));
             IntrospectionError::Unreachable
         })?;
         // The token must be good now, and not only when the request came, before the wait.
-        let waited = i64::try_from(start.elapsed().as_secs()).unwrap_or(i64::MAX);
-        let now = presented.now.plus(waited);
+        let now = presented.now.plus(waited());
         let result = judge(&answer, &self.issuer, &format!("{}{}", presented.base_url, site::MCP), now);
-        locked(&self.answers).keep(key, &result, now);
+        locked(&self.answers).keep(key, &result, asked_at);
         result
     }
 

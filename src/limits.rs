@@ -252,9 +252,8 @@ pub(crate) const TERMINAL_LINE_CHARS_MAX: usize = 110;
 
 // ---- MCP (`mcp/`) ----
 
-/// Requests of one person on `/mcp` that may be in progress at once (`shares.rs`, counted in `routes.rs`), bodies
-/// that are still arriving included; past it `429`. An agent sends a few at a time, so an ordinary one never meets
-/// this bound. Open event streams have a limit of their own, [`STREAMS_PER_PERSON_MAX`].
+/// Requests of one person on `/mcp` and the account page that may be in progress at once (`shares.rs`), bodies that are
+/// still arriving included; past it `429`. An agent sends a few at a time, so an ordinary one never meets this bound. Open event streams have a limit of their own, [`STREAMS_PER_PERSON_MAX`].
 pub const REQUESTS_PER_PERSON_MAX: usize = 100;
 /// How long a client that got this `429` is told to wait, in seconds.
 pub(crate) const REQUESTS_RETRY_SECONDS: i64 = 1;

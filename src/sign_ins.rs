@@ -52,14 +52,14 @@ pub(crate) fn insert(
     })
 }
 
-/// The proof that the server has ended every sign-in under the cookies that came with a request. Only [`delete_with`] makes
-/// one, after its commit; `oauth::authorize` demands it where the cookies could reach a client's server.
+/// The proof that the server has ended every sign-in under the cookies that came with a request. Only [`delete_with`] and
+/// [`delete_everyones`] make one, after their commit; `oauth::authorize` demands it where the cookies could reach a client's server.
 pub(crate) struct SignedOut(());
 
 /// Ends every sign-in of each person who is signed in under one of these cookies.
 ///
-/// All of the person's sign-ins end, not only those under these cookies: a browser that knows this server as
-/// `localhost` and as `127.0.0.1` has a cookie for each, and sent only one of them with the request.
+/// All of the person's sign-ins end, not only those under these cookies: a browser may know this server under a second
+/// name, and sent only the cookie of one of them with the request.
 pub(crate) fn delete_with(store: &Store, cookies: &[&str]) -> Result<SignedOut, StoreError> {
     let hashes: Vec<_> = cookies.iter().map(|cookie| secret::sha256(cookie.as_bytes())).collect();
     store.write(move |connection| {
@@ -68,6 +68,16 @@ pub(crate) fn delete_with(store: &Store, cookies: &[&str]) -> Result<SignedOut, 
         for hash in hashes {
             delete.execute([hash])?;
         }
+        Ok(SignedOut(()))
+    })
+}
+
+/// Ends every sign-in of everybody. On plain http all browsers of this server are on its own machine, and one of them may
+/// hold a cookie of each of several people, if it knows this server as `localhost` and as `127.0.0.1`: a request brings
+/// only one of those, and a redirect may take the other along.
+pub(crate) fn delete_everyones(store: &Store) -> Result<SignedOut, StoreError> {
+    store.write(|connection| {
+        connection.execute("DELETE FROM browsers", [])?;
         Ok(SignedOut(()))
     })
 }

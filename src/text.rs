@@ -47,6 +47,9 @@ fn effect(character: char) -> Effect {
         '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => {
             Effect::Invisible
         }
+        // Code points that are no characters, and formats of Egyptian and Syriac writing.
+        _ if u32::from(character) & 0xfffe == 0xfffe => Effect::Invisible,
+        '\u{fdd0}'..='\u{fdef}' | '\u{70f}' | '\u{13430}'..='\u{13440}' => Effect::Invisible,
         // The braille pattern without dots, and a musical note without a head.
         '\u{2800}' | '\u{1d159}' => Effect::Invisible,
         _ if character.is_whitespace() => Effect::Blank,
@@ -139,6 +142,19 @@ mod tests {
         assert_eq!(displayable_name(&"é".repeat(80)), "é".repeat(80));
         assert_eq!(displayable_name(&"é".repeat(81)), format!("{}…", "é".repeat(80)));
         assert_eq!(displayable("Ada's \"ré-sumé\" ☂\t\u{200b}"), "Ada's \"ré-sumé\" ☂");
+    }
+
+    #[test]
+    fn takes_no_code_point_without_a_character_for_a_name() {
+        for nothing in ["\u{ffff}", "\u{1fffe}", "\u{fdd0}", "\u{13430}", "\u{70f}"] {
+            assert_eq!(name(nothing), Err(BadName::Blank), "{nothing:?}");
+            assert_eq!(name(&format!("{nothing}x")), Ok("x".to_owned()), "{nothing:?}");
+        }
+        assert_eq!(
+            name("\u{fdcf}\u{1342f}"),
+            Ok("\u{fdcf}\u{1342f}".to_owned()),
+            "their neighbours are seen"
+        );
     }
 
     #[test]

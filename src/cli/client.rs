@@ -70,9 +70,10 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
         let name = text::displayable(&client.name);
         let uris = client.redirect_uris.join(" ");
         let (by, method) = (client.registered_by.name().to_owned(), client.auth_method.name().to_owned());
-        vec![client.id, by, method, client.created_at.iso8601(), name, uris]
+        // An id that holds a registration is long, so it comes last, where no other column is moved by it.
+        vec![by, method, client.created_at.iso8601(), name, uris, client.id]
     });
-    table(&["ID", "REGISTERED BY", "AUTHENTICATES BY", "AT", "NAME", "REDIRECT URIS"], rows.collect())
+    table(&["REGISTERED BY", "AUTHENTICATES BY", "AT", "NAME", "REDIRECT URIS", "ID"], rows.collect())
 }
 
 /// Removes a client; its grants and tokens end with it. The id of a client that registered itself stays good, because

@@ -111,7 +111,7 @@ impl Connections {
     ///
     /// This walks over the whole list, but only when all places are taken, and it holds the lock of each connection for
     /// a moment. A list that is kept in order would have to be locked for each request.
-    fn make_room(&self) -> bool {
+    pub(super) fn make_room(&self) -> bool {
         let list = locked(&self.list);
         let now = Instant::now();
         loop {

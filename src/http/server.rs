@@ -68,9 +68,11 @@ impl Server {
                     match workers.leave_accept() {
                         Ok(()) => self.connections.admit(stream, |own| self.serve_connection(own, peer)),
                         // No other worker waits in `accept`, and none can be started. This one must return to
-                        // `accept` at once.
+                        // `accept` at once. A connection that waits for a request makes room, as when all places
+                        // are taken: its thread accepts the next connection.
                         Err(error) => {
                             stderr::note(&format!("no thread for the next connection: {error}"));
+                            self.connections.make_room();
                             connection::turn_away_at_once(&stream);
                         }
                     }

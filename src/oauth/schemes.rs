@@ -101,13 +101,18 @@ fn is_reverse_domain(scheme: &str) -> bool {
     top_fits && is_label(top) && rest.split('.').all(is_label)
 }
 
-/// Returns whether what follows `scheme:` begins with another scheme, as in
-/// `com.example.app://https://evil.example/`. An app that takes the rest for a URL would open it. The colon may be
-/// escaped: an app may decode the text first.
+/// Returns whether what follows `scheme:` could hold another URL, as `com.example.app://https://evil.example/` does: an
+/// app that takes the rest for a URL would open it. So the only colon before the query is that of a port; and nothing
+/// there is escaped, because an app may decode the text first, and more than once.
 pub(super) fn wraps_a_url(rest: &str) -> bool {
-    let rest = rest.trim_start_matches('/').to_ascii_lowercase().replace("%3a", ":");
-    let begins = rest.find([':', '/', '?']).map(|end| rest.split_at(end));
-    begins.is_some_and(|(first, rest)| rest.starts_with(':') && is_scheme(first))
+    let before_query = rest.split('?').next().unwrap_or(rest);
+    let (authority, path) = match before_query.strip_prefix("//") {
+        Some(behind) => behind.split_once('/').unwrap_or((behind, "")),
+        None => ("", before_query),
+    };
+    let without_digits = authority.trim_end_matches(|character: char| character.is_ascii_digit());
+    let host = without_digits.strip_suffix(':').filter(|_| without_digits != authority).unwrap_or(authority);
+    [host, path].iter().any(|part| part.contains([':', '%']))
 }
 
 #[cfg(test)]

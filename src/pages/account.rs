@@ -16,6 +16,7 @@ use crate::http::response::Response;
 use crate::ids::UserId;
 use crate::oauth::grants::{self, Listed, Place};
 use crate::oauth::{OAuthError, Parameters};
+use crate::shares::Share;
 use crate::sign_ins;
 use crate::site;
 use crate::throttle;
@@ -28,9 +29,18 @@ const FROM: &str = "from";
 pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     let session = BrowserSession::find_or_begin(context)?;
     match session.user_id() {
-        Some(user_id) => account_page(context, &session, user_id, 200, Html::default()),
+        Some(user_id) => {
+            let share = share(context, user_id)?;
+            Ok(account_page(context, &session, user_id, 200, Html::default())?.keeping(share))
+        }
         None => Ok(sign_in::first_page(context, &session, Next::Account)),
     }
+}
+
+/// Counts this request of the person's until its page is written, as one on `/mcp`: the page is large, and a browser
+/// that doesn't read it holds it in memory.
+fn share(context: &Context, user_id: UserId) -> Result<Share, PageError> {
+    context.app.shares.take(user_id).ok_or(PageError::TooManyRequests)
 }
 
 /// Answers `POST /account`: one of the page's buttons, named by the field `do`. If a button changed nothing, the
@@ -39,6 +49,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     let store = &context.app.store;
     let fields = Parameters::read(context.head, body)?;
     let (mut session, user_id) = Form::Account.take(context, &fields)?;
+    let share = share(context, user_id)?;
     let (code, message) = match fields.get("do") {
         Some("revoke") => {
             let id = fields.need("grant")?.parse().map_err(|_| OAuthError::Malformed("grant"))?;
@@ -68,7 +79,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         _ => return Err(OAuthError::Malformed("do").into()),
     };
     let page = account_page(context, &session, user_id, code, message)?;
-    Ok(session.remember(context, page))
+    Ok(session.remember(context, page).keeping(share))
 }
 
 /// Leads to the first page, without the cookie.

@@ -83,7 +83,14 @@ impl BrowserSession {
     /// Several cookies can have the right name: a page on another port of this host can add one with a longer path,
     /// and the browser sends both. All of them are about to leave, so the sign-ins under all of them end.
     pub(crate) fn leave(context: &Context, redirect: ClientRedirect) -> Result<Response, StoreError> {
-        let sign_out = || sign_ins::delete_with(&context.app.store, &cookies(context).collect::<Vec<_>>());
+        let store = &context.app.store;
+        let sign_out = || {
+            if context.base_url.starts_with("https:") {
+                sign_ins::delete_with(store, &cookies(context).collect::<Vec<_>>())
+            } else {
+                sign_ins::delete_everyones(store)
+            }
+        };
         let (response, signed_out) = redirect.send(context.head.host(), sign_out)?;
         Ok(if signed_out.is_some() { BrowserSession::forget(context, response) } else { response })
     }

@@ -46,6 +46,8 @@ pub(crate) enum PageError {
     },
     /// Wrong passwords have used up the tries of the account, or of the network address.
     TooManyTries,
+    /// The person has as many requests in progress as one person may have.
+    TooManyRequests,
     /// Too many passwords wait to be hashed, so this one was not looked at.
     SignInQueue(QueueError),
 }
@@ -57,6 +59,7 @@ impl PageError {
             PageError::OAuth(error) => error.record(log),
             PageError::Form { bad, .. } => log.set_outcome(bad.name()),
             PageError::TooManyTries => log.set_outcome("too-many"),
+            PageError::TooManyRequests => log.set_outcome("too-many-requests"),
             PageError::SignInQueue(error) => {
                 log.set_outcome("sign-in-queue-full");
                 log.set_remedy(format!(
@@ -75,6 +78,7 @@ impl PageError {
             PageError::Form { .. } => None,
             // By then the failures that count now are too old to count.
             PageError::TooManyTries => Some(limits::SIGN_IN_WINDOW_SECONDS.unsigned_abs()),
+            PageError::TooManyRequests => Some(limits::REQUESTS_RETRY_SECONDS.unsigned_abs()),
             // By then each password that waits now is hashed, or was refused.
             PageError::SignInQueue(_) => Some(limits::SIGN_IN_WAIT_MAX.as_secs()),
         };
@@ -94,6 +98,7 @@ impl PageError {
                 page(400, "This form was not accepted", body.then("\">Begin again</a></p>\n"))
             }
             PageError::TooManyTries => page(429, "Too many tries", alert(&self.to_string())),
+            PageError::TooManyRequests => page(429, "Too many requests", alert(&self.to_string())),
             PageError::SignInQueue(_) => page(503, "Not now", alert(&self.to_string())),
         })
     }
@@ -107,6 +112,10 @@ impl fmt::Display for PageError {
             PageError::TooManyTries => {
                 out.write_str("Too many wrong tries. Wait a quarter of an hour, then try again.")
             }
+            PageError::TooManyRequests => out.write_str(
+                "You have too many pages and requests open at this moment, and nothing was changed. Wait a moment, then \
+                 load the page anew.",
+            ),
             // The form may have been taken already, and works once.
             PageError::SignInQueue(_) => out.write_str(
                 "Too many people are signing in at this moment. Wait a minute, then go back, load the page anew, and \

@@ -175,6 +175,26 @@ fn ends_the_session_that_the_browser_has_under_another_name_of_this_machine() {
     assert_eq!(program.approves_itself(&other, &received), None);
 }
 
+/// Two people share a browser, and one of them allows a program something.
+#[test]
+fn ends_the_session_of_another_person_under_another_name_of_this_machine() {
+    let (server, folder) = server(&[]);
+    let port = server.address.port();
+    let program = Program::start(&server, "localhost");
+    let other = Browser::signed_in(&server, &format!("localhost:{port}"));
+    tamper(
+        &folder,
+        "INSERT INTO users (email, password_hash, created_at, updated_at)
+             SELECT 'eve@example.com', password_hash, created_at, updated_at FROM users;
+         UPDATE browsers SET user_id = (SELECT id FROM users WHERE email = 'eve@example.com')",
+    );
+    let mut browser = Browser::signed_in(&server, &format!("127.0.0.1:{port}"));
+    assert!(other.is_signed_in());
+    let reply = browser.get(&format!("/authorize?{}", query(&program.id, "token")));
+    let received = program.receive(&reply, other.cookie.as_deref().expect("a cookie"));
+    assert!(!other.is_signed_in_as(Some(&received)));
+}
+
 /// A page on another port can set a cookie of the same name with a longer path, which browsers send first.
 #[test]
 fn ends_the_session_behind_a_cookie_that_was_slipped_in() {
