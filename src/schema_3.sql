@@ -15,6 +15,11 @@ CREATE INDEX used_forms_expiry ON used_forms (expires_at);
 CREATE INDEX browsers_expiry ON browsers (expires_at);
 CREATE INDEX grants_use ON grants (used_at);
 CREATE INDEX codes_unredeemed ON codes (expires_at) WHERE redeemed_at IS NULL;
+-- A refresh deletes the expired tokens of its grant, and a client that refreshes in a loop has many that live.
+DROP INDEX refresh_tokens_grant;
+CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id, expires_at);
+DROP INDEX tokens_grant;
+CREATE INDEX tokens_grant ON tokens (grant_id, expires_at);
 
 -- A client that registers itself gets its row with its first grant from here on, and keeps it for as long as it has
 -- one. The earlier versions made the row at the registration. Those of the last day stay, since a person may be about

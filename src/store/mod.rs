@@ -81,8 +81,8 @@ impl StoreError {
                 "name another file, or put a copy of the journal from a backup in its place"
             }
             Some(ErrorCode::SystemIoFailure) => {
-                "its disk or file system fails: mend that, and if the file is damaged then, put a copy of it from a \
-                 backup in its place"
+                "see that its disk has free space; otherwise the disk or file system fails: mend that, and if the file is \
+                 damaged then, put a copy of it from a backup in its place"
             }
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 "run this as the user who owns the file, and see that its folder can be written and its disk is not \
