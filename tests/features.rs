@@ -861,6 +861,23 @@ fn gives_the_instructions_of_each_prompt_by_a_tool_too() {
 }
 
 #[test]
+fn takes_an_id_that_a_client_writes_as_a_number_in_a_prompt_and_a_completion() {
+    let (mut ada, _) = neighbours();
+    for revision in REVISIONS {
+        let prompt = |id: Value| json!({ "name": SUGGEST, "arguments": { "entryId": id } });
+        let texts =
+            [json!("1"), json!(1)].map(|id| ada.get(revision, "prompts/get", prompt(id))["messages"].clone());
+        assert_eq!(texts[0], texts[1]);
+        let values = [json!("1"), json!(1)].map(|typed| {
+            let mut params = completing(ENTRY, "id", "");
+            params["argument"]["value"] = typed;
+            ada.get(revision, "completion/complete", params)["completion"].clone()
+        });
+        assert_eq!(values[0], values[1]);
+    }
+}
+
+#[test]
 fn names_every_scope_that_a_prompt_needs_in_one_challenge() {
     let (ada, _) = neighbours();
     let suggest = json!({ "name": SUGGEST, "arguments": { "entryId": "1" } });
@@ -887,14 +904,14 @@ fn answers_every_mistake_in_a_prompt_as_wrong_parameters() {
         suggest_tags | decimal digits | {{"entryId":"one"}} | {{"entryId":"0"}} | {{"entryId":"-1"}} | {{"entryId":"+1"}} | \
             {{"entryId":"01"}} | {{"entryId":"1.0"}} | {{"entryId":"1e0"}} | {{"entryId":" 1"}} | {{"entryId":"1 "}} | \
             {{"entryId":"1\n"}} | {{"entryId":"1\u0000"}} | {{"entryId":"\u0661"}} | {{"entryId":"9007199254740992"}} | \
-            {{"entryId":"18446744073709551617"}} | {{"entryId":" "}} | {{"entryId":"1,2"}}
-        suggest_tags | a string | {{"entryId":1}} | {{"entryId":["1"]}} | {{"entryId":{{}}}} | {{"entryId":true}}
+            {{"entryId":"18446744073709551617"}} | {{"entryId":" "}} | {{"entryId":"1,2"}} | {{"entryId":0}} | {{"entryId":-1}}
+        suggest_tags | a string | {{"entryId":1.0}} | {{"entryId":["1"]}} | {{"entryId":{{}}}} | {{"entryId":true}}
         suggest_tags | not found | {{"entryId":"7001"}} | {{"entryId":"7002"}} | {{"entryId":"9007199254740991"}}
         suggest_tags | no such argument | {{"entryId":"1","x":"1"}} | {{"entryId":"1","":"1"}} | {{"entryId":"1","EntryId":"1"}} | \
             {{"entryId":"1","x":""}} | {{"entryId":"1","tagIds":"1"}}
         summarize_journal_entries | no such argument | {{"entryId":"1"}} | {{"x":""}} | {{"tagids":""}} | {{"limit":"5"}}
         summarize_journal_entries | tagIds must be | {{"tagIds":"x"}} | {{"tagIds":"1,x"}} | {{"tagIds":"1;2"}} | {{"tagIds":"0"}} | \
-            {{"tagIds":"01"}} | {{"tagIds":"-1"}} | {{"tagIds":"1.0"}} | {{"tagIds":[1]}} | {{"tagIds":1}} | \
+            {{"tagIds":"01"}} | {{"tagIds":"-1"}} | {{"tagIds":"1.0"}} | {{"tagIds":[1]}} | {{"tagIds":0}} | \
             {{"tagIds":"1 2"}} | {{"tagIds":"[1]"}} | {{"tagIds":","}} | {{"tagIds":"1,"}} | {{"tagIds":"9007199254740992"}}
         summarize_journal_entries | at most 50 | {{"tagIds":{long}}}
         summarize_journal_entries | from must be | {{"from":"x"}} | {{"from":"2025-1-31"}} | {{"from":"now"}} | {{"from":1}} | \
@@ -977,7 +994,7 @@ fn summarizes_the_entries_of_the_days_and_tags_that_are_named() {
         3 2 1 | {} | {"tagIds":"","from":"","to":""} | {"from":"2025-01-30"} | {"to":"2025-02-01"} | {"from":"1970-01-01","to":""}
         2 1 | {"tagIds":"1"} | {"tagIds":"1,2"} | {"tagIds":" 2 , 1 "} | {"tagIds":"1,1"} | {"tagIds":"1,7001"} | \
             {"to":"2025-01-31"} | {"to":"2025-01-31T23:59:59Z"} | {"to":"2025-02-01T00:59:59+01:00"}
-        2 | {"tagIds":"2"} | {"from":"2025-01-31","to":"2025-01-31"} | {"tagIds":"1","from":"2025-01-31"} | {"tagIds":"2,3"}
+        2 | {"tagIds":"2"} | {"tagIds":2} | {"from":"2025-01-31","to":"2025-01-31"} | {"tagIds":"1","from":"2025-01-31"} | {"tagIds":"2,3"}
         1 | {"to":"2025-01-30"} | {"to":"2025-01-31T23:59:58Z"} | {"from":"","to":"2025-01-30","tagIds":"1"}
         3 | {"from":"2025-02-01"} | {"from":"2025-02-01T00:00:00Z"} | {"from":"2025-02-01T00:00:00.5+00:00","to":"2025-02-01"}
           | {"tagIds":"3"} | {"tagIds":"7001"} | {"tagIds":"9007199254740991"} | {"from":"2025-02-02"} | {"to":"2025-01-29"} | \
@@ -1348,7 +1365,9 @@ fn answers_every_mistake_in_a_completion_as_wrong_parameters() {
         ("/argument/value", "argument.value"),
     ] {
         rows.push((but(place, None), named));
-        for odd in [json!(null), json!(1), json!([]), json!(["id"]), json!({}), json!(true)] {
+        // An integer is the text of its digits only where an argument's value belongs.
+        let odd = if named == "argument.value" { json!(1.5) } else { json!(1) };
+        for odd in [json!(null), odd, json!([]), json!(["id"]), json!({}), json!(true)] {
             rows.push((but(place, Some(odd)), named));
         }
     }

@@ -734,6 +734,46 @@ fn takes_true_for_1_also_as_a_text_and_nothing_else() {
 }
 
 #[test]
+fn takes_an_integer_for_its_digits_where_a_text_belongs() {
+    let mut ada = Person::alone();
+    let numbers = json!({ "title": 2025, "content": -7, "mood": 0 });
+    let made = ada.ok("create_entry", numbers)["entry"].clone();
+    assert_eq!([&made["title"], &made["content"], &made["mood"]], ["2025", "-7", "0"]);
+    let changed =
+        ada.ok("update_entry", json!({ "id": 1, "weather": i64::MAX, "mood": null }))["entry"].clone();
+    assert_eq!([&changed["weather"], &changed["mood"]], [&json!("9223372036854775807"), &json!(null)]);
+    assert_eq!(ada.ok("create_tag", json!({ "name": 5 }))["tag"]["name"], "5");
+    let found = |ada: &mut Person, arguments: Value| {
+        ada.ok("search_entries", arguments)["entries"].as_array().map(Vec::len)
+    };
+    assert_eq!(found(&mut ada, json!({ "query": 2025 })), Some(1));
+    assert_eq!(found(&mut ada, json!({ "query": "2025", "weather": i64::MAX })), Some(1));
+}
+
+#[test]
+fn refuses_what_has_no_one_text_where_a_text_belongs() {
+    let mut ada = Person::alone();
+    for (given, kind) in [
+        ("2025.0", "a number"),
+        ("1.50", "a number"),
+        ("2e3", "a number"),
+        ("-0", "a number"),
+        ("9223372036854775808", "a number"),
+        ("true", "a boolean"),
+        ("[2025]", "an array"),
+        ("{}", "an object"),
+    ] {
+        let sentence = format!("must be a string, not {kind}");
+        let query = with(&json!({}), "query", parse(given));
+        ada.fails("search_entries", query, &format!("query {sentence}"));
+        ada.fails("create_tag", with(&json!({}), "name", parse(given)), &format!("name {sentence}"));
+    }
+    // A text of another form doesn't become right by being a number.
+    ada.fails("list_entries", json!({ "from": 2025 }), "from must be a date");
+    ada.fails("list_entries", json!({ "tagMode": 1 }), "tagMode must be one of any, all");
+}
+
+#[test]
 fn refuses_an_argument_that_the_tool_does_not_take_and_a_null_that_clears_nothing_in_an_update() {
     let mut ada = Person::alone();
     ada.entry("t", "c");
@@ -1129,8 +1169,8 @@ impl Dice {
 }
 
 /// What the arguments mean, as the schema writes it. The leniencies are: null for an argument that is left out, where no
-/// argument of the tool can be cleared; true for 1 and false for 0; digits for a number; one id for a list of ids. (To
-/// a schema, too, 3.0 is an integer.)
+/// argument of the tool can be cleared; true for 1 and false for 0; digits for a number, and an integer for its digits;
+/// one id for a list of ids. (To a schema, too, 3.0 is an integer.)
 fn strictly(schema: &Value, arguments: &Value) -> Value {
     let integer = |value: &Value| match value.as_str() {
         Some("1") => json!(1),
@@ -1143,7 +1183,9 @@ fn strictly(schema: &Value, arguments: &Value) -> Value {
     }
     for (name, value) in &mut strict {
         let property = &properties[name.as_str()];
-        match (property["type"].as_str(), value.as_bool()) {
+        let kind = property["type"].as_str().or(property["anyOf"][0]["type"].as_str());
+        match (kind, value.as_bool()) {
+            (Some("string"), _) if value.is_i64() => *value = value.to_string().into(),
             (Some("integer"), Some(flag)) if property["enum"][1] == 1 => *value = u8::from(flag).into(),
             (Some("integer"), _) => *value = integer(value),
             (Some("array"), _) => {

@@ -9,14 +9,16 @@
 //! both come from one list of [`Argument`]s.
 //!
 //! What fits the schema that [`schema`] returns passes [`read`]. [`read`] takes a little more. Agent frameworks write
-//! `null` for an argument that isn't set, and numbers, booleans and lists as texts: `"10"`, `"true"`, `"[1,2]"`. The
-//! check takes such a value where it can mean one thing only. Each value that passes becomes the one that the schema
-//! describes, so no tool sees the difference. The schema doesn't mention these forms: it tells models what to write,
-//! and a client that checks a call against it has no need of them.
+//! `null` for an argument that isn't set; numbers, booleans and lists as texts (`"10"`, `"true"`, `"[1,2]"`); and a
+//! text of digits as a number (`2025` as the words of a search). The check takes such a value where it can mean one
+//! thing only. Each value that passes becomes the one that the schema describes, so no tool sees the difference. The
+//! schema doesn't mention these forms: it tells models what to write, and a client that checks a call against it has
+//! no need of them.
 //!
 //! A validator of JSON Schema would be the usual choice. But a validator is a large dependency, and its messages are
 //! for programmers; the messages below say to a model what to change.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
@@ -144,7 +146,7 @@ impl Argument {
         if self.nullable && value.is_null() {
             return Ok(Value::Null);
         }
-        let text = || value.as_str().ok_or_else(|| format!("must be a string, not {}", kind_of(value)));
+        let text = || text_of(value).ok_or_else(|| format!("must be a string, not {}", kind_of(value)));
         match &self.kind {
             Kind::Id => integer(value, 1, ID_MAX).map(Value::from),
             Kind::Ids => {
@@ -155,9 +157,9 @@ impl Argument {
                     .map(Value::Array)
                     .map_err(|why| format!("holds one that {why}"))
             }
-            Kind::Text { min, max } => characters(text()?, *min, *max).map(Value::from),
+            Kind::Text { min, max } => characters(&text()?, *min, *max).map(Value::from),
             Kind::Name { max } => {
-                let name = text::name(characters(text()?, 1, *max)?);
+                let name = text::name(characters(&text()?, 1, *max)?);
                 name.map(Value::from).map_err(|bad| bad.to_string())
             }
             // Some models write `true` for 1 although the schema says 0 or 1. `true` can only mean 1, so it is
@@ -168,21 +170,21 @@ impl Argument {
                 _ => integer(value, 0, 1).map(Value::from),
             },
             Kind::Limit { max, .. } => integer(value, 1, *max as i64).map(Value::from),
-            Kind::Choice(words) => match text()? {
+            Kind::Choice(words) => match &*text()? {
                 word if words.contains(&word) => Ok(word.into()),
                 _ => Err(format!("must be one of {}", words.join(", "))),
             },
-            Kind::Date => match text()? {
+            Kind::Date => match &*text()? {
                 date if date.len() <= DATE_CHARS_MAX && has_form_of_date(date) => Ok(date.into()),
                 _ => Err("must be a date (2025-01-31) or a date-time with its offset (2025-01-31T09:30:00Z)"
                     .into()),
             },
-            Kind::Cursor => characters(text()?, 0, limits::CURSOR_CHARS_MAX).map(Value::from),
+            Kind::Cursor => characters(&text()?, 0, limits::CURSOR_CHARS_MAX).map(Value::from),
             Kind::IdText => {
-                number_of(text()?).map(Value::from).ok_or("must be an id in decimal digits".into())
+                number_of(&text()?).map(Value::from).ok_or("must be an id in decimal digits".into())
             }
             Kind::IdsText => {
-                let ids = ids_of(text()?).ok_or("must be ids in decimal digits, with commas between them")?;
+                let ids = ids_of(&text()?).ok_or("must be ids in decimal digits, with commas between them")?;
                 within("must have", ids.len(), 0, limits::TAGS_PER_ENTRY_MAX, "ids")?;
                 Ok(ids.into())
             }
@@ -304,6 +306,14 @@ impl Checked {
     pub(crate) fn limit(&self, default: usize) -> usize {
         self.0.get("limit").and_then(Value::as_u64).and_then(|limit| limit.try_into().ok()).unwrap_or(default)
     }
+}
+
+/// Reads a text, or an integer as its digits: a framework that guesses types makes one of `"2025"`. The digits are what
+/// the client had, because an integer is written in one way only. A number with a fraction has several (`1.50`, `1.5`),
+/// and no person types `true` where a text belongs, so neither counts as a text.
+pub(crate) fn text_of(value: &Value) -> Option<Cow<'_, str>> {
+    let digits = || value.as_i64().map(|number| Cow::Owned(number.to_string()));
+    value.as_str().map(Cow::Borrowed).or_else(digits)
 }
 
 /// Checks for an integer within bounds. `3.0` passes too: JSON has one kind of number, and JSON Schema 2020-12 counts

@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use super::Mcp;
-use super::arguments::Kind;
+use super::arguments::{self, Kind};
 use super::prompts;
 use super::resources::{TEMPLATES, Template};
 use super::rpc::RpcError;
@@ -40,8 +40,11 @@ impl Completion {
             let found = params.pointer(pointer).and_then(Value::as_str);
             found.ok_or_else(|| RpcError::invalid_params(format!("params.{place} must be a string")))
         };
-        let (name, typed) =
-            (text("argument.name", "/argument/name")?, text("argument.value", "/argument/value")?);
+        let name = text("argument.name", "/argument/name")?;
+        // A client that keeps an id as a number writes it as one.
+        let typed = params.pointer("/argument/value").and_then(arguments::text_of);
+        let typed =
+            typed.ok_or_else(|| RpcError::invalid_params("params.argument.value must be a string"))?;
         if typed.chars().count() > limits::COMPLETED_CHARS_MAX {
             let max = limits::COMPLETED_CHARS_MAX;
             return Err(RpcError::invalid_params(format!(
@@ -77,7 +80,7 @@ impl Completion {
             }
             _ => return Err(RpcError::invalid_params("params.ref.type must be ref/prompt or ref/resource")),
         };
-        Ok(Completion { subject, typed: typed.to_owned() })
+        Ok(Completion { subject, typed: typed.into_owned() })
     }
 
     /// Finds the matches and writes the `CompleteResult`, best match first. It holds at most
