@@ -835,6 +835,12 @@ fn gives_the_instructions_of_each_prompt_by_a_tool_too() {
         (
             SUMMARIZE,
             "get_journal_insights_instructions",
+            json!({ "tagIds": "", "from": "", "to": "" }),
+            json!({ "tagIds": null }),
+        ),
+        (
+            SUMMARIZE,
+            "get_journal_insights_instructions",
             json!({ "to": "2000-01-01" }),
             json!({ "to": "2000-01-01" }),
         ),

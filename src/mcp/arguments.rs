@@ -39,6 +39,8 @@ pub(crate) struct Argument {
     /// Whether the value may be `null`. In an update `null` clears a field, while an argument that is left out leaves
     /// the field as it is.
     pub(crate) nullable: bool,
+    /// Whether `""` means that the argument is left out.
+    absent_if_empty: bool,
     /// Its meaning, for the model that reads the schema.
     pub(crate) about: &'static str,
 }
@@ -91,17 +93,24 @@ pub(crate) enum Kind {
 impl Argument {
     /// Describes an argument that a call must have.
     pub(crate) const fn required(name: &'static str, kind: Kind, about: &'static str) -> Argument {
-        Argument { name, kind, required: true, nullable: false, about }
+        Argument { name, kind, required: true, nullable: false, absent_if_empty: false, about }
     }
 
     /// Describes an argument that may be left out.
     pub(crate) const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Argument {
-        Argument { name, kind, required: false, nullable: false, about }
+        Argument { name, kind, required: false, nullable: false, absent_if_empty: false, about }
     }
 
     /// Describes an argument that may be left out or be `null`.
     pub(crate) const fn nullable(name: &'static str, kind: Kind, about: &'static str) -> Argument {
-        Argument { name, kind, required: false, nullable: true, about }
+        Argument { name, kind, required: false, nullable: true, absent_if_empty: false, about }
+    }
+
+    /// Describes the same argument, for which `""` means that it is left out: the form that a client shows to a person
+    /// for a prompt sends `""` for a field that the person left empty. Other arguments take `""` as a value, or refuse
+    /// it where it can't be one: the model that wrote it for a filter learns that the call filters nothing by it.
+    pub(crate) fn absent_if_empty(self) -> Argument {
+        Argument { absent_if_empty: true, ..self }
     }
 
     /// Writes the JSON Schema of this argument. It states the bounds, because a model that knows a bound keeps to it,
@@ -184,7 +193,8 @@ impl Argument {
                 number_of(&text()?).map(Value::from).ok_or("must be an id in decimal digits".into())
             }
             Kind::IdsText => {
-                let ids = ids_of(&text()?).ok_or("must be ids in decimal digits, with commas between them")?;
+                let ids =
+                    ids_of(&text()?).ok_or("must be ids in decimal digits, with commas between them")?;
                 within("must have", ids.len(), 0, limits::TAGS_PER_ENTRY_MAX, "ids")?;
                 Ok(ids.into())
             }
@@ -244,11 +254,20 @@ pub(crate) struct Checked(Map<String, Value>);
 /// (an update) each `null` has to be meant: a client that writes `null` for whatever isn't set would otherwise clear
 /// the mood of an entry whose title it changes. There a `null` that clears nothing is a mistake, and the error keeps
 /// the fields from being cleared.
+///
+/// What is given to a tool without arguments is ignored. Some clients show such a tool to their model with an argument
+/// of their own (Cursor: `random_string`), and no name can be a misspelt filter there.
 pub(crate) fn read(arguments: &[Argument], mut given: Map<String, Value>) -> Result<Checked, BadArguments> {
-    let mut mistakes = Vec::new();
-    if !arguments.iter().any(|argument| argument.nullable) {
-        given.retain(|name, value| !value.is_null() || arguments.iter().all(|own| own.name != name));
+    if arguments.is_empty() {
+        return Ok(Checked(Map::new()));
     }
+    let mut mistakes = Vec::new();
+    let null_is_absent = !arguments.iter().any(|argument| argument.nullable);
+    given.retain(|name, value| {
+        let is_absent =
+            |own: &Argument| (value.is_null() && null_is_absent) || (value == "" && own.absent_if_empty);
+        !arguments.iter().any(|own| own.name == name && is_absent(own))
+    });
     for argument in arguments.iter().filter(|a| a.required && !given.contains_key(a.name)) {
         mistakes.push(format!("{} is required", argument.name));
     }
@@ -269,7 +288,7 @@ pub(crate) fn read(arguments: &[Argument], mut given: Map<String, Value>) -> Res
             more => format!(" and {more} more"),
         };
         let known: Vec<_> = arguments.iter().map(|argument| argument.name).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let known = known.join(", ");
         mistakes.push(format!("{}{more}: no such argument (there are {known})", named.join(", ")));
     }
     if mistakes.is_empty() { Ok(Checked(checked)) } else { Err(BadArguments(mistakes)) }

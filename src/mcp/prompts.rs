@@ -61,7 +61,10 @@ pub(crate) static PROMPTS: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
             name: "suggest_tags",
             title: "Suggest Tags",
             about: "Suggest tags for one entry, and attach those that the person approves.",
-            arguments: vec![Argument::required("entryId", Kind::IdText, "The id of the entry to look at.")],
+            arguments: vec![
+                Argument::required("entryId", Kind::IdText, "The id of the entry to look at.")
+                    .absent_if_empty(),
+            ],
             work: Work::EntriesAndTagsRead(suggest_tags),
         },
         Prompt {
@@ -73,17 +76,20 @@ pub(crate) static PROMPTS: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
                     "tagIds",
                     Kind::IdsText,
                     "Only entries with one of these tags: ids, with commas.",
-                ),
+                )
+                .absent_if_empty(),
                 Argument::optional(
                     "from",
                     Kind::Date,
                     "Only entries made on this day (YYYY-MM-DD, UTC) or later.",
-                ),
+                )
+                .absent_if_empty(),
                 Argument::optional(
                     "to",
                     Kind::Date,
                     "Only entries made on this day (YYYY-MM-DD, UTC) or earlier.",
-                ),
+                )
+                .absent_if_empty(),
             ],
             work: Work::EntriesRead(summarize),
         },
@@ -139,11 +145,8 @@ impl Prompt {
         &self,
         write: Write<A>,
         journal: &Journal<A>,
-        mut given: Map<String, Value>,
+        given: Map<String, Value>,
     ) -> Result<Value, RpcError> {
-        // A client's form sends "" for a field that the person left empty, so that means "left out". The name of an
-        // argument that the prompt doesn't have is a mistake all the same.
-        given.retain(|name, value| value != "" || self.arguments.iter().all(|own| own.name != name));
         let checked = arguments::read(&self.arguments, given).map_err(|mistakes| {
             RpcError::invalid_params(format!("Invalid arguments for {}: {mistakes}", self.name))
         })?;

@@ -229,13 +229,13 @@ pub(super) fn table() -> Vec<Tool> {
             work: Work::EntriesWrite(Handler { run: entries::remove_tag_from_entry, confirm: None }),
         },
         // The next two take the arguments of the prompts that they stand for, as numbers and lists where a prompt
-        // takes texts.
+        // takes texts. What leaves an argument of the prompt out leaves it out here too.
         Tool {
             name: "get_tag_suggestions_instructions",
             title: "Get Tag Suggestions Instructions",
             about: "Get instructions for suggesting tags for one entry, with the entry and all tags.",
             effect: Effect::Reads,
-            arguments: vec![entry_id()],
+            arguments: vec![entry_id().absent_if_empty()],
             output: instructions::schema,
             work: Work::EntriesAndTagsRead(Handler { run: instructions::tag_suggestions, confirm: None }),
         },
@@ -246,9 +246,10 @@ pub(super) fn table() -> Vec<Tool> {
                     these are named, with those entries.",
             effect: Effect::Reads,
             arguments: vec![
-                Argument::optional("tagIds", Kind::Ids, "Only entries with one of these tags."),
-                from,
-                to,
+                Argument::optional("tagIds", Kind::Ids, "Only entries with one of these tags.")
+                    .absent_if_empty(),
+                from.absent_if_empty(),
+                to.absent_if_empty(),
             ],
             output: instructions::schema,
             work: Work::EntriesRead(Handler { run: instructions::journal_insights, confirm: None }),
