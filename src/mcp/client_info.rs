@@ -87,6 +87,9 @@ impl<'h> ClientInfo<'h> {
 }
 
 /// The headers of a message that the protocol defines.
+///
+/// An empty `MCP-Protocol-Version` or `Mcp-Session-Id` counts as absent: a client that writes the field before it has a
+/// value for it says nothing by it. An empty `Mcp-Method` or `Mcp-Name` is wrong as an absent one is, by the same code.
 pub(crate) struct Headers<'h> {
     head: &'h Head,
     version: Option<&'h str>,
@@ -105,7 +108,8 @@ impl<'h> Headers<'h> {
                 )));
             }
         }
-        Ok(Headers { head, version: head.field("mcp-protocol-version") })
+        let version = head.field("mcp-protocol-version").filter(|version| !version.is_empty());
+        Ok(Headers { head, version })
     }
 
     /// Checks whether `MCP-Protocol-Version` names a stateless version.
@@ -127,11 +131,13 @@ impl<'h> Headers<'h> {
         signer: &Signer,
         now: Timestamp,
     ) -> Result<ClientInfo<'h>, RpcError> {
-        if self.head.fields("mcp-session-id").count() > 1 {
+        let mut ids = self.head.fields("mcp-session-id");
+        let id = ids.next().filter(|id| !id.is_empty());
+        if ids.next().is_some() {
             return Err(RpcError::header_mismatch("mcp-session-id must be there once"));
         }
         // The order matters: a client whose session has expired must get the 404, whatever else is wrong.
-        let session = match self.head.fields("mcp-session-id").next() {
+        let session = match id {
             None => None,
             Some(id) => Some(Session::verify(id, caller, signer, now).ok_or(RpcError::UnknownSession)?),
         };
@@ -142,7 +148,7 @@ impl<'h> Headers<'h> {
             None => session.as_ref().map_or(ProtocolVersion::UNNAMED, |session| session.version),
         };
         let declared = session.map(|session| session.capabilities).unwrap_or_default();
-        Ok(ClientInfo::of_session(version, declared, self.head.field("mcp-session-id")))
+        Ok(ClientInfo::of_session(version, declared, id.and_then(|id| std::str::from_utf8(id).ok())))
     }
 
     /// Decides whether the stateless rules hold for a request: they do if its `_meta` or its version header says so.
