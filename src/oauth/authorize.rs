@@ -205,15 +205,11 @@ impl AuthorizationRequest {
         let s256 = parameters.get("code_challenge_method") == Some("S256");
         let challenge = challenge.filter(|_| s256).ok_or(OAuthError::Challenge)?.to_owned();
         require_our_resource(parameters, base_url)?;
-        let scopes = match parameters.get("scope") {
-            // A client that names no scope probably doesn't know scopes, so it couldn't ask for more when the gate
-            // refuses a call for lack of one. The person is offered all of them (OAuth 2.1 §1.4.1 lets the server
-            // choose) and may untick some.
-            None => Scopes::ALL,
-            // Unknown names are passed over: clients add `offline_access` or `openid` out of habit, and refusing them
-            // would shut these clients out. The token response names what was granted.
-            Some(asked) => Scopes::parse_known(asked),
-        };
+        // A client that names no scope probably doesn't know scopes, so it couldn't ask for more when the gate refuses
+        // a call for lack of one. The person is offered all of them (OAuth 2.1 §1.4.1 lets the server choose) and may
+        // untick some. Unknown names are passed over: clients add `offline_access` or `openid` out of habit, and
+        // refusing them would shut these clients out. The token response names what was granted.
+        let scopes = parameters.scopes().unwrap_or(Scopes::ALL);
         if scopes.is_empty() {
             return Err(OAuthError::NoScope);
         }

@@ -268,17 +268,19 @@ pub(crate) fn authenticate(app: &App, head: &Head, parameters: &Parameters) -> R
     }
 }
 
-/// Reads the id and the secret from `Authorization: Basic`. The client form-encodes both before it joins them by a
-/// colon (OAuth 2.1 §2.4.1): otherwise a colon in the id would move the border between them.
+/// Reads the id and the secret from `Authorization: Basic`; an empty field counts as none, as at the gate. The client
+/// form-encodes both before it joins them by a colon (OAuth 2.1 §2.4.1): otherwise a colon in the id would move the
+/// border between them.
 ///
 /// The clause itself warns that clients forget that encoding. The ids and secrets of this server hold no character
 /// that the encoding changes, so it doesn't matter whether a client encodes them.
 fn basic_credentials(head: &Head) -> Result<Option<(String, String)>, OAuthError> {
     let mut fields = head.fields("authorization");
-    let Some(field) = fields.next() else { return Ok(None) };
+    let field = fields.next().filter(|field| !field.is_empty());
     if fields.next().is_some() {
         return Err(OAuthError::TwoCredentials);
     }
+    let Some(field) = field else { return Ok(None) };
     let (scheme, encoded) = split_credentials(field);
     let bytes = STANDARD.decode(encoded).ok().filter(|_| scheme.eq_ignore_ascii_case(b"Basic"));
     let pair = bytes.and_then(|bytes| {

@@ -112,8 +112,8 @@ pub(crate) struct Rotation {
     pub(crate) successor: String,
     /// The client that presents the token; it was authenticated if it has a secret.
     pub(crate) client_id: String,
-    /// The `scope` parameter, if there is one: the scopes that the client wants in its access token.
-    pub(crate) scope: Option<String>,
+    /// The scopes that the client wants in its access token, if it names any.
+    pub(crate) scopes: Option<Scopes>,
     /// The resource that this server protects now; after a restart it can differ from the grant's.
     pub(crate) resource: String,
 }
@@ -371,10 +371,7 @@ impl RefreshRow {
         // clients repeat the scopes of their first request (`offline_access` among them) with each refresh, and would
         // be refused every quarter of an hour for what they never got. OAuth 2.1 §4.3.1 wants no scope in the answer
         // that wasn't granted, and the answer names those that were.
-        let scopes = match rotation.scope.as_deref() {
-            None => self.grant.scopes,
-            Some(asked) => self.grant.scopes.and(Scopes::parse_known(asked)),
-        };
+        let scopes = rotation.scopes.map_or(self.grant.scopes, |asked| self.grant.scopes.and(asked));
         if scopes.is_empty() { Err(OAuthError::NotGranted) } else { Ok(scopes) }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) use self::error::OAuthError;
 
 use crate::http::request::{Body, Head};
 use crate::limits;
+use crate::scope::Scopes;
 use crate::site;
 
 /// The parameters of a request, from its query or its form.
@@ -79,6 +80,13 @@ impl Parameters {
     /// Returns the value of a required parameter, or an error that names the parameter.
     pub(crate) fn need(&self, name: &'static str) -> Result<&str, OAuthError> {
         self.get(name).ok_or(OAuthError::Missing(name))
+    }
+
+    /// Returns the scopes of this server that `scope` names, or `None` if it names nothing: blanks alone separate no
+    /// names, so they count as left out, as an empty value does.
+    pub(crate) fn scopes(&self) -> Option<Scopes> {
+        let named = self.get("scope").filter(|named| !named.trim_ascii().is_empty());
+        named.map(Scopes::parse_known)
     }
 
     /// Returns every value of a parameter that may be repeated.

@@ -44,8 +44,12 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
             let presented = parameters.need("refresh_token")?.to_owned();
             require_our_resource(&parameters, context.base_url)?;
             let successor = grants::successor(&context.app.signer, &presented);
-            let (client_id, scope) = (client.id, parameters.get("scope").map(str::to_owned));
-            grants::rotate(store, Rotation { presented, successor, client_id, scope, resource }, context.now)?
+            let (client_id, scopes) = (client.id, parameters.scopes());
+            grants::rotate(
+                store,
+                Rotation { presented, successor, client_id, scopes, resource },
+                context.now,
+            )?
         }
         // `password` would have people type their password into a client, and OAuth 2.1 dropped it. With
         // `client_credentials` a client acts for itself, and a journal belongs to a person.
