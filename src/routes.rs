@@ -89,8 +89,7 @@ fn answer(
 fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
     let Context { app, head, base_url, log, .. } = *context;
     if app.introspector.is_some() && OWN_SERVER.contains(&head.path()) {
-        // Another server issues the tokens, so these paths don't exist here. A client that found our own metadata
-        // would get a token that the gate refuses.
+        // Another server issues the tokens, so these paths don't exist here.
         return Ok(nothing_here(base_url));
     }
     let program = |result: Result<Response, OAuthError>| {
@@ -118,22 +117,16 @@ fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
         }
         // The gate isn't called for the documents: they hold nothing secret, and a client fetches them before it has
         // a token.
-        (
-            site::RESOURCE_METADATA | site::RESOURCE_METADATA_SLASH | site::RESOURCE_METADATA_ROOT,
-            "GET" | "HEAD",
-        ) => {
-            // If another server issues the tokens, the document names that server as the issuer.
-            let issuer = app.introspector.as_ref().map_or(base_url, Introspector::issuer);
-            Ok(cors::publish(Response::json(200, &resource_metadata(base_url, issuer)), DOCUMENT))
-        }
-        (site::SERVER_METADATA | site::SERVER_METADATA_MCP, "GET" | "HEAD") => {
-            Ok(cors::publish(Response::json(200, &oauth::metadata::document(base_url)), DOCUMENT))
-        }
-        // A browser's preflight and any other OPTIONS get the same response, with CORS headers.
-        (path, "OPTIONS") if DOCUMENTS.contains(&path) => {
-            Ok(cors::publish(Response::new(204), DOCUMENT).with("Allow", DOCUMENT))
-        }
-        (path, _) if DOCUMENTS.contains(&path) => other(DOCUMENT),
+        (path, method) if path.starts_with(site::WELL_KNOWN) => match (document(context, path), method) {
+            (Some(document), "GET" | "HEAD") => Ok(cors::publish(Response::json(200, &document), DOCUMENT)),
+            // A browser's preflight and any other OPTIONS get the same response, with CORS headers.
+            (_, "OPTIONS") => Ok(cors::publish(Response::new(204), DOCUMENT).with("Allow", DOCUMENT)),
+            (Some(_), _) => other(DOCUMENT),
+            // Clients look for documents that this server doesn't have, and go on to the next place after a 404. A
+            // client in a browser can tell the 404 from a network error only if it may read it; that is also why the
+            // preflight is answered for each path.
+            (None, _) => Ok(cors::publish(nothing_here(base_url), DOCUMENT)),
+        },
         (site::TOKEN, "POST") => program(oauth::token::answer(context, body)),
         (site::REGISTER, "POST") => program(oauth::register::answer(context, body)),
         (site::REVOKE, "POST") => program(oauth::revoke::answer(context, body)),
@@ -330,19 +323,9 @@ impl From<mcp::Unacceptable> for Error {
 
 /// The methods of a page that a person opens and whose form the browser sends.
 const PAGE_WITH_FORM: &str = "GET, HEAD, POST, OPTIONS";
-/// The metadata documents. Programs read them, and a web page of any origin may.
-const DOCUMENTS: [&str; 5] = [
-    site::RESOURCE_METADATA,
-    site::RESOURCE_METADATA_SLASH,
-    site::RESOURCE_METADATA_ROOT,
-    site::SERVER_METADATA,
-    site::SERVER_METADATA_MCP,
-];
-/// The paths that exist only if this server issues the tokens itself. The home page isn't among them: it always
-/// exists, and says where the journal is.
-const OWN_SERVER: [&str; 10] = [
-    site::SERVER_METADATA,
-    site::SERVER_METADATA_MCP,
+/// The paths that exist only if this server issues the tokens itself, beside its metadata. The home page isn't among
+/// them: it always exists, and says where the journal is.
+const OWN_SERVER: [&str; 8] = [
     site::AUTHORIZE,
     site::TOKEN,
     site::REGISTER,
@@ -356,6 +339,26 @@ const OWN_SERVER: [&str; 10] = [
 /// Builds the 404. A person may have typed the address into a browser, so the text says where the journal is.
 fn nothing_here(base_url: &str) -> Response {
     Response::text(404, &format!("nothing is here; the journal is at {base_url}{}", site::MCP))
+}
+
+/// Builds the metadata document that a well-known path has; `None` if it has none.
+///
+/// One slash at the end changes nothing. Clients build these paths from a URL that has one: from `/mcp/`, or from the
+/// base URL as URL types write it.
+fn document(context: &Context, path: &str) -> Option<serde_json::Value> {
+    let Context { app, base_url, .. } = *context;
+    match path.strip_suffix('/').unwrap_or(path) {
+        site::RESOURCE_METADATA | site::RESOURCE_METADATA_ROOT => {
+            // If another server issues the tokens, the document names that server as the issuer.
+            let issuer = app.introspector.as_ref().map_or(base_url, Introspector::issuer);
+            Some(resource_metadata(base_url, issuer))
+        }
+        // With another server, a client that found our own metadata would get a token that the gate refuses.
+        site::SERVER_METADATA | site::SERVER_METADATA_MCP if app.introspector.is_none() => {
+            Some(oauth::metadata::document(base_url))
+        }
+        _ => None,
+    }
 }
 
 /// Builds the protected resource metadata (RFC 9728 §2), five members: the URL of the MCP endpoint (`resource`), the

@@ -16,10 +16,10 @@ use crate::authority::{Authority, LOOPBACK_HOSTS};
 pub(crate) const MCP: &str = "/mcp";
 /// The endpoint's URL as some people type it and some URL types write it. A client is led from here to [`MCP`].
 pub(crate) const MCP_SLASH: &str = "/mcp/";
+/// The beginning of the paths at which clients look for metadata documents (RFC 8615 §3).
+pub(crate) const WELL_KNOWN: &str = "/.well-known/";
 /// Protected-resource metadata of the endpoint (RFC 9728 §3.1: the resource's path follows).
 pub(crate) const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
-/// The same document for clients that were given [`MCP_SLASH`] and build this URL from it.
-pub(crate) const RESOURCE_METADATA_SLASH: &str = "/.well-known/oauth-protected-resource/mcp/";
 /// The same document at the root. Some clients don't append the resource's path, and look there.
 pub(crate) const RESOURCE_METADATA_ROOT: &str = "/.well-known/oauth-protected-resource";
 /// Authorization server metadata (RFC 8414 §3).

@@ -7,10 +7,11 @@ use epicme::check::{Check, Facts};
 use crate::support::{Client, Folder, Reply, Server, request};
 
 /// Where clients look for the protected resource metadata.
-const METADATA: [&str; 3] = [
+const METADATA: [&str; 4] = [
     "/.well-known/oauth-protected-resource/mcp",
     "/.well-known/oauth-protected-resource/mcp/",
     "/.well-known/oauth-protected-resource",
+    "/.well-known/oauth-protected-resource/",
 ];
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 

@@ -456,7 +456,12 @@ fn calls_itself_by_the_name_that_the_client_used_in_every_document_and_answer() 
 #[test]
 fn publishes_the_metadata_to_every_page_and_nothing_beside_it() {
     let house = House::new();
-    for path in ["/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/mcp"] {
+    for path in [
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-authorization-server/",
+        "/.well-known/oauth-authorization-server/mcp",
+        "/.well-known/oauth-authorization-server/mcp/",
+    ] {
         for (method, status) in [("GET", 200), ("OPTIONS", 204), ("POST", 405)] {
             let fields = [("Host", house.host.as_str()), ("Origin", "https://anywhere.example")];
             let reply = house.server.send(request(method, path, &fields, ""));
@@ -466,10 +471,21 @@ fn publishes_the_metadata_to_every_page_and_nothing_beside_it() {
             assert_eq!(reply.field("access-control-allow-headers"), shared.map(|_| "mcp-protocol-version"));
         }
     }
-    for unknown in
-        ["openid-configuration", "openid-configuration/mcp", "oauth-authorization-server/x", "oauth-client"]
-    {
-        assert_eq!(house.get(&format!("/.well-known/{unknown}")).status, 404, "{unknown}");
+    let unknown = "openid-configuration | openid-configuration/ | openid-configuration/mcp | oauth-client | \
+        oauth-authorization-server// | oauth-authorization-server/x | ";
+    for unknown in unknown.split(" | ") {
+        let path = format!("/.well-known/{unknown}");
+        // A page is told the 404 and its reason; its browser asks first, and without a yes there would be no answer.
+        let reply = house.get(&path);
+        assert_eq!((reply.status, reply.field("access-control-allow-origin")), (404, Some("*")), "{unknown}");
+        let fields = [("Host", house.host.as_str()), ("Origin", "https://anywhere.example")];
+        let reply = house.server.send(request("OPTIONS", &path, &fields, ""));
+        assert_eq!((reply.status, reply.field("access-control-allow-origin")), (204, Some("*")), "{unknown}");
+        assert_eq!(reply.field("access-control-allow-headers"), Some("mcp-protocol-version"), "{unknown}");
+    }
+    for beside in ["/.well-known", "/well-known/x", "/x"] {
+        let reply = house.get(beside);
+        assert_eq!((reply.status, reply.field("access-control-allow-origin")), (404, None), "{beside}");
     }
 }
 

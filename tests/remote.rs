@@ -301,8 +301,10 @@ fn names_the_other_server_and_has_none_of_its_own() {
             assert_eq!(server.send(request(method, path, &form, "")).status, 404, "{method} {path}");
         }
     }
-    let path = "/.well-known/oauth-authorization-server";
-    assert_eq!(server.send(request("GET", path, &form, "")).status, 404);
+    for path in ["/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/"] {
+        let reply = server.send(request("GET", path, &form, ""));
+        assert_eq!((reply.status, reply.field("access-control-allow-origin")), (404, Some("*")), "{path}");
+    }
 }
 
 #[test]
