@@ -284,6 +284,8 @@ pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(5 * 60);
 pub const REQUEST_STATE_SECONDS: i64 = 10 * 60;
 /// Characters of a title or name in a question or prompt; the rest is cut off.
 pub const SHOWN_NAME_CHARS_MAX: usize = 80;
+/// Combining marks on one character of a name, such as accents; the rest is left out. Polytonic Greek needs three.
+pub(crate) const MARKS_PER_CHARACTER_MAX: usize = 4;
 /// Bytes of the URI in `resources/read`; past it `-32602`.
 pub const URI_BYTES_MAX: usize = 2000;
 /// URIs in one subscription; past it `-32602`.

@@ -20,6 +20,8 @@ enum Effect {
     /// It changes how its neighbours look, and is itself not seen: the joiners, and the selectors of a letter's or
     /// emoji's form. `👩‍💻` holds a joiner and `❤️` a selector, and Persian words need the non-joiner.
     Joins,
+    /// It is drawn on the character before it, as the accent of an `é` that is written as two characters.
+    Marks,
     /// Nothing is seen of it.
     Invisible,
     /// It moves the cursor or ends the line, or it changes the direction of the text around it.
@@ -32,8 +34,10 @@ enum Effect {
 ///
 /// The invisible ones are the default-ignorable code points of Unicode (UTS #39 §3.1 allows none in identifiers), the
 /// marks of interlinear annotation, and two that have a glyph without ink. Those that change the direction are from
-/// UAX #9. Letters of different scripts that look alike (a Cyrillic `а` for a Latin `a`) are visible: to refuse them
-/// would refuse people's own names.
+/// UAX #9. The marks are the blocks of Unicode whose marks go with the letters of any script. Those of one script, such
+/// as the vowels of Thai or Hebrew, count as visible: to tell them from letters would take a table of hundreds of ranges.
+/// Letters of different scripts that look alike (a Cyrillic `а` for a Latin `a`) are visible: to refuse them would refuse
+/// people's own names.
 fn effect(character: char) -> Effect {
     match character {
         _ if character.is_control() => Effect::Moves,
@@ -52,6 +56,8 @@ fn effect(character: char) -> Effect {
         '\u{fdd0}'..='\u{fdef}' | '\u{70f}' | '\u{13430}'..='\u{13440}' => Effect::Invisible,
         // The braille pattern without dots, and a musical note without a head.
         '\u{2800}' | '\u{1d159}' => Effect::Invisible,
+        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}' => Effect::Marks,
+        '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}' => Effect::Marks,
         _ if character.is_whitespace() => Effect::Blank,
         _ => Effect::Visible,
     }
@@ -60,16 +66,32 @@ fn effect(character: char) -> Effect {
 /// Returns each character of a text, and whether it may be shown. A joiner or selector may follow a visible character
 /// outside of ASCII, and nothing else: there it has a use, and between the letters of `Claude` it would only make
 /// another name that looks the same.
+///
+/// A mark may follow a visible character, at most [`limits::MARKS_PER_CHARACTER_MAX`] of them. At the beginning of a name
+/// it would be drawn on the page's own text, and nothing of the name would be seen; a tall stack of marks covers the
+/// lines above and below.
 pub(crate) fn judged(text: &str) -> impl Iterator<Item = (char, bool)> {
-    let mut joinable = false;
+    let (mut joinable, mut marks_left) = (false, 0);
     text.chars().map(move |character| {
         let effect = effect(character);
         let shown = match effect {
             Effect::Visible | Effect::Blank => true,
             Effect::Joins => joinable,
+            Effect::Marks => marks_left > 0,
             Effect::Invisible | Effect::Moves => false,
         };
-        joinable = effect == Effect::Visible && !character.is_ascii();
+        joinable = match effect {
+            Effect::Visible => !character.is_ascii(),
+            Effect::Marks => joinable,
+            _ => false,
+        };
+        marks_left = match effect {
+            Effect::Visible => limits::MARKS_PER_CHARACTER_MAX,
+            Effect::Marks => marks_left.saturating_sub(1),
+            // These are between a character and its mark without parting them.
+            Effect::Joins | Effect::Invisible => marks_left,
+            Effect::Blank | Effect::Moves => 0,
+        };
         (character, shown)
     })
 }
@@ -175,6 +197,48 @@ mod tests {
         }
         assert_eq!(displayable("Cl\u{200d}au\u{fe0f}de\u{200c}"), "Claude");
         assert_eq!(displayable("❤\u{fe0f}\u{fe0f}\u{200d}x"), "❤\u{fe0f}x", "one of them, not a row of them");
+    }
+
+    #[test]
+    fn leaves_out_a_mark_without_a_character_and_a_stack_of_marks() {
+        let mark = "\u{301}";
+        let most = mark.repeat(limits::MARKS_PER_CHARACTER_MAX);
+        for (text, shown) in [
+            (mark.to_owned(), String::new()),
+            (format!("{mark}x"), "x".to_owned()),
+            (format!("a {mark}b\u{a0}{mark}c"), "a b\u{a0}c".to_owned()),
+            (format!("x{most}y{most}"), format!("x{most}y{most}")),
+            (format!("x{most}{mark}y{}", mark.repeat(169)), format!("x{most}y{most}")),
+            (format!("x{most}\u{200b}\u{20dd}"), format!("x{most}")),
+        ] {
+            assert_eq!(displayable(&text), shown, "{}", text.escape_unicode());
+        }
+        for nothing in ["\u{301}", "\u{489} \u{1ab0}", "\u{1dc0}\u{20dd}\u{fe20}\u{200b}"] {
+            assert_eq!(name(nothing), Err(BadName::Blank), "{}", nothing.escape_unicode());
+        }
+        assert_eq!(name("\u{301}x"), Ok("x".to_owned()));
+    }
+
+    #[test]
+    fn keeps_the_marks_that_a_language_needs() {
+        let kept = [
+            // Vietnamese, polytonic Greek, phonetic and Cyrillic letters, with each mark as a character of its own.
+            "Nguye\u{302}\u{303}n Tie\u{302}\u{301}ng Vie\u{323}\u{302}t",
+            "α\u{314}\u{301}\u{345}",
+            "e\u{330}\u{302}\u{301}",
+            "й и\u{306}",
+            // Thai, Hindi, pointed Hebrew, Arabic with harakat, and an emoji of a key.
+            "ที่นี่ กำลัง น้ำ",
+            "हिन्दी क्षत्रिय",
+            "שָׁלוֹם בְּרֵאשִׁ֖ית",
+            "مُحَمَّدٌ اللّٰه",
+            "1\u{20e3}",
+        ];
+        for kept in kept {
+            assert_eq!(name(kept), Ok(kept.to_owned()), "{kept}");
+        }
+        // A joiner after a mark belongs to the letter below the mark.
+        assert_eq!(displayable("ж\u{301}\u{200c}ж x\u{301}\u{200c}x"), "ж\u{301}\u{200c}ж x\u{301}x");
     }
 
     #[test]

@@ -82,6 +82,7 @@ mod tests {
         check("\u{202e}evil\0", "\u{fffd}evil\u{fffd}");
         check("\u{2060}a\u{ad}b\u{2028}", "\u{fffd}a\u{fffd}b\u{fffd}");
         check("\u{3164}\u{2800}\u{e0041}", "\u{fffd}\u{fffd}\u{fffd}");
+        check("\u{301}a\u{301}", "\u{fffd}a\u{301}");
         check("👩\u{200d}💻 ❤\u{fe0f}", "👩\u{200d}💻 ❤\u{fe0f}");
         check("é\n☂", "é\n☂");
     }
