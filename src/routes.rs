@@ -235,7 +235,7 @@ impl Error {
             self,
             Error::Http(BadRequest::ContentEncoding)
                 | Error::OAuth(OAuthError::Body(BadRequest::ContentEncoding))
-                | Error::Page(PageError::OAuth(OAuthError::Body(BadRequest::ContentEncoding)))
+                | Error::Page(PageError::Fields(OAuthError::Body(BadRequest::ContentEncoding)))
         );
         let response = match self {
             Error::Http(bad) => {

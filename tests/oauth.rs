@@ -1797,6 +1797,46 @@ fn refuses_introspection_without_credentials_as_unauthorized() {
 // ---- A person's own page ----
 
 #[test]
+fn names_no_program_where_a_form_or_link_of_its_own_pages_is_malformed() {
+    let (mut house, client) = House::connected();
+    let own = "Go back, load that page anew";
+    let program = "The program that sent you here made a request";
+    let told = |reply: &Reply, status: u16, advice: &str| {
+        let shown = text(reply);
+        assert_eq!(reply.status, status, "{shown}");
+        assert!(shown.contains("In detail: "), "{shown}");
+        let found = [own, program].map(|either| shown.contains(either));
+        assert_eq!(found, [own, program].map(|either| either == advice), "{shown}");
+    };
+    for button in [
+        &[][..],
+        &[("do", "x")],
+        &[("do", "revoke")],
+        &[("do", "revoke"), ("grant", "x")],
+        &[("do", "password"), ("current", PASSWORD)],
+    ] {
+        told(&house.press(button), 400, own);
+    }
+    told(&house.browse("GET", "/account?from=x", &[]), 400, own);
+    told(&house.browse("GET", "/account?from=x&from=x", &[]), 400, own);
+    for path in ["/account", "/sign-in", "/authorize", "/setup"] {
+        let twice = [("form", "x"), ("form", "x")];
+        told(&house.browse("POST", path, &twice), 400, own);
+        let fields = [("Host", house.host.as_str()), ("Content-Type", "application/json")];
+        told(&house.server.send(request("POST", path, &fields, "{}")), 400, own);
+        let fields = [("Host", house.host.as_str()), ("Content-Type", FORM), ("Content-Encoding", "gzip")];
+        let reply = house.server.send(request("POST", path, &fields, "a=b"));
+        told(&reply, 415, own);
+        assert_eq!(reply.field("accept-encoding"), Some("identity"));
+    }
+    told(&house.browse("POST", "/authorize", &[("decision", "allow")]), 400, own);
+    // The request of a client is the client's, also where the form carries it along.
+    let asking = but(&house.asking(&client), "redirect_uri", &["https://other.example/cb"]);
+    told(&house.visit(&asking), 400, program);
+    told(&house.browse("POST", "/authorize", &[("request", &encoded(&asking))]), 400, program);
+}
+
+#[test]
 fn takes_access_back_from_the_account_page_for_its_owner_alone() {
     let (mut house, client) = House::connected();
     let (access, refresh) = house.tokens(&client);

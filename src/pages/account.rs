@@ -47,12 +47,12 @@ fn share(context: &Context, user_id: UserId) -> Result<Share, PageError> {
 /// status isn't 200, so that a program and the log can tell that from success.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let store = &context.app.store;
-    let fields = Parameters::read(context.head, body)?;
+    let fields = Parameters::read(context.head, body).map_err(PageError::Fields)?;
     let (mut session, user_id) = Form::Account.take(context, &fields)?;
     let share = share(context, user_id)?;
     let (code, message) = match fields.get("do") {
         Some("revoke") => {
-            let id = fields.need("grant")?.parse().map_err(|_| OAuthError::Malformed("grant"))?;
+            let id = field(&fields, "grant")?.parse().map_err(|_| malformed("grant"))?;
             // The id comes from the form. For another person's grant the response is the same as for an unknown id.
             if grants::revoke(store, user_id, id, context.now)? {
                 (200, status("Access was taken back."))
@@ -61,7 +61,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
             }
         }
         Some("password") => {
-            let (current, new) = (fields.need("current")?, fields.need("new")?);
+            let (current, new) = (field(&fields, "current")?, field(&fields, "new")?);
             let (code, message, signed_in) = change_password(context, user_id, current, new)?;
             session = signed_in.unwrap_or(session);
             (code, message)
@@ -76,10 +76,19 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
             sign_ins::delete_all(store, user_id)?;
             return Ok(signed_out(context));
         }
-        _ => return Err(OAuthError::Malformed("do").into()),
+        _ => return Err(malformed("do")),
     };
     let page = account_page(context, &session, user_id, code, message)?;
     Ok(session.remember(context, page).keeping(share))
+}
+
+/// Returns the value of a field that the button's form has.
+fn field<'f>(fields: &'f Parameters, name: &'static str) -> Result<&'f str, PageError> {
+    fields.need(name).map_err(PageError::Fields)
+}
+
+fn malformed(name: &'static str) -> PageError {
+    PageError::Fields(OAuthError::Malformed(name))
 }
 
 /// Leads to the first page, without the cookie.
@@ -162,9 +171,10 @@ fn account_page(
 ) -> Result<Response, PageError> {
     let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
     let button_form = |button: &'static str| Form::Account.open(context, session).and(hidden("do", button));
-    let query = Parameters::parse(context.head.query().unwrap_or("").as_bytes())?;
+    let query =
+        Parameters::parse(context.head.query().unwrap_or("").as_bytes()).map_err(PageError::Fields)?;
     let from = match query.get(FROM) {
-        Some(text) => Some(Place::parse(text).ok_or(OAuthError::Malformed(FROM))?),
+        Some(text) => Some(Place::parse(text).ok_or_else(|| malformed(FROM))?),
         None => None,
     };
     let (listed, next) = grants::list(&context.app.store, user_id, from, context.now)?;

@@ -38,6 +38,9 @@ pub(crate) enum PageError {
     /// A reason of OAuth. It isn't an [`OAuthError`] by itself, because `routes` renders this error as a page for a
     /// person, and an [`OAuthError`] as JSON for a program.
     OAuth(OAuthError),
+    /// The fields of a form, or of the query of the account page, aren't those that a page of this server sends. No
+    /// client has to do with it.
+    Fields(OAuthError),
     /// The form that came can't be taken.
     Form {
         bad: BadForm,
@@ -56,7 +59,7 @@ impl PageError {
     /// Records the error in the log.
     pub(crate) fn record(&self, log: &RequestLog) {
         match self {
-            PageError::OAuth(error) => error.record(log),
+            PageError::OAuth(error) | PageError::Fields(error) => error.record(log),
             PageError::Form { bad, .. } => log.set_outcome(bad.name()),
             PageError::TooManyTries => log.set_outcome("too-many"),
             PageError::TooManyRequests => log.set_outcome("too-many-requests"),
@@ -74,7 +77,7 @@ impl PageError {
     /// Adds to a response when the same request may succeed (RFC 9110 §10.2.3), if time mends the error.
     pub(super) fn say_when(&self, response: Response) -> Response {
         let seconds = match self {
-            PageError::OAuth(error) => error.retry_seconds(),
+            PageError::OAuth(error) | PageError::Fields(error) => error.retry_seconds(),
             PageError::Form { .. } => None,
             // By then the failures that count now are too old to count.
             PageError::TooManyTries => Some(limits::SIGN_IN_WINDOW_SECONDS.unsigned_abs()),
@@ -92,7 +95,16 @@ impl PageError {
     /// here, there was no cookie to bind a form to, and a new one would replace the person's own.
     pub(crate) fn response(&self) -> Response {
         self.say_when(match self {
-            PageError::OAuth(error) => unservable(error),
+            PageError::OAuth(error) => {
+                let (title, advice) = advice(error);
+                unservable(title, advice, error)
+            }
+            PageError::Fields(error) => unservable(
+                CANT_BE_DONE,
+                "This is not what a page of this server sends, or it did not arrive whole. Go back, load that page anew, \
+                 and try again.",
+                error,
+            ),
             PageError::Form { bad, again } => {
                 let body = alert(&bad.to_string()).then("<p><a href=\"").then_text(again);
                 page(400, "This form was not accepted", body.then("\">Begin again</a></p>\n"))
@@ -107,7 +119,7 @@ impl PageError {
 impl fmt::Display for PageError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PageError::OAuth(error) => error.fmt(out),
+            PageError::OAuth(error) | PageError::Fields(error) => error.fmt(out),
             PageError::Form { bad, .. } => bad.fmt(out),
             PageError::TooManyTries => {
                 out.write_str("Too many wrong tries. Wait a quarter of an hour, then try again.")
@@ -183,22 +195,29 @@ fn page_under(status: u16, title: &'static str, body: Html, form_action: &'stati
         .with("Cache-Control", "no-store") // the back button must not show a page after its person signed out
 }
 
-/// Builds the page for a request that can't be served. The browser isn't redirected to the client: its redirect URI
-/// isn't proven, or no client has to do with the error.
-fn unservable(error: &OAuthError) -> Response {
-    let (title, advice) = match error {
+/// The title of the page for a request that can't be served now or later.
+const CANT_BE_DONE: &str = "This can't be done";
+
+/// Returns what a person can do about an error of OAuth, as a page's title and its first sentences.
+fn advice(error: &OAuthError) -> (&'static str, &'static str) {
+    match error {
         OAuthError::Store(_) => ("Not now", "The server can't answer this now. Try again in a moment."),
         OAuthError::UnknownClient => (
-            "This can't be done",
+            CANT_BE_DONE,
             "The program that sent you here is not known here any more. Remove this server from it, add it \
              again, and press Connect.",
         ),
         _ => (
-            "This can't be done",
+            CANT_BE_DONE,
             "The program that sent you here made a request that this server can't accept. Start again in that \
              program; if this page comes back, give its author the detail below.",
         ),
-    };
+    }
+}
+
+/// Builds the page for a request that can't be served. The browser isn't redirected to the client: its redirect URI
+/// isn't proven, or no client has to do with the error.
+fn unservable(title: &'static str, advice: &str, error: &OAuthError) -> Response {
     // A 401 would have to name an authentication scheme, and then the browser would ask for a password in a window of
     // its own. The 400 is useful too: some clients fetch this URL before they open it, and register again when they
     // see a 400.

@@ -36,7 +36,7 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
 
 /// Answers `POST /setup`: adds the first person, and signs them in.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
-    let fields = Parameters::read(context.head, body)?;
+    let fields = Parameters::read(context.head, body).map_err(PageError::Fields)?;
     let code = fields.get("code").unwrap_or("");
     if let Some(refusal) = refuse(context, code)? {
         return Ok(refusal);

@@ -58,7 +58,7 @@ fn form_page(
 /// password (403), too many tries (429) and a full queue (503) are no errors here: they show the form once more.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let Context { app, now, log, .. } = *context;
-    let fields = Parameters::read(context.head, body)?;
+    let fields = Parameters::read(context.head, body).map_err(PageError::Fields)?;
     let next = fields.get("request").map_or(Next::Account, Next::Authorize);
     // This form too is bound to the browser: otherwise another site could sign the person in under the attacker's
     // account, and they would write into the attacker's journal.
