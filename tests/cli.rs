@@ -660,6 +660,67 @@ fn reads_a_database_that_it_can_not_write_and_says_why_it_writes_nothing() {
     assert!(stdout(&folder.epicme(&["user", "list"], "")).contains("bob@example.com"));
 }
 
+/// Makes the database of an earlier version in this folder, which has taken this many steps, with one person.
+fn earlier_version(folder: &Folder, steps: usize) {
+    let all = [include_str!("../src/schema.sql"), include_str!("../src/schema_2.sql")];
+    let connection = Connection::open(folder.database()).expect("a database");
+    connection.query_row("PRAGMA journal_mode = wal", [], |_| Ok(())).expect("a log");
+    all[..steps].iter().for_each(|sql| connection.execute_batch(sql).expect("a step"));
+    let person = "INSERT INTO users (email, password_hash, created_at, updated_at) VALUES ('ada@example.com', '', 0, 0)";
+    connection.execute(person, []).expect("a person");
+    connection.pragma_update(None, "user_version", steps as i64).expect("a version");
+    connection.pragma_update(None, "application_id", 0x4550_4943).expect("the mark");
+}
+
+#[test]
+fn reads_the_database_of_the_version_before_and_leaves_it_as_it_was() {
+    let folder = Folder::new();
+    earlier_version(&folder, 2);
+    let before = std::fs::read(folder.database()).expect("the file");
+    set_mode(&folder.database(), 0o644);
+    let reads: [(&[&str], i32); 4] =
+        [(&["user", "list"], 0), (&["token", "list"], 0), (&["client", "list"], 0), (&["explain", "x"], 1)];
+    for (arguments, code) in reads {
+        let output = folder.epicme(arguments, "");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        // Where it can't be written, as on a medium that is mounted read-only, it can be read too.
+        let output = unprivileged(&folder, arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        set_mode(&folder.database(), 0o644);
+        assert!(before == std::fs::read(folder.database()).expect("the file"), "{arguments:?} changed it");
+        assert_eq!(modes(&folder)[0], 0o644, "{arguments:?}");
+    }
+    assert!(stdout(&folder.epicme(&["user", "list"], "")).contains("ada@example.com"));
+    folder.token("ada@example.com", &[]);
+    let version = |folder: &Folder| -> i64 {
+        let connection = Connection::open(folder.database()).expect("the database");
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version")
+    };
+    assert_eq!(version(&folder), 3, "a command that writes brings it up to date");
+
+    // The version before that one lacks tables, and what is empty lacks them all.
+    let older = Folder::new();
+    earlier_version(&older, 1);
+    let [empty, byte] = ["", "x"].map(|content| {
+        let folder = Folder::new();
+        std::fs::write(folder.database(), content).expect("a file");
+        folder
+    });
+    for (folder, says) in
+        [(&older, "epicme serve brings it"), (&empty, "it is empty"), (&byte, "it is empty")]
+    {
+        let before = std::fs::read(folder.database()).expect("the file");
+        set_mode(&folder.database(), 0o644);
+        for (arguments, _) in reads {
+            fails(&folder.epicme(arguments, ""), 1, says);
+        }
+        assert!(before == std::fs::read(folder.database()).expect("the file"), "{says}");
+        assert_eq!(modes(folder)[0], 0o644, "{says}");
+        folder.token("ada@example.com", &[]);
+        assert!(stdout(&folder.epicme(&["user", "list"], "")).contains("ada@example.com"));
+    }
+}
+
 #[test]
 fn names_a_damaged_file_and_the_way_out() {
     let folder = Folder::new();

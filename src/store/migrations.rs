@@ -24,9 +24,14 @@ pub(super) const MIGRATIONS: [(&str, &str); 3] = [
     ("forms that work once", include_str!("../schema_3.sql")),
 ];
 
-/// Refuses a file of another program or of a later version. Returns whether all steps have been taken. Changes nothing
+/// How many steps a file must have taken so that the commands that only read can read it: none of their statements
+/// names what a later step added. So they also read the file of the version before, which is what an operator who goes
+/// back needs, and which any write would take from it.
+pub(super) const STEPS_TO_READ: usize = 2;
+
+/// Refuses a file of another program or of a later version. Returns how many steps have been taken. Changes nothing
 /// in the file.
-pub(super) fn recognize(connection: &Connection) -> Result<bool, OpenError> {
+pub(super) fn recognize(connection: &Connection) -> Result<usize, OpenError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let application = pragma("application_id")?;
     let version = pragma("user_version")?;
@@ -41,7 +46,7 @@ pub(super) fn recognize(connection: &Connection) -> Result<bool, OpenError> {
     if taken > MIGRATIONS.len() {
         return Err(OpenError::Newer { file: version });
     }
-    Ok(taken == MIGRATIONS.len())
+    Ok(taken)
 }
 
 /// Takes the steps that are missing, in one transaction. The file has been recognized.

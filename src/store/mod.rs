@@ -33,7 +33,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::files::ReadOnly;
-use self::migrations::MIGRATIONS;
+use self::migrations::{MIGRATIONS, STEPS_TO_READ};
 pub(crate) use self::queue::Holder;
 use self::readers::Readers;
 use self::writer::Writer;
@@ -120,9 +120,9 @@ impl fmt::Display for StoreError {
 
 impl Error for StoreError {}
 
-/// Why a file can't be used as the database. A file that is [`OpenError::Foreign`] or [`OpenError::Newer`] is left as
-/// it was; before the other errors it may have been created or migrated. Each message goes to the operator, who
-/// started the command, so it says what to do if the operator can do something.
+/// Why a file can't be used as the database. A file that is [`OpenError::Foreign`], [`OpenError::Newer`] or
+/// [`OpenError::Older`] is left as it was; before the other errors it may have been created or migrated. Each message
+/// goes to the operator, who started the command, so it says what to do if the operator can do something.
 #[derive(Debug)]
 pub enum OpenError {
     /// It can't be created or opened.
@@ -133,6 +133,11 @@ pub enum OpenError {
     Newer {
         /// How many steps of migration the file has taken.
         file: i64,
+    },
+    /// It was to be read only, and lacks tables that are read. A file that is empty has taken no step.
+    Older {
+        /// How many steps of migration the file has taken.
+        file: usize,
     },
     /// Another server has the lock on the file; see [`Store::open_to_serve`].
     InUse,
@@ -172,6 +177,14 @@ impl fmt::Display for OpenError {
                 let known = MIGRATIONS.len();
                 write!(out, "it has version {file}, this epicme knows {known}; use a newer epicme")
             }
+            OpenError::Older { file: 0 } => {
+                out.write_str("it is empty; epicme user add EMAIL makes a journal of it")
+            }
+            OpenError::Older { file } => write!(
+                out,
+                "it has version {file}, and this command reads {STEPS_TO_READ} and later; epicme serve brings it up to \
+                 date, and earlier versions of epicme can't use it then"
+            ),
             OpenError::InUse => {
                 out.write_str("another epicme serves it; stop that one, or name another file")
             }
@@ -253,12 +266,14 @@ impl Store {
     /// Opens the file for a command that only reads, and changes nothing of it: so it works on a file that can't be
     /// written too, such as a backup on a medium that is mounted read-only.
     ///
-    /// A file that lacks a step of migration has not all the tables that the statements name. It is opened as
-    /// [`Store::open`] does, which takes the step.
+    /// A file of an earlier version stays one, because the program of that version refuses a file that was migrated,
+    /// and it may be serving the file just now. If the file lacks tables that the statements name, it is refused.
     pub(crate) fn open_to_read(path: &Path) -> Result<Store, OpenError> {
         let file = ReadOnly::find(&files::find(path)?)?;
-        let is_present = migrations::recognize(&file.connect()?)?;
-        if is_present { Store::of_readers(&file) } else { Store::open(path) }
+        match migrations::recognize(&file.connect()?)? {
+            STEPS_TO_READ.. => Store::of_readers(&file),
+            taken => Err(OpenError::Older { file: taken }),
+        }
     }
 
     /// Opens the read connections alone.
