@@ -660,6 +660,25 @@ fn reads_a_database_that_it_can_not_write_and_says_why_it_writes_nothing() {
     assert!(stdout(&folder.epicme(&["user", "list"], "")).contains("bob@example.com"));
 }
 
+#[test]
+fn names_a_full_disk_and_too_few_descriptors_and_no_failing_disk_or_other_owner() {
+    let folder = Folder::new();
+    folder.token("ada@example.com", &[]);
+    let bounded = |bound: &str, arguments: &[&str]| {
+        let mut shell = Command::new("/bin/sh");
+        let run = format!("trap '' XFSZ && {bound} && exec \"$@\"");
+        shell.args(["-c", &run, "sh", EPICME]).args(arguments).arg("--database").arg(folder.database());
+        shell.env_clear().stdin(Stdio::null()).output().expect("a shell")
+    };
+    for arguments in [&["user", "list"][..], &["token", "create", "ada@example.com"]] {
+        // No file may grow past 8 KiB, which stands in for a full disk: the index of the log needs 32 KiB.
+        fails(&bounded("ulimit -f 16", arguments), 1, "the disk is full; free some space");
+        fails(&bounded("ulimit -n 12", arguments), 1, "ulimit -n");
+        let enough = bounded("ulimit -f 1000 && ulimit -n 200", arguments);
+        assert_eq!(enough.status.code(), Some(0), "{}", stderr(&enough));
+    }
+}
+
 /// Makes the database of an earlier version in this folder, which has taken this many steps, with one person.
 fn earlier_version(folder: &Folder, steps: usize) {
     let all = [include_str!("../src/schema.sql"), include_str!("../src/schema_2.sql")];

@@ -30,7 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use self::files::ReadOnly;
 use self::migrations::{MIGRATIONS, STEPS_TO_READ};
@@ -84,9 +84,14 @@ impl StoreError {
                 "see that its disk has free space; otherwise the disk or file system fails: mend that, and if the file is \
                  damaged then, put a copy of it from a backup in its place"
             }
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                 "run this as the user who owns the file, and see that its folder can be written and its disk is not \
                  mounted read-only"
+            }
+            // SQLite doesn't say which of these it was.
+            Some(ErrorCode::CannotOpen) => {
+                "run this as the user who owns the file, and see that its folder can be written, its disk is not mounted \
+                 read-only, and the program may open enough files (ulimit -n)"
             }
             _ => "it isn't as this program left it: put a copy of it from a backup in its place",
         }
@@ -100,6 +105,12 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
             Some(ErrorCode::DiskFull) => StoreError::Full,
+            // The index of the log can't grow. SQLite has no other code for a full disk there.
+            Some(ErrorCode::SystemIoFailure)
+                if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHMSIZE) =>
+            {
+                StoreError::Full
+            }
             Some(ErrorCode::OperationInterrupted) => StoreError::TooSlow,
             _ => StoreError::Sqlite(Arc::new(error)),
         }
