@@ -1,16 +1,17 @@
 //! The command line: what each command prints, its exit code, and what it says when it can't.
 
 use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use epicme::passwords::HashingMemory;
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::{Client, EPICME, Folder, PASSWORD, Server, request};
+use crate::support::{Client, EPICME, Folder, PASSWORD, Server, collect, request, wait_for};
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
@@ -498,6 +499,116 @@ fn takes_one_line_for_a_password_and_refuses_what_no_form_can_send() {
     fails(&add(&format!("{longest}x\n")), 1, "at most 1024");
     // The token that explain reads is one line too.
     fails(&folder.epicme(&["explain", "-"], "x\ny\n"), 2, "has more");
+}
+
+/// A person at a terminal, where a shell runs a command and then prints its exit code and the terminal's settings.
+struct Typist {
+    keyboard: File,
+    screen: Arc<Mutex<String>>,
+    shell: Child,
+}
+
+impl Typist {
+    fn start(folder: &Folder, arguments: &[&str]) -> Typist {
+        let terminal = nix::pty::openpty(None, None).expect("a terminal");
+        // The signals of the keyboard go to the shell too, and it goes on to say what it sees.
+        let command = "trap : HUP INT QUIT TERM; sh -c 'echo pid $$ && exec \"$@\"' sh \"$@\"; echo code $?; stty -a; echo end";
+        let [stdin, stdout, stderr] = [(); 3].map(|()| terminal.slave.try_clone().expect("a descriptor"));
+        // A test that runs in the background of a shell has some signals ignored.
+        let mut shell = Command::new("env");
+        shell.args(["--default-signal=HUP,INT,QUIT,TERM", "setsid", "-c", "sh", "-c", command, "sh", EPICME]);
+        shell.args(arguments);
+        shell.arg("--database").arg(folder.database()).stdin(stdin).stdout(stdout).stderr(stderr);
+        let shell = shell.spawn().expect("setsid runs");
+        let keyboard = File::from(terminal.master);
+        let screen = collect(keyboard.try_clone().expect("a descriptor"));
+        Typist { keyboard, screen, shell }
+    }
+
+    #[track_caller]
+    fn types(&mut self, at: &str, keys: &[u8]) {
+        wait_for(&self.screen, at);
+        self.keyboard.write_all(keys).expect("the terminal takes it");
+    }
+
+    /// Sends a signal to the command itself, as another terminal or a service manager does.
+    #[track_caller]
+    fn signal(&self, at: &str, name: &str) {
+        let screen = wait_for(&self.screen, at);
+        let pid = screen.lines().find_map(|line| line.strip_prefix("pid ")).expect("a process");
+        assert!(Command::new("kill").args([&format!("-{name}"), pid]).status().expect("kill runs").success());
+    }
+
+    /// Returns what stood on the screen when the command had ended, and checks that the terminal shows again what is
+    /// typed.
+    #[track_caller]
+    fn ends(mut self, code: i32) -> String {
+        let screen = wait_for(&self.screen, "\nend");
+        assert!(screen.contains(&format!("code {code}\r\n")), "{screen}");
+        assert!(screen.contains(" echo ") && !screen.contains(" -echo "), "{screen}");
+        self.shell.wait().expect("it ends");
+        screen
+    }
+}
+
+const FIRST: &str = "Password: ";
+const SECOND: &str = "The same again: ";
+
+#[test]
+fn takes_a_password_at_a_terminal_that_does_not_show_it() {
+    let folder = Folder::new();
+    let add: &[&str] = &["user", "add", "ada@example.com"];
+    let mut typist = Typist::start(&folder, add);
+    // The kernel edits the line: the first characters are erased.
+    typist.types(FIRST, "xx\x7f\x7flong p\u{e4}ssword\n".as_bytes());
+    typist.types(SECOND, "long p\u{e4}ssword\n".as_bytes());
+    let screen = typist.ends(0);
+    assert!(screen.contains("ada@example.com added") && !screen.contains("ssword\r\n"), "{screen}");
+    let hash: String = Connection::open(folder.database())
+        .expect("the database")
+        .query_row("SELECT password_hash FROM users", [], |row| row.get(0))
+        .expect("a row");
+    assert_eq!(HashingMemory::default().verify("long p\u{e4}ssword", &hash), Some(true));
+
+    let refused: [(&[u8], &str); 5] = [
+        (b"\x04", "no password was typed; nothing was changed"),
+        (b"a\tlong password\n", "U+0009"),
+        (b"a long password\x1a\n", "U+001A"), // Ctrl-Z doesn't leave the terminal to the shell
+        (b"a long p\xe4ssword\n", "not UTF-8"), // of a terminal in Latin-1
+        (b"short\n", "at least 8 characters"),
+    ];
+    for (keys, says) in refused {
+        let mut typist = Typist::start(&folder, add);
+        typist.types(FIRST, keys);
+        let screen = typist.ends(1);
+        assert!(screen.contains(says) && !screen.contains("no terminal"), "{screen}");
+    }
+    let mut typist = Typist::start(&folder, add);
+    typist.types(FIRST, b"long password\n");
+    typist.types(SECOND, b"long passwOrd\n");
+    assert!(typist.ends(1).contains("the two passwords differ; nothing was changed"));
+}
+
+#[test]
+fn leaves_a_terminal_that_shows_what_is_typed_where_a_signal_ends_the_question() {
+    let folder = Folder::new();
+    let add: &[&str] = &["user", "add", "ada@example.com"];
+    for (key, code) in [(b"\x03", 130), (b"\x1c", 131)] {
+        let mut typist = Typist::start(&folder, add);
+        typist.types(FIRST, b"abc");
+        typist.types(FIRST, key);
+        typist.ends(code);
+        let mut typist = Typist::start(&folder, add);
+        typist.types(FIRST, b"long password\n");
+        typist.types(SECOND, key);
+        typist.ends(code);
+    }
+    for (name, code) in [("TERM", 143), ("HUP", 129), ("INT", 130)] {
+        let typist = Typist::start(&folder, add);
+        typist.signal(FIRST, name);
+        typist.ends(code);
+    }
+    assert!(!folder.database().exists());
 }
 
 /// The modes of the database and the files beside it that are there.

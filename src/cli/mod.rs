@@ -17,6 +17,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod serve;
+mod terminal;
 mod token;
 mod user;
 
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
 
+use self::terminal::HiddenInput;
 use crate::limits;
 use crate::oauth::schemes::Schemes;
 use crate::secret::TOKEN_PREFIX;
@@ -378,9 +380,20 @@ impl CommandLine {
             line_from_stdin(limits::PASSWORD_BYTES_MAX)
                 .map_err(|why| CliError::Failed(format!("can't take the password: {why}")))?
         } else {
-            let ask = |prompt: &str| {
-                let no_terminal = "there is no terminal to type the password on; use --password-stdin";
-                rpassword::prompt_password(prompt).map_err(|_| CliError::Failed(no_terminal.to_owned()))
+            let no_terminal = |_| {
+                CliError::Failed(
+                    "there is no terminal to type the password on; use --password-stdin".to_owned(),
+                )
+            };
+            let mut terminal = HiddenInput::new().map_err(no_terminal)?;
+            let mut ask = |prompt: &str| {
+                let refused = |why: String| CliError::Failed(format!("{why}; nothing was changed"));
+                let line = terminal.ask(prompt, limits::PASSWORD_BYTES_MAX);
+                let line = line.map_err(|error| refused(format!("can't read the terminal: {error}")))?;
+                if line.is_empty() {
+                    return Err(refused("no password was typed".to_owned()));
+                }
+                checked_line(line).map_err(|why| refused(format!("can't take the password: {why}")))
             };
             let password = ask("Password: ")?;
             users::check_password(&password)?;
@@ -398,6 +411,16 @@ fn utf8(text: &OsStr) -> Result<String, CliError> {
     text.to_str()
         .map(str::to_owned)
         .ok_or_else(|| CliError::Usage(format!("{} is not UTF-8", text.display())))
+}
+
+/// Returns whether the program was started with this signal ignored, as `nohup` starts one with SIGHUP. A handler would
+/// undo that. Only Linux says so without a call that is unsafe in Rust; elsewhere the answer is no.
+fn ignores(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // A mask in hexadecimal digits, in which the lowest bit stands for signal 1.
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
 }
 
 /// Returns the name of an option's variable.
@@ -428,18 +451,29 @@ fn switch(text: &str) -> Option<bool> {
 /// A line end is a line feed, or a carriage return with one.
 fn line_from_stdin(bytes_max: usize) -> Result<String, String> {
     let mut input = BufReader::new(io::stdin());
-    let (mut line, mut rest) = (Vec::new(), Vec::new());
-    // One byte more than the longest line, and a line end of two, so that a line that is too long isn't cut.
-    let read = Read::by_ref(&mut input).take(bytes_max as u64 + 3).read_until(b'\n', &mut line);
+    let line = read_line(&mut input, bytes_max).map_err(|error| error.to_string())?;
     // A bound, because the input may be endless.
-    let read = read.and_then(|_| input.take(bytes_max as u64).read_to_end(&mut rest));
-    read.map_err(|error| error.to_string())?;
+    let mut rest = Vec::new();
+    input.take(bytes_max as u64).read_to_end(&mut rest).map_err(|error| error.to_string())?;
+    if line.ends_with(b"\n") && rest.iter().any(|byte| !b"\r\n".contains(byte)) {
+        return Err("standard input must hold one line, and it has more".to_owned());
+    }
+    checked_line(line)
+}
+
+/// Reads one line with its end; nothing if the input ends before.
+fn read_line(input: impl BufRead, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    // One byte more than the longest line, and a line end of two, so that a line that is too long isn't cut.
+    input.take(bytes_max as u64 + 3).read_until(b'\n', &mut line)?;
+    Ok(line)
+}
+
+/// Returns the line as a text without its end. The error says what no such line may hold.
+fn checked_line(mut line: Vec<u8>) -> Result<String, String> {
     if line.ends_with(b"\n") {
         line.pop();
         line.pop_if(|last| *last == b'\r');
-        if rest.iter().any(|byte| !b"\r\n".contains(byte)) {
-            return Err("standard input must hold one line, and it has more".to_owned());
-        }
     }
     let line = String::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?;
     match line.chars().find(|character| character.is_control() || *character == '\u{feff}') {

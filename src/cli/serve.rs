@@ -11,7 +11,7 @@ use std::sync::Arc;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{CliError, CommandLine, demo, say, show_once, switch, unknown_variables};
+use super::{CliError, CommandLine, demo, ignores, say, show_once, switch, unknown_variables};
 use crate::app::{App, Policy};
 use crate::authority;
 use crate::http::connections;
@@ -55,7 +55,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     // SIGHUP says that the terminal has gone. `nohup` starts a program with this signal ignored, so that it outlives
     // its terminal; a handler here would undo that.
     let signals =
-        Signals::new(if ignores_hangup() { &[SIGTERM, SIGINT][..] } else { &[SIGTERM, SIGINT, SIGHUP] });
+        Signals::new(if ignores(SIGHUP) { &[SIGTERM, SIGINT][..] } else { &[SIGTERM, SIGINT, SIGHUP] });
     let mut signals =
         signals.map_err(|error| CliError::Failed(format!("can't watch for signals: {error}")))?;
 
@@ -129,16 +129,6 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     stderr::finish();
     announced?;
     Ok(closed?)
-}
-
-/// Returns whether the program was started with SIGHUP ignored. Only Linux says so without a call that is unsafe in
-/// Rust; elsewhere the answer is no.
-fn ignores_hangup() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // A mask in hexadecimal digits, in which the lowest bit stands for signal 1.
-    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
 }
 
 /// Reads `--explain`: how the wire view is written; `None` if it is off. The view goes to standard error, like the

@@ -235,8 +235,9 @@ impl Drop for Server {
     }
 }
 
+/// Waits until `text` was printed, and gives all that was printed so far.
 #[track_caller]
-fn wait_for(printed: &Mutex<String>, text: &str) -> String {
+pub fn wait_for(printed: &Mutex<String>, text: &str) -> String {
     let start = Instant::now();
     loop {
         let printed = printed.lock().expect("the text").clone();
@@ -249,7 +250,7 @@ fn wait_for(printed: &Mutex<String>, text: &str) -> String {
 }
 
 /// Reads a pipe to its end in a thread, so that the server never waits for us.
-fn collect(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+pub fn collect(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     let text = Arc::new(Mutex::new(String::new()));
     let kept = Arc::clone(&text);
     thread::spawn(move || {
