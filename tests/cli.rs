@@ -379,12 +379,14 @@ fn fails_where_its_output_is_lost_and_not_where_its_reader_has_ended() {
 }
 
 #[test]
-fn takes_back_a_secret_that_nobody_has_seen() {
+fn takes_back_what_nobody_has_seen() {
     let folder = Folder::new();
     folder.token("ada@example.com", &[]);
     let token: &[&str] = &["token", "create", "ada@example.com"];
     let client: &[&str] = &["client", "add", "an app", "--confidential"];
-    for (arguments, table, before) in [(token, "tokens", 1), (client, "clients", 0)] {
+    // It has no secret, but who adds it again would have it twice.
+    let public: &[&str] = &["client", "add", "an app", "http://127.0.0.1/callback"];
+    for (arguments, table, before) in [(token, "tokens", 1), (client, "clients", 0), (public, "clients", 1)] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         for output in [printing_to(full(), &folder, arguments), printing_to(writer, &folder, arguments)] {
@@ -398,6 +400,56 @@ fn takes_back_a_secret_that_nobody_has_seen() {
 }
 
 #[test]
+fn makes_no_secret_where_standard_output_keeps_nothing() {
+    let folder = Folder::new();
+    folder.token("ada@example.com", &[]);
+    let run = |redirection: &str, arguments: &[&str]| {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("exec \"$@\" {redirection}"), "sh", EPICME]).args(arguments);
+        shell.arg("--database").arg(folder.database()).stdin(Stdio::null()).output().expect("a shell")
+    };
+    let kept = format!("> {}", folder.path().join("kept").display());
+    let token: &[&str] = &["token", "create", "ada@example.com"];
+    let client: &[&str] = &["client", "add", "an app", "--confidential"];
+    for (arguments, table, before) in [(token, "tokens", 1), (client, "clients", 0)] {
+        for nowhere in [">&-", "> /dev/null"] {
+            fails(&run(nowhere, arguments), 1, "nothing was made");
+            assert_eq!(count(&folder, table), before, "{nowhere}");
+        }
+        assert_eq!(run(&kept, arguments).status.code(), Some(0));
+        assert_eq!(count(&folder, table), before + 1);
+    }
+    // What can be found later, by a list, may go there.
+    let public = ["client", "add", "an app", "http://127.0.0.1/callback"];
+    for (arguments, nowhere) in [(&public[..], "> /dev/null"), (&["user", "list"], ">&-")] {
+        assert_eq!(run(nowhere, arguments).status.code(), Some(0));
+    }
+}
+
+#[test]
+fn reads_a_clients_document_within_a_bound() {
+    let folder = Folder::new();
+    let document = folder.path().join("client.json");
+    let add =
+        |path: &Path| folder.epicme(&["client", "add", "--metadata", path.to_str().expect("UTF-8")], "");
+    let json = r#"{"redirect_uris":["http://127.0.0.1/callback"]}"#;
+    let padded = |length: usize| [json, &" ".repeat(length - json.len())].concat().into_bytes();
+    let refused: [(Vec<u8>, &str); 3] = [
+        (padded(64 * 1024 + 1), "has more than 65536 bytes"),
+        (format!("\u{feff}{json}").into_bytes(), "byte-order mark; write it without one"),
+        (json.as_bytes()[1..].to_vec(), "client.json: "),
+    ];
+    for (content, says) in refused {
+        std::fs::write(&document, content).expect("a document");
+        fails(&add(&document), 1, says);
+    }
+    fails(&add(Path::new("/dev/zero")), 1, "has more than 65536 bytes");
+    std::fs::write(&document, padded(64 * 1024)).expect("a document");
+    assert_eq!(add(&document).status.code(), Some(0));
+    assert_eq!(count(&folder, "clients"), 1);
+}
+
+#[test]
 fn ends_in_order_where_nobody_can_read_how_to_reach_the_server() {
     for options in [&["--demo"][..], &[]] {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], options].concat();
@@ -406,7 +458,7 @@ fn ends_in_order_where_nobody_can_read_how_to_reach_the_server() {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         for (sink, says) in
-            [(Stdio::from(full()), "No space left"), (Stdio::from(writer), "nobody has seen the secret")]
+            [(Stdio::from(full()), "No space left"), (Stdio::from(writer), "nobody has seen what was made")]
         {
             let folder = Folder::new();
             let output = printing_to(sink, &folder, &arguments);

@@ -3,9 +3,14 @@
 //! Serves no endpoint. Most clients register themselves. The operator registers a client that can't, and a resource
 //! server that introspects tokens, because a client that registered itself may not introspect.
 
-use super::{CliError, CommandLine, note, say, show_once, table};
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
+
+use super::{CliError, CommandLine, note, require_kept_output, show_once, table};
 use crate::clock::Timestamp;
 use crate::json;
+use crate::limits;
 use crate::oauth::clients::{self, AuthMethod, NewClient};
 use crate::oauth::register::Registration;
 use crate::oauth::{OAuthError, redirect};
@@ -18,11 +23,10 @@ pub(super) fn add(line: &CommandLine, what: &[&str]) -> Result<(), CliError> {
     let schemes = line.redirect_schemes()?;
     let new = match (line.value("metadata"), what) {
         (Some(path), []) => {
-            let bytes = std::fs::read(&path).map_err(|error| CliError::Failed(format!("{path}: {error}")))?;
-            let metadata =
-                json::parse(&bytes).map_err(|error| CliError::Failed(format!("{path}: {error}")))?;
-            let refused = |error: OAuthError| CliError::Failed(format!("{path}: {error}"));
-            let registration = Registration::read(&metadata, &schemes).map_err(refused)?;
+            let refused = |why: &dyn Display| CliError::Failed(format!("{path}: {why}"));
+            let bytes = document(&path).map_err(|why| refused(&why))?;
+            let metadata = json::parse(&bytes).map_err(|error| refused(&error))?;
+            let registration = Registration::read(&metadata, &schemes).map_err(|error| refused(&error))?;
             let name = registration.shown_name();
             let Registration { redirect_uris, auth_method, .. } = registration;
             NewClient { name, redirect_uris, auth_method }
@@ -48,12 +52,33 @@ pub(super) fn add(line: &CommandLine, what: &[&str]) -> Result<(), CliError> {
         OAuthError::Store(error) => CliError::Store(error),
         error => CliError::Failed(error.to_string()),
     };
+    if new.auth_method != AuthMethod::None {
+        require_kept_output()?;
+    }
     let store = line.open()?;
     let (id, secret) = clients::insert(&store, new, Timestamp::now()).map_err(failed)?;
-    let Some(secret) = secret else { return say(&id) };
-    show_once(&format!("{id}\n{secret}"), || clients::remove(&store, &id).map(|_| ()))?;
-    note("the second line is the client's secret; it is shown this once");
+    let shown = secret.iter().fold(id.clone(), |id, secret| format!("{id}\n{secret}"));
+    // Also a client without a secret is taken back: the operator runs a command again that failed, and would have two.
+    show_once(&shown, || clients::remove(&store, &id).map(|_| ()))?;
+    if secret.is_some() {
+        note("the second line is the client's secret; it is shown this once");
+    }
     Ok(())
+}
+
+/// Reads a file of at most as many bytes as a client that registers itself may send. There is a bound because the path
+/// may be a device or a pipe that never ends. The error says what is wrong with the file.
+fn document(path: &str) -> Result<Vec<u8>, String> {
+    let (mut bytes, max) = (Vec::new(), limits::OAUTH_BODY_BYTES_MAX);
+    let read = File::open(path).and_then(|file| file.take(max as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|error| error.to_string())?;
+    if bytes.len() > max {
+        return Err(format!("it has more than {max} bytes"));
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        return Err("it has a byte-order mark; write it without one".to_owned()); // RFC 8259 §8.1
+    }
+    Ok(bytes)
 }
 
 /// Shows the clients that the operator registered, and those to which a person has allowed something.

@@ -25,7 +25,10 @@ use std::env::VarError;
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -495,8 +498,8 @@ fn say(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// Prints a secret that is shown this once. If it can't be written, nobody has it: `withdraw` then takes it back, and
-/// the command fails, also where the reader has ended.
+/// Prints what nobody could find later, such as a secret. If it can't be written, nobody has it: `withdraw` then takes
+/// back what was made, and the command fails, also where the reader has ended.
 ///
 /// The secret is committed before it is printed. In the other order a reader would hold SQLite's lock for as long as
 /// it likes, and could hold a secret whose commit has failed.
@@ -504,9 +507,24 @@ fn show_once(text: &str, withdraw: impl FnOnce() -> Result<(), StoreError>) -> R
     let Err(error) = write_line(text) else { return Ok(()) };
     let why = cannot_print(&error);
     Err(CliError::Failed(match withdraw() {
-        Ok(()) => format!("{why}; nobody has seen the secret, so it was taken back"),
-        Err(error) => format!("{why}; nobody has seen the secret, and it can't be taken back: {error}"),
+        Ok(()) => format!("{why}; nobody has seen what was made, so it was taken back"),
+        Err(error) => format!("{why}; nobody has seen what was made, and it can't be taken back: {error}"),
     }))
+}
+
+/// Fails if standard output keeps nothing: a command that makes a secret would lose it and end with 0. Some services and
+/// timers start a program with standard output closed, and Rust then opens `/dev/null` in its place, because otherwise
+/// the next file that is opened would get what is printed.
+fn require_kept_output() -> Result<(), CliError> {
+    let output = io::stdout().as_fd().try_clone_to_owned().and_then(|output| File::from(output).metadata());
+    let device = |found: Metadata| found.file_type().is_char_device().then(|| found.rdev());
+    let [output, null] = [output, std::fs::metadata("/dev/null")].map(|found| found.ok().and_then(device));
+    if output.is_some() && output == null {
+        let lost =
+            "standard output is closed or /dev/null, and the secret is shown this once; nothing was made";
+        return Err(CliError::Failed(lost.to_owned()));
+    }
+    Ok(())
 }
 
 fn cannot_print(error: &io::Error) -> CliError {

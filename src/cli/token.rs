@@ -4,7 +4,7 @@
 //! unless the operator says otherwise. For that long the token opens the journal to everyone who has it. So the
 //! operator can narrow its scope, and `revoke` ends it at once.
 
-use super::{CliError, CommandLine, note, show_once, table, user};
+use super::{CliError, CommandLine, note, require_kept_output, show_once, table, user};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::scope::Scopes;
@@ -39,6 +39,7 @@ pub(super) fn create(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let label = label.map_err(|bad| CliError::Usage(format!("--label {bad}")))?;
     let public = line.value("public-url").map(|url| Site::parse_public(&url)).transpose()?;
 
+    require_kept_output()?;
     let store = line.open_existing()?;
     let Some(users::User { id: user_id, .. }) = users::find_by_email(&store, email)? else {
         return user::require_account(false, email);
