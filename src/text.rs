@@ -1,5 +1,5 @@
-//! Which characters of a foreign text may be shown to a person: in a terminal, on a page or in a question; and what
-//! can be the name of something.
+//! Which characters of a foreign text may be shown to a person: in a terminal, on a page or in a question; what can be
+//! the name of something; and how a text is a word of a command that a person pastes into a shell.
 //!
 //! Knows no terminal, no markup and no journal. It takes away what no format shows; what a format gives a meaning
 //! to, such as `<` in HTML, is escaped by the room that writes that format. Lines of the log have a stricter rule of
@@ -153,6 +153,17 @@ pub(crate) fn name(text: &str) -> Result<String, BadName> {
     if visible { Ok(cleaned.trim().to_owned()) } else { Err(BadName::Blank) }
 }
 
+/// Returns the text as one word of a POSIX shell: as it is if no character of it could mean something there, else in
+/// single quotes, in which none does (POSIX.1-2024, Shell Command Language §2.2.2). An address like `$(id)@example.com`
+/// would otherwise run a program when the person pastes the command that a message proposes.
+pub(crate) fn shell_word(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/@+:,%".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +272,31 @@ mod tests {
         ];
         for (text, expected) in rows {
             assert_eq!(name(text), expected.map(str::to_owned), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn gives_a_shell_each_text_as_one_word() {
+        for plain in ["epicme", "../target/epicme", "ada+1@example.com", "http://127.0.0.1:8787/mcp"] {
+            assert_eq!(shell_word(plain), plain);
+        }
+        for text in [
+            "",
+            " ",
+            "sp ace/epicme",
+            "it's.db",
+            "''",
+            "o'brien@x.y",
+            "a;id@x.y",
+            "$(id)@x.y",
+            "~",
+            "a=b",
+            "é",
+            "a\nb",
+        ] {
+            let command = format!("printf '%s|' {} {}", shell_word(text), shell_word("next"));
+            let run = std::process::Command::new("/bin/sh").args(["-c", &command]).output().expect("a shell");
+            assert_eq!(String::from_utf8_lossy(&run.stdout), format!("{text}|next|"), "{command}");
         }
     }
 }

@@ -171,6 +171,30 @@ fn manages_people() {
 }
 
 #[test]
+fn proposes_commands_that_can_be_pasted_whatever_the_names_are() {
+    let folder = Folder::new();
+    let [program, database] = ["an epicme", "it's $(id).db"].map(|name| folder.path().join(name));
+    std::os::unix::fs::symlink(EPICME, &program).expect("a link");
+    for email in ["ada@example.com", "o'brien@example.com", "a;id@example.com", "$(id)@example.com"] {
+        let mut add = Command::new(&program);
+        add.args(["user", "add", email, "--database"]).arg(&database).env_clear();
+        let added = add.env("EPICME_PASSWORD_STDIN", "yes").stdin(password()).output().expect("it runs");
+        let told = stderr(&added);
+        let (_, command) = told.trim_end().split_once("a token for a client: ").expect("a command");
+        let pasted = Command::new("/bin/sh").args(["-c", command]).output().expect("a shell");
+        assert_eq!(pasted.status.code(), Some(0), "{command}: {}", stderr(&pasted));
+        assert!(stdout(&pasted).starts_with("em_at_") && stdout(&pasted).lines().count() == 1, "{command}");
+    }
+}
+
+/// A pipe that holds a password.
+fn password() -> std::io::PipeReader {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    writer.write_all(PASSWORD.as_bytes()).expect("it has room");
+    reader
+}
+
+#[test]
 fn makes_lists_and_revokes_tokens_and_keeps_only_hashes() {
     let folder = Folder::new();
     let token = folder.token("ada@example.com", &["--expires", "90s", "--label", "my laptop"]);

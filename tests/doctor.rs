@@ -1071,6 +1071,7 @@ fn refuses_a_wrong_command_line_with_2() {
             &["https://journal.example/mcp"],
             "socat TCP-LISTEN:9000,bind=127.0.0.1,fork OPENSSL:journal.example:443",
         ),
+        (&["https://journal.example/mcp?a&b"], "epicme doctor 'https://journal.example/mcp?a&b' --connect"),
         (&["http://journal.example/mcp"], "resolves no names"),
         (&["http://10.0.0.1/mcp"], "is not a host of this machine"),
         (&[local, "--connect", "10.0.0.1:9000"], "--connect takes"),

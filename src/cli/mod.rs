@@ -41,6 +41,7 @@ use crate::secret::TOKEN_PREFIX;
 use crate::site::BadUrl;
 use crate::stderr;
 use crate::store::{OpenError, Store, StoreError};
+use crate::text;
 use crate::users::{self, BadCredential};
 
 /// The help fits a terminal of 24 lines and 80 columns, and a test checks that: people don't read what scrolls away.
@@ -341,14 +342,14 @@ impl CommandLine {
         CliError::Failed(format!("{}: {error}", self.database().display()))
     }
 
-    /// Writes a command to run next on the same database, ready to be pasted.
-    fn next_command(&self, command: &str) -> String {
-        let program = std::env::args().next().unwrap_or_else(|| "epicme".to_owned());
-        let named = self.value("database").map_or(String::new(), |path| {
-            let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
-            if plain { format!(" --database {path}") } else { format!(" --database '{path}'") }
-        });
-        format!("{program} {command}{named}")
+    /// Writes a command to run next on the same database, ready to be pasted into a shell.
+    fn next_command(&self, words: &[&str]) -> String {
+        let program = std::env::args_os().next().unwrap_or_else(|| "epicme".into());
+        let program = program.to_string_lossy();
+        let database = self.value("database");
+        let named = database.iter().flat_map(|path| ["--database", path]);
+        let words = [&*program].into_iter().chain(words.iter().copied()).chain(named);
+        words.map(text::shell_word).collect::<Vec<_>>().join(" ")
     }
 
     /// Opens the database that must be there, to change it.

@@ -97,12 +97,12 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
              or create it on the command line, and a token for a client:\n\n  {}\n  {}\n\nMCP URL {base_url}{}",
             site::SETUP,
             app.setup_code,
-            line.next_command("user add you@example.com"),
-            line.next_command("token create you@example.com"),
+            line.next_command(&["user", "add", "you@example.com"]),
+            line.next_command(&["token", "create", "you@example.com"]),
             site::MCP
         ), || Ok(())),
         (None, true, _) => {
-            let token = line.next_command("token create EMAIL");
+            let token = line.next_command(&["token", "create", "EMAIL"]);
             say(&format!("MCP URL {base_url}{}\nA token for a client: {token}", site::MCP))
         }
     });

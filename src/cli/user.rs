@@ -17,7 +17,7 @@ pub(super) fn add(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let store = line.open()?;
     match users::insert(&store, email, hash, Timestamp::now())? {
         Some(_) => {
-            let token = line.next_command(&format!("token create {email}"));
+            let token = line.next_command(&["token", "create", email]);
             note(&format!("{email} added; a token for a client: {token}"));
             Ok(())
         }

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 
 use crate::limits;
 use crate::site::Origin;
+use crate::text;
 
 /// The remedy for a URL that can't be read.
 pub(crate) const REMEDY: &str =
@@ -159,7 +160,7 @@ impl ConnectMap {
                  epicme doctor {} --connect 127.0.0.1:9000",
                 url.host(),
                 url.origin.port(),
-                url.text()
+                text::shell_word(&url.text())
             )),
             (false, true) => Err(format!(
                 "epicme resolves no names but localhost, and {} is not a host of this machine; to check it all the same, \
