@@ -14,8 +14,12 @@ fail() { echo "client.sh: $1" >&2 && exit 1; }
 # The value of the member $1 of the JSON on standard input: a string, or the first of an array of strings. A real client
 # parses JSON; sed is enough for these flat documents.
 member() { sed -n "s/.*\"$1\": *\[* *\"\([^\"]*\)\".*/\1/p"; }
-# The text $1 as the inside of a JSON string.
-quoted() { printf %s "$1" | sed 's/[\\"]/\\&/g'; }
+# The text $1 as the inside of a JSON string, which holds no line end, tab or other control character as it is (RFC 8259
+# §7). Those that have no short escape become blanks.
+quoted() {
+  printf %s "$1" | sed "s/[\\\"]/\\\\&/g; s/$(printf '\t')/\\\\t/g" |
+    awk 'NR > 1 { printf "\\n" } { printf "%s", $0 }' | tr '\1-\37' ' '
+}
 base64url() { basenc --base64url | tr -d '=\n'; }
 random() { head -c 32 /dev/urandom | base64url; }
 sha256() { sha256sum | cut -c 1-64 | tr a-f A-F | basenc --base16 -d; }
@@ -78,8 +82,16 @@ TOKEN=$(curl -s "$(echo "$SERVER" | member token_endpoint)" -d grant_type=author
 
 # 7. Call the tool. Since 2026-07-28 a call needs no session: the request says itself which version it speaks, in `_meta`
 #    and in headers, which must agree.
-curl -s "$MCP" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+ANSWER=$(curl -s "$MCP" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
   -H 'Accept: application/json, text/event-stream' -H 'MCP-Protocol-Version: 2026-07-28' \
   -H 'Mcp-Method: tools/call' -H 'Mcp-Name: create_entry' -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{
     "name":"create_entry","arguments":{"title":"'"$(quoted "$TITLE")"'","content":"'"$(quoted "$CONTENT")"'"},
-    "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}'
+    "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}')
+printf '%s\n' "$ANSWER"
+
+#    A tool that failed says so in its result; a call that the server didn't run has an error in place of one.
+case $ANSWER in
+  *'"isError":true'*) fail "the tool failed" ;;
+  *'"result":'*) ;;
+  *) fail "the call was refused" ;;
+esac
