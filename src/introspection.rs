@@ -288,7 +288,7 @@ impl Introspector {
         let info = self.introspect(presented)?;
         let user_id = users::find_or_insert_subject(store, &self.issuer, &info.subject, presented.now);
         let user_id = user_id.map_err(|error| {
-            stderr::note(&format!("the gate can't find the person of a token: {error}"));
+            error.note("the gate can't find the person of a token");
             IntrospectionError::Unreachable
         })?;
         let TokenInfo { client_id, scopes, expires_at, .. } = info;

@@ -451,6 +451,20 @@ fn makes_no_secret_where_standard_output_keeps_nothing() {
 }
 
 #[test]
+fn lists_a_client_of_a_long_id_without_widening_the_rows_of_the_others() {
+    let folder = Folder::new();
+    folder.epicme(&["client", "add", "an app", "http://127.0.0.1/callback"], "");
+    // As long as the id of a client that registered itself can be.
+    let copy = "UPDATE clients SET id = hex(zeroblob(2700)), registered_by = 'itself'";
+    Connection::open(folder.database()).expect("the database").execute(copy, []).expect("a long id");
+    folder.epicme(&["client", "add", "an app", "http://127.0.0.1/callback"], "");
+    let listed = stdout(&folder.epicme(&["client", "list"], ""));
+    let mut widths: Vec<_> = listed.lines().map(str::len).collect();
+    widths.sort_unstable();
+    assert!(widths[1] < 150 && widths[2] > 5400, "{widths:?}");
+}
+
+#[test]
 fn reads_a_clients_document_within_a_bound() {
     let folder = Folder::new();
     let document = folder.path().join("client.json");
@@ -927,14 +941,13 @@ fn reads_the_database_of_the_version_before_and_leaves_it_as_it_was() {
     }
 }
 
-#[test]
-fn names_a_damaged_file_and_the_way_out() {
-    let folder = Folder::new();
-    let token = folder.token("ada@example.com", &[]);
+/// Overwrites the first page of each of these tables, and of their indexes. Nothing has the database open.
+fn damage(folder: &Folder, tables: &str) {
     let connection = Connection::open(folder.database()).expect("the database");
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("a checkpoint");
-    let tables = "tbl_name IN ('users', 'tokens', 'clients') AND rootpage > 0";
-    let sql = format!("SELECT group_concat(rootpage) FROM sqlite_schema WHERE {tables}");
+    let sql = format!(
+        "SELECT group_concat(rootpage) FROM sqlite_schema WHERE tbl_name IN ({tables}) AND rootpage > 0"
+    );
     let pages: String = connection.query_row(&sql, [], |row| row.get(0)).expect("pages");
     let size: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).expect("a size");
     drop(connection);
@@ -943,7 +956,35 @@ fn names_a_damaged_file_and_the_way_out() {
         let at = (page.parse::<u64>().expect("a number") - 1) * u64::from(size);
         std::os::unix::fs::FileExt::write_all_at(&file, &vec![0xff; size as usize], at).expect("damage");
     }
-    drop(file);
+}
+
+#[test]
+fn says_in_the_log_what_to_do_about_damage_that_shows_while_serving() {
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "list_entries", "arguments": {} } })
+        .to_string();
+    for (tables, what, status) in
+        [("'entries'", "a call failed: ", 200), ("'tokens'", "the gate can't look up a token: ", 503)]
+    {
+        let folder = Arc::new(Folder::new());
+        let token = folder.token("ada@example.com", &[]);
+        damage(&folder, tables);
+        let server = Server::start_in(folder, &[]);
+        let (host, bearer) = (server.address.to_string(), format!("Bearer {token}"));
+        let fields = [("Host", &*host), ("Authorization", &*bearer), ("Content-Type", "application/json")];
+        let answer = server.send(request("POST", "/mcp", &fields, &call));
+        assert_eq!(answer.status, status, "{what}");
+        let log = server.log_with("POST /mcp");
+        let note = log.lines().find(|line| line.contains(what)).expect("a note");
+        assert!(note.contains("malformed") && note.contains("a copy of it from a backup"), "{note}");
+        assert!(!log.contains("try again"), "{log}");
+    }
+}
+
+#[test]
+fn names_a_damaged_file_and_the_way_out() {
+    let folder = Folder::new();
+    let token = folder.token("ada@example.com", &[]);
+    damage(&folder, "'users', 'tokens', 'clients'");
     let commands: [&[&str]; 6] = [
         &["user", "list"],
         &["token", "list"],
