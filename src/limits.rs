@@ -18,7 +18,8 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub const FIELDS_MAX: usize = 100;
 /// Bytes of one decoded body on `/mcp`; past it `413`.
 pub const MCP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Bytes of one decoded body anywhere else; past it `413`. Anyone may send one there, without a token.
+/// Bytes of one decoded body anywhere else; past it `413`. Anyone may send one there, without a token. A document that
+/// the operator names by `--metadata` may have as many.
 pub(crate) const OAUTH_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that all chunk-size lines of one body may spend on chunk extensions, which carry no content; past it `400`.
 pub const CHUNK_EXTENSION_BYTES_MAX: usize = 16 * 1024;
