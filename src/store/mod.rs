@@ -66,34 +66,36 @@ impl StoreError {
 
     /// Says what the operator can do next, for a message that has named the file and the failure. Only where the next
     /// try may find another state does it say so: a file that is damaged today is damaged tomorrow.
-    pub(crate) fn remedy(&self) -> &'static str {
+    pub(crate) fn remedy(&self) -> String {
+        // A crash leaves the log beside the file. If only the file were replaced, SQLite would put the changes of that
+        // log into the copy, and damage it.
+        let restore = "stop each epicme that uses it, move it away together with the files beside it whose names end in \
+                       -wal and -shm, and put a copy of it from a backup in its place";
         let StoreError::Sqlite(error) = self else {
             return match self {
-                StoreError::Full => "free some space on it",
-                _ => "try again",
+                StoreError::Full => "free some space on it".to_owned(),
+                _ => "try again".to_owned(),
             };
         };
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt) => {
-                "it is damaged: keep it aside, and put a copy of it from a backup in its place"
-            }
-            Some(ErrorCode::NotADatabase) => {
-                "name another file, or put a copy of the journal from a backup in its place"
-            }
-            Some(ErrorCode::SystemIoFailure) => {
-                "see that its disk has free space; otherwise the disk or file system fails: mend that, and if the file is \
-                 damaged then, put a copy of it from a backup in its place"
-            }
+            Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged: {restore}"),
+            Some(ErrorCode::NotADatabase) => format!("name another file; or, if it was the journal, {restore}"),
+            Some(ErrorCode::SystemIoFailure) => format!(
+                "see that its disk has free space; otherwise the disk or file system fails: mend that, and if the file \
+                 is damaged then, {restore}"
+            ),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                 "run this as the user who owns the file, and see that its folder can be written and its disk is not \
                  mounted read-only"
+                    .to_owned()
             }
             // SQLite doesn't say which of these it was.
             Some(ErrorCode::CannotOpen) => {
                 "run this as the user who owns the file, and see that its folder can be written, its disk is not mounted \
                  read-only, and the program may open enough files (ulimit -n)"
+                    .to_owned()
             }
-            _ => "it isn't as this program left it: put a copy of it from a backup in its place",
+            _ => format!("it isn't as this program left it: {restore}"),
         }
     }
 }
