@@ -92,7 +92,7 @@ impl Gate<'_> {
         self.find_caller(presented).map_err(|check| Refusal::new(check, self.base_url))
     }
 
-    /// Checks the token of an open stream again: in the days that it may last, the token may expire or be revoked. A
+    /// Checks the token of an open stream or a batch again: while it lasts, the token may expire or be revoked. A
     /// revocation at another authorization server is noticed up to a minute late, because its answers are kept. The
     /// error is the check that failed; [`Check::TokenLookedUp`] means that the token can't be judged now.
     pub(crate) fn recheck(&self, caller: &Caller) -> Result<(), Check> {

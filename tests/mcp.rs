@@ -843,6 +843,38 @@ fn tells_each_revision_only_what_it_knows() {
     }
 }
 
+/// The fourth call of the batch writes an entry, and with it a trigger revokes the token.
+#[test]
+fn runs_no_further_call_of_a_batch_whose_token_has_ended() {
+    let server = Server::start();
+    let token = server.token("ada@example.com", &[]);
+    let mut client = Client::new(&server, &token);
+    let calls = |last: usize| {
+        let call = |id: usize| {
+            let title = if id == last { "last" } else { "one" };
+            let params = json!({ "name": "create_entry", "arguments": { "title": title, "content": "c" } });
+            json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }).to_string()
+        };
+        batch(&(0..10).map(call).collect::<Vec<_>>())
+    };
+    let trigger = "CREATE TRIGGER revoke AFTER INSERT ON entries WHEN new.title = 'last'
+                   BEGIN UPDATE tokens SET revoked_at = 1; END";
+    let database = rusqlite::Connection::open(server.folder.database()).expect("the database");
+    database.execute_batch(trigger).expect("a trigger");
+    for (last, expected) in [(10, 10), (3, 4)] {
+        let answers = client.post(&[], &calls(last)).json();
+        let answers = answers.as_array().expect("a batch");
+        let (done, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer["error"].is_null());
+        assert_eq!(done.len(), expected, "{answers:?}");
+        for answer in refused {
+            let text = answer["error"]["message"].as_str().expect("a sentence");
+            assert!(text.contains("the access token has ended"), "{text}");
+        }
+    }
+    let rows = database.query_row("SELECT count(*) FROM entries", [], |row| row.get(0));
+    assert_eq!(rows, Ok(14), "what says that it was not run was not run");
+}
+
 #[test]
 fn answers_a_batch_in_order_at_the_oldest_revision_alone() {
     let (_server, mut client) = start(&[]);

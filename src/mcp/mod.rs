@@ -39,6 +39,7 @@ use serde_json::Value;
 use self::client_info::{ClientInfo, Headers, Session};
 use self::methods::Prepared;
 use self::rpc::{Message, Request, RpcError, success};
+use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::events::ConfirmationAnswer;
 use crate::gate::{Caller, Permit, Refusal};
@@ -367,7 +368,9 @@ impl Mcp<'_> {
     /// model that creates a tag and then attaches it relies on the order of the array.
     ///
     /// A batch of searches may take a minute. If the client has gone, nobody reads the answers, so the server runs no
-    /// further call. A client that has only closed its side still reads which calls weren't run.
+    /// further call. A client that has only closed its side still reads which calls weren't run. For the same reason the
+    /// gate checks the token again before each call: a person who takes access back expects that nothing is done with
+    /// the token from then on.
     fn batch(&self, messages: Vec<Value>, is_client_there: &mut IsClientThere) -> Result<Reply, Failure> {
         let invalid = |text: &str| Failure::from(RpcError::invalid_request(text));
         let no_batches = || invalid("this protocol version has no batches");
@@ -397,6 +400,7 @@ impl Mcp<'_> {
             let result = match prepared {
                 Ok(_) if bytes > limits::BATCH_ANSWER_BYTES_MAX => Err(RpcError::BatchFull),
                 Ok(_) if !is_client_there() => Err(RpcError::ClientGone),
+                Ok(_) if !self.is_still_admitted() => Err(RpcError::TokenEnded),
                 Ok(prepared) => prepared.run(self, &client),
                 Err(error) => Err(error),
             };
@@ -411,6 +415,13 @@ impl Mcp<'_> {
             return Ok(Reply::Nothing); // all of them were notifications (JSON-RPC 2.0 §6)
         }
         Ok(Reply::Message { message: Value::Array(answers), session: None })
+    }
+
+    /// Returns whether the gate still admits the caller, now and not at the time of the request. If the gate can't
+    /// decide, that counts as a no.
+    fn is_still_admitted(&self) -> bool {
+        let gate = self.context.app.gate(self.context.base_url, Timestamp::now(), None, None);
+        gate.recheck(&self.caller).is_ok()
     }
 
     /// Prepares the requests of a batch.

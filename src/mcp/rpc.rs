@@ -181,6 +181,8 @@ pub(crate) enum RpcError {
     BatchFull,
     /// The client of a batch has closed its side of the connection. This call wasn't run.
     ClientGone,
+    /// The token of a batch was revoked or has expired, or can't be checked now. This call wasn't run.
+    TokenEnded,
     /// A read took longer than [`limits::READ_WORK_MAX`].
     TooSlow,
     /// The database failed.
@@ -315,6 +317,11 @@ impl RpcError {
                 200,
                 INTERNAL_ERROR,
                 "Internal error: you closed the connection; this call was not run, send it again",
+            ),
+            RpcError::TokenEnded => Facts::new(
+                200,
+                INTERNAL_ERROR,
+                "Internal error: the access token has ended, or can't be checked now; this call was not run",
             ),
             RpcError::TooSlow => {
                 Facts::new(200, INTERNAL_ERROR, "Internal error: this took too long; ask for less")
