@@ -1161,7 +1161,7 @@ impl Dice {
                 let count = self.pick(&[0, 1, 2, most, most + 1]);
                 (0..count).map(|_| if alike { json!(2.0) } else { self.value(&schema["items"]) }).collect()
             }
-            _ if pattern.contains("\\d") => {
+            _ if pattern.contains("[0-9]") => {
                 let moments = "2025-01-31|2025-01-31T09:30:00Z|2025-01-31T09:30:00.5+02:00|2025-02-30|2025-1-31|\
                                2025-01-31\n|2025-01-31T09:30:00|2025-01-31T09:30:00.Z|２０２５-01-31|now";
                 self.pick(&moments.split('|').collect::<Vec<_>>()).into()
@@ -1204,7 +1204,7 @@ fn strictly(tool: &str, schema: &Value, arguments: &Value) -> Value {
     if tool.ends_with("_instructions") {
         strict.retain(|name, value| value != "" || properties.get(name).is_none());
     }
-    if properties.is_null() {
+    if properties == &json!({}) {
         strict.clear();
     }
     for (name, value) in &mut strict {
@@ -1212,7 +1212,7 @@ fn strictly(tool: &str, schema: &Value, arguments: &Value) -> Value {
         let kind = property["type"].as_str().or(property["anyOf"][0]["type"].as_str());
         match (kind, value.as_bool()) {
             (Some("string"), _) if value.is_i64() => *value = value.to_string().into(),
-            (Some("integer"), Some(flag)) if property["enum"][1] == 1 => *value = u8::from(flag).into(),
+            (Some("integer"), Some(flag)) if property["maximum"] == 1 => *value = u8::from(flag).into(),
             (Some("integer"), _) => *value = integer(value),
             (Some("array"), _) => {
                 let ids = value.as_array().cloned();
@@ -1242,10 +1242,12 @@ fn accepts_what_the_schema_of_a_tool_accepts_and_nothing_else() {
             let result = ada.result(&name, arguments.clone());
             let told = result["content"][0]["text"].as_str().unwrap_or_default(); // or it begins with a link
             let accepted = !told.starts_with("Invalid arguments for ");
-            assert_eq!(accepted, promise.is_valid(&strict), "{name} {arguments}: {told}");
+            // A schema doesn't say that a name needs a visible character.
+            let is_blank = strict["name"].as_str().is_some_and(|name| name.trim().is_empty());
+            assert_eq!(accepted, promise.is_valid(&strict) && !is_blank, "{name} {arguments}: {told}");
             counts[usize::from(accepted)] += 1;
         }
-        let ignores = schema["properties"].is_null();
+        let ignores = schema["properties"] == json!({});
         assert!(
             counts.iter().all(|count| ignores || *count >= 15),
             "{name}: {counts:?} refused and accepted"

@@ -996,6 +996,18 @@ fn describes_each_tool_by_valid_schemas_and_keeps_to_them() {
             assert!(!schema.to_string().contains("$ref"), "{name}");
         }
         assert_eq!(input["additionalProperties"], false, "{name}");
+        // Programs that hand a schema on to a model refuse some of what JSON Schema allows, and then the whole request.
+        for property in input["properties"].as_object().expect("also without arguments").values() {
+            for word in property["enum"].as_array().into_iter().flatten() {
+                assert!(word.as_str().is_some_and(|word| !word.is_empty()), "{name} {property}");
+            }
+            if let Some(pattern) = property["pattern"].as_str() {
+                assert!(
+                    pattern.starts_with('^') && pattern.ends_with('$') && !pattern.contains('\\'),
+                    "{name}"
+                );
+            }
+        }
         let begins = |verbs: &[&str]| verbs.iter().any(|verb| name.starts_with(verb));
         let hint = |name: &str| tool["annotations"][name].as_bool();
         assert_eq!(hint("readOnlyHint"), Some(begins(&["whoami", "get_", "list_", "search_"])), "{name}");

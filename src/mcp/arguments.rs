@@ -8,7 +8,8 @@
 //! places, one could be changed without the other, and the server would refuse a call that obeys the schema. Here
 //! both come from one list of [`Argument`]s.
 //!
-//! What fits the schema that [`schema`] returns passes [`read`]. [`read`] takes a little more. Agent frameworks write
+//! What fits the schema that [`schema`] returns passes [`read`], but for texts with a NUL, names without a visible
+//! character and days that don't exist, which no schema can say plainly. [`read`] takes a little more. Agent frameworks write
 //! `null` for an argument that isn't set; numbers, booleans and lists as texts (`"10"`, `"true"`, `"[1,2]"`); and a
 //! text of digits as a number (`2025` as the words of a search). The check takes such a value where it can mean one
 //! thing only. Each value that passes becomes the one that the schema describes, so no tool sees the difference. The
@@ -56,9 +57,9 @@ const DATE_CHARS_MAX: usize = 40;
 const UNKNOWN_NAMED_MAX: usize = 5;
 
 /// The form of a [`Kind::Date`], for clients. [`dates::read`] takes the same form, and also checks that the calendar
-/// has that day.
-const DATE_PATTERN: &str =
-    "^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-](0\\d|1[0-4]):[0-5]\\d))?$";
+/// has that day. It has no classes such as `\d`: some readers of schemas refuse them, and others take the digits of
+/// every script.
+const DATE_PATTERN: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9]))?$";
 
 /// What an argument must be. Each kind has a schema ([`Argument::schema`]) and a check ([`Argument::check`]). The two
 /// functions follow each other, so that a reader can compare them.
@@ -125,11 +126,14 @@ impl Argument {
                 "maxItems": limits::TAGS_PER_ENTRY_MAX,
             }),
             Kind::Text { min, max } => json!({ "type": "string", "minLength": min, "maxLength": max }),
-            // A pattern of JSON Schema may match anywhere in the text. So `\S` demands one character that isn't
-            // blank.
-            Kind::Name { max } => json!({ "type": "string", "maxLength": max, "pattern": "\\S" }),
-            Kind::Flag(None) => json!({ "type": "integer", "enum": [0, 1] }),
-            Kind::Flag(Some(default)) => json!({ "type": "integer", "enum": [0, 1], "default": default }),
+            // That a name needs a visible character could be a pattern, `\S`; but programs that make a grammar for a
+            // local model of the schema take no pattern that isn't anchored, and no class (llama.cpp).
+            Kind::Name { max } => json!({ "type": "string", "minLength": 1, "maxLength": max }),
+            // No `enum`, which Gemini's API takes for texts alone.
+            Kind::Flag(None) => json!({ "type": "integer", "minimum": 0, "maximum": 1 }),
+            Kind::Flag(Some(default)) => {
+                json!({ "type": "integer", "minimum": 0, "maximum": 1, "default": default })
+            }
             Kind::Limit { max, default } => {
                 json!({ "type": "integer", "minimum": 1, "maximum": max, "default": default })
             }
@@ -216,11 +220,10 @@ fn number_of(digits: &str) -> Option<i64> {
 /// without arguments (2025-11-25 tools, Tool). It allows no further members: if a model misspelt the name of a filter
 /// and got no error, the tool would return every row, and the model would believe that every row passed the filter.
 pub(crate) fn schema(arguments: &[Argument]) -> Value {
-    let mut schema = json!({ "type": "object" });
-    if !arguments.is_empty() {
-        let properties: Map<_, _> = arguments.iter().map(|a| (a.name.to_owned(), a.schema())).collect();
-        schema["properties"] = properties.into();
-    }
+    // `properties` is there for a tool without arguments too: JSON Schema doesn't need it, but a client that hands the
+    // schema on to a model's API does (OpenAI's refuses the whole request without it).
+    let properties: Map<_, _> = arguments.iter().map(|a| (a.name.to_owned(), a.schema())).collect();
+    let mut schema = json!({ "type": "object", "properties": properties });
     let required: Vec<_> = arguments.iter().filter(|a| a.required).map(|a| a.name).collect();
     if !required.is_empty() {
         schema["required"] = required.into();

@@ -176,7 +176,7 @@ fn integer() -> Value {
 }
 
 fn flag() -> Value {
-    json!({ "type": "integer", "enum": [0, 1] })
+    json!({ "type": "integer", "minimum": 0, "maximum": 1 })
 }
 
 /// Writes `anyOf`, since some clients read `type` as one word.
