@@ -142,7 +142,12 @@ fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
         (site::AUTHORIZE, "POST") => Ok(pages::consent::decide(context, body)?),
         (site::AUTHORIZE, _) => other(PAGE_WITH_FORM),
         (site::SIGN_IN, "POST") => Ok(pages::sign_in::submit(context, body)?),
-        (site::SIGN_IN, _) => other(ENDPOINT),
+        // After a wrong password the address bar shows this path, so a reload or a bookmark asks for it. The account
+        // page shows the form.
+        (site::SIGN_IN, "GET" | "HEAD") => {
+            Ok(Response::see_other(site::ACCOUNT.to_owned()).with("Cache-Control", "no-store"))
+        }
+        (site::SIGN_IN, _) => other(PAGE_WITH_FORM),
         (site::ACCOUNT, "GET" | "HEAD") => Ok(pages::account::show(context)?),
         (site::ACCOUNT, "POST") => Ok(pages::account::submit(context, body)?),
         (site::ACCOUNT, _) => other(PAGE_WITH_FORM),

@@ -80,8 +80,8 @@ pub(crate) enum BadForm {
     /// It has no good token: it is too old, was made for another browser, page or request, or the person isn't signed
     /// in any more.
     Stale,
-    /// It was used before.
-    Used,
+    /// It was used before; what the person should know then, see [`Form::used`].
+    Used(&'static str),
 }
 
 impl BadForm {
@@ -89,7 +89,7 @@ impl BadForm {
     pub(crate) fn name(self) -> &'static str {
         match self {
             BadForm::Stale => "stale-form",
-            BadForm::Used => "used-form",
+            BadForm::Used(_) => "used-form",
         }
     }
 }
@@ -102,10 +102,7 @@ impl fmt::Display for BadForm {
                  request, you were signed out meanwhile, or your browser keeps no cookies. Press Begin again for a \
                  fresh page."
             }
-            BadForm::Used => {
-                "This form was already used, and each form works once. If you pressed its button twice, the first \
-                 press counts, and you can close this page."
-            }
+            BadForm::Used(words) => words,
         })
     }
 }
@@ -199,10 +196,10 @@ impl<'a> Form<'a> {
     ) -> Result<(BrowserSession, UserId), PageError> {
         let submitted = self.check(context, fields)?;
         // The token is still good for the cookie of a person who was signed out since. On plain http the form itself
-        // did that if it sent the browser to a client; then a second press shall hear that the first one counts.
+        // did that if it sent the browser to a client; then a second press shall hear that the form was used.
         let Some(user_id) = submitted.session.user_id() else {
             let was_used = used_forms::contains(&context.app.store, submitted.hash)?;
-            return Err(self.refusal(if was_used { BadForm::Used } else { BadForm::Stale }));
+            return Err(self.refusal(if was_used { self.used() } else { BadForm::Stale }));
         };
         Ok((submitted.use_up(context)?, user_id))
     }
@@ -210,6 +207,26 @@ impl<'a> Form<'a> {
     fn bound_to<'s>(&'s self, session: &'s BrowserSession) -> [&'s [u8]; 4] {
         let subject = self.subject().map_or("", |(_, value)| value);
         [b"form", session.cookie().as_bytes(), self.action().as_bytes(), subject.as_bytes()]
+    }
+
+    /// Returns the error for a form that was used. After two presses of a button a browser drops the answer to the
+    /// first: the server has acted on it, but the code in it never reached the client, nor its cookie the browser.
+    fn used(self) -> BadForm {
+        BadForm::Used(match self {
+            Form::Consent(_) => {
+                "This form was already used, and each form works once. If you pressed its button twice, your browser \
+                 dropped the first answer, and your program may have got nothing. If it doesn't go on, go back to it \
+                 and begin again there."
+            }
+            Form::SignIn(_) | Form::SetUp(_) => {
+                "This form was already used, and each form works once. If you pressed its button twice, your browser \
+                 dropped the first answer. Press Begin again, and try from the start."
+            }
+            Form::Account => {
+                "This form was already used, and each form works once. If you pressed its button twice, the first \
+                 press counts. Press Begin again to see your account as it is now."
+            }
+        })
     }
 
     fn refusal(self, bad: BadForm) -> PageError {
@@ -232,7 +249,7 @@ impl SubmittedForm<'_> {
         if used_forms::insert(&context.app.store, hash, expires_at, context.now)? {
             Ok(session)
         } else {
-            Err(form.refusal(BadForm::Used))
+            Err(form.refusal(form.used()))
         }
     }
 }

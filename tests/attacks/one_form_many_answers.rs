@@ -86,7 +86,7 @@ fn gives_one_code_for_one_form_however_often_it_comes() {
 /// On plain http the first press signs the person out; the second one, of an impatient person, comes with the cookie
 /// that was good before.
 #[test]
-fn tells_a_second_press_that_the_first_one_counts() {
+fn tells_a_second_press_to_begin_again_at_the_program() {
     let (server, folder) = server(&[]);
     let mut browser = Browser::at(&server);
     browser.sign_in();
@@ -96,6 +96,9 @@ fn tells_a_second_press_that_the_first_one_counts() {
     assert_eq!(browser.post("/authorize", &borrowed(&form)).status, 303);
     let again = |form| browser.send_as(before.as_deref(), "POST", "/authorize", &borrowed(form));
     check_refused(&again(&form), USED, &format!("/authorize?{query}"));
+    // The browser dropped the answer with the code, so the client may wait in vain.
+    check_refused(&again(&form), "begin again there", &format!("/authorize?{query}"));
+    assert!(!text(&again(&form)).contains("close this page"));
     check_refused(&again(&unused), STALE, &format!("/authorize?{query}"));
     assert_eq!(count(&folder, "grants"), 1);
 }
@@ -117,6 +120,15 @@ fn takes_a_form_once_however_many_send_it_at_once() {
     assert_eq!(sixteen(&fresh, "/sign-in", &signing_in), one_success(303));
     assert_eq!(count(&folder, "browsers"), before + 1);
     check_refused(&fresh.post("/sign-in", &signing_in), USED, "/account");
+    check_refused(&fresh.post("/sign-in", &signing_in), "try from the start", "/account");
+}
+
+/// A reload of the page after a wrong password, or a bookmark of it, asks for the path by GET.
+#[test]
+fn leads_from_the_path_of_the_sign_in_to_its_form() {
+    let (server, _folder) = server(&[]);
+    let reply = Browser::at(&server).get("/sign-in");
+    assert_eq!((reply.status, reply.field("location")), (303, Some("/account")));
 }
 
 #[test]
