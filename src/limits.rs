@@ -145,7 +145,7 @@ pub(crate) const HASHING_PASSES: u32 = 2;
 /// Passes of a stored hash; one that asks for more matches no password. All sign-ins wait while one is hashed.
 pub(crate) const HASHING_PASSES_MAX: u32 = 10;
 /// Bytes of an email address (RFC 5321 §4.5.3.1.3, less the angle brackets).
-pub(crate) const EMAIL_BYTES_MAX: usize = 254;
+pub const EMAIL_BYTES_MAX: usize = 254;
 
 // ---- The authorization server (`oauth/`) and its pages ----
 

@@ -16,6 +16,7 @@ use super::{Html, PageError, alert, email, page, page_leading_on, password};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
+use crate::limits;
 use crate::oauth::Parameters;
 use crate::throttle;
 use crate::users;
@@ -63,7 +64,9 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     // This form too is bound to the browser: otherwise another site could sign the person in under the attacker's
     // account, and they would write into the attacker's journal.
     let submitted = Form::SignIn(next).check(context, &fields)?;
-    let address = fields.get("email").unwrap_or("");
+    // No account has a longer address. The page writes the address back, with several bytes for some of its characters:
+    // without this bound a stranger could have pages of hundreds of kilobytes made, as many as they like.
+    let address = fields.get("email").filter(|text| text.len() <= limits::EMAIL_BYTES_MAX).unwrap_or("");
     let again = |status: u16, message: &str| {
         form_page(context, submitted.session(), next, status, FormText { message: Some(message), address })
     };

@@ -209,3 +209,21 @@ fn leaves_connections_for_others_where_the_server_has_few() {
     let log = house.server.log_with("outcome=sign-in-queue-full");
     assert!(log.contains("let the proxy in front limit POST /sign-in by network address"), "{log}");
 }
+
+/// A stranger's cheapest way to a large response: the page of the sign-in writes back what was typed.
+#[test]
+fn writes_back_no_address_that_no_account_can_have() {
+    let (house, cookie, form) = start();
+    let size = |email: &str| {
+        let fields = [("form", form.as_str()), ("email", email), ("password", "a wrong password")];
+        house.browse_as(Some(&cookie), "POST", "/sign-in", &fields).body.len()
+    };
+    let empty = size("");
+    let longest = "\"".repeat(limits::EMAIL_BYTES_MAX);
+    assert!(size(&longest) > empty + longest.len(), "it is written back");
+    assert_eq!(size(&"\"".repeat(15_000)), empty);
+    for _ in 0..10 {
+        size("");
+    }
+    assert!(size(&"\"".repeat(15_000)) < 2 * empty, "after too many tries too");
+}
