@@ -10,10 +10,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::check::Deployment;
+use crate::check::{Check, Deployment};
 use crate::clock::Timestamp;
 use crate::events::Events;
-use crate::gate::{Gate, Permit};
+use crate::gate::{Caller, Gate, Permit};
 use crate::introspection::Introspector;
 use crate::journal::Journal;
 use crate::limits;
@@ -76,7 +76,7 @@ pub(crate) struct SignIns {
 }
 
 impl App {
-    /// Returns the gate for a request that addressed `base_url`, at this time. An open stream has no peer and no log.
+    /// Returns the gate for a request that addressed `base_url`, at this time. Without a request there is no peer and no log.
     pub(crate) fn gate<'a>(
         &'a self,
         base_url: &'a str,
@@ -86,6 +86,13 @@ impl App {
     ) -> Gate<'a> {
         let App { site, store, introspector, .. } = self;
         Gate { base_url, site, store, introspector: introspector.as_ref(), now, peer, log }
+    }
+
+    /// Has the gate check the token of an admitted caller again, at this moment and without a request: see
+    /// [`Gate::recheck`]. It is for what may outlast the token. The clock is read here, below `routes`, because the time
+    /// in the request's context may be hours old.
+    pub(crate) fn recheck(&self, base_url: &str, caller: &Caller) -> Result<(), Check> {
+        self.gate(base_url, Timestamp::now(), None, None).recheck(caller)
     }
 
     /// Returns the journal of the permit's person. It is made in this function alone, and only from a permit.

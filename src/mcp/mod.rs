@@ -39,7 +39,6 @@ use serde_json::Value;
 use self::client_info::{ClientInfo, Headers, Session};
 use self::methods::Prepared;
 use self::rpc::{Message, Request, RpcError, success};
-use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::events::ConfirmationAnswer;
 use crate::gate::{Caller, Permit, Refusal};
@@ -420,8 +419,7 @@ impl Mcp<'_> {
     /// Returns whether the gate still admits the caller, now and not at the time of the request. If the gate can't
     /// decide, that counts as a no.
     fn is_still_admitted(&self) -> bool {
-        let gate = self.context.app.gate(self.context.base_url, Timestamp::now(), None, None);
-        gate.recheck(&self.caller).is_ok()
+        self.context.app.recheck(self.context.base_url, &self.caller).is_ok()
     }
 
     /// Prepares the requests of a batch.

@@ -137,10 +137,9 @@ impl OpenRequest {
         matches!(self.admission(), Admission::Admitted)
     }
 
-    /// Has the gate check the caller's token again. The clock is read here, below `routes`: the time in the request's
-    /// context may be hours old.
+    /// Has the gate check the caller's token again.
     fn admission(&self) -> Admission {
-        match self.app.gate(&self.base_url, Timestamp::now(), None, None).recheck(&self.caller) {
+        match self.app.recheck(&self.base_url, &self.caller) {
             Ok(()) => Admission::Admitted,
             Err(Check::TokenLookedUp) => Admission::Undecided,
             Err(check) => {
