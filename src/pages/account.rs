@@ -9,7 +9,10 @@
 
 use super::browser_session::BrowserSession;
 use super::form::{Form, Next};
-use super::{Html, PageError, alert, consent, day, hidden, home_link, page, password, sign_in, status};
+use super::{
+    Html, PageError, alert, consent, day, form_fields, hidden, home_link, need, page, password, sign_in,
+    status,
+};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -47,12 +50,12 @@ fn share(context: &Context, user_id: UserId) -> Result<Share, PageError> {
 /// status isn't 200, so that a program and the log can tell that from success.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let store = &context.app.store;
-    let fields = Parameters::read(context.head, body).map_err(PageError::Fields)?;
+    let fields = form_fields(context, body)?;
     let (mut session, user_id) = Form::Account.take(context, &fields)?;
     let share = share(context, user_id)?;
     let (code, message) = match fields.get("do") {
         Some("revoke") => {
-            let id = field(&fields, "grant")?.parse().map_err(|_| malformed("grant"))?;
+            let id = need(&fields, "grant")?.parse().map_err(|_| malformed("grant"))?;
             // The id comes from the form. For another person's grant the response is the same as for an unknown id.
             if grants::revoke(store, user_id, id, context.now)? {
                 (200, status("Access was taken back."))
@@ -61,7 +64,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
             }
         }
         Some("password") => {
-            let (current, new) = (field(&fields, "current")?, field(&fields, "new")?);
+            let (current, new) = (need(&fields, "current")?, need(&fields, "new")?);
             let (code, message, signed_in) = change_password(context, user_id, current, new)?;
             session = signed_in.unwrap_or(session);
             (code, message)
@@ -80,11 +83,6 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     };
     let page = account_page(context, &session, user_id, code, message)?;
     Ok(session.remember(context, page).keeping(share))
-}
-
-/// Returns the value of a field that the button's form has.
-fn field<'f>(fields: &'f Parameters, name: &'static str) -> Result<&'f str, PageError> {
-    fields.need(name).map_err(PageError::Fields)
 }
 
 fn malformed(name: &'static str) -> PageError {

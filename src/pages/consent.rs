@@ -15,7 +15,7 @@
 
 use super::browser_session::BrowserSession;
 use super::form::{Form, Next};
-use super::{Html, PageError, alert, page_leading_on, sign_in};
+use super::{Html, PageError, alert, form_fields, need, page_leading_on, sign_in};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -68,8 +68,8 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
 /// it is checked again, as if no page had been shown. After an Allow without a ticked box the page is shown again
 /// with a message; its status is 200, as it was the first time.
 pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, PageError> {
-    let fields = Parameters::read(context.head, body).map_err(PageError::Fields)?;
-    let query = fields.need("request").map_err(PageError::Fields)?;
+    let fields = form_fields(context, body)?;
+    let query = need(&fields, "request")?;
     let parameters = Parameters::parse(query.as_bytes())?;
     let (client, redirect) = authorize::prove(context.app, &parameters, context.base_url)?;
     // Without this check a page on another port of this machine, or on another host of this domain, could press

@@ -80,7 +80,7 @@ pub(crate) enum BadForm {
     /// It has no good token: it is too old, was made for another browser, page or request, or the person isn't signed
     /// in any more.
     Stale,
-    /// It was used before; what the person should know then, see [`Form::used`].
+    /// It was used before; the words say what that means if the person pressed its button twice, see [`Form::used`].
     Used(&'static str),
 }
 
@@ -96,14 +96,17 @@ impl BadForm {
 
 impl fmt::Display for BadForm {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            BadForm::Stale => {
+        match self {
+            BadForm::Stale => out.write_str(
                 "Nothing was changed. The page was open for too long, the form was sent before or belongs to another \
                  request, you were signed out meanwhile, or your browser keeps no cookies. Press Begin again for a \
-                 fresh page."
-            }
-            BadForm::Used(words) => words,
-        })
+                 fresh page.",
+            ),
+            BadForm::Used(words) => write!(
+                out,
+                "This form was already used, and each form works once. If you pressed its button twice, {words}"
+            ),
+        }
     }
 }
 
@@ -214,18 +217,13 @@ impl<'a> Form<'a> {
     fn used(self) -> BadForm {
         BadForm::Used(match self {
             Form::Consent(_) => {
-                "This form was already used, and each form works once. If you pressed its button twice, your browser \
-                 dropped the first answer, and your program may have got nothing. If it doesn't go on, go back to it \
-                 and begin again there."
+                "your browser dropped the first answer, and your program may have got nothing. If it doesn't go on, go \
+                 back to it and begin again there."
             }
             Form::SignIn(_) | Form::SetUp(_) => {
-                "This form was already used, and each form works once. If you pressed its button twice, your browser \
-                 dropped the first answer. Press Begin again, and try from the start."
+                "your browser dropped the first answer. Press Begin again, and try from the start."
             }
-            Form::Account => {
-                "This form was already used, and each form works once. If you pressed its button twice, the first \
-                 press counts. Press Begin again to see your account as it is now."
-            }
+            Form::Account => "the first press counts. Press Begin again to see your account as it is now.",
         })
     }
 

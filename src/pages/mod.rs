@@ -25,11 +25,13 @@ use self::form::BadForm;
 pub(crate) use self::html::Html;
 
 use crate::clock::Timestamp;
+use crate::context::Context;
 use crate::fair_queue::QueueError;
+use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::limits;
 use crate::log::RequestLog;
-use crate::oauth::OAuthError;
+use crate::oauth::{OAuthError, Parameters};
 use crate::site;
 
 /// Why a page can't be shown or a form can't be taken.
@@ -193,6 +195,16 @@ fn page_under(status: u16, title: &'static str, body: Html, form_action: &'stati
         .with("X-Content-Type-Options", "nosniff")
         .with("Referrer-Policy", "no-referrer") // the URL of the consent page holds the client's `state`
         .with("Cache-Control", "no-store") // the back button must not show a page after its person signed out
+}
+
+/// Reads the fields of a form of these pages.
+fn form_fields(context: &Context, body: &mut Body) -> Result<Parameters, PageError> {
+    Parameters::read(context.head, body).map_err(PageError::Fields)
+}
+
+/// Returns the value of a field that each form of its kind has.
+fn need<'f>(fields: &'f Parameters, name: &'static str) -> Result<&'f str, PageError> {
+    fields.need(name).map_err(PageError::Fields)
 }
 
 /// The title of the page for a request that can't be served now or later.

@@ -11,7 +11,7 @@
 
 use super::browser_session::BrowserSession;
 use super::form::{Form, FormText};
-use super::{Html, PageError, account_link, alert, email, page, password, status};
+use super::{Html, PageError, account_link, alert, email, form_fields, page, password, status};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -36,7 +36,7 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
 
 /// Answers `POST /setup`: adds the first person, and signs them in.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
-    let fields = Parameters::read(context.head, body).map_err(PageError::Fields)?;
+    let fields = form_fields(context, body)?;
     let code = fields.get("code").unwrap_or("");
     if let Some(refusal) = refuse(context, code)? {
         return Ok(refusal);

@@ -12,12 +12,11 @@
 
 use super::browser_session::BrowserSession;
 use super::form::{Form, FormText, Next};
-use super::{Html, PageError, alert, email, page, page_leading_on, password};
+use super::{Html, PageError, alert, email, form_fields, page, page_leading_on, password};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::limits;
-use crate::oauth::Parameters;
 use crate::throttle;
 use crate::users;
 
@@ -59,7 +58,7 @@ fn form_page(
 /// password (403), too many tries (429) and a full queue (503) are no errors here: they show the form once more.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let Context { app, now, log, .. } = *context;
-    let fields = Parameters::read(context.head, body).map_err(PageError::Fields)?;
+    let fields = form_fields(context, body)?;
     let next = fields.get("request").map_or(Next::Account, Next::Authorize);
     // This form too is bound to the browser: otherwise another site could sign the person in under the attacker's
     // account, and they would write into the attacker's journal.
