@@ -417,14 +417,14 @@ fn utf8(text: &OsStr) -> Result<String, CliError> {
         .ok_or_else(|| CliError::Usage(format!("{} is not UTF-8", text.display())))
 }
 
-/// Returns whether the program was started with this signal ignored, as `nohup` starts one with SIGHUP. A handler would
-/// undo that. Only Linux says so without a call that is unsafe in Rust; elsewhere the answer is no.
-fn ignores(signal: i32) -> bool {
+/// Returns those of the signals that the program wasn't started to ignore, as `nohup` starts one that ignores SIGHUP. A
+/// handler would undo that. Only Linux says so without a call that is unsafe in Rust; elsewhere all are returned.
+fn not_ignored(signals: &[i32]) -> impl Iterator<Item = i32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     // A mask in hexadecimal digits, in which the lowest bit stands for signal 1.
-    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    signals.iter().copied().filter(move |signal| mask & (1 << (signal - 1)) == 0)
 }
 
 /// Returns the name of an option's variable.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{CliError, CommandLine, demo, ignores, say, show_once, switch, unknown_variables};
+use super::{CliError, CommandLine, demo, not_ignored, say, show_once, switch, unknown_variables};
 use crate::app::{App, Policy};
 use crate::authority;
 use crate::http::connections;
@@ -54,8 +54,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     //
     // SIGHUP says that the terminal has gone. `nohup` starts a program with this signal ignored, so that it outlives
     // its terminal; a handler here would undo that.
-    let signals =
-        Signals::new(if ignores(SIGHUP) { &[SIGTERM, SIGINT][..] } else { &[SIGTERM, SIGINT, SIGHUP] });
+    let signals = Signals::new([SIGTERM, SIGINT].into_iter().chain(not_ignored(&[SIGHUP])));
     let mut signals =
         signals.map_err(|error| CliError::Failed(format!("can't watch for signals: {error}")))?;
 

@@ -17,7 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use super::{ignores, read_line};
+use super::{not_ignored, read_line};
 
 /// The terminal of this process; it shows what is typed again when the value is dropped.
 pub(super) struct HiddenInput {
@@ -42,8 +42,7 @@ impl HiddenInput {
 
         // From here on a signal waits until the thread below reads it, which is after the terminal was changed: the
         // thread can't restore the settings too early.
-        let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !ignores(*signal));
-        let mut signals = Signals::new(signals)?;
+        let mut signals = Signals::new(not_ignored(&[SIGHUP, SIGINT, SIGQUIT, SIGTERM]))?;
         let hidden = HiddenInput { terminal, before };
         tcsetattr(&hidden.terminal, SetArg::TCSANOW, &hiding)?;
         let (mut terminal, before) = (hidden.terminal.try_clone()?, hidden.before.clone());
