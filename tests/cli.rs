@@ -423,14 +423,19 @@ fn takes_back_what_nobody_has_seen() {
     }
 }
 
+/// Runs a script of the shell, in which `"$@"` is the command with its arguments and the database of the folder.
+fn in_shell(folder: &Folder, script: &str, arguments: &[&str]) -> Output {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", script, "sh", EPICME]).args(arguments).arg("--database").arg(folder.database());
+    shell.env_clear().stdin(Stdio::null()).output().expect("a shell")
+}
+
 #[test]
 fn makes_no_secret_where_standard_output_keeps_nothing() {
     let folder = Folder::new();
     folder.token("ada@example.com", &[]);
     let run = |redirection: &str, arguments: &[&str]| {
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", &format!("exec \"$@\" {redirection}"), "sh", EPICME]).args(arguments);
-        shell.arg("--database").arg(folder.database()).stdin(Stdio::null()).output().expect("a shell")
+        in_shell(&folder, &format!("exec \"$@\" {redirection}"), arguments)
     };
     let kept = format!("> {}", folder.path().join("kept").display());
     let token: &[&str] = &["token", "create", "ada@example.com"];
@@ -866,10 +871,7 @@ fn names_a_full_disk_and_too_few_descriptors_and_no_failing_disk_or_other_owner(
     let folder = Folder::new();
     folder.token("ada@example.com", &[]);
     let bounded = |bound: &str, arguments: &[&str]| {
-        let mut shell = Command::new("/bin/sh");
-        let run = format!("trap '' XFSZ && {bound} && exec \"$@\"");
-        shell.args(["-c", &run, "sh", EPICME]).args(arguments).arg("--database").arg(folder.database());
-        shell.env_clear().stdin(Stdio::null()).output().expect("a shell")
+        in_shell(&folder, &format!("trap '' XFSZ && {bound} && exec \"$@\""), arguments)
     };
     for arguments in [&["user", "list"][..], &["token", "create", "ada@example.com"]] {
         // No file may grow past 8 KiB, which stands in for a full disk: the index of the log needs 32 KiB.

@@ -9,12 +9,12 @@
 //! both come from one list of [`Argument`]s.
 //!
 //! What fits the schema that [`schema`] returns passes [`read`], but for texts with a NUL, names without a visible
-//! character and days that don't exist, which no schema can say plainly. [`read`] takes a little more. Agent frameworks write
-//! `null` for an argument that isn't set; numbers, booleans and lists as texts (`"10"`, `"true"`, `"[1,2]"`); and a
-//! text of digits as a number (`2025` as the words of a search). The check takes such a value where it can mean one
-//! thing only. Each value that passes becomes the one that the schema describes, so no tool sees the difference. The
-//! schema doesn't mention these forms: it tells models what to write, and a client that checks a call against it has
-//! no need of them.
+//! character and days that don't exist, which no schema can say plainly. [`read`] takes a little more. Agent
+//! frameworks write `null` for an argument that isn't set; numbers, booleans and lists as texts (`"10"`, `"true"`,
+//! `"[1,2]"`); and a text of digits as a number (`2025` as the words of a search). The check takes such a value where
+//! it can mean one thing only. Each value that passes becomes the one that the schema describes, so no tool sees the
+//! difference. The schema doesn't mention these forms: it tells models what to write, and a client that checks a call
+//! against it has no need of them.
 //!
 //! A validator of JSON Schema would be the usual choice. But a validator is a large dependency, and its messages are
 //! for programmers; the messages below say to a model what to change.
@@ -59,7 +59,8 @@ const UNKNOWN_NAMED_MAX: usize = 5;
 /// The form of a [`Kind::Date`], for clients. [`dates::read`] takes the same form, and also checks that the calendar
 /// has that day. It has no classes such as `\d`: some readers of schemas refuse them, and others take the digits of
 /// every script.
-const DATE_PATTERN: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9]))?$";
+const DATE_PATTERN: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}\
+    (T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9]))?$";
 
 /// What an argument must be. Each kind has a schema ([`Argument::schema`]) and a check ([`Argument::check`]). The two
 /// functions follow each other, so that a reader can compare them.
