@@ -83,8 +83,9 @@ pub(crate) struct Gate<'a> {
 impl Gate<'_> {
     /// Returns the caller. The body is read only after this, so a stranger can't make the server keep one.
     pub(crate) fn admit(&self, head: &Head) -> Result<Caller, Refusal> {
-        let presented = self.bearer(head).map_err(|check| Refusal::new(check, self.base_url))?;
-        self.check_token(presented)
+        let scope = Scopes::to_ask_first(head.field("mcp-protocol-version"));
+        let found = self.bearer(head).and_then(|presented| self.find_caller(presented));
+        found.map_err(|check| Refusal { scope, ..Refusal::new(check, self.base_url) })
     }
 
     /// Checks a token without a request. [`Gate::admit`] and `epicme explain` both call this, so they can't differ.
@@ -217,8 +218,9 @@ impl Caller {
         is_permitted.then_some(Permit { user_id: self.holder.user_id, access: PhantomData })
     }
 
-    /// Checks that the token has every scope that an operation needs. It gives no `Permit`. The 403 names them all,
-    /// so that the client asks the person once (MCP authorization, Runtime Insufficient Scope Errors).
+    /// Checks that the token has every scope that an operation needs. It gives no `Permit`. The 403 names them all, and
+    /// those of the token besides: the client asks the person once, and its next token has only what it asks for then
+    /// (2025-11-25 authorization, Runtime Insufficient Scope Errors).
     pub(crate) fn require_scopes(
         &self,
         needs: Scopes,
@@ -228,7 +230,8 @@ impl Caller {
         let has_all = self.holder.scopes.contains(needs);
         require(Some(log), Check::HasNeededScope, has_all.then_some(())).map_err(|check| {
             let description = format!("{operation} needs {needs}");
-            Refusal { scope: needs, description, ..Refusal::new(check, &self.base_url) }
+            let scope = self.holder.scopes.or(needs);
+            Refusal { scope, description, ..Refusal::new(check, &self.base_url) }
         })
     }
 
@@ -291,7 +294,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     fn new(check: Check, base_url: &str) -> Refusal {
         let description = check.facts().response.description.to_owned();
-        Refusal { check, description, scope: Scopes::INITIAL, base_url: base_url.to_owned() }
+        Refusal { check, description, scope: Scopes::ALL, base_url: base_url.to_owned() }
     }
 
     /// Builds the response.

@@ -38,18 +38,20 @@ impl Scope {
     }
 }
 
+/// The first version of MCP whose clients step up: after a 403 they ask for its scopes in addition to those that they
+/// had (2026-07-28 authorization, Step-Up Authorization Flow). Most older clients never ask the person twice.
+const STEPS_UP_SINCE: &str = "2026-07-28";
+
 /// A set of scopes, one bit for each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Scopes(u8);
 
 impl Scopes {
-    /// All five: what the protected resource metadata lists. Clients that know nothing of the challenge's `scope`
-    /// ask the person for all of these.
+    /// All five: what the protected resource metadata lists. Clients that know nothing of the challenge's `scope` ask
+    /// the person for all of these.
     pub(crate) const ALL: Scopes = Scopes::of(&Scope::ALL);
-    /// The scopes that the 401 names: reading alone. A client asks for the others when a call needs them and gets a
-    /// 403 (MCP authorization, Scope Selection Strategy, Step-Up Authorization Flow). So if a client only reads, the
-    /// person isn't asked to let it write.
-    pub(crate) const INITIAL: Scopes = Scopes::of(&[Scope::UserRead, Scope::EntriesRead, Scope::TagsRead]);
+    /// The scopes that only read.
+    pub(crate) const READING: Scopes = Scopes::of(&[Scope::UserRead, Scope::EntriesRead, Scope::TagsRead]);
 
     /// The set of these scopes. It is a `const fn`, which knows no `for` and no iterator yet.
     pub(crate) const fn of(scopes: &[Scope]) -> Scopes {
@@ -60,6 +62,17 @@ impl Scopes {
             next += 1;
         }
         Scopes(bits)
+    }
+
+    /// The scopes that the 401 names to a client of this MCP version; `None` if it names no version.
+    ///
+    /// A client that steps up is told to ask for reading. It asks for the others when a call needs them and gets a 403,
+    /// so if it only reads, the person isn't asked to let it write. An older client that was told so could never
+    /// write; it is told to ask for everything. In either case the person chooses on the consent page.
+    pub(crate) fn to_ask_first(version: Option<&str>) -> Scopes {
+        // The names of versions are dates, so they can be compared as texts.
+        let steps_up = version.is_some_and(|version| version >= STEPS_UP_SINCE);
+        if steps_up { Scopes::READING } else { Scopes::ALL }
     }
 
     /// Reads names separated by spaces. The first one that isn't a scope of this server is the error. The command
@@ -87,6 +100,11 @@ impl Scopes {
     /// Returns the scopes that are in both sets.
     pub(crate) fn and(self, other: Scopes) -> Scopes {
         Scopes(self.0 & other.0)
+    }
+
+    /// Returns the scopes that are in one of the sets, or in both.
+    pub(crate) const fn or(self, other: Scopes) -> Scopes {
+        Scopes(self.0 | other.0)
     }
 
     /// Checks whether the set has no scope.
@@ -153,7 +171,7 @@ impl Access for TagsWrite {
 /// Access that needs both. The gate names all of their scopes in one challenge, so that the client asks the person
 /// once (MCP authorization, Runtime Insufficient Scope Errors).
 impl<A: Access, B: Access> Access for (A, B) {
-    const SCOPES: Scopes = Scopes(A::SCOPES.0 | B::SCOPES.0);
+    const SCOPES: Scopes = A::SCOPES.or(B::SCOPES);
 }
 
 /// The names in order, separated by single spaces: the form of `scope` on the wire (RFC 6749 §3.3).
@@ -179,7 +197,15 @@ mod tests {
         );
         assert_eq!(Scopes::parse("tags:read diary:read"), Err("diary:read"));
         assert_eq!(Scopes::parse_known("offline_access tags:write"), Scopes::of(&[Scope::TagsWrite]));
-        assert!(Scopes::ALL.contains(Scopes::INITIAL) && !Scopes::INITIAL.contains(Scopes::ALL));
+        assert!(Scopes::ALL.contains(Scopes::READING) && !Scopes::READING.contains(Scopes::ALL));
+    }
+
+    #[test]
+    fn tells_a_client_that_steps_up_to_ask_for_reading() {
+        assert_eq!(Scopes::to_ask_first(Some("2026-07-28")), Scopes::READING);
+        for never_twice in [None, Some(""), Some("2025-03-26"), Some("2025-11-25")] {
+            assert_eq!(Scopes::to_ask_first(never_twice), Scopes::ALL, "{never_twice:?}");
+        }
     }
 
     #[test]

@@ -245,8 +245,7 @@ fn shows_no_view_to_a_token_that_reads_no_entries() {
         for speech in everywhere(&mut client, &shows()).into_iter().filter(|speech| !speech.is_oldest()) {
             let reply = speech.ask(&mut client, "resources/read", json!({ "uri": JOURNAL }));
             assert_eq!(reply.status, status, "{scope}");
-            let challenge = reply.field("www-authenticate").unwrap_or_default();
-            assert_eq!(challenge.contains(" scope=\"entries:read\""), status == 403, "{challenge}");
+            assert!(status == 200 || reply.scopes_to_ask_for().contains(&"entries:read"));
         }
     }
 }

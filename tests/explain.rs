@@ -204,7 +204,7 @@ fn shows_a_first_request_as_it_is() {
 < 401 Unauthorized
 < WWW-Authenticate: Bearer realm="EpicMe",
 <   resource_metadata="http://127.0.0.1:8787/.well-known/oauth-protected-resource/mcp",
-<   scope="user:read entries:read tags:read"
+<   scope="user:read entries:read entries:write tags:read tags:write"
 < Content-Type: text/plain; charset=utf-8
 
 "#;

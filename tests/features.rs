@@ -13,7 +13,7 @@ use epicme::secret::TokenText;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::{self, Client, Folder, Reply, Server, modern_meta};
+use crate::support::{self, Client, Folder, Reply, SCOPES, Server, modern_meta};
 
 const VERSION: &str = "MCP-Protocol-Version";
 /// The stateless revision.
@@ -21,7 +21,6 @@ const MODERN: &str = "2026-07-28";
 /// The revision without titles, links and structured content.
 const OLDEST: &str = "2025-03-26";
 const REVISIONS: [&str; 4] = [MODERN, "2025-11-25", "2025-06-18", OLDEST];
-const SCOPES: [&str; 5] = ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"];
 const PUBLIC: (i64, &str) = (3_600_000, "public");
 const PRIVATE: (i64, &str) = (0, "private");
 
@@ -160,7 +159,9 @@ impl Person {
         assert_eq!(reply.status, 403, "{revision} {method} {params}");
         let challenge = reply.field("www-authenticate").expect("a challenge");
         assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
-        assert!(challenge.contains(&format!(", scope=\"{scopes}\", ")), "{method} {params}: {challenge}");
+        assert!(challenge.contains(&format!(" needs {scopes}\", scope=")), "{method} {params}: {challenge}");
+        let asked = reply.scopes_to_ask_for();
+        assert!(scopes.split(' ').all(|scope| asked.contains(&scope)), "{method} {params}: {challenge}");
     }
 
     /// What `completion/complete` offers.
@@ -1643,7 +1644,8 @@ fn refuses_a_whole_batch_for_a_scope_unless_it_is_a_completion_that_lacks_it() {
         let reply = barred.client.post(&[], &json!([make, message(method, params)]).to_string());
         assert_eq!(reply.status, 403, "{method}");
         let challenge = reply.field("www-authenticate").expect("a challenge");
-        assert!(challenge.contains(&format!(", scope=\"{scopes}\", ")), "{challenge}");
+        assert!(challenge.contains(&format!(" needs {scopes}\", scope=")), "{challenge}");
+        assert_eq!(reply.scopes_to_ask_for(), SCOPES, "what it had, and what it lacks");
     }
     assert_eq!(barred.client.ok("list_tags", json!({}))["total"], 2, "nothing was made");
     let complete = message("completion/complete", completing(ENTRY, "id", ""));

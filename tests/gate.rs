@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use epicme::check::{Check, Facts};
 
-use crate::support::{Client, Folder, Reply, Server, request};
+use crate::support::{Client, Folder, Reply, SCOPES, Server, request};
 
 /// Where clients look for the protected resource metadata.
 const METADATA: [&str; 4] = [
@@ -112,13 +112,13 @@ fn writes_the_challenge_byte_for_byte() {
     let challenge = |fields: &[(&str, &str)]| {
         post(&server, fields).field("www-authenticate").expect("a challenge").to_owned()
     };
-    let reading = "scope=\"user:read entries:read tags:read\"";
-    assert_eq!(challenge(&[]), format!("Bearer realm=\"EpicMe\", {metadata}, {reading}"));
+    let everything = "scope=\"user:read entries:read entries:write tags:read tags:write\"";
+    assert_eq!(challenge(&[]), format!("Bearer realm=\"EpicMe\", {metadata}, {everything}"));
     assert_eq!(
         challenge(&[("Authorization", "Bearer nonsense")]),
         format!(
             "Bearer realm=\"EpicMe\", error=\"invalid_token\", \
-             error_description=\"The access token is invalid or expired\", {metadata}, {reading}"
+             error_description=\"The access token is invalid or expired\", {metadata}, {everything}"
         )
     );
     assert_eq!(
@@ -135,10 +135,33 @@ fn writes_the_challenge_byte_for_byte() {
         reply.field("www-authenticate").expect("a challenge"),
         format!(
             "Bearer realm=\"EpicMe\", error=\"insufficient_scope\", \
-             error_description=\"delete_entry needs entries:write\", scope=\"entries:write\", {metadata}"
+             error_description=\"delete_entry needs entries:write\", \
+             scope=\"entries:read entries:write\", {metadata}"
         )
     );
     failed(&server, Check::HasNeededScope);
+}
+
+#[test]
+fn names_reading_alone_to_a_client_that_asks_again_and_everything_to_an_older_one() {
+    let server = Server::start();
+    let everything = SCOPES.to_vec();
+    let reading = vec!["user:read", "entries:read", "tags:read"];
+    let nonsense = ("Authorization", "Bearer nonsense");
+    for (version, scopes) in [
+        (None, &everything),
+        (Some("2025-03-26"), &everything),
+        (Some("2025-06-18"), &everything),
+        (Some("2025-11-25"), &everything),
+        (Some("2026-07-28"), &reading),
+    ] {
+        let version: Vec<_> = version.map(|version| ("MCP-Protocol-Version", version)).into_iter().collect();
+        for fields in [version.clone(), [&version[..], &[nonsense]].concat()] {
+            let reply = post(&server, &fields);
+            assert_eq!(reply.status, 401);
+            assert_eq!(&reply.scopes_to_ask_for(), scopes, "{fields:?}");
+        }
+    }
 }
 
 #[test]

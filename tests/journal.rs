@@ -11,9 +11,7 @@ use jsonschema::Validator;
 use rusqlite::{Connection, types};
 use serde_json::{Value, json};
 
-use crate::support::{self, Client, Server};
-
-const SCOPES: [&str; 5] = ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"];
+use crate::support::{self, Client, SCOPES, Server};
 
 /// Name, title, scope, hints (as journal.md section 3 shortens them), and arguments, the required ones starred.
 const TOOLS: &str = "
@@ -296,7 +294,8 @@ fn refuses_every_tool_to_a_token_that_lacks_a_scope_and_names_all_that_it_needs(
             assert_eq!(reply.status, 403, "{name}");
             let challenge = reply.field("www-authenticate").expect("a challenge");
             assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
-            assert!(challenge.contains(&format!(", scope=\"{needs}\", ")), "{name}: {challenge}");
+            assert!(challenge.contains(&format!(" needs {needs}\", scope=")), "{name}: {challenge}");
+            assert_eq!(reply.scopes_to_ask_for(), SCOPES, "{name}: what it had, and what it lacks");
         }
     }
 }

@@ -40,11 +40,12 @@ fn main() {
 
 /// The whole journey; gives what the tool says.
 fn write_entry(mcp: &str, title: &str, content: &str) -> Outcome<String> {
-    // 1. Ask without a token. The 401 names the document that describes this resource (RFC 9728 §5.1).
+    // 1. Ask without a token. The 401 names the document that describes this resource (RFC 9728 §5.1), and
+    //    the scopes to ask for (RFC 6750 §3).
     let challenge = http("POST", mcp, &[], "")?.field("WWW-Authenticate").ok_or("there is no challenge")?;
     let metadata =
         between(&challenge, "resource_metadata=\"", "\"").ok_or("the challenge names no metadata")?;
-    let scope = format!("{} entries:write", between(&challenge, "scope=\"", "\"").unwrap_or_default());
+    let scope = between(&challenge, "scope=\"", "\"").unwrap_or_default();
 
     // 2. The document says which authorization server makes tokens for it. It must be about the URL that was asked, or a
     //    foreign server could have this client fetch a token for somebody else's resource (RFC 9728 §3.3).
@@ -72,13 +73,13 @@ fn write_entry(mcp: &str, title: &str, content: &str) -> Outcome<String> {
         ("response_type", "code"),
         ("client_id", client),
         ("redirect_uri", CALLBACK),
-        ("scope", &scope),
+        ("scope", scope),
         ("state", &state),
         ("resource", mcp),
         ("code_challenge", &URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier))),
         ("code_challenge_method", "S256"),
     ]);
-    let location = play_the_person(text(&server["authorization_endpoint"])?, &query, &scope)?;
+    let location = play_the_person(text(&server["authorization_endpoint"])?, &query, scope)?;
 
     //    The browser comes back to the redirect URI. Only a code with the state that was sent, from the issuer that was
     //    asked, is the answer to this request (OAuth 2.1 §4.1.2, RFC 9207).

@@ -24,10 +24,11 @@ base64url() { basenc --base64url | tr -d '=\n'; }
 random() { head -c 32 /dev/urandom | base64url; }
 sha256() { sha256sum | cut -c 1-64 | tr a-f A-F | basenc --base16 -d; }
 
-# 1. Ask without a token. The 401 names the document that describes this resource (RFC 9728 §5.1).
+# 1. Ask without a token. The 401 names the document that describes this resource (RFC 9728 §5.1),
+#    and the scopes to ask for (RFC 6750 §3).
 CHALLENGE=$(curl -s -o /dev/null -D - -X POST "$MCP" | tr -d '\r' | sed -n 's/^WWW-Authenticate: *//p')
 METADATA=$(printf %s "$CHALLENGE" | sed -n 's/.*resource_metadata="\([^"]*\)".*/\1/p')
-SCOPE="$(printf %s "$CHALLENGE" | sed -n 's/.*scope="\([^"]*\)".*/\1/p') entries:write"
+SCOPE=$(printf %s "$CHALLENGE" | sed -n 's/.*scope="\([^"]*\)".*/\1/p')
 [ "$METADATA" ] || fail "$MCP answers without a challenge that names its metadata"
 
 # 2. The document says which authorization server makes tokens for it. It must be about the URL that was asked, or a

@@ -4,8 +4,11 @@ const { EMAIL, PASSWORD } = process.env
 const entities = { '&quot;': '"', '&#39;': "'", '&lt;': '<', '&gt;': '>', '&amp;': '&' }
 const text = (escaped) => escaped.replace(/&[^;]+;/g, (entity) => entities[entity])
 
-/** Gives the URL that the browser is sent to in the end, at the client, and the scopes that had a box to tick. */
-export async function allow(authorizeUrl) {
+/**
+ * Gives the URL that the browser is sent to in the end, at the client, and the scopes that had a box to tick. Ticks all
+ * of them, or those of `wanted`.
+ */
+export async function allow(authorizeUrl, wanted) {
   const cookies = new Map()
   async function open(url, form) {
     const response = await fetch(url, {
@@ -33,7 +36,7 @@ export async function allow(authorizeUrl) {
   const signedIn = await submit(await open(authorizeUrl), '/sign-in', { email: EMAIL, password: PASSWORD })
   const consent = await open(new URL(signedIn.location, authorizeUrl))
   const scopes = [...consent.html.matchAll(/type="checkbox" name="([^"]*)"/g)].map(([, scope]) => scope)
-  const ticks = Object.fromEntries(scopes.map((scope) => [scope, '1']))
+  const ticks = Object.fromEntries((wanted ?? scopes).map((scope) => [scope, '1']))
   const allowed = await submit(consent, '/authorize', { ...ticks, decision: 'allow' })
   if (allowed.status !== 303) throw new Error(`allowing gave ${allowed.status}: ${allowed.html}`)
   return { redirect: new URL(allowed.location), scopes }

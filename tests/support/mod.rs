@@ -425,6 +425,14 @@ impl Reply {
         first.map(|(_, value)| value.as_str())
     }
 
+    /// The scopes that the challenge tells the client to ask for.
+    #[track_caller]
+    pub fn scopes_to_ask_for(&self) -> Vec<&str> {
+        let challenge = self.field("www-authenticate").expect("a challenge");
+        let (_, rest) = challenge.split_once(", scope=\"").expect("a scope");
+        rest.split('"').next().unwrap_or_default().split(' ').collect()
+    }
+
     /// The body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
@@ -449,6 +457,9 @@ pub fn request(method: &str, path: &str, fields: &[(&str, &str)], body: &str) ->
     }
     format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
+
+/// Every scope, in the order in which the server writes them.
+pub const SCOPES: [&str; 5] = ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"];
 
 /// The keys that every request of revision 2026-07-28 carries.
 pub fn modern_meta() -> Value {

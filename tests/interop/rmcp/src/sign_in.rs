@@ -75,7 +75,8 @@ pub async fn walk(tally: &mut Tally) -> Worked<()> {
         let refused = call(&client, &json!({ "tool": "create_entry", "arguments": entry() })).await;
         let error = refused.err().ok_or("it was not refused")?;
         let challenge = error.auth_challenge().ok_or_else(|| format!("no challenge but {error:?}"))?;
-        expect(challenge.contains(r#"scope="entries:write""#), || challenge.to_owned())?;
+        let scopes = r#"scope="user:read entries:read entries:write tags:read""#;
+        expect(challenge.contains(scopes), || challenge.to_owned())?;
         let manager = manager.lock().await;
         let back = AuthorizationCallback::from_redirect_url(&allow(
             &manager.request_scope_upgrade("entries:write").await?,
