@@ -145,16 +145,25 @@ pub(crate) fn is_local(uri: &str) -> bool {
 /// Returns whether a browser that goes to `uri` may send along the cookies that it keeps for this server, or be sent
 /// on to a server that receives them. `base_url` is our own, and `host` what the browser's request names as ours.
 ///
-/// A browser sends the cookies of a host to every port of it, and those of http to https as well (RFC 6265 §8.5). On
-/// plain http the answer is always yes, since this machine is the one host of every server there, and the client's
-/// own server can send the browser on to another port of it. Over https it is yes only for a URI on our own host: the
-/// cookie is `Secure` and bound to the host, and another https server there would need this host's certificate.
+/// A browser sends the cookies of a host to every port of it, and those of http to https as well (RFC 6265 §8.5). So the
+/// host that the browser has in its address bar decides, and the request's `Host` is all that the server knows of it.
 ///
-/// A host has several names. A proxy may name this server by its address although browsers know it by the public URL,
-/// so both count; all names of the loopback are one machine; and an address can be written in many ways
-/// (`127.1`, `0x7f000001`), which browsers take for the same, so any two addresses count as one host.
+/// If that is a name of this machine, the answer is always yes: programs listen on its other ports, and the client's
+/// own server, wherever it is, can send the browser on to one of them. A server with a public URL answers under such a
+/// name too. A proxy that doesn't pass `Host` on looks the same from here; its people are signed out more often than
+/// they need be. If `Host` is that of the public https URL (or left out, as no browser does), it is yes only for a URI on
+/// that host: the cookie is `Secure` and bound to the host, and another https server there would need this host's
+/// certificate.
+///
+/// An address can be written in many ways (`127.1`, `0x7f000001`), which browsers take for the same, so any two
+/// addresses count as one host.
 pub(crate) fn may_receive_cookies(uri: &str, base_url: &str, host: Option<&str>) -> bool {
-    let Some(public) = base_url.strip_prefix("https://") else { return true };
+    let public = base_url.strip_prefix("https://").and_then(Authority::parse);
+    let is_public = |public: &Authority| {
+        let is_it = |own: Authority| own.host.eq_ignore_ascii_case(public.host);
+        host.is_none_or(|host| Authority::parse(host).is_some_and(is_it))
+    };
+    let Some(own) = public.filter(is_public) else { return true };
     let target = match uri.split_once(':') {
         Some(("http" | "https", rest)) => authority(rest).and_then(Authority::parse),
         _ => return false, // an app's own scheme: no server is asked, so none is sent a cookie
@@ -164,11 +173,9 @@ pub(crate) fn may_receive_cookies(uri: &str, base_url: &str, host: Option<&str>)
         let last = host.rsplit('.').next().unwrap_or(host);
         host.ends_with(']') || last.starts_with(|first: char| first.is_ascii_digit())
     };
-    [Some(public), host].into_iter().flatten().filter_map(Authority::parse).any(|own| {
-        own.host.eq_ignore_ascii_case(target.host)
-            || (own.is_loopback() && target.is_loopback())
-            || (is_address(own.host) && is_address(target.host))
-    })
+    own.host.eq_ignore_ascii_case(target.host)
+        || (own.is_loopback() && target.is_loopback())
+        || (is_address(own.host) && is_address(target.host))
 }
 
 /// Returns the host, and the path with its query, of an http URI on this machine: the parts that are compared. No
@@ -283,7 +290,12 @@ mod tests {
         assert!(!over_https("cursor://journal.example/cb", "journal.example"));
         assert!(over_https("https://journal.example:9/cb", "journal.example"));
         assert!(over_https("https://Journal.Example?x", "journal.example"));
-        assert!(over_https("http://localhost:9/cb", "127.0.0.1:8787"), "addressed behind the proxy's back");
+        for uri in ["http://localhost:9/cb", "https://app.example/cb", "com.example.app:/cb"] {
+            for host in ["127.0.0.1:8787", "localhost:8787", "[::1]:8787", "127.0.0.2:8787"] {
+                assert!(over_https(uri, host), "{uri}: {host} is addressed behind the proxy's back");
+            }
+            assert!(!over_https(uri, "Journal.Example:443"), "{uri}");
+        }
         let by_address = |uri| may_receive_cookies(uri, "https://192.0.2.1", None);
         assert!(by_address("https://0xc0000201:9/cb") && by_address("https://192.0.513/cb"));
         assert!(!by_address("https://app.example/cb"));

@@ -81,7 +81,9 @@ impl BrowserSession {
     /// If the database can't record the end of the sign-in, there is no redirect but an error.
     ///
     /// Several cookies can have the right name: a page on another port of this host can add one with a longer path,
-    /// and the browser sends both. All of them are about to leave, so the sign-ins under all of them end.
+    /// and the browser sends both. All of them are about to leave, so the sign-ins under all of them end. Without a
+    /// public https URL those of everybody end, see [`sign_ins::delete_everyones`]; with one that would sign people
+    /// out who have nothing to do with this machine.
     pub(crate) fn leave(context: &Context, redirect: ClientRedirect) -> Result<Response, StoreError> {
         let store = &context.app.store;
         let sign_out = || {

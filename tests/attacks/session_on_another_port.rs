@@ -6,7 +6,8 @@
 //! the consent page under that cookie and presses Allow.
 //!
 //! What must hold: a redirect to a client never takes along a cookie under which somebody is still signed in,
-//! whatever the redirect says. Over https, where the cookie can't reach another host, the browser stays signed in.
+//! whatever the redirect says. At the public https URL, where the cookie can't reach another host, the browser stays signed
+//! in; at a name of this machine it doesn't, whether there is a public URL or not.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -261,4 +262,32 @@ fn stays_signed_in_over_https_unless_the_client_is_on_this_very_host() {
     let [allowed, _] = visit(&mut browser, "https://journal.example:8443/cb");
     assert_eq!((allowed, browser.cookie.as_deref()), (303, None));
     assert!(!browser.is_signed_in_as(before.as_deref()), "another port of the host would receive the cookie");
+}
+
+/// A server with a public URL answers under the names of this machine too, and a browser there has a cookie for them.
+#[test]
+fn ends_the_session_under_a_name_of_this_machine_though_there_is_a_public_url() {
+    let (server, _folder) = server(&["--public-url", PUBLIC]);
+    for host in
+        [format!("127.0.0.1:{}", server.address.port()), format!("localhost:{}", server.address.port())]
+    {
+        let program = Program::start(&server, host.split(':').next().expect("a host"));
+        let mut browser = Browser::signed_in(&server, &host);
+        let before = browser.cookie.clone();
+        let reply = browser.get(&format!("/authorize?{}", query(&program.id, "token")));
+        check(&program, &browser, before, &reply);
+        // These can send the browser on to a port here.
+        for uri in ["https://app.example/cb", "com.example.app:/cb", "https://journal.example:8443/cb"] {
+            let client = register(&server, uri);
+            browser.sign_in();
+            let before = browser.cookie.clone();
+            let form = browser.consent(&query(&client, "code"));
+            assert_eq!(browser.post("/authorize", &borrowed(&form)).status, 303, "{uri}");
+            assert!(!browser.is_signed_in_as(before.as_deref()), "{host}: {uri}");
+        }
+    }
+    let mut elsewhere = Browser::signed_in(&server, PUBLIC_HOST);
+    let form = elsewhere.consent(&query(&register(&server, "https://app.example/cb"), "code"));
+    assert_eq!(elsewhere.post("/authorize", &borrowed(&form)).status, 303);
+    assert!(elsewhere.is_signed_in(), "the cookie of that name reaches no other host");
 }
