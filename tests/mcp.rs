@@ -595,6 +595,7 @@ fn takes_only_a_body_that_says_it_is_json() {
     };
     let good = "application/json | application/json; charset=utf-8 | Application/JSON ;x=y |
         application/json;charset=UTF-8 | application/json; Charset=\"Utf-8\"; x=y | application/json; charset=utf8 |
+        application/json; charset=us-ascii | application/json; charset=\"US-ASCII\" |
         application/json; xcharset=utf-16";
     for good in cells(good) {
         check(&[good], 200);
@@ -602,7 +603,8 @@ fn takes_only_a_body_that_says_it_is_json() {
     // The same bytes are another text to a reader that goes by these.
     let other = "application/json; charset=utf-16 | application/json; x=y;charset=iso-8859-1 |
         application/json; charset=utf-8; charset=utf-16 | application/json; CHARSET=\"utf-7\" |
-        application/json; charset= | application/json; charset";
+        application/json; charset= | application/json; charset | application/json; charset=us-ascii2 |
+        application/json; charset=us-ascii; charset=utf-16";
     for other in cells(other) {
         check(&[other], 415);
     }

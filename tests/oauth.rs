@@ -783,7 +783,9 @@ fn refuses_a_registration_that_is_not_one_json_object() {
     }
     let large = json!({ "redirect_uris": [CALLBACK], "x": "x".repeat(65 * 1024) }).to_string();
     assert_eq!(send("application/json", &large).status, 413);
-    assert_eq!(send("application/json; charset=utf-8", &good).status, 201);
+    for charset in ["utf-8", "us-ascii"] {
+        assert_eq!(send(&format!("application/json; charset={charset}"), &good).status, 201);
+    }
 }
 
 #[test]
@@ -1528,9 +1530,19 @@ fn refuses_a_code_with_anything_wrong_and_keeps_it_for_its_client() {
     }
     let too_large = "x".repeat(65 * 1024);
     assert_eq!(house.post("/token", &[], &but(&right, "code", &[&too_large])).status, 413);
-    let utf16 = format!("{FORM}; charset=utf-16");
-    for kind in ["application/json", "text/plain", "multipart/form-data", "", &utf16] {
+    for kind in ["application/json", "text/plain", "multipart/form-data", ""] {
         refused(&house.post_as(kind, "/token", &encoded(&right)), "invalid_request");
+    }
+    // The same bytes are another text in these.
+    for charset in ["utf-16", "utf-16le", "utf-7", "ibm037", "", "iso-8859", "iso-8859-1; charset=utf-16"] {
+        let kind = format!("{FORM}; charset={charset}");
+        refused(&house.post_as(&kind, "/token", &encoded(&right)), "invalid_request");
+    }
+    // In these they are the same one.
+    for charset in ["utf8", "us-ascii", "ISO-8859-1", "\"iso-8859-15\"", "Windows-1252"] {
+        let kind = format!("{FORM}; charset={charset}");
+        let reply = house.post_as(&kind, "/token", &encoded(&but(&right, "grant_type", &["x"])));
+        refused(&reply, "unsupported_grant_type");
     }
     let rules = "wrong-verifier another-client wrong-redirect unknown-code unknown-client grant-type foreign-resource";
     for rule in rules.split(' ') {
@@ -1538,7 +1550,7 @@ fn refuses_a_code_with_anything_wrong_and_keeps_it_for_its_client() {
     }
     let ours = format!("{}/mcp", house.base_url());
     let form = encoded(&[&right[..], &[("resource", &ours), ("unknown", "x")]].concat());
-    let reply = house.post_as(&format!("{FORM};charset=UTF-8"), "/token", &form);
+    let reply = house.post_as(&format!("{FORM};charset=ISO-8859-1"), "/token", &form);
     assert!(house.opens(&pair(&reply).0), "nothing of it all has used the code up");
     assert_eq!(reply.field("content-type"), Some("application/json"));
 }

@@ -120,7 +120,7 @@ pub(crate) fn accept(head: &Head) -> Result<Accepts, Unacceptable> {
     if head.method() != "POST" {
         return Err(Unacceptable::Method);
     }
-    if !head.is_of_type("application/json") {
+    if !head.is_json() {
         return Err(Unacceptable::ContentType);
     }
     Accepts::choose(head).ok_or(Unacceptable::Accept)

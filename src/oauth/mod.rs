@@ -67,7 +67,7 @@ impl Parameters {
     /// Nearly every text can be parsed as a form. So the type is checked first: a client that sends JSON learns that
     /// the type is wrong, instead of searching for parameters that an error calls missing.
     pub(crate) fn read(head: &Head, body: &mut Body) -> Result<Parameters, OAuthError> {
-        if !head.is_of_type("application/x-www-form-urlencoded") {
+        if !head.is_form() {
             return Err(OAuthError::ContentType);
         }
         Parameters::parse(&body.read(limits::OAUTH_BODY_BYTES_MAX)?)

@@ -34,7 +34,7 @@ use crate::text;
 /// another redirect URI registers once more.
 pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAuthError> {
     let Context { app, head, now, .. } = *context;
-    if !head.is_of_type("application/json") {
+    if !head.is_json() {
         return Err(OAuthError::Metadata("the body must be application/json, in UTF-8"));
     }
     let bytes = body.read(limits::OAUTH_BODY_BYTES_MAX)?;

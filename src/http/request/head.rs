@@ -87,20 +87,36 @@ impl Head {
         std::str::from_utf8(value).ok().filter(|text| text.is_ascii())
     }
 
-    /// Returns whether the request has exactly one `Content-Type` and that is this media type, in UTF-8 (RFC 9110
-    /// §8.3). If there are two, a proxy could take the body for another type than this server, so the answer is no.
-    ///
-    /// Bodies are read as UTF-8 alone. RFC 8259 §11 lets a reader of JSON ignore `charset`; but a proxy that believes
-    /// `charset=utf-16` sees another text in the same bytes, so another charset is refused. Other parameters are
-    /// ignored.
-    pub(crate) fn is_of_type(&self, media_type: &str) -> bool {
+    /// Returns whether the request says that its body is JSON, and names no charset in which the bytes could be another
+    /// text. Bodies are read as UTF-8 alone. RFC 8259 §11 lets a reader of JSON ignore `charset`; but a proxy that
+    /// believes `charset=utf-16` sees another text in the same bytes, so another charset is refused. US-ASCII is none:
+    /// whatever it has is the same in UTF-8.
+    pub(crate) fn is_json(&self) -> bool {
+        self.is_of_type("application/json", is_utf8)
+    }
+
+    /// Returns whether the request says that its body is a form. The type has no `charset` (URL Standard, IANA), but
+    /// some clients add one: Java's write `ISO-8859-1`. A form is written in ASCII, which is the same in all the
+    /// charsets that are taken here, and its escapes are bytes and no characters. In UTF-16 it would be another text.
+    pub(crate) fn is_form(&self) -> bool {
+        let has_ascii = |charset: &[u8]| {
+            let charset = charset.to_ascii_lowercase();
+            is_utf8(&charset) || charset.starts_with(b"iso-8859-") || charset.starts_with(b"windows-125")
+        };
+        self.is_of_type("application/x-www-form-urlencoded", has_ascii)
+    }
+
+    /// Returns whether the request has exactly one `Content-Type` and that is this media type (RFC 9110 §8.3), with no
+    /// charset but one that fits. If there are two fields, a proxy could take the body for another type than this
+    /// server, so the answer is no. Other parameters are ignored.
+    fn is_of_type(&self, media_type: &str, fits: impl Fn(&[u8]) -> bool) -> bool {
         let mut types = self.fields("content-type");
-        let fits = types.next().is_some_and(|value| {
+        let is_named = types.next().is_some_and(|value| {
             let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
             let own = parts.next().unwrap_or_default();
-            own.eq_ignore_ascii_case(media_type.as_bytes()) && parts.all(is_no_foreign_charset)
+            own.eq_ignore_ascii_case(media_type.as_bytes()) && parts.filter_map(charset).all(fits)
         });
-        fits && types.next().is_none()
+        is_named && types.next().is_none()
     }
 
     /// Returns whether a `Content-Encoding` says that the body is compressed, or coded in another way. `identity` and
@@ -210,15 +226,18 @@ pub(crate) fn split_credentials(value: &[u8]) -> (&[u8], &[u8]) {
     (scheme, &rest[spaces..])
 }
 
-/// Returns whether a parameter of a media type isn't `charset`, or names UTF-8, with or without quotes.
-fn is_no_foreign_charset(parameter: &[u8]) -> bool {
+/// Returns the charset, without its quotes, if that is what a parameter of a media type names; empty without a value.
+fn charset(parameter: &[u8]) -> Option<&[u8]> {
     let equals = parameter.iter().position(|byte| *byte == b'=').unwrap_or(parameter.len());
     let (name, value) = parameter.split_at(equals);
     let value = value.strip_prefix(b"=").unwrap_or_default();
     let value = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value);
-    // Some clients write the name without its hyphen.
-    let is_utf8 = [&b"utf-8"[..], b"utf8"].iter().any(|known| value.eq_ignore_ascii_case(known));
-    !name.trim_ascii().eq_ignore_ascii_case(b"charset") || is_utf8
+    name.trim_ascii().eq_ignore_ascii_case(b"charset").then_some(value)
+}
+
+/// Returns whether a charset is UTF-8 or a part of it. Some clients write the name without its hyphen.
+fn is_utf8(charset: &[u8]) -> bool {
+    [&b"utf-8"[..], b"utf8", b"us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
 }
 
 /// Returns whether the version that httparse rejected is well-formed (RFC 9112 §2.3). Then the status is 505 and not
