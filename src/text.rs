@@ -65,25 +65,38 @@ fn effect(character: char) -> Effect {
 
 /// Returns each character of a text, and whether it may be shown. A joiner or selector may follow a visible character
 /// outside of ASCII, and nothing else: there it has a use, and between the letters of `Claude` it would only make
-/// another name that looks the same.
+/// another name that looks the same. Two sequences of emoji need more (UTS #51 ED-16, ED-14c): a joiner after a selector,
+/// between symbols (`❤️‍🔥`), and a selector in a keycap (`1️⃣`). The flags that are written with tag characters are left
+/// without them: such characters can spell a whole text that a model reads and no person sees.
 ///
 /// A mark may follow a visible character, at most [`limits::MARKS_PER_CHARACTER_MAX`] of them. At the beginning of a name
 /// it would be drawn on the page's own text, and nothing of the name would be seen; a tall stack of marks covers the
 /// lines above and below.
 pub(crate) fn judged(text: &str) -> impl Iterator<Item = (char, bool)> {
-    let (mut joinable, mut marks_left) = (false, 0);
-    text.chars().map(move |character| {
+    let is_symbol = |character: char| {
+        !character.is_ascii() && !character.is_alphanumeric() && effect(character) == Effect::Visible
+    };
+    // `base` is the visible character that a joiner, selector or mark would change, and `is_emoji` says that it is a
+    // symbol with its selector.
+    let (mut base, mut is_emoji, mut marks_left) = (None::<char>, false, 0);
+    let following = text.chars().skip(1).map(Some).chain([None]);
+    text.chars().zip(following).map(move |(character, next)| {
         let effect = effect(character);
-        let shown = match effect {
-            Effect::Visible | Effect::Blank => true,
-            Effect::Joins => joinable,
-            Effect::Marks => marks_left > 0,
-            Effect::Invisible | Effect::Moves => false,
+        let shown = match (effect, character) {
+            (Effect::Visible | Effect::Blank, _) => true,
+            (Effect::Joins, '\u{200d}') if is_emoji => next.is_some_and(is_symbol),
+            (Effect::Joins, _) if is_emoji => false,
+            (Effect::Joins, '\u{fe0f}') if next == Some('\u{20e3}') => base.is_some_and(begins_keycap),
+            (Effect::Joins, _) => base.is_some_and(|base| !base.is_ascii()),
+            (Effect::Marks, _) => marks_left > 0,
+            (Effect::Invisible | Effect::Moves, _) => false,
         };
-        joinable = match effect {
-            Effect::Visible => !character.is_ascii(),
-            Effect::Marks => joinable,
-            _ => false,
+        is_emoji = shown && character == '\u{fe0f}' && base.is_some_and(is_symbol);
+        base = match effect {
+            Effect::Visible => Some(character),
+            Effect::Marks => base,
+            Effect::Joins if is_emoji => base,
+            _ => None,
         };
         marks_left = match effect {
             Effect::Visible => limits::MARKS_PER_CHARACTER_MAX,
@@ -94,6 +107,11 @@ pub(crate) fn judged(text: &str) -> impl Iterator<Item = (char, bool)> {
         };
         (character, shown)
     })
+}
+
+/// Returns whether a keycap (U+20E3) can be put around this character (UTS #51 ED-14c).
+fn begins_keycap(character: char) -> bool {
+    character.is_ascii_digit() || character == '#' || character == '*'
 }
 
 /// A text without the characters that may not be shown: for a line in a terminal, a question about a row, and a name
@@ -208,6 +226,41 @@ mod tests {
         }
         assert_eq!(displayable("Cl\u{200d}au\u{fe0f}de\u{200c}"), "Claude");
         assert_eq!(displayable("❤\u{fe0f}\u{fe0f}\u{200d}x"), "❤\u{fe0f}x", "one of them, not a row of them");
+    }
+
+    #[test]
+    fn keeps_a_joiner_after_a_selector_between_symbols_alone() {
+        let kept = [
+            "👁\u{fe0f}\u{200d}🗨\u{fe0f}",
+            "🏴\u{200d}☠\u{fe0f}",
+            "❤\u{fe0f}\u{200d}🔥 and 🧑\u{200d}🤝\u{200d}🧑",
+            "🏳\u{fe0f}\u{200d}🌈x",
+            "🏳\u{fe0f}\u{200d}⚧\u{fe0f}",
+            "🕵\u{fe0f}\u{200d}♂\u{fe0f}",
+            "🕵🏿\u{200d}♀\u{fe0f}",
+            "👩🏽\u{200d}❤\u{fe0f}\u{200d}💋\u{200d}👨🏻",
+            "⛓\u{fe0f}\u{200d}💥",
+            "1\u{fe0f}\u{20e3}#\u{fe0f}\u{20e3}*\u{fe0f}\u{20e3}",
+        ];
+        for kept in kept {
+            assert_eq!(name(kept), Ok(kept.to_owned()), "{}", kept.escape_unicode());
+        }
+        for (text, shown) in [
+            ("❤\u{fe0f}\u{200d}", "❤\u{fe0f}"),
+            ("❤\u{fe0f}\u{200d}x", "❤\u{fe0f}x"),
+            ("❤\u{fe0f}\u{200d} 🔥", "❤\u{fe0f} 🔥"),
+            ("❤\u{fe0f}\u{200d}é", "❤\u{fe0f}é"),
+            ("❤\u{fe0f}\u{200d}\u{200d}🔥", "❤\u{fe0f}🔥"),
+            ("❤\u{fe0f}\u{200c}🔥", "❤\u{fe0f}🔥"),
+            ("❤\u{fe0e}\u{200d}🔥", "❤\u{fe0e}🔥"),
+            ("é\u{fe0f}\u{200d}🔥", "é\u{fe0f}🔥"),
+            ("x\u{fe0f}\u{200d}🔥", "x🔥"),
+            ("\u{fe0f}\u{200d}🔥", "🔥"),
+            ("x\u{fe0f}\u{20e3}1\u{fe0f}2", "x\u{20e3}12"),
+            ("🏴\u{e0067}\u{e0062}\u{e007f}", "🏴"),
+        ] {
+            assert_eq!(displayable(text), shown, "{}", text.escape_unicode());
+        }
     }
 
     #[test]
