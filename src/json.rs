@@ -18,13 +18,37 @@ use crate::limits;
 
 /// Reads a whole text; the error says what is wrong and where. Text after the value is an error too: two values would
 /// be two messages, and the server would overlook one of them.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, BadJson> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let left = Cell::new(limits::JSON_VALUES_MAX);
-    let value = Strict(&left).deserialize(&mut reader)?;
-    reader.end()?;
+    let value = Strict(&left).deserialize(&mut reader).map_err(BadJson)?;
+    reader.end().map_err(BadJson)?;
     Ok(value)
 }
+
+/// Why a text isn't read. The words say what is wrong and where, and repeat nothing of the text.
+#[derive(Debug)]
+pub(crate) struct BadJson(serde_json::Error);
+
+impl fmt::Display for BadJson {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        // A program that cuts its text after so many UTF-16 units can cut an emoji in two, and its author sees nothing
+        // wrong in the text. The parser's words speak of the escape's end there, or of a leading half for each half.
+        let words = self.0.to_string();
+        let is_half = ["lone leading surrogate", "unexpected end of hex escape"];
+        if is_half.iter().any(|half| words.starts_with(half)) {
+            let (line, column) = (self.0.line(), self.0.column());
+            return write!(
+                out,
+                "an escape (\\uD800 to \\uDFFF) is half a character, a lone surrogate, at line {line} column {column}; \
+                 write both halves, or \\uFFFD in its place"
+            );
+        }
+        out.write_str(&words)
+    }
+}
+
+impl std::error::Error for BadJson {}
 
 /// Reads one value, and counts it against the number of values that are left. Four megabytes of `0,0,0,…` are two
 /// million values, and in memory each takes sixteen times its two bytes or more. So a limit on bytes alone wouldn't
@@ -111,6 +135,33 @@ mod tests {
     #[track_caller]
     fn check(text: &[u8], good: bool) {
         assert_eq!(parse(text).is_ok(), good, "{}", String::from_utf8_lossy(text));
+    }
+
+    #[test]
+    fn says_that_an_escape_is_half_a_character() {
+        for (text, column) in [
+            (r#"{"a":"\ud83d"}"#, 13),
+            (r#"{"a":"\ud83dx"}"#, 13),
+            (r#"{"a":"\ud83d\n"}"#, 14),
+            (r#"{"a":"\ud83d\ud83d\ude00"}"#, 18),
+            (r#"{"a":"\ude00"}"#, 12),
+            (r#"{"\uDFFF":1}"#, 8),
+        ] {
+            let words = parse(text.as_bytes()).expect_err(text).to_string();
+            assert!(
+                words.contains("half a character, a lone surrogate, at line 1 column "),
+                "{text}: {words}"
+            );
+            assert!(words.contains(&format!(" column {column};")), "{text}: {words}");
+        }
+        for (text, said) in [
+            (r#""\ud83"#, "EOF while parsing a string at line 1 column 6"),
+            (r#""\ud83g""#, "invalid escape at line 1 column 7"),
+            ("1 1", "trailing characters at line 1 column 3"),
+        ] {
+            assert_eq!(parse(text.as_bytes()).expect_err(text).to_string(), said);
+        }
+        assert_eq!(parse(br#""\ud83d\ude00\ufffd""#).expect("a pair"), "😀\u{fffd}");
     }
 
     #[test]

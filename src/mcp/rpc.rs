@@ -16,6 +16,7 @@ use super::tools;
 use super::version::ProtocolVersion;
 use crate::events::SubscribeError;
 use crate::journal::JournalError;
+use crate::json::BadJson;
 use crate::limits;
 use crate::store::StoreError;
 
@@ -151,7 +152,7 @@ pub(crate) fn success(id: Value, result: Value) -> Value {
 #[derive(Debug)]
 pub(crate) enum RpcError {
     /// The body isn't JSON, or two readers could understand it in two ways.
-    Parse(serde_json::Error),
+    Parse(BadJson),
     /// The value isn't a message of JSON-RPC, or is one that the protocol version doesn't allow here.
     InvalidRequest(String),
     /// The session id wasn't made by this server for this caller, or the session has expired.
