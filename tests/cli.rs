@@ -82,6 +82,53 @@ fn refuses_a_wrong_command_line_with_2_and_says_where_help_is() {
 }
 
 #[test]
+fn refuses_an_option_that_would_change_nothing_beside_another_one() {
+    let folder = Folder::new();
+    let document = folder.path().join("client.json");
+    std::fs::write(&document, r#"{"redirect_uris":["http://127.0.0.1/callback"]}"#).expect("a document");
+    let document = document.to_str().expect("UTF-8");
+    let elsewhere = [
+        ("EPICME_AUTHORIZATION_SERVER", "https://auth.example"),
+        ("EPICME_INTROSPECTION_URL", "http://127.0.0.1:9/x"),
+        ("EPICME_INTROSPECTION_ID", "x"),
+        ("EPICME_INTROSPECTION_SECRET", "y"),
+    ];
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    let demo = "--demo is for a server that issues the tokens itself, and --authorization-server";
+    let scheme =
+        "--redirect-scheme is for a server that issues the tokens itself, and --authorization-server";
+    fails(&bare(&[&serve[..], &["--demo"]].concat(), &elsewhere), 2, demo);
+    fails(&bare(&serve, &[&elsewhere[..], &[("EPICME_DEMO", "yes")]].concat()), 2, demo);
+    fails(&bare(&[&serve[..], &["--redirect-scheme", "zed"]].concat(), &elsewhere), 2, scheme);
+    fails(&bare(&serve, &[&elsewhere[..], &[("EPICME_REDIRECT_SCHEME", "zed")]].concat()), 2, scheme);
+
+    let add = ["client", "add", "--metadata", document];
+    let secret =
+        "says whether the client gets a secret (token_endpoint_auth_method): leave out --confidential";
+    fails(&bare(&[&add[..], &["--confidential"]].concat(), &[]), 2, secret);
+    fails(&bare(&add, &[("EPICME_CONFIDENTIAL", "1")]), 2, secret);
+    let named = ["client", "add", "proxy", "--confidential"];
+    let uri = "--redirect-scheme is for a redirect URI, and there is none";
+    fails(&bare(&[&named[..], &["--redirect-scheme", "zed"]].concat(), &[]), 2, uri);
+    fails(&bare(&["version", "--demo"], &[]), 2, "epicme version takes no --demo");
+    fails(&bare(&["version", "--database", "x"], &[]), 2, "epicme version takes no --database");
+    let doctor = ["doctor", "http://127.0.0.1:9/mcp"];
+    fails(&bare(&[&doctor[..], &["--database", "x"]].concat(), &[]), 2, "takes no --database");
+
+    // One of the two is enough, and a variable may be set for other commands than this one.
+    let done = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let output = bare(arguments, variables);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    };
+    done(&add, &[("EPICME_CONFIDENTIAL", "no"), ("EPICME_REDIRECT_SCHEME", "zed")]);
+    done(&named, &[("EPICME_REDIRECT_SCHEME", "zed")]);
+    done(&["client", "add", "zed", "zed://callback", "--confidential", "--redirect-scheme", "zed"], &[]);
+    done(&["version"], &[("EPICME_DATABASE", "x"), ("EPICME_DEMO", "1")]);
+    let off = [&elsewhere[..], &[("EPICME_DEMO", "no"), ("EPICME_LISTEN", "127.0.0.1:1")]].concat();
+    fails(&bare(&["serve", "--database", "/nowhere/x.db"], &off), 1, "/nowhere/x.db");
+}
+
+#[test]
 fn binds_only_loopback_without_an_https_public_url() {
     for arguments in [
         &["serve", "--listen", "0.0.0.0:0"][..],
@@ -356,7 +403,7 @@ fn fills_an_empty_database_once_with_a_demo_whose_curl_lines_work() {
 /// Runs a command on this folder's database whose output goes to `sink`.
 fn printing_to(sink: impl Into<Stdio>, folder: &Folder, arguments: &[&str]) -> Output {
     let mut command = Command::new(EPICME);
-    command.args(arguments).arg("--database").arg(folder.database()).env_clear();
+    command.args(arguments).env_clear().env("EPICME_DATABASE", folder.database());
     command.stdin(Stdio::null()).stdout(sink).stderr(Stdio::piped()).output().expect("the binary runs")
 }
 

@@ -22,6 +22,11 @@ use crate::text;
 pub(super) fn add(line: &CommandLine, what: &[&str]) -> Result<(), CliError> {
     let schemes = line.redirect_schemes()?;
     let new = match (line.value("metadata"), what) {
+        (Some(_), []) if line.flag("confidential") => {
+            let usage = "the document that --metadata names says whether the client gets a secret \
+                         (token_endpoint_auth_method): leave out --confidential";
+            return Err(CliError::Usage(usage.to_owned()));
+        }
         (Some(path), []) => {
             let refused = |why: &dyn Display| CliError::Failed(format!("{path}: {why}"));
             let bytes = document(&path).map_err(|why| refused(&why))?;
@@ -30,6 +35,10 @@ pub(super) fn add(line: &CommandLine, what: &[&str]) -> Result<(), CliError> {
             let name = registration.shown_name();
             let Registration { redirect_uris, auth_method, .. } = registration;
             NewClient { name, redirect_uris, auth_method }
+        }
+        (None, [_]) if line.is_given("redirect-scheme") => {
+            let usage = "--redirect-scheme is for a redirect URI, and there is none: add the URI after NAME";
+            return Err(CliError::Usage(usage.to_owned()));
         }
         // A client that only introspects needs no redirect URI, since no browser is ever sent to it.
         (None, [name, uris @ ..]) if !uris.is_empty() || line.flag("confidential") => {

@@ -235,7 +235,10 @@ impl CommandLine {
         let words: Vec<_> = self.words.iter().map(String::as_str).collect();
         match words[..] {
             ["help", ..] => say(HELP),
-            ["version"] => say(&format!("epicme {}", env!("CARGO_PKG_VERSION"))),
+            ["version"] => {
+                self.accept_only(&[])?;
+                say(&format!("epicme {}", env!("CARGO_PKG_VERSION")))
+            }
             ["serve"] => serve::serve(self.accept_only(&SERVE_OPTIONS)?),
             ["user", "add", email] => user::add(self.accept_only(&["password-stdin"])?, email),
             ["user", "list"] => user::list(self.accept_only(&[])?),
@@ -273,12 +276,13 @@ impl CommandLine {
     /// error, since it is set for all commands; but one that the command takes must be understood. The function
     /// returns the command line, so that each command gets it only after this check.
     fn accept_only(&self, taken: &[&str]) -> Result<&CommandLine, CliError> {
-        let takes = |name: &str| name == "database" || taken.contains(&name);
+        let opens_database = !matches!(self.words[0].as_str(), "doctor" | "version");
+        let takes = |name: &str| (name == "database" && opens_database) || taken.contains(&name);
         if let Some((name, _)) = self.options.iter().find(|(name, _)| !takes(name)) {
             return Err(CliError::Usage(format!("epicme {} takes no --{name}", self.command())));
         }
-        let is_given = |name: &str| self.options.iter().any(|(given, _)| *given == name);
-        for (name, takes_value) in OPTIONS.into_iter().filter(|(name, _)| takes(name) && !is_given(name)) {
+        for (name, takes_value) in OPTIONS.into_iter().filter(|(name, _)| takes(name) && !self.is_given(name))
+        {
             let variable = variable(name);
             let value = match std::env::var(&variable) {
                 Ok(value) => value,
@@ -294,6 +298,12 @@ impl CommandLine {
             }
         }
         Ok(self)
+    }
+
+    /// Returns whether an option is on the command line itself. A variable is set for several commands, and not each of
+    /// them has a use for it.
+    fn is_given(&self, name: &str) -> bool {
+        self.options.iter().any(|(given, _)| *given == name)
     }
 
     /// Names the database in an error of the store.

@@ -43,6 +43,14 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     }
     let connections_max = connections::cap();
     let introspector = introspector(line, connections_max)?;
+    // The two would change nothing, because with another server these parts of this one don't exist.
+    let unused = [("demo", line.flag("demo")), ("redirect-scheme", line.value("redirect-scheme").is_some())];
+    if let Some((name, _)) = unused.iter().find(|(_, is_on)| *is_on && introspector.is_some()) {
+        return Err(CliError::Usage(format!(
+            "--{name} is for a server that issues the tokens itself, and --authorization-server leaves that to another \
+             one: give one of the two"
+        )));
+    }
     let policy = Policy {
         connections_max,
         require_confirmation: line.flag("require-confirmation"),
