@@ -301,7 +301,10 @@ pub(crate) const COMPLETIONS_MAX: usize = 100;
 pub const COMPLETED_CHARS_MAX: usize = 500;
 /// Entries in the prompt that summarizes; a sentence says how many more there are.
 pub(crate) const PROMPT_ENTRIES_MAX: usize = 50;
-/// Bytes of entries' text in that prompt; what is left out is counted in the same sentence.
+/// Bytes of entries in that prompt, and of tags in the one that suggests some, as they are written there; in the result
+/// of a tool with the same instructions both of its copies count. What is left out is counted in the same sentence. The
+/// newest entry goes along whatever its size, so a result has this much or that of one entry. Some clients take no
+/// result of more than 1 MiB.
 pub const PROMPT_BYTES_MAX: usize = 512 * 1024;
 /// How long a client may keep a result that is the same for every person, in milliseconds.
 pub(crate) const PUBLIC_TTL_MS: u64 = 3_600_000;

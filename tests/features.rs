@@ -1056,36 +1056,82 @@ fn summarizes_no_more_than_a_prompt_may_hold_and_says_how_much_is_left_out() {
     assert!(text.contains("\n\n2 older entries are left out here"), "{text}");
     assert!(!text.contains("\"old"), "what is left out isn't named: {text}");
 
-    // Titles and contents count, in bytes: two entries fill the prompt to the last one.
-    let half = limits::PROMPT_BYTES_MAX / 2;
+    // Entries count as they are written, in bytes: three of them fill the prompt to the last one.
     let server = Arc::clone(&ada.server);
-    let fill = |bytes: usize| {
+    let fill = |ada: &mut Person, [first, second, third]: [usize; 3]| {
         change(
             &server.folder,
             &format!(
                 "DELETE FROM entries WHERE user_id = 1; INSERT INTO entries
              (id, user_id, title, content, created_at, updated_at) VALUES
-             (1, 1, 'x', '', 1, 0), (2, 1, 'é', printf('%.*c', {}, 'x'), 2, 0),
-             (3, 1, 'x', printf('%.*c', {}, 'x'), 3, 0)",
-                half - 2,
-                bytes - 1
+             (1, 1, '\"x\"', printf('%.*c', {first}, 'x'), 1, 0),
+             (2, 1, 'é', printf('%.*c', {second}, 'x'), 2, 0),
+             (3, 1, 'x', char(10) || printf('%.*c', {third}, 'x'), 3, 0)",
             ),
         );
+        [1, 2, 3].map(|id| {
+            let message = embedded(ada, &format!("epicme://entries/{id}"));
+            message["content"]["resource"].to_string().len()
+        })
     };
-    fill(half - 1);
+    let sizes = fill(&mut ada, [1, 1, 1]);
+    let half = limits::PROMPT_BYTES_MAX / 2;
+    let rest = limits::PROMPT_BYTES_MAX - sizes.iter().sum::<usize>() - half;
+    assert_eq!(fill(&mut ada, [1, 1 + half, 1 + rest]).iter().sum::<usize>(), limits::PROMPT_BYTES_MAX);
     assert_eq!(summary(&mut ada, MODERN, json!({})).1, [3, 2, 1]);
-    fill(half);
+    fill(&mut ada, [2, 1 + half, 1 + rest]);
     let (text, ids) = summary(&mut ada, MODERN, json!({}));
     assert_eq!(ids, [3, 2]);
     assert!(text.contains("1 older entry is left out"), "{text}");
-    fill(half + 1);
+    fill(&mut ada, [1, 1 + half, 1 + rest + sizes[0] + 1]);
     let (text, ids) = summary(&mut ada, MODERN, json!({}));
     assert_eq!(ids, [3], "and none that is older than what is left out");
     assert!(text.contains("2 older entries are left out"), "{text}");
+    fill(&mut ada, [1, 1, limits::PROMPT_BYTES_MAX]);
+    assert_eq!(summary(&mut ada, MODERN, json!({})).1, [3], "the newest in any case");
     // The largest entry that can be written fits.
     let largest = json!({ "title": "😀".repeat(300), "content": "😀".repeat(100_000) });
     ada.client.ok("create_entry", largest);
     assert_eq!(summary(&mut ada, MODERN, json!({})).1.len(), 1);
+}
+
+#[test]
+fn bounds_both_copies_of_the_rows_in_the_result_of_a_tool_with_instructions() {
+    let mut ada = Person::alone();
+    let max = limits::PROMPT_BYTES_MAX;
+    // What needs an escape in JSON needs two in JSON within a text.
+    ada.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)
+         INSERT INTO entries (user_id, title, content, created_at, updated_at)
+         SELECT 1, 'day', replace(hex(zeroblob(10000)), '0', char(10) || '\"'), i, 0 FROM n;
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+         INSERT INTO tags (user_id, name, created_at, updated_at)
+         SELECT 1, printf('%05d \"\"\"\"\"\"\"\"', i), 0, 0 FROM n;",
+    );
+    let mut call = |tool: &str, arguments: Value| {
+        let result = ada.get("2025-11-25", "tools/call", json!({ "name": tool, "arguments": arguments }));
+        let bytes = result.to_string().len();
+        let held = result["structuredContent"].clone();
+        assert_eq!(parse(&list(&result, "content")[1]["text"]), held, "both copies are the same");
+        (bytes, held)
+    };
+    let (bytes, held) = call("get_journal_insights_instructions", json!({}));
+    let (count, text) = (list(&held, "resources").len(), held["instructions"].as_str().expect("a text"));
+    assert!((max / 2..max + 8 * 1024).contains(&bytes), "{bytes} bytes");
+    assert!(text.contains(&format!("\n\n{} older entries are left out here", 50 - count)), "{text}");
+
+    let (bytes, held) = call("get_tag_suggestions_instructions", json!({ "entryId": 1 }));
+    let [tags, entry] = &list(&held, "resources")[..] else { panic!("two resources") };
+    let (names, text) = (parse(&tags["text"]), held["instructions"].as_str().expect("a text"));
+    let names = names.as_array().expect("a list");
+    assert_eq!((names[0]["id"].as_i64(), parse(&entry["text"])["id"].as_i64()), (Some(1), Some(1)));
+    assert!((max..max + 512 * 1024).contains(&bytes), "{bytes} bytes");
+    let left_out = 10_000 - names.len();
+    assert!(text.ends_with(&format!("\n\n{left_out} more tags are left out here; list_tags shows them.")));
+    ada.sql("DELETE FROM tags WHERE id > 100");
+    let arguments = json!({ "name": "get_tag_suggestions_instructions", "arguments": { "entryId": 1 } });
+    let result = ada.get("2025-11-25", "tools/call", arguments);
+    assert!(!result["content"][0]["text"].as_str().expect("a text").contains("left out"));
 }
 
 // ---- Completion ----

@@ -342,14 +342,15 @@ pub(crate) fn list(
 }
 
 /// Reads the newest entries that pass the filter, with their whole text: at most `limit` of them, and at most
-/// `bytes_max` bytes of titles and contents together. Also returns how many entries pass the filter. `limit` alone
-/// would not bound the size: one entry may have [`limits::CONTENT_CHARS_MAX`] characters, and the texts are for a
-/// model that can read only a bounded amount.
+/// `bytes_max` bytes as the caller counts them, but the newest one in any case. Also returns how many entries pass the
+/// filter. `limit` alone would not bound the size: one entry may have [`limits::CONTENT_CHARS_MAX`] characters, and the
+/// texts are for a model that can read only a bounded amount.
 pub(crate) fn list_whole(
     journal: &Journal<EntriesRead>,
     filter: &Filter,
     limit: usize,
     bytes_max: usize,
+    bytes_of: impl Fn(&Entry) -> usize,
 ) -> Result<(Vec<Entry>, i64), JournalError> {
     journal.read(|own| {
         // The page and the entries are read in one transaction, which sees no deletion between the two.
@@ -357,8 +358,8 @@ pub(crate) fn list_whole(
         let (mut entries, mut bytes) = (Vec::new(), 0);
         for item in &page.items {
             let Some(entry) = find_in(own, item.id)? else { continue };
-            bytes += entry.title.len() + entry.content.len();
-            if bytes > bytes_max {
+            bytes += bytes_of(&entry);
+            if bytes > bytes_max && !entries.is_empty() {
                 // `continue` would be wrong: the entries that are left out must be the oldest, with no gap before
                 // them.
                 break;

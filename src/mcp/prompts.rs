@@ -21,7 +21,7 @@ use super::{Failure, Mcp};
 use crate::app::App;
 use crate::events::Resource;
 use crate::journal::entries::{self, Filter};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Entry, Journal, JournalError};
 use crate::limits;
 use crate::scope::{Access, EntriesRead, TagsRead};
 use crate::text;
@@ -42,7 +42,28 @@ enum Work {
     EntriesAndTagsRead(Write<(EntriesRead, TagsRead)>),
 }
 
-type Write<A> = fn(&Journal<A>, &Checked) -> Result<Instructions, JournalError>;
+type Write<A> = fn(&Journal<A>, &Checked, Carrier) -> Result<Instructions, JournalError>;
+
+/// What brings the instructions to the client. Rows that go along are bounded by the bytes that they have there
+/// ([`limits::PROMPT_BYTES_MAX`]).
+#[derive(Clone, Copy)]
+pub(crate) enum Carrier {
+    /// A prompt has the JSON of each row once.
+    Prompt,
+    /// The result of a tool has it twice: as a part of its structured content, and within the text of that content.
+    Tool,
+}
+
+impl Carrier {
+    /// Returns how many bytes a part of the instructions takes on the wire.
+    fn bytes_of(self, part: &Value) -> usize {
+        let once = part.to_string();
+        match self {
+            Carrier::Prompt => once.len(),
+            Carrier::Tool => once.len() + Value::from(once).to_string().len(),
+        }
+    }
+}
 
 /// What a model is told to do, and the rows that it needs for that.
 pub(crate) struct Instructions {
@@ -150,28 +171,39 @@ impl Prompt {
         let checked = arguments::read(&self.arguments, given).map_err(|mistakes| {
             RpcError::invalid_params(format!("Invalid arguments for {}: {mistakes}", self.name))
         })?;
-        let Instructions { role, text, resources } = write(journal, &checked)?;
+        let Instructions { role, text, resources } = write(journal, &checked, Carrier::Prompt)?;
         let messages: Vec<_> =
             [says(role, text)].into_iter().chain(resources.into_iter().map(brings)).collect();
         Ok(json!({ "description": self.about, "messages": messages }))
     }
 }
 
-/// Puts all tags and one entry before the model. The person decides: the words tell the model to propose tags and
-/// to wait for a yes before it attaches one.
+/// Puts the tags and one entry before the model. The person decides: the words tell the model to propose tags and
+/// to wait for a yes before it attaches one. The bytes of the tags are bounded, because a person may have thousands, and
+/// a sentence counts those that are left out.
 pub(crate) fn suggest_tags(
     journal: &Journal<(EntriesRead, TagsRead)>,
     given: &Checked,
+    carrier: Carrier,
 ) -> Result<Instructions, JournalError> {
     let id = given.id("entryId");
     let (entries, tags) = journal.split();
-    let tags = resources::all_tags(&tags)?;
+    let mut bytes = 0;
+    let (tags, left_out) = resources::tags_while(&tags, |tag| {
+        bytes += carrier.bytes_of(&tag.to_string().into()); // the tag is a part of a text
+        bytes <= limits::PROMPT_BYTES_MAX
+    })?;
     let entry = resources::entry(&entries, id)?.ok_or(JournalError::EntryNotFound(id))?;
-    let text = format!(
+    let mut text = format!(
         "Suggest tags for the journal entry with ID {id}. Here are the tags that exist, and the entry itself. Prefer \
          tags that exist; suggest a new one where none of them fits. Ask me which of your suggestions I approve. For \
          each that I approve, make it with create_tag if it doesn't exist yet, then attach it with add_tag_to_entry."
     );
+    match left_out {
+        0 => {}
+        1 => text += "\n\n1 more tag is left out here; list_tags shows it.",
+        _ => text += &format!("\n\n{left_out} more tags are left out here; list_tags shows them."),
+    }
     Ok(Instructions { role: "user", text, resources: vec![tags, entry] })
 }
 
@@ -181,11 +213,14 @@ pub(crate) fn suggest_tags(
 pub(crate) fn summarize(
     journal: &Journal<EntriesRead>,
     given: &Checked,
+    carrier: Carrier,
 ) -> Result<Instructions, JournalError> {
     let (from, to) = (given.text("from"), given.text("to"));
     let filter = Filter { tag_ids: given.ids("tagIds"), from, to, ..Filter::default() };
-    let (entries, total) =
-        entries::list_whole(journal, &filter, limits::PROMPT_ENTRIES_MAX, limits::PROMPT_BYTES_MAX)?;
+    let written = |entry: &Entry| resources::contents(Resource::Entry(entry.id), &shapes::entry(entry));
+    let (entries_max, bytes_max) = (limits::PROMPT_ENTRIES_MAX, limits::PROMPT_BYTES_MAX);
+    let bytes_of = |entry: &Entry| carrier.bytes_of(&written(entry));
+    let (entries, total) = entries::list_whole(journal, &filter, entries_max, bytes_max, bytes_of)?;
     if total == 0 {
         // The role is `assistant`: the person reads this as a word of the model, and can answer it.
         let text = "There is no journal entry to summarize there. Would you like to write one? Tell me about your day, \
@@ -209,9 +244,7 @@ pub(crate) fn summarize(
         1 => text += "\n\n1 older entry is left out here; list_entries shows it.",
         _ => text += &format!("\n\n{left_out} older entries are left out here; list_entries shows them."),
     }
-    let whole =
-        entries.iter().map(|entry| resources::contents(Resource::Entry(entry.id), &shapes::entry(entry)));
-    Ok(Instructions { role: "user", text, resources: whole.collect() })
+    Ok(Instructions { role: "user", text, resources: entries.iter().map(written).collect() })
 }
 
 /// Builds a message of text.

@@ -144,9 +144,19 @@ pub(crate) fn entry(journal: &Journal<EntriesRead>, id: EntryId) -> Result<Optio
     Ok(entry.map(|entry| contents(Resource::Entry(id), &shapes::entry(&entry))))
 }
 
-pub(crate) fn all_tags(journal: &Journal<TagsRead>) -> Result<Value, JournalError> {
-    let names: Value = tags::all(journal)?.iter().map(shapes::tag_name).collect();
-    Ok(contents(Resource::Tags, &names))
+fn all_tags(journal: &Journal<TagsRead>) -> Result<Value, JournalError> {
+    tags_while(journal, |_| true).map(|(contents, _)| contents)
+}
+
+/// Returns the tags up to the first one that `takes` refuses, and how many are left out.
+pub(crate) fn tags_while(
+    journal: &Journal<TagsRead>,
+    takes: impl FnMut(&Value) -> bool,
+) -> Result<(Value, usize), JournalError> {
+    let all = tags::all(journal)?;
+    let taken: Vec<_> = all.iter().map(shapes::tag_name).take_while(takes).collect();
+    let left_out = all.len() - taken.len();
+    Ok((contents(Resource::Tags, &taken.into()), left_out))
 }
 
 fn tag(journal: &Journal<TagsRead>, id: TagId) -> Result<Option<Value>, JournalError> {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, ToolContext, ToolError};
 use crate::mcp::arguments::Checked;
-use crate::mcp::prompts::{self, Instructions};
+use crate::mcp::prompts::{self, Carrier, Instructions};
 use crate::mcp::shapes;
 use crate::scope::{EntriesRead, TagsRead};
 
@@ -18,14 +18,14 @@ pub(super) fn tag_suggestions(
     context: &ToolContext<(EntriesRead, TagsRead)>,
     given: &Checked,
 ) -> Result<Answer, ToolError> {
-    Ok(answer(prompts::suggest_tags(&context.journal, given)?))
+    Ok(answer(prompts::suggest_tags(&context.journal, given, Carrier::Tool)?))
 }
 
 pub(super) fn journal_insights(
     context: &ToolContext<EntriesRead>,
     given: &Checked,
 ) -> Result<Answer, ToolError> {
-    Ok(answer(prompts::summarize(&context.journal, given)?))
+    Ok(answer(prompts::summarize(&context.journal, given, Carrier::Tool)?))
 }
 
 /// The text stands in front as well as in the data: a client that reads the text blocks gets it as a text, and one
