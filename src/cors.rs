@@ -27,15 +27,18 @@ pub(crate) fn is_preflight(head: &Head) -> bool {
         && head.field("access-control-request-method").is_some()
 }
 
-/// Builds the response to a preflight for the MCP endpoint: the methods and fields that MCP clients send. The list of
-/// fields can't be `*`, because `*` doesn't cover `Authorization` (Fetch §2.2.2, CORS non-wildcard request-header
-/// name).
+/// Builds the response to a preflight for the MCP endpoint: the methods and fields that MCP clients send.
+///
+/// The list of fields ends with `*`: programs add fields of their own, a trace id for example, and without it their
+/// requests would fail without a reason that a page can read. It permits nothing that a page could use, because no
+/// response here is shared with a page that sends its cookies. `*` alone wouldn't do: it doesn't cover `Authorization`
+/// (Fetch §2.2.2, CORS non-wildcard request-header name), and older browsers don't know it.
 ///
 /// The browser keeps the answer for ten minutes; otherwise each call of a page would be two requests. If a new
 /// version changes these lists, an open page may use the old ones for that long.
 pub(crate) fn preflight() -> Response {
     let headers = "authorization, content-type, accept, mcp-protocol-version, mcp-method, mcp-name, \
-                   mcp-session-id, last-event-id";
+                   mcp-session-id, last-event-id, *";
     Response::new(204)
         .with("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
         .with("Access-Control-Allow-Headers", headers)
@@ -64,9 +67,9 @@ pub(crate) fn share(response: Response, origin: Option<&str>) -> Response {
 /// answer the preflight, which a browser sends because the MCP SDKs add `MCP-Protocol-Version` to these requests.
 pub(crate) fn publish(response: Response, methods: &'static str) -> Response {
     let headers = if methods == DOCUMENT {
-        "mcp-protocol-version"
+        "mcp-protocol-version, *"
     } else {
-        "mcp-protocol-version, content-type, authorization"
+        "mcp-protocol-version, content-type, authorization, *"
     };
     response
         .with("Access-Control-Allow-Origin", "*")

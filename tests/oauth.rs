@@ -468,7 +468,10 @@ fn publishes_the_metadata_to_every_page_and_nothing_beside_it() {
             assert_eq!(reply.status, status, "{method} {path}");
             let shared = (status < 300).then_some("*");
             assert_eq!(reply.field("access-control-allow-origin"), shared);
-            assert_eq!(reply.field("access-control-allow-headers"), shared.map(|_| "mcp-protocol-version"));
+            assert_eq!(
+                reply.field("access-control-allow-headers"),
+                shared.map(|_| "mcp-protocol-version, *")
+            );
         }
     }
     let unknown = "openid-configuration | openid-configuration/ | openid-configuration/mcp | oauth-client | \
@@ -481,7 +484,7 @@ fn publishes_the_metadata_to_every_page_and_nothing_beside_it() {
         let fields = [("Host", house.host.as_str()), ("Origin", "https://anywhere.example")];
         let reply = house.server.send(request("OPTIONS", &path, &fields, ""));
         assert_eq!((reply.status, reply.field("access-control-allow-origin")), (204, Some("*")), "{unknown}");
-        assert_eq!(reply.field("access-control-allow-headers"), Some("mcp-protocol-version"), "{unknown}");
+        assert_eq!(reply.field("access-control-allow-headers"), Some("mcp-protocol-version, *"), "{unknown}");
     }
     for beside in ["/.well-known", "/well-known/x", "/x"] {
         let reply = house.get(beside);
