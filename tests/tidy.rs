@@ -510,7 +510,11 @@ const NAMES_TOOLS: [(&str, &[&str], &str); 5] = [
         &["get_entry", "list_entries", "search_entries"],
         "says which page shows a tool's result",
     ),
-    ("src/mcp/prompts.rs", &["create_tag", "add_tag_to_entry", "list_entries"], "tells a model what to call"),
+    (
+        "src/mcp/prompts.rs",
+        &["create_tag", "add_tag_to_entry", "list_entries", "list_tags"],
+        "tells a model what to call",
+    ),
     (
         "src/mcp/tools/mod.rs",
         &["list_entries", "search_entries", "list_tags"],
