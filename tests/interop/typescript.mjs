@@ -216,7 +216,7 @@ await check('too narrow a token: 403 that names the missing scope', async () => 
   await assert.rejects(reader.callTool({ name: 'create_tag', arguments: { name: 'forbidden' } }))
   assert.equal(answered.status, 403)
   assert.match(answered.challenge, /error="insufficient_scope"/)
-  assert.match(answered.challenge, /[ ,]scope="tags:write"/)
+  assert.match(answered.challenge, /needs tags:write", scope="entries:read tags:read tags:write"/)
   const result = await reader.callTool({ name: 'list_tags', arguments: {} })
   const names = result.structuredContent.tags.map((tag) => tag.name)
   assert.ok(!names.includes('forbidden'), 'the refused tag was written')

@@ -255,7 +255,7 @@ async fn refuses_too_narrow_a_token(modern: bool) -> Worked<()> {
     let error = refused.err().ok_or("it was not refused")?;
     let challenge = error.auth_challenge().ok_or_else(|| format!("no challenge but {error:?}"))?;
     matches(challenge, r#"error="insufficient_scope""#)?;
-    matches(challenge, r#"[ ,]scope="tags:write""#)?;
+    matches(challenge, r#"needs tags:write", scope="entries:read tags:read tags:write""#)?;
     let tags = call(&reader, &json!({ "tool": "list_tags", "arguments": {} })).await?;
     let tags = &tags["structuredContent"]["tags"];
     expect(items(tags).iter().all(|tag| tag["name"] != "forbidden"), || {
