@@ -1888,7 +1888,11 @@ fn says_of_a_refusal_that_nothing_was_deleted_and_of_a_yes_what_was() {
                 (&json!("complete"), None),
                 "{answer}"
             );
-            assert_eq!(result["structuredContent"], json!({ "success": done, kind: row }), "{answer}");
+            let mut data = json!({ "success": done, kind: row });
+            if !done {
+                data["reason"] = "the deletion was not confirmed".into();
+            }
+            assert_eq!(result["structuredContent"], data, "{answer}");
             let content = list(&result, "content");
             let end = if done { " deleted." } else { " was not deleted: the deletion was not confirmed." };
             assert_eq!(content[0]["text"], format!("{name}{end}"));

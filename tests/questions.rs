@@ -166,6 +166,7 @@ fn misfits() -> Vec<Value> {
 #[track_caller]
 fn assert_declined(result: &Value, what: &str, id: i64) {
     assert_eq!(result["structuredContent"]["success"], false, "{result}");
+    assert_eq!(result["structuredContent"]["reason"], "the deletion was not confirmed", "{result}");
     assert_eq!(result["structuredContent"][what]["id"], id, "{result}");
     assert!(result["isError"].is_null(), "{result}");
     let told = result["content"][0]["text"].as_str().expect("a sentence");

@@ -151,6 +151,22 @@ pub(crate) fn page_schema(name: &'static str, item: Value) -> Value {
     page
 }
 
+/// Writes what became of a delete: the row as it was, under `name`. If it wasn't deleted, `reason` says why: a program
+/// that reads the data alone doesn't see the sentence beside it.
+pub(crate) fn deletion(name: &str, row: Value, reason: Option<&str>) -> Value {
+    let mut deletion = json!({ "success": reason.is_none(), name: row });
+    if let Some(reason) = reason {
+        deletion["reason"] = reason.into();
+    }
+    deletion
+}
+
+pub(crate) fn deletion_schema(name: &'static str, row: Value) -> Value {
+    let mut deletion = object([("success", boolean()), (name, row)]);
+    deletion["properties"]["reason"] = text();
+    deletion
+}
+
 /// Writes the schema of an object that has all these members. Further members are allowed, so that a later version of
 /// this server can add one without breaking a client that keeps this schema.
 pub(crate) fn object<const N: usize>(members: [(&'static str, Value); N]) -> Value {

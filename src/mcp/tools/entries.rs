@@ -5,7 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Confirmable, Confirmation, ToolContext, ToolError, entry_link, found, tag_link};
+use super::{
+    Answer, Confirmable, Confirmation, NOT_CONFIRMED, ToolContext, ToolError, entry_link, found, tag_link,
+};
 use crate::journal::entries::{self, EntryChange, Filter, NewEntry};
 use crate::journal::{Entry, JournalError, Tag, search};
 use crate::limits;
@@ -108,7 +110,7 @@ pub(super) fn delete_entry(
 ) -> Result<Answer, ToolError> {
     let entry = entries::delete(&context.journal, given.id("id"), context.confirmed)?;
     let text = format!("Entry \"{}\" (ID {}) deleted.", entry.title, entry.id);
-    let data = json!({ "success": true, "entry": shapes::entry(&entry) });
+    let data = shapes::deletion("entry", shapes::entry(&entry), None);
     Ok(Answer { data, ..one_entry(Some(text), &entry) })
 }
 
@@ -123,9 +125,8 @@ pub(super) fn confirm_delete_entry(
     let id = given.id("id");
     let entry = entries::find_to_confirm(&context.journal, id)?.ok_or(JournalError::EntryNotFound(id))?;
     let title = text::displayable_name(&entry.title);
-    let text =
-        format!("Entry \"{}\" (ID {id}) was not deleted: the deletion was not confirmed.", entry.title);
-    let data = json!({ "success": false, "entry": shapes::entry(&entry) });
+    let text = format!("Entry \"{}\" (ID {id}) was not deleted: {NOT_CONFIRMED}.", entry.title);
+    let data = shapes::deletion("entry", shapes::entry(&entry), Some(NOT_CONFIRMED));
     Ok(Confirmable {
         confirmation: Confirmation {
             text: format!("Delete the entry \"{title}\" (ID: {id})?"),

@@ -321,6 +321,9 @@ pub(crate) fn error_result(text: &str) -> Value {
     json!({ "content": [{ "type": "text", "text": text }], "isError": true })
 }
 
+/// Why a row wasn't deleted of which the person was asked.
+const NOT_CONFIRMED: &str = "the deletion was not confirmed";
+
 const TOO_SLOW: &str =
     "This took too long. Ask for less: fewer or longer words, narrower filters, a smaller page.";
 

@@ -148,7 +148,7 @@ pub(super) fn table() -> Vec<Tool> {
             about: "Delete a journal entry for good.",
             effect: Effect::Deletes,
             arguments: vec![id()],
-            output: || shapes::object([("success", shapes::boolean()), ("entry", shapes::entry_schema())]),
+            output: || shapes::deletion_schema("entry", shapes::entry_schema()),
             work: Work::EntriesWrite(Handler {
                 run: entries::delete_entry,
                 confirm: Some(entries::confirm_delete_entry),
@@ -203,7 +203,7 @@ pub(super) fn table() -> Vec<Tool> {
             about: "Delete a tag for good. The entries that had it stay.",
             effect: Effect::Deletes,
             arguments: vec![id()],
-            output: || shapes::object([("success", shapes::boolean()), ("tag", shapes::tag_schema())]),
+            output: || shapes::deletion_schema("tag", shapes::tag_schema()),
             work: Work::TagsWrite(Handler { run: tags::delete_tag, confirm: Some(tags::confirm_delete_tag) }),
         },
         Tool {

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::{Answer, Confirmable, Confirmation, ToolContext, ToolError, found, tag_link};
+use super::{Answer, Confirmable, Confirmation, NOT_CONFIRMED, ToolContext, ToolError, found, tag_link};
 use crate::journal::{JournalError, Tag, tags};
 use crate::limits;
 use crate::mcp::arguments::Checked;
@@ -55,7 +55,7 @@ pub(super) fn update_tag(context: &ToolContext<TagsWrite>, given: &Checked) -> R
 pub(super) fn delete_tag(context: &ToolContext<TagsWrite>, given: &Checked) -> Result<Answer, ToolError> {
     let tag = tags::delete(&context.journal, given.id("id"), context.confirmed)?;
     let text = format!("Tag \"{}\" (ID {}) deleted.", tag.name, tag.id);
-    let data = json!({ "success": true, "tag": shapes::tag(&tag) });
+    let data = shapes::deletion("tag", shapes::tag(&tag), None);
     Ok(Answer { data, ..one_tag(Some(text), &tag) })
 }
 
@@ -74,8 +74,8 @@ pub(super) fn confirm_delete_tag(
         1 => "1 entry loses it; the entry stays.".to_owned(),
         count => format!("{count} entries lose it; the entries stay."),
     };
-    let text = format!("Tag \"{}\" (ID {id}) was not deleted: the deletion was not confirmed.", tag.name);
-    let data = json!({ "success": false, "tag": shapes::tag(&tag) });
+    let text = format!("Tag \"{}\" (ID {id}) was not deleted: {NOT_CONFIRMED}.", tag.name);
+    let data = shapes::deletion("tag", shapes::tag(&tag), Some(NOT_CONFIRMED));
     Ok(Confirmable {
         confirmation: Confirmation {
             text: format!("Delete the tag \"{name}\" (ID: {id})? {lose}"),
