@@ -1011,6 +1011,15 @@ fn describes_each_tool_by_valid_schemas_and_keeps_to_them() {
                     "{name}"
                 );
             }
+            let bounds = [property, &property["anyOf"][0]].map(|schema| schema["maxLength"].as_u64());
+            assert!(bounds.iter().flatten().all(|bound| *bound < 2_000), "{name} {property}");
+        }
+        // A larger bound is there in words, and the server keeps to it.
+        if ["create_entry", "update_entry"].contains(&name) {
+            let content = &input["properties"]["content"];
+            assert_eq!(content.get("maxLength"), None, "{name}");
+            let described = content["description"].as_str().expect("a description");
+            assert!(described.ends_with(". At most 100000 characters."), "{described}");
         }
         let begins = |verbs: &[&str]| verbs.iter().any(|verb| name.starts_with(verb));
         let hint = |name: &str| tool["annotations"][name].as_bool();

@@ -9,7 +9,8 @@
 //! both come from one list of [`Argument`]s.
 //!
 //! What fits the schema that [`schema`] returns passes [`read`], but for texts with a NUL, names without a visible
-//! character and days that don't exist, which no schema can say plainly. [`read`] takes a little more. Agent
+//! character and days that don't exist, which no schema can say plainly, and for texts over a length that only the
+//! description states ([`SCHEMA_LENGTH_MAX`]). [`read`] takes a little more. Agent
 //! frameworks write `null` for an argument that isn't set; numbers, booleans and lists as texts (`"10"`, `"true"`,
 //! `"[1,2]"`); and a text of digits as a number (`2025` as the words of a search). The check takes such a value where
 //! it can mean one thing only. Each value that passes becomes the one that the schema describes, so no tool sees the
@@ -52,6 +53,11 @@ const ID_MAX: i64 = (1 << 53) - 1;
 /// Characters of a date-time. Without a bound a fraction of a second could have as many digits as the body may have
 /// bytes. With this bound a fraction has at most 14 digits.
 const DATE_CHARS_MAX: usize = 40;
+/// The largest `maxLength` in a schema; a larger one is a sentence in the description, which a model reads as well.
+/// Programs that run a local model make a grammar of the schema, in which each character that may come is a rule of its
+/// own. With a large bound some take minutes, and some refuse the grammar and with it all tools, from 2,000 characters on
+/// (ggml-org/llama.cpp#25746).
+const SCHEMA_LENGTH_MAX: usize = 1_999;
 /// Unknown arguments that an error names. The error only counts the other names: otherwise a call with a thousand
 /// unknown arguments would fill the model's context with the names.
 const UNKNOWN_NAMED_MAX: usize = 5;
@@ -115,8 +121,8 @@ impl Argument {
         Argument { absent_if_empty: true, ..self }
     }
 
-    /// Writes the JSON Schema of this argument. It states the bounds, because a model that knows a bound keeps to it,
-    /// while a model that doesn't know the bound has to call again.
+    /// Writes the JSON Schema of this argument. It states the bounds, one or the other in words, because a model that
+    /// knows a bound keeps to it, while a model that doesn't know the bound has to call again.
     ///
     /// The kinds for prompts have a schema too, but clients don't see it: MCP describes a prompt without a schema.
     fn schema(&self) -> Value {
@@ -126,6 +132,9 @@ impl Argument {
                 "type": "array", "items": { "type": "integer", "minimum": 1, "maximum": ID_MAX },
                 "maxItems": limits::TAGS_PER_ENTRY_MAX,
             }),
+            Kind::Text { min, max } if *max > SCHEMA_LENGTH_MAX => {
+                json!({ "type": "string", "minLength": min })
+            }
             Kind::Text { min, max } => json!({ "type": "string", "minLength": min, "maxLength": max }),
             // That a name needs a visible character could be a pattern, `\S`; but programs that make a grammar for a
             // local model of the schema take no pattern that isn't anchored, and no class (llama.cpp).
@@ -150,7 +159,12 @@ impl Argument {
         if self.nullable {
             schema = json!({ "anyOf": [schema, { "type": "null" }] });
         }
-        schema["description"] = self.about.into();
+        schema["description"] = match self.kind {
+            Kind::Text { max, .. } if max > SCHEMA_LENGTH_MAX => {
+                format!("{} At most {max} characters.", self.about).into()
+            }
+            _ => self.about.into(),
+        };
         schema
     }
 
