@@ -128,9 +128,8 @@ impl Gate<'_> {
         let mut pairs = head.query().unwrap_or("").split('&');
         let in_query = pairs.any(|pair| pair.split('=').next() == Some("access_token"));
         self.require_that(Check::NoTokenInQuery, !in_query)?;
-        self.require_that(Check::NotEmpty, !field.is_empty())?;
+        let (scheme, presented) = self.require(Check::NotEmpty, split_credentials(field))?;
         // The scheme's name has no case (RFC 9110 §11.1), and some clients write it in lower case.
-        let (scheme, presented) = split_credentials(field);
         self.require_that(Check::SchemeIsBearer, scheme.eq_ignore_ascii_case(b"Bearer"))?;
         Ok(presented)
     }

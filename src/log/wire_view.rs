@@ -278,11 +278,11 @@ fn query_names(query: Option<&str>) -> Vec<String> {
 /// characters of 43, two tokens in a log can mostly be told apart, and the rest can't be guessed. Nothing is shown of
 /// another server's token, because this program doesn't know which part of it is secret.
 fn credential(value: &[u8]) -> String {
-    let (scheme, rest) = split_credentials(value);
+    let Some((scheme, rest)) = split_credentials(value) else { return String::new() };
     let known = ["Bearer", "Basic", "Digest", "DPoP"];
     // If a client forgets the scheme, the secret is in its place.
     let Some(scheme) = known.into_iter().find(|known| scheme.eq_ignore_ascii_case(known.as_bytes())) else {
-        return if value.is_empty() { String::new() } else { CUT.to_owned() };
+        return CUT.to_owned();
     };
     // Only characters of a token are taken: an escape sequence after the prefix is cut off.
     let begins = rest.strip_prefix(TOKEN_PREFIX.as_bytes()).map(|random| {

@@ -276,12 +276,11 @@ pub(crate) fn authenticate(app: &App, head: &Head, parameters: &Parameters) -> R
 /// that the encoding changes, so it doesn't matter whether a client encodes them.
 fn basic_credentials(head: &Head) -> Result<Option<(String, String)>, OAuthError> {
     let mut fields = head.fields("authorization");
-    let field = fields.next().filter(|field| !field.is_empty());
+    let credentials = fields.next().and_then(split_credentials);
     if fields.next().is_some() {
         return Err(OAuthError::TwoCredentials);
     }
-    let Some(field) = field else { return Ok(None) };
-    let (scheme, encoded) = split_credentials(field);
+    let Some((scheme, encoded)) = credentials else { return Ok(None) };
     let bytes = STANDARD.decode(encoded).ok().filter(|_| scheme.eq_ignore_ascii_case(b"Basic"));
     let pair = bytes.and_then(|bytes| {
         let (id, secret) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;

@@ -219,11 +219,17 @@ impl Head {
 /// Splits the value of `Authorization` into scheme and credentials (RFC 9110 §11.4). Only spaces stand between the
 /// two, one or more. A tab doesn't end the scheme, and isn't skipped before the credentials: a proxy that looks for a
 /// space would see other credentials than a server that takes both.
-pub(crate) fn split_credentials(value: &[u8]) -> (&[u8], &[u8]) {
+///
+/// Returns `None` for an empty value: some clients write the field before they have anything to put into it, and it
+/// means the same as no field then.
+pub(crate) fn split_credentials(value: &[u8]) -> Option<(&[u8], &[u8])> {
+    if value.is_empty() {
+        return None;
+    }
     let scheme_ends = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
     let (scheme, rest) = value.split_at(scheme_ends);
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-    (scheme, &rest[spaces..])
+    Some((scheme, &rest[spaces..]))
 }
 
 /// Returns the charset, without its quotes, if that is what a parameter of a media type names; empty without a value.
@@ -417,13 +423,13 @@ mod tests {
             ("Bearer\tx", "Bearer\tx", ""),
             ("Bearer\t x", "Bearer\t", "x"),
             ("Bearer", "Bearer", ""),
-            ("", "", ""),
         ] {
             assert_eq!(
                 split_credentials(value.as_bytes()),
-                (scheme.as_bytes(), rest.as_bytes()),
+                Some((scheme.as_bytes(), rest.as_bytes())),
                 "{value:?}"
             );
         }
+        assert_eq!(split_credentials(b""), None);
     }
 }
