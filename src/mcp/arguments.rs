@@ -26,6 +26,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use super::shapes;
 use crate::dates::{self, DateError};
 use crate::ids::Id;
 use crate::json;
@@ -139,10 +140,12 @@ impl Argument {
             // That a name needs a visible character could be a pattern, `\S`; but programs that make a grammar for a
             // local model of the schema take no pattern that isn't anchored, and no class (llama.cpp).
             Kind::Name { max } => json!({ "type": "string", "minLength": 1, "maxLength": max }),
-            // No `enum`, which Gemini's API takes for texts alone.
-            Kind::Flag(None) => json!({ "type": "integer", "minimum": 0, "maximum": 1 }),
-            Kind::Flag(Some(default)) => {
-                json!({ "type": "integer", "minimum": 0, "maximum": 1, "default": default })
+            Kind::Flag(default) => {
+                let mut flag = shapes::flag();
+                if let Some(default) = default {
+                    flag["default"] = (*default).into();
+                }
+                flag
             }
             Kind::Limit { max, default } => {
                 json!({ "type": "integer", "minimum": 1, "maximum": max, "default": default })

@@ -191,7 +191,8 @@ fn integer() -> Value {
     json!({ "type": "integer" })
 }
 
-fn flag() -> Value {
+/// Writes the schema of a label that is 0 or 1. It has no `enum`, which Gemini's API takes for texts alone.
+pub(crate) fn flag() -> Value {
     json!({ "type": "integer", "minimum": 0, "maximum": 1 })
 }
 
