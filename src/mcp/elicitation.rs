@@ -175,13 +175,8 @@ fn ask_until_answered(
         let answer = match request.wait(subscriber, stream, Some(Instant::now() + limits::ANSWER_WAIT))? {
             Wakeup::Event(Event::Answered(answer)) => answer,
             Wakeup::TimedOut => ConfirmationAnswer::No,
-            Wakeup::NotAdmitted => {
-                let why = "The access token has ended, or can't be checked now";
-                return Ok(Some(Err(RpcError::BrokenOff(why))));
-            }
-            Wakeup::Event(Event::Ended) => {
-                return Ok(Some(Err(RpcError::BrokenOff("The server is stopping"))));
-            }
+            Wakeup::NotAdmitted => return Ok(Some(Err(RpcError::TOKEN_ENDED))),
+            Wakeup::Event(Event::Ended) => return Ok(Some(Err(RpcError::SERVER_STOPPING))),
             Wakeup::Event(_) | Wakeup::ClientGone => return Ok(None),
         };
         match run(ConfirmationState::Answered(answer, confirmation.row)) {

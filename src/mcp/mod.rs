@@ -400,9 +400,9 @@ impl Mcp<'_> {
             // answers are as large as one response may get; the call whose answer crosses the bound is still answered
             // whole. The answer to a call that wasn't run says so, and the client can send the call again.
             let result = match prepared {
-                Ok(_) if bytes > limits::BATCH_ANSWER_BYTES_MAX => Err(RpcError::BatchFull),
-                Ok(_) if !is_client_there() => Err(RpcError::ClientGone),
-                Ok(_) if !self.is_still_admitted() => Err(RpcError::TokenEnded),
+                Ok(_) if bytes > limits::BATCH_ANSWER_BYTES_MAX => Err(RpcError::BATCH_FULL),
+                Ok(_) if !is_client_there() => Err(RpcError::CLIENT_GONE),
+                Ok(_) if !self.is_still_admitted() => Err(RpcError::TOKEN_ENDED),
                 Ok(prepared) => prepared.run(self, &client),
                 Err(error) => Err(error),
             };

@@ -176,14 +176,9 @@ pub(crate) enum RpcError {
     UnsupportedVersion { supported: Vec<&'static str>, requested: String },
     /// As many event streams are open as the server allows to one person, or to all.
     StreamsFull,
-    /// A stream ends before its call could be run. The text says why.
+    /// A call wasn't run, because its stream or its batch ended first. The text says why; the constants below are all
+    /// there are.
     BrokenOff(&'static str),
-    /// The responses before this one fill what the response to a batch may hold. This call wasn't run.
-    BatchFull,
-    /// The client of a batch has closed its side of the connection. This call wasn't run.
-    ClientGone,
-    /// The token of a batch was revoked or has expired, or can't be checked now. This call wasn't run.
-    TokenEnded,
     /// A read took longer than [`limits::READ_WORK_MAX`].
     TooSlow,
     /// The database failed.
@@ -224,6 +219,15 @@ impl Facts {
 }
 
 impl RpcError {
+    /// The token was revoked or has expired, or can't be checked now.
+    pub(crate) const TOKEN_ENDED: RpcError =
+        RpcError::BrokenOff("the access token has ended, or can't be checked now");
+    pub(crate) const SERVER_STOPPING: RpcError = RpcError::BrokenOff("the server is stopping");
+    /// The responses before this one fill what the response to a batch may hold.
+    pub(crate) const BATCH_FULL: RpcError = RpcError::BrokenOff("the batch's answer is full");
+    /// The client of a batch has closed its side of the connection.
+    pub(crate) const CLIENT_GONE: RpcError = RpcError::BrokenOff("you closed the connection");
+
     pub(crate) fn invalid_request(text: impl Into<String>) -> RpcError {
         RpcError::InvalidRequest(text.into())
     }
@@ -306,23 +310,10 @@ impl RpcError {
                 );
                 Facts::new(200, INTERNAL_ERROR, text)
             }
-            RpcError::BrokenOff(why) => {
-                Facts::new(200, INTERNAL_ERROR, format!("{why}; nothing was changed, call again"))
-            }
-            RpcError::BatchFull => Facts::new(
+            RpcError::BrokenOff(why) => Facts::new(
                 200,
                 INTERNAL_ERROR,
-                "Internal error: the batch's answer is full; this call was not run, send it again",
-            ),
-            RpcError::ClientGone => Facts::new(
-                200,
-                INTERNAL_ERROR,
-                "Internal error: you closed the connection; this call was not run, send it again",
-            ),
-            RpcError::TokenEnded => Facts::new(
-                200,
-                INTERNAL_ERROR,
-                "Internal error: the access token has ended, or can't be checked now; this call was not run",
+                format!("Internal error: {why}; this call was not run, send it again"),
             ),
             RpcError::TooSlow => {
                 Facts::new(200, INTERNAL_ERROR, "Internal error: this took too long; ask for less")
@@ -369,7 +360,7 @@ impl From<SubscribeError> for RpcError {
     fn from(why: SubscribeError) -> RpcError {
         match why {
             SubscribeError::Full => RpcError::StreamsFull,
-            SubscribeError::Ended => RpcError::BrokenOff("The server is stopping"),
+            SubscribeError::Ended => RpcError::SERVER_STOPPING,
         }
     }
 }
