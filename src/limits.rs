@@ -350,3 +350,5 @@ pub const CURSOR_CHARS_MAX: usize = 700;
 pub(crate) const LINKS_MAX: usize = 20;
 /// Tokens of a search snippet (FTS5 allows 64).
 pub(crate) const SNIPPET_TOKENS: usize = 32;
+/// Characters of a search snippet; the rest is left out, around the match. A token may be a whole text.
+pub const SNIPPET_CHARS_MAX: usize = 500;

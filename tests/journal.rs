@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use epicme::limits;
 use jsonschema::Validator;
 use rusqlite::{Connection, types};
 use serde_json::{Value, json};
@@ -1029,6 +1030,12 @@ fn shows_the_best_match_first_then_the_newest_with_the_words_around_it() {
     let snippet = text(&page["entries"][0]["snippet"]);
     assert!(snippet.contains("before [lantern] after"), "{snippet}");
     assert!((20..=32).contains(&snippet.split_whitespace().count()), "{snippet}");
+    // A token may be as long as a text.
+    let long = ["x".repeat(40_000), "kite".to_owned(), "y".repeat(40_000)].join(" ");
+    ada.ok("create_entry", json!({ "title": "Long", "content": long }));
+    let page = ada.ok("search_entries", json!({ "query": "kite" }));
+    let cut = text(&page["entries"][0]["snippet"]);
+    assert!(cut.chars().count() <= limits::SNIPPET_CHARS_MAX + 2 && cut.contains("x [kite] y"), "{cut}");
 }
 
 #[test]

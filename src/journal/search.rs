@@ -107,10 +107,26 @@ pub(crate) fn search(
                    WHERE entries_fts MATCH ?2 AND entries_fts.rowid = ?3";
         for found in &mut items {
             let values: [&dyn ToSql; 3] = [&expression, &found.entry.id, &(limits::SNIPPET_TOKENS as i64)];
-            found.snippet = own.first(sql, &values, |row| row.get(0))?.unwrap_or_default();
+            let snippet = own.first(sql, &values, |row| row.get::<_, String>(0))?.unwrap_or_default();
+            found.snippet = shortened(snippet);
         }
         Ok(Page { items, total, next })
     })
+}
+
+/// Cuts a snippet to [`limits::SNIPPET_CHARS_MAX`] characters around its first bracket, which marks the match unless the
+/// text has one before. FTS5 counts tokens, and one token can be a whole text: a picture in base64, or a page of
+/// Chinese without punctuation. A page of such snippets would have tens of megabytes.
+fn shortened(snippet: String) -> String {
+    let (count, max) = (snippet.chars().count(), limits::SNIPPET_CHARS_MAX);
+    if count <= max {
+        return snippet;
+    }
+    let marked = snippet.find('[').map_or(0, |at| snippet[..at].chars().count());
+    let start = marked.saturating_sub(max / 4).min(count - max);
+    let kept: String = snippet.chars().skip(start).take(max).collect();
+    let dots = |is_cut: bool| if is_cut { "…" } else { "" };
+    format!("{}{kept}{}", dots(start > 0), dots(start + max < count))
 }
 
 /// A query as three expressions of FTS5. They are bound as parameters, so only FTS5 parses them, and SQLite's SQL
@@ -202,6 +218,20 @@ mod tests {
     fn check(query: &str, expected: &str) {
         let parsed = Query::parse(query).unwrap_or_else(|error| panic!("{query:?}: {error}"));
         assert_eq!(parsed.expression, expected, "{query:?}");
+    }
+
+    #[test]
+    fn keeps_of_a_snippet_what_is_around_the_match() {
+        let max = limits::SNIPPET_CHARS_MAX;
+        let (before, after) = (max / 4, max - max / 4 - 1);
+        let whole = format!("{}[é]{}", "é".repeat(max), "é".repeat(max));
+        let cut = format!("…{}[é]{}…", "é".repeat(before), "é".repeat(after - 2));
+        assert_eq!(shortened(whole), cut);
+        let fits = format!("{}[é]", "é".repeat(max - 3));
+        assert_eq!(shortened(fits.clone()), fits);
+        assert_eq!(shortened(format!("é{fits}")), format!("…{fits}"));
+        assert_eq!(shortened(format!("[é]{}", "é".repeat(max))), format!("[é]{}…", "é".repeat(max - 3)));
+        assert_eq!(shortened("é".repeat(max + 1)), format!("{}…", "é".repeat(max)));
     }
 
     #[test]
