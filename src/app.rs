@@ -44,6 +44,9 @@ pub(crate) struct App {
     /// The requests on `/mcp` that are in progress, counted by person. Each of them keeps a clone of this `Arc`, by
     /// which it takes itself off the count.
     pub(crate) shares: Arc<Shares>,
+    /// The account pages that are being sent, counted in the same way. They have a count of their own, so that a program
+    /// with many requests in progress doesn't keep its person from the page on which they take its access back.
+    pub(crate) account_pages: Arc<Shares>,
     /// The schemes that apps may have in their redirect URIs.
     pub(crate) redirect_schemes: Schemes,
     /// The other authorization server; `None` if this server issues the tokens itself.
@@ -123,7 +126,8 @@ impl App {
                 address: sign_in(limits::ADDRESS_FAILURES_MAX),
                 queue: HashingQueue::new(connections_max),
             },
-            shares: Arc::default(),
+            shares: Arc::new(Shares::new(limits::REQUESTS_PER_PERSON_MAX)),
+            account_pages: Arc::new(Shares::new(limits::ACCOUNT_PAGES_PER_PERSON_MAX)),
             redirect_schemes,
             introspector,
             setup_code: secret::random_text::<32>(),

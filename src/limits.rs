@@ -194,6 +194,9 @@ pub(crate) const SIGN_IN_WAIT_MAX: Duration = Duration::from_secs(60);
 pub const GRANTS_PER_PERSON_MAX: usize = 200;
 /// Programs with access that the account page shows at once; a link leads to the others.
 pub const GRANTS_PER_PAGE: usize = 50;
+/// Account pages that the server sends to one person at once; past it `429`. A button that was pressed counts all the
+/// same, and a short page says so.
+pub const ACCOUNT_PAGES_PER_PERSON_MAX: usize = 16;
 /// How long a page with a form may stay open, in seconds; past it the form isn't taken, and the person gets a fresh
 /// one. A used form is remembered for twice this time; the next one that is used after that deletes its row.
 pub(crate) const FORM_SECONDS: i64 = 60 * 60;
@@ -253,8 +256,9 @@ pub(crate) const TERMINAL_LINE_CHARS_MAX: usize = 110;
 
 // ---- MCP (`mcp/`) ----
 
-/// Requests of one person on `/mcp` and the account page that may be in progress at once (`shares.rs`), bodies that are
-/// still arriving included; past it `429`. An agent sends a few at a time, so an ordinary one never meets this bound. Open event streams have a limit of their own, [`STREAMS_PER_PERSON_MAX`].
+/// Requests of one person on `/mcp` that may be in progress at once (`shares.rs`), bodies that are still arriving
+/// included; past it `429`. An agent sends a few at a time, so an ordinary one never meets this bound. Open event streams
+/// have a limit of their own, [`STREAMS_PER_PERSON_MAX`].
 pub const REQUESTS_PER_PERSON_MAX: usize = 100;
 /// How long a client that got this `429` is told to wait, in seconds.
 pub(crate) const REQUESTS_RETRY_SECONDS: i64 = 1;

@@ -1,7 +1,7 @@
 //! How many requests of each person are in progress, and the bound on them.
 //!
-//! Knows no request and no scope. Invariant: a person never has more than [`limits::REQUESTS_PER_PERSON_MAX`]
-//! [`Share`]s; and a share that is dropped is given back, after a panic too.
+//! Knows no request and no scope. Invariant: a person never has more [`Share`]s than the bound says; and a share that is
+//! dropped is given back, after a panic too.
 //!
 //! A request in progress holds a thread, one of the server's connections, and its body and its response in memory. The
 //! bound keeps one person's agents from taking all of them. It counts requests that are in progress, and not requests
@@ -13,13 +13,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use crate::ids::UserId;
-use crate::limits;
 use crate::lock::locked;
 
 /// The counts. A person without a request in progress has no entry, so the map never has more entries than there are
 /// connections.
-#[derive(Default)]
 pub(crate) struct Shares {
+    /// How many a person may have.
+    max: usize,
     in_progress: Mutex<HashMap<UserId, usize>>,
 }
 
@@ -31,11 +31,16 @@ pub(crate) struct Share {
 }
 
 impl Shares {
+    /// Makes the counts of requests of one kind, of which each person may have `max` in progress.
+    pub(crate) fn new(max: usize) -> Shares {
+        Shares { max, in_progress: Mutex::default() }
+    }
+
     /// Counts one more request of a person; returns `None` if they have as many in progress as they may have.
     pub(crate) fn take(self: &Arc<Shares>, user_id: UserId) -> Option<Share> {
         let mut in_progress = locked(&self.in_progress);
         let count = in_progress.entry(user_id).or_insert(0);
-        if *count >= limits::REQUESTS_PER_PERSON_MAX {
+        if *count >= self.max {
             return None;
         }
         *count += 1;
@@ -61,9 +66,9 @@ mod tests {
 
     #[test]
     fn gives_each_person_as_many_as_the_limit_and_takes_them_back() {
-        let shares = Arc::new(Shares::default());
+        let shares = Arc::new(Shares::new(3));
         let (one, other) = (UserId::new(1), UserId::new(2));
-        let mut taken: Vec<_> = (0..limits::REQUESTS_PER_PERSON_MAX).map(|_| shares.take(one)).collect();
+        let mut taken: Vec<_> = (0..3).map(|_| shares.take(one)).collect();
         assert!(taken.iter().all(Option::is_some));
         assert!(shares.take(one).is_none(), "one too many");
         assert!(shares.take(other).is_some(), "another person's count is their own");

@@ -13,18 +13,25 @@ use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::limits;
 use crate::secret;
-use crate::store::{Store, StoreError};
+use crate::store::{Connection, Store, StoreError};
 use crate::users::Authenticated;
 
 /// Finds the person who is signed in under this cookie; returns `None` when the sign-in is unknown or has expired.
 /// Use doesn't lengthen a sign-in, so a stolen cookie stops working at the same time, however often the thief uses
 /// it.
 pub(crate) fn find(store: &Store, cookie: &str, now: Timestamp) -> Result<Option<UserId>, StoreError> {
+    store.look_up(|connection| find_in(connection, cookie, now))
+}
+
+/// The same inside a transaction, where the sign-in can't end before the commit.
+pub(crate) fn find_in(
+    connection: &Connection,
+    cookie: &str,
+    now: Timestamp,
+) -> Result<Option<UserId>, StoreError> {
     let hash = secret::sha256(cookie.as_bytes());
-    store.look_up(|connection| {
-        let sql = "SELECT user_id FROM browsers WHERE hash = ?1 AND expires_at > ?2";
-        Ok(connection.query_row(sql, (hash, now.0), |row| row.get(0)).optional()?)
-    })
+    let sql = "SELECT user_id FROM browsers WHERE hash = ?1 AND expires_at > ?2";
+    Ok(connection.query_row(sql, (hash, now.0), |row| row.get(0)).optional()?)
 }
 
 /// Signs a person in under a cookie, for [`limits::SIGN_IN_SECONDS`]. Returns `false`, and signs nobody in, if the
@@ -34,22 +41,18 @@ pub(crate) fn find(store: &Store, cookie: &str, now: Timestamp) -> Result<Option
 /// somebody else knows the old one, and that has signed them out of every browser. A sign-in by the old password that
 /// came after it would stay.
 pub(crate) fn insert(
-    store: &Store,
+    connection: &Connection,
     cookie: &str,
     person: &Authenticated,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let hash = secret::sha256(cookie.as_bytes());
-    let (user_id, password_hash) = (person.user_id, person.hash().to_owned());
-    store.write(move |connection| {
-        // Each sign-in also deletes the expired rows, because a browser that has lost its cookie can't end its
-        // sign-in.
-        connection.execute("DELETE FROM browsers WHERE expires_at <= ?1", [now.0])?;
-        let sql = "INSERT INTO browsers (hash, user_id, created_at, expires_at)
-                   SELECT ?1, id, ?4, ?5 FROM users WHERE id = ?2 AND password_hash = ?3";
-        let expires_at = now.plus(limits::SIGN_IN_SECONDS);
-        Ok(connection.execute(sql, (hash, user_id, password_hash, now.0, expires_at.0))? == 1)
-    })
+    // Each sign-in also deletes the expired rows, because a browser that has lost its cookie can't end its sign-in.
+    connection.execute("DELETE FROM browsers WHERE expires_at <= ?1", [now.0])?;
+    let sql = "INSERT INTO browsers (hash, user_id, created_at, expires_at)
+               SELECT ?1, id, ?4, ?5 FROM users WHERE id = ?2 AND password_hash = ?3";
+    let expires_at = now.plus(limits::SIGN_IN_SECONDS);
+    Ok(connection.execute(sql, (hash, person.user_id, person.hash(), now.0, expires_at.0))? == 1)
 }
 
 /// The proof that the server has ended every sign-in under the cookies that came with a request. Only [`delete_with`] and
@@ -83,18 +86,13 @@ pub(crate) fn delete_everyones(store: &Store) -> Result<SignedOut, StoreError> {
 }
 
 /// Ends the sign-in under this cookie, if there is one.
-pub(crate) fn delete(store: &Store, cookie: &str) -> Result<(), StoreError> {
-    let hash = secret::sha256(cookie.as_bytes());
-    store.write(move |connection| {
-        connection.execute("DELETE FROM browsers WHERE hash = ?1", [hash])?;
-        Ok(())
-    })
+pub(crate) fn delete(connection: &Connection, cookie: &str) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM browsers WHERE hash = ?1", [secret::sha256(cookie.as_bytes())])?;
+    Ok(())
 }
 
 /// Signs a person out of every browser.
-pub(crate) fn delete_all(store: &Store, user_id: UserId) -> Result<(), StoreError> {
-    store.write(move |connection| {
-        connection.execute("DELETE FROM browsers WHERE user_id = ?1", [user_id])?;
-        Ok(())
-    })
+pub(crate) fn delete_all(connection: &Connection, user_id: UserId) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM browsers WHERE user_id = ?1", [user_id])?;
+    Ok(())
 }

@@ -122,19 +122,16 @@ pub(crate) fn insert(
 }
 
 /// Adds the first person, who has just chosen the password; `None` when there is a person already. The check and the
-/// insertion are one transaction, so if several browsers set the server up at once, one of them succeeds.
+/// insertion are in one transaction, so if several browsers set the server up at once, one of them succeeds.
 pub(crate) fn insert_first(
-    store: &Store,
+    connection: &Connection,
     email: &str,
-    hash: HashedPassword,
+    hash: &HashedPassword,
     now: Timestamp,
 ) -> Result<Option<Authenticated>, StoreError> {
-    let email = email.to_owned();
-    store.write(move |connection| {
-        let any = connection.query_row("SELECT 1 FROM users LIMIT 1", [], |_| Ok(())).optional()?;
-        let id = if any.is_some() { None } else { insert_hashed(connection, &email, &hash, now)? };
-        Ok(id.map(|user_id| Authenticated { user_id, hash: hash.as_str().to_owned() }))
-    })
+    let any = connection.query_row("SELECT 1 FROM users LIMIT 1", [], |_| Ok(())).optional()?;
+    let id = if any.is_some() { None } else { insert_hashed(connection, email, hash, now)? };
+    Ok(id.map(|user_id| Authenticated { user_id, hash: hash.as_str().to_owned() }))
 }
 
 /// Finds the person who signs in with this address and password; returns `None` when one of the two is wrong. The
@@ -269,20 +266,18 @@ pub(crate) fn set_password(
 /// one was set since that was compared. Otherwise a stranger who knows the old password could undo the change by
 /// which the operator shuts them out.
 pub(crate) fn replace_password(
-    store: &Store,
+    connection: &Connection,
     person: &Authenticated,
-    hash: HashedPassword,
+    hash: &HashedPassword,
     now: Timestamp,
 ) -> Result<Option<Authenticated>, StoreError> {
-    let (user_id, old) = (person.user_id, person.hash.clone());
-    store.write(move |connection| {
-        let sql = "UPDATE users SET password_hash = ?3, updated_at = ?4 WHERE id = ?1 AND password_hash = ?2";
-        if connection.execute(sql, (user_id, old, hash.as_str(), now.0))? == 0 {
-            return Ok(None);
-        }
-        connection.execute("DELETE FROM browsers WHERE user_id = ?1", [user_id])?;
-        Ok(Some(Authenticated { user_id, hash: hash.as_str().to_owned() }))
-    })
+    let user_id = person.user_id;
+    let sql = "UPDATE users SET password_hash = ?3, updated_at = ?4 WHERE id = ?1 AND password_hash = ?2";
+    if connection.execute(sql, (user_id, &person.hash, hash.as_str(), now.0))? == 0 {
+        return Ok(None);
+    }
+    connection.execute("DELETE FROM browsers WHERE user_id = ?1", [user_id])?;
+    Ok(Some(Authenticated { user_id, hash: hash.as_str().to_owned() }))
 }
 
 /// Removes a person with their tokens and their whole journal, by the foreign keys; `false` when there is no such
@@ -314,8 +309,12 @@ mod tests {
         insert(&store, email, permit.hash("first password"), now).expect("a write");
         let known = authenticate(&store, &mut permit, email, "first password").expect("a read");
         let known = known.expect("the password is right");
-        let mut replace =
-            |known, new| replace_password(&store, known, permit.hash(new), now).expect("a write");
+        let mut replace = |known: &Authenticated, new| {
+            let known = Authenticated { user_id: known.user_id, hash: known.hash.clone() };
+            let hash = permit.hash(new);
+            let replaced = store.write(move |connection| replace_password(connection, &known, &hash, now));
+            replaced.expect("a write")
+        };
         let second = replace(&known, "second password").expect("the first was still stored");
         assert!(replace(&known, "a stranger's password").is_none(), "the first is gone");
         assert!(replace(&second, "third password").is_some());

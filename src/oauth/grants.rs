@@ -32,7 +32,7 @@ use crate::ids::UserId;
 use crate::limits;
 use crate::scope::Scopes;
 use crate::secret::{self, Signer};
-use crate::store::{Holder, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::tokens::{self, NewToken};
 
 /// A grant to be made: what the person allowed, and the parts of the request that its code is bound to.
@@ -159,28 +159,25 @@ impl GrantRow {
 type Attempt<T> = Result<Result<T, OAuthError>, OAuthError>;
 
 /// Records what a person allowed, and returns the code for it.
-pub(crate) fn allow(store: &Store, new: NewGrant, now: Timestamp) -> Result<String, OAuthError> {
+pub(crate) fn allow(connection: &Connection, new: &NewGrant, now: Timestamp) -> Result<String, OAuthError> {
     let code = secret::random_text::<32>();
     let hash = secret::sha256(code.as_bytes());
-    store.write_for(Holder::Person(new.user_id), move |connection| {
-        delete_old(connection, new.user_id, now)?;
-        clients::keep(connection, &new.client)?;
-        // The new grant doesn't replace older ones of the same client. A person may use the same program on two
-        // machines, and a consent on one must not sign the other out.
-        let grant = "INSERT INTO grants (user_id, client_id, resource, scope, created_at, used_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
-        let scope = new.scopes.to_string();
-        connection.execute(grant, (new.user_id, &new.client.id, &new.resource, scope, now.0))?;
-        let grant_id = connection.last_insert_rowid();
-        // The code is bound to the client (by its grant), the redirect URI and the challenge (OAuth 2.1 §4.1.2).
-        let code = "INSERT INTO codes (hash, grant_id, redirect_uri, challenge, expires_at)
-                    VALUES (?1, ?2, ?3, ?4, ?5)";
-        // A code passes through the browser, and may stay in a history or a log. OAuth 2.1 §4.1.2 recommends a
-        // lifetime of ten minutes at most; here the lifetime is much shorter, since a client redeems a code at once.
-        let expires_at = now.plus(limits::CODE_SECONDS).0;
-        connection.execute(code, (hash, grant_id, &new.redirect_uri, &new.challenge, expires_at))?;
-        Ok::<_, OAuthError>(())
-    })?;
+    delete_old(connection, new.user_id, now)?;
+    clients::keep(connection, &new.client)?;
+    // The new grant doesn't replace older ones of the same client. A person may use the same program on two machines,
+    // and a consent on one must not sign the other out.
+    let grant = "INSERT INTO grants (user_id, client_id, resource, scope, created_at, used_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+    let scope = new.scopes.to_string();
+    connection.execute(grant, (new.user_id, &new.client.id, &new.resource, scope, now.0))?;
+    let grant_id = connection.last_insert_rowid();
+    // The code is bound to the client (by its grant), the redirect URI and the challenge (OAuth 2.1 §4.1.2).
+    let sql = "INSERT INTO codes (hash, grant_id, redirect_uri, challenge, expires_at)
+               VALUES (?1, ?2, ?3, ?4, ?5)";
+    // A code passes through the browser, and may stay in a history or a log. OAuth 2.1 §4.1.2 recommends a lifetime of
+    // ten minutes at most; here the lifetime is much shorter, since a client redeems a code at once.
+    let expires_at = now.plus(limits::CODE_SECONDS).0;
+    connection.execute(sql, (hash, grant_id, &new.redirect_uri, &new.challenge, expires_at))?;
     Ok(code)
 }
 
@@ -516,8 +513,8 @@ fn find_owned(
 /// the next page begins; `from` is such a place. A grant whose tokens have all expired is left out: otherwise the page
 /// would offer to take back access that is over.
 ///
-/// It reads for the person, within their share of the connections. A look-up has the connections of the gate, and a
-/// person with thousands of grants could keep those busy.
+/// It reads for the person's browser, within its share of the connections, which no program can take. A look-up has the
+/// connections of the gate, and a person with many grants could keep those busy.
 pub(crate) fn list(
     store: &Store,
     user_id: UserId,
@@ -525,7 +522,7 @@ pub(crate) fn list(
     now: Timestamp,
 ) -> Result<(Vec<Listed>, Option<Place>), StoreError> {
     let Place { used_at, id } = from.unwrap_or(Place { used_at: Timestamp(i64::MAX), id: i64::MAX });
-    let mut grants: Vec<_> = store.read(user_id.get(), |connection| {
+    let mut grants: Vec<_> = store.read_for_page(user_id, |connection| {
         let sql = "SELECT g.id, c.name, g.scope, g.created_at, g.used_at
                    FROM grants g JOIN clients c ON c.id = g.client_id
                    WHERE g.user_id = ?1 AND g.revoked_at IS NULL AND (g.used_at, g.id) <= (?3, ?4)
@@ -556,17 +553,15 @@ pub(crate) fn list(
 /// that was revoked before gives `true`. The person's id is part of the condition, because the grant's id comes from
 /// a form, in which any number can be written.
 pub(crate) fn revoke(
-    store: &Store,
+    connection: &Connection,
     user_id: UserId,
     grant_id: i64,
     now: Timestamp,
 ) -> Result<bool, OAuthError> {
-    store.write(move |connection| {
-        let sql = "SELECT 1 FROM grants WHERE id = ?1 AND user_id = ?2";
-        let own = connection.query_row(sql, (grant_id, user_id), |_| Ok(())).optional()?;
-        if own.is_some() {
-            revoke_in(connection, grant_id, now)?;
-        }
-        Ok(own.is_some())
-    })
+    let sql = "SELECT 1 FROM grants WHERE id = ?1 AND user_id = ?2";
+    let own = connection.query_row(sql, (grant_id, user_id), |_| Ok(())).optional()?;
+    if own.is_some() {
+        revoke_in(connection, grant_id, now)?;
+    }
+    Ok(own.is_some())
 }

@@ -8,10 +8,10 @@
 //! browsers fetch linked pages in advance, so a GET must change nothing (RFC 9110 §9.2.1).
 
 use super::browser_session::BrowserSession;
-use super::form::{Form, Next};
+use super::form::{Form, Next, SubmittedForm};
 use super::{
-    Html, PageError, alert, consent, day, form_fields, hidden, home_link, need, page, password, sign_in,
-    status,
+    Html, PageError, account_link, alert, consent, day, form_fields, hidden, home_link, need, page, password,
+    sign_in, status,
 };
 use crate::context::Context;
 use crate::http::request::Body;
@@ -19,70 +19,72 @@ use crate::http::response::Response;
 use crate::ids::UserId;
 use crate::oauth::grants::{self, Listed, Place};
 use crate::oauth::{OAuthError, Parameters};
-use crate::shares::Share;
 use crate::sign_ins;
 use crate::site;
+use crate::store::{Connection, Holder, StoreError};
 use crate::throttle;
 use crate::users;
 
 /// The parameter that says where the list of the programs begins.
 const FROM: &str = "from";
 
+const TITLE: &str = "Your account";
+
 /// Answers `GET /account`.
 pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     let session = BrowserSession::find_or_begin(context)?;
     match session.user_id() {
-        Some(user_id) => {
-            let share = share(context, user_id)?;
-            Ok(account_page(context, &session, user_id, 200, Html::default())?.keeping(share))
-        }
+        Some(user_id) => whole_page(context, &session, user_id, 200, Html::default()),
         None => Ok(sign_in::first_page(context, &session, Next::Account)),
     }
 }
 
-/// Counts this request of the person's until its page is written, as one on `/mcp`: the page is large, and a browser
-/// that doesn't read it holds it in memory.
-fn share(context: &Context, user_id: UserId) -> Result<Share, PageError> {
-    context.app.shares.take(user_id).ok_or(PageError::TooManyRequests)
-}
-
 /// Answers `POST /account`: one of the page's buttons, named by the field `do`. If a button changed nothing, the
 /// status isn't 200, so that a program and the log can tell that from success.
+///
+/// A button comes before every bound that a program with access could use up in the person's name: it may be the one
+/// that takes that program's access back. If the whole page can't be shown after it, a short one says what was done.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
-    let store = &context.app.store;
     let fields = form_fields(context, body)?;
-    let (mut session, user_id) = Form::Account.take(context, &fields)?;
-    let share = share(context, user_id)?;
+    let (submitted, user_id) = Form::Account.check_person(context, &fields)?;
+    let (now, mut signed_in) = (context.now, None);
     let (code, message) = match fields.get("do") {
         Some("revoke") => {
             let id = need(&fields, "grant")?.parse().map_err(|_| malformed("grant"))?;
             // The id comes from the form. For another person's grant the response is the same as for an unknown id.
-            if grants::revoke(store, user_id, id, context.now)? {
-                (200, status("Access was taken back."))
+            let revoke = move |connection: &Connection| grants::revoke(connection, user_id, id, now);
+            if submitted.act(context, Holder::Server, revoke)? {
+                (200, "Access was taken back.".to_owned())
             } else {
-                (404, alert("That access was taken back already, or has ended."))
+                (404, "That access was taken back already, or has ended.".to_owned())
             }
         }
         Some("password") => {
-            let (current, new) = (need(&fields, "current")?, need(&fields, "new")?);
-            let (code, message, signed_in) = change_password(context, user_id, current, new)?;
-            session = signed_in.unwrap_or(session);
-            (code, message)
+            let passwords = (need(&fields, "current")?, need(&fields, "new")?);
+            let changed = change_password(context, &submitted, user_id, passwords)?;
+            signed_in = changed.2;
+            (changed.0, changed.1)
         }
         Some("sign-out") => {
-            session.sign_out(context)?;
+            let cookie = submitted.session().cookie().to_owned();
+            submitted
+                .act(context, Holder::Server, move |connection| sign_ins::delete(connection, &cookie))?;
             return Ok(signed_out(context));
         }
         // Programs keep their access, because their tokens don't depend on a browser. The page says so below the
         // button.
         Some("sign-out-everywhere") => {
-            sign_ins::delete_all(store, user_id)?;
+            submitted
+                .act(context, Holder::Server, move |connection| sign_ins::delete_all(connection, user_id))?;
             return Ok(signed_out(context));
         }
         _ => return Err(malformed("do")),
     };
-    let page = account_page(context, &session, user_id, code, message)?;
-    Ok(session.remember(context, page).keeping(share))
+    let message = || if code == 200 { status(&message) } else { alert(&message) };
+    let session = signed_in.unwrap_or_else(|| submitted.into_session());
+    let page = whole_page(context, &session, user_id, code, message())
+        .unwrap_or_else(|_| page(code, TITLE, message().and(account_link())));
+    Ok(session.remember(context, page))
 }
 
 fn malformed(name: &'static str) -> PageError {
@@ -94,20 +96,22 @@ fn signed_out(context: &Context) -> Response {
     BrowserSession::forget(context, Response::see_other(site::HOME.to_owned()))
 }
 
-/// Changes the password, which signs the person out of every browser, and signs them in again in this one. Returns a
-/// status and a message, and the new session: 200 if the password was changed, 403 if the current one is wrong, 400
-/// if the new one can't be taken. Too many tries are an error instead, with a page of its own.
+/// Changes the password, which signs the person out of every browser, and signs them in again in this one. `passwords`
+/// are the current one and the new one. Returns a status and a message, and the new session: 200 if the password was
+/// changed, 403 if the current one is wrong, 400 if the new one can't be taken. Too many tries are an error instead,
+/// with a page of its own.
 ///
 /// The current password is asked for although the person is signed in: at a browser that was left open, a stranger
 /// could otherwise take the account over for good. Wrong passwords are counted for the account as at the sign-in,
 /// since they may be guesses too.
 fn change_password(
     context: &Context,
+    submitted: &SubmittedForm,
     user_id: UserId,
-    current: &str,
-    new: &str,
-) -> Result<(u16, Html, Option<BrowserSession>), PageError> {
+    passwords: (&str, &str),
+) -> Result<(u16, String, Option<BrowserSession>), PageError> {
     let Context { app, now, .. } = *context;
+    let (current, new) = passwords;
     let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
     let key = throttle::account_key(&email);
     // The permit comes before the count, so that requests that were sent at once are counted one by one.
@@ -115,23 +119,29 @@ fn change_password(
     if !app.sign_ins.account.allows(key, now) {
         return Err(PageError::TooManyTries);
     }
-    let wrong = || (403, alert("The current password is wrong. Nothing was changed."), None);
+    let wrong = || (403, "The current password is wrong. Nothing was changed.".to_owned(), None);
     let known = users::authenticate(&app.store, &mut permit, &email, current)?;
     let Some(person) = known.filter(|person| person.user_id == user_id) else {
-        app.sign_ins.account.count(key, now);
+        app.sign_ins.account.count(key, now); // whatever becomes of the form
+        submitted.use_up(context)?;
         return Ok(wrong());
     };
     if let Err(bad) = users::check_password(new) {
-        return Ok((400, alert(&bad.to_string()), None));
+        submitted.use_up(context)?;
+        return Ok((400, bad.to_string(), None));
     }
+    let hash = permit.hash(new);
     // The permit is held until the write has returned: of two changes at once, the second meets the password of the
     // first, and is refused.
-    let Some(person) = users::replace_password(&app.store, &person, permit.hash(new), now)? else {
-        return Ok(wrong()); // the operator has set another one meanwhile
-    };
-    drop(permit);
-    let signed_in = BrowserSession::sign_in(context, &person)?;
-    Ok((200, status("The password was changed, and every other browser signed out."), signed_in))
+    let signed_in = submitted.act(context, Holder::Server, move |connection| {
+        let person = users::replace_password(connection, &person, &hash, now)?;
+        let Some(person) = person else { return Ok::<_, StoreError>(None) }; // the operator has set another one
+        BrowserSession::sign_in(connection, &person, now)
+    })?;
+    Ok(match signed_in {
+        None => wrong(),
+        session => (200, "The password was changed, and every other browser signed out.".to_owned(), session),
+    })
 }
 
 /// Builds the part of the page about one program with access. `revoke_form` is the beginning of the form that takes it
@@ -160,13 +170,17 @@ fn card(grant: &Listed, revoke_form: Html) -> Html {
 
 /// Builds the page, with the outcome of the last button at its top. The query of a GET may say where the list of the
 /// programs begins.
-fn account_page(
+///
+/// The page is large, and a browser that doesn't read it holds it in memory, so a person may have only so many at once.
+/// They have places of their own and not those of `/mcp`, which a program could keep to itself.
+fn whole_page(
     context: &Context,
     session: &BrowserSession,
     user_id: UserId,
     status: u16,
     message: Html,
 ) -> Result<Response, PageError> {
+    let share = context.app.account_pages.take(user_id).ok_or(PageError::TooManyRequests)?;
     let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
     let button_form = |button: &'static str| Form::Account.open(context, session).and(hidden("do", button));
     let query =
@@ -205,5 +219,5 @@ fn account_page(
         .then("take it back above. One that is used gets a fresh token every quarter of an hour; that is when it was ")
         .then("last used.</p>\n")
         .and(home_link());
-    Ok(page(status, "Your account", body))
+    Ok(page(status, TITLE, body).keeping(share))
 }

@@ -10,13 +10,14 @@
 //! begins a session ([`BrowserSession::find_or_begin`]).
 
 use crate::authority::Authority;
+use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::http::response::Response;
 use crate::ids::UserId;
 use crate::oauth::authorize::ClientRedirect;
 use crate::secret;
 use crate::sign_ins;
-use crate::store::StoreError;
+use crate::store::{Connection, StoreError};
 use crate::users::Authenticated;
 
 /// The session of the browser that sent a request, known by its cookie.
@@ -48,13 +49,15 @@ impl BrowserSession {
 
     /// Signs a person in, under a fresh cookie. If the session kept its old one, an attacker who had set a cookie in
     /// this browser beforehand would know the value and be signed in as well (session fixation). `None` if the
-    /// person's password has been changed since they gave it.
+    /// person's password has been changed since they gave it. It is a part of a transaction, that of the form by which
+    /// they sign in.
     pub(crate) fn sign_in(
-        context: &Context,
+        connection: &Connection,
         person: &Authenticated,
+        now: Timestamp,
     ) -> Result<Option<BrowserSession>, StoreError> {
         let cookie = secret::random_text::<32>();
-        let is_stored = sign_ins::insert(&context.app.store, &cookie, person, context.now)?;
+        let is_stored = sign_ins::insert(connection, &cookie, person, now)?;
         Ok(is_stored.then_some(BrowserSession { cookie, is_new: true, user_id: Some(person.user_id) }))
     }
 
@@ -66,11 +69,6 @@ impl BrowserSession {
     /// Returns the cookie's value, for the forms that are bound to it.
     pub(super) fn cookie(&self) -> &str {
         &self.cookie
-    }
-
-    /// Signs this browser out.
-    pub(crate) fn sign_out(&self, context: &Context) -> Result<(), StoreError> {
-        sign_ins::delete(&context.app.store, &self.cookie)
     }
 
     /// Makes the response that sends the browser to a client. There is no other way to one: [`ClientRedirect::send`]

@@ -26,6 +26,7 @@ use crate::oauth::grants::{self, NewGrant};
 use crate::oauth::{OAuthError, Parameters, redirect};
 use crate::scope::{Scope, Scopes};
 use crate::site;
+use crate::store::{Connection, Holder};
 use crate::users;
 
 /// A request for which everything is proven and the person is signed in: only their decision is missing.
@@ -76,24 +77,28 @@ pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, Pag
     // Allow: it would post a form with a request of the attacker's own client, and the browser would add the cookie
     // in spite of `SameSite`. It comes before every redirect to a client too, so such a page can't sign the person
     // out.
-    let (session, user_id) = Form::Consent(query).take(context, &fields)?;
+    let (submitted, user_id) = Form::Consent(query).check_person(context, &fields)?;
     let request = match AuthorizationRequest::read(&parameters, context.base_url) {
         Ok(request) => request,
-        Err(error) => return refuse(context, redirect, &error),
+        Err(error) => {
+            submitted.use_up(context)?;
+            return refuse(context, redirect, &error);
+        }
     };
-    let pending = PendingConsent { query, session, user_id, client, redirect, request };
     // Only the scopes of the request have boxes: those that it names, or all of them if it names none. The server
     // ignores a box that a changed form adds.
-    let ticked: Vec<_> =
-        pending.request.scopes.iter().filter(|scope| fields.get(scope.name()).is_some()).collect();
+    let ticked: Vec<_> = request.scopes.iter().filter(|scope| fields.get(scope.name()).is_some()).collect();
     let scopes = Scopes::of(&ticked);
     // Every other value denies, and so does a form without this field.
     let allows = fields.get("decision") == Some("allow");
     if allows && scopes.is_empty() {
+        submitted.use_up(context)?;
+        let session = submitted.into_session();
+        let pending = PendingConsent { query, session, user_id, client, redirect, request };
         return pending.page(context, Some("Tick at least one box, or press Deny."));
     }
-    let PendingConsent { user_id, client, redirect, request, .. } = pending;
     if !allows {
+        submitted.use_up(context)?;
         return refuse(context, redirect, &OAuthError::Denied);
     }
     let new = NewGrant {
@@ -105,9 +110,12 @@ pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, Pag
         redirect_uri: redirect.uri().to_owned(),
         challenge: request.challenge,
     };
-    match grants::allow(&context.app.store, new, context.now) {
+    let now = context.now;
+    let allow = move |connection: &Connection| grants::allow(connection, &new, now);
+    match submitted.act(context, Holder::Person(user_id), allow) {
         Ok(code) => Ok(BrowserSession::leave(context, redirect.grant(&code))?),
-        Err(error) => refuse(context, redirect, &error),
+        Err(PageError::OAuth(error)) => refuse(context, redirect, &error),
+        Err(error) => Err(error),
     }
 }
 

@@ -22,10 +22,11 @@ use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::ids::UserId;
 use crate::limits;
-use crate::oauth::Parameters;
+use crate::oauth::{OAuthError, Parameters};
 use crate::secret;
 use crate::site;
-use crate::used_forms;
+use crate::store::{Connection, Holder, StoreError};
+use crate::used_forms::{self, FormUse, Undone};
 
 /// Every form of the pages, with what it is about.
 #[derive(Clone, Copy)]
@@ -113,13 +114,15 @@ impl fmt::Display for BadForm {
 impl Error for BadForm {}
 
 /// A form that came back with a good token, from the browser that it was made for. It may have been used before:
-/// only [`SubmittedForm::use_up`] can tell.
+/// only [`SubmittedForm::act`] can tell.
 pub(crate) struct SubmittedForm<'a> {
     form: Form<'a>,
     session: BrowserSession,
     /// The hash of the token's payload.
     hash: [u8; 32],
     expires_at: Timestamp,
+    /// The person who must be signed in until the form is used up; `None` if a person who isn't may send it.
+    user_id: Option<UserId>,
 }
 
 impl<'a> Form<'a> {
@@ -176,7 +179,7 @@ impl<'a> Form<'a> {
     ///
     /// The check stores nothing, because anyone can send a form. A stranger who could make the server remember theirs
     /// would fill the disk. So a caller first finds out that the sender is no stranger, and then calls
-    /// [`SubmittedForm::use_up`].
+    /// [`SubmittedForm::act`].
     pub(crate) fn check(
         self,
         context: &Context,
@@ -186,17 +189,19 @@ impl<'a> Form<'a> {
             let payload = context.app.signer.verify(&self.bound_to(&session), fields.get("form")?)?;
             let expires_at = Timestamp(i64::from_be_bytes(*payload.first_chunk()?));
             let hash = secret::sha256(&payload);
-            (context.now < expires_at).then_some(SubmittedForm { form: self, session, hash, expires_at })
+            let submitted = SubmittedForm { form: self, session, hash, expires_at, user_id: None };
+            (context.now < expires_at).then_some(submitted)
         });
         submitted.ok_or_else(|| self.refusal(BadForm::Stale))
     }
 
-    /// Takes a form that only a person who is signed in can send: checks it and uses it up, and returns who sent it.
-    pub(crate) fn take(
+    /// Checks a form that only a person who is signed in can send, and returns who sent it. They must still be signed
+    /// in when the form is used up.
+    pub(crate) fn check_person(
         self,
         context: &Context,
         fields: &Parameters,
-    ) -> Result<(BrowserSession, UserId), PageError> {
+    ) -> Result<(SubmittedForm<'a>, UserId), PageError> {
         let submitted = self.check(context, fields)?;
         // The token is still good for the cookie of a person who was signed out since. On plain http the form itself
         // did that if it sent the browser to a client; then a second press shall hear that the form was used.
@@ -204,7 +209,7 @@ impl<'a> Form<'a> {
             let was_used = used_forms::contains(&context.app.store, submitted.hash)?;
             return Err(self.refusal(if was_used { self.used() } else { BadForm::Stale }));
         };
-        Ok((submitted.use_up(context)?, user_id))
+        Ok((SubmittedForm { user_id: Some(user_id), ..submitted }, user_id))
     }
 
     fn bound_to<'s>(&'s self, session: &'s BrowserSession) -> [&'s [u8]; 4] {
@@ -238,16 +243,38 @@ impl SubmittedForm<'_> {
         &self.session
     }
 
-    /// Uses the form up, and returns the session of its browser; fails if it was used before.
-    ///
-    /// The use is on the disk before anything is done that the form asks for. If the server is killed between the
-    /// two, the person has to begin again; the other way round the form would work once more after the restart.
-    pub(crate) fn use_up(self, context: &Context) -> Result<BrowserSession, PageError> {
-        let SubmittedForm { form, session, hash, expires_at } = self;
-        if used_forms::insert(&context.app.store, hash, expires_at, context.now)? {
-            Ok(session)
-        } else {
-            Err(form.refusal(form.used()))
-        }
+    /// Returns the session, for a page that is shown once the form was used.
+    pub(crate) fn into_session(self) -> BrowserSession {
+        self.session
+    }
+
+    /// Does what the form asks for and uses it up, in one transaction in the name of `holder`: both or neither, also if
+    /// the server is killed. Nothing is done if the form was used before, or if the person who sent it has been signed
+    /// out meanwhile.
+    pub(crate) fn act<T, E>(
+        &self,
+        context: &Context,
+        holder: Holder,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, PageError>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Into<OAuthError> + Send + 'static,
+    {
+        let &SubmittedForm { form, hash, expires_at, user_id, .. } = self;
+        let form_use = FormUse { hash, expires_at, cookie: self.session.cookie().to_owned(), user_id };
+        used_forms::act(&context.app.store, holder, form_use, context.now, work).map_err(
+            |undone| match undone {
+                Undone::Used => form.refusal(form.used()),
+                Undone::SignedOut => form.refusal(BadForm::Stale),
+                Undone::Work(error) => PageError::OAuth(error.into()),
+            },
+        )
+    }
+
+    /// Uses the form up where its answer changes nothing that is stored: a Deny, for example, whose form must not be
+    /// good for an Allow.
+    pub(crate) fn use_up(&self, context: &Context) -> Result<(), PageError> {
+        self.act(context, Holder::Server, |_| Ok::<_, StoreError>(()))
     }
 }

@@ -51,7 +51,7 @@ pub(crate) enum PageError {
     },
     /// Wrong passwords have used up the tries of the account, or of the network address.
     TooManyTries,
-    /// The person has as many requests in progress as one person may have.
+    /// The person has as many account pages open as one person may have.
     TooManyRequests,
     /// Too many passwords wait to be hashed, so this one was not looked at.
     SignInQueue(QueueError),
@@ -127,10 +127,8 @@ impl fmt::Display for PageError {
                 out.write_str("Too many wrong tries. Wait a quarter of an hour, then try again.")
             }
             PageError::TooManyRequests => out.write_str(
-                "You have too many pages and requests open at this moment, and nothing was changed. Wait a moment, then \
-                 load the page anew.",
+                "You have too many pages open at this moment. Wait a moment, then load the page anew.",
             ),
-            // The form may have been taken already, and works once.
             PageError::SignInQueue(_) => out.write_str(
                 "Too many people are signing in at this moment. Wait a minute, then go back, load the page anew, and \
                  try again.",

@@ -18,6 +18,7 @@ use crate::http::response::Response;
 use crate::oauth::Parameters;
 use crate::secret;
 use crate::site;
+use crate::store::{Holder, StoreError};
 use crate::users;
 
 const TITLE: &str = "Set up your journal";
@@ -47,27 +48,26 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         let text = FormText { message: Some(&bad.to_string()), address };
         return Ok(form_page(context, submitted.session(), code, 400, text));
     }
-    // The sender has the code, so they are no stranger, and the server may remember their form.
-    submitted.use_up(context)?;
     // Hashing takes much memory, as at the sign-in, so this thread waits for the permit. It holds it for this one line
     // only, and not while it waits for the disk.
     let hash = context.app.sign_ins.queue.take(context.peer, address)?.hash(chosen);
-    let Some(person) = users::insert_first(&context.app.store, address, hash, context.now)? else {
-        return Ok(set_up_already(context)); // another browser was added since the check above
+    let (owned_address, now) = (address.to_owned(), context.now);
+    // The sender has the code, so they are no stranger, and the server may remember their form.
+    let session = submitted.act(context, Holder::Server, move |connection| {
+        let person = users::insert_first(connection, &owned_address, &hash, now)?;
+        let Some(person) = person else { return Ok::<_, StoreError>(None) };
+        BrowserSession::sign_in(connection, &person, now)
+    })?;
+    let Some(session) = session else {
+        return Ok(set_up_already(context)); // by another browser, since the check above
     };
     context.log.set_outcome("set-up");
-    let signed_in = BrowserSession::sign_in(context, &person)?;
     let body = status("Your journal is ready.")
         .then("<p>Give your MCP client this URL, and press Connect:</p>\n<pre>")
         .then_text(&format!("{}{}", context.base_url, site::MCP))
         .then("</pre>\n")
         .and(account_link());
-    let page = page(201, TITLE, body);
-    // Without a session, the operator has set another password at this moment, and the person signs in with that one.
-    Ok(match signed_in {
-        Some(session) => session.remember(context, page),
-        None => page,
-    })
+    Ok(session.remember(context, page(201, TITLE, body)))
 }
 
 fn form_page(

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::limits;
+use crate::store::Holder;
 use crate::throttle;
 use crate::users;
 
@@ -112,16 +113,16 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         return Ok(again(403, WRONG));
     };
     drop(permit);
-    // Only now, because a stranger can send any number of forms with wrong passwords, and the server stores nothing
-    // of them. So a form works for as many guesses as the limits allow, but for one sign-in.
-    let session = submitted.use_up(context)?;
+    // The form is used up only now, because a stranger can send any number of forms with wrong passwords, and the server
+    // stores nothing of them. So a form works for as many guesses as the limits allow, but for one sign-in.
+    let signed_in = submitted
+        .act(context, Holder::Server, move |connection| BrowserSession::sign_in(connection, &person, now))?;
     // The count by address stays: otherwise an attacker with an account of their own could reset it by signing in
     // there.
     app.sign_ins.account.forget(account);
-    let Some(signed_in) = BrowserSession::sign_in(context, &person)? else {
+    let Some(signed_in) = signed_in else {
         log.set_outcome("password-changed"); // since it was compared
-        let text = FormText { message: Some(WRONG), address };
-        return Ok(form_page(context, &session, next, 403, text));
+        return Ok(again(403, WRONG));
     };
     log.set_outcome("signed-in");
     let onward = Response::see_other(next.path()).with("Cache-Control", "no-store");

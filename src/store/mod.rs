@@ -29,14 +29,16 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{ErrorCode, OpenFlags, ffi};
 
 use self::files::ReadOnly;
 use self::migrations::{MIGRATIONS, STEPS_TO_READ};
 pub(crate) use self::queue::Holder;
-use self::readers::Readers;
+use self::readers::{Borrower, Readers};
 use self::writer::Writer;
+use crate::ids::UserId;
 use crate::limits;
 use crate::stderr;
 
@@ -307,7 +309,25 @@ impl Store {
     where
         E: From<StoreError>,
     {
-        let loan = self.readers.lend(holder)?;
+        self.read_as(Borrower::Programs(holder), work)
+    }
+
+    /// Like [`Store::read`], for a page that the person opens in a browser. It has a share of its own, so that what
+    /// their programs read doesn't keep them from it.
+    pub(crate) fn read_for_page<T, E: From<StoreError>>(
+        &self,
+        person: UserId,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.read_as(Borrower::Page(person.get()), work)
+    }
+
+    fn read_as<T, E: From<StoreError>>(
+        &self,
+        borrower: Borrower,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let loan = self.readers.lend(borrower)?;
         // SQLite takes the snapshot at the first SELECT, not here. A plain BEGIN takes no lock that the writer needs.
         run(loan.connection(), "BEGIN")?;
         let value = work(loan.connection());
@@ -325,7 +345,7 @@ impl Store {
     ) -> Result<T, E> {
         // These connections have no share for each person: the gate doesn't know yet which person calls. So all
         // look-ups count as one holder's, whose share is the whole pool.
-        work(self.look_ups.lend(0)?.connection())
+        work(self.look_ups.lend(Borrower::Server)?.connection())
     }
 
     /// Runs `work` in a transaction of the writer and returns its value once the commit is on the disk.

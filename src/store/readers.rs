@@ -40,7 +40,19 @@ struct State {
     waiting: usize,
     /// How many connections each holder has. A holder without a connection has no entry, so the map never holds more
     /// holders than there are connections, however many people use the server.
-    held: HashMap<i64, usize>,
+    held: HashMap<Borrower, usize>,
+}
+
+/// For whom a connection is lent. Each has one share of the pool.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Borrower {
+    /// A person's programs, by the person's id.
+    Programs(i64),
+    /// A page of the same person. If it shared with their programs, a program whose searches are slow could keep
+    /// them from the page on which they take its access back.
+    Page(i64),
+    /// The server, for what it looks up before it knows who calls.
+    Server,
 }
 
 impl Readers {
@@ -65,10 +77,10 @@ impl Readers {
         Ok(Readers { state, returned: Condvar::new(), per_holder, kept })
     }
 
-    /// Lends a connection to `holder`, the person for whom it is used, within their share of the pool. Fails with
+    /// Lends a connection to `holder`, for whom it is used, within their share of the pool. Fails with
     /// [`StoreError::Busy`] if none is free for them within [`limits::READ_WAIT_MAX`]. SQLite interrupts what still
     /// runs on it [`limits::READ_WORK_MAX`] later.
-    pub(super) fn lend(&self, holder: i64) -> Result<Loan<'_>, StoreError> {
+    pub(super) fn lend(&self, holder: Borrower) -> Result<Loan<'_>, StoreError> {
         let mut state = locked(&self.state);
         // ---- THE FAIRNESS RULE ----
         // A thread waits in three cases: no connection is free; its holder has a full share of them; or its holder has
@@ -117,7 +129,7 @@ impl Readers {
 pub(super) struct Loan<'r> {
     readers: &'r Readers,
     /// The holder in whose share the connection is counted.
-    holder: i64,
+    holder: Borrower,
     /// `None` only inside `drop`.
     connection: Option<Connection>,
 }
@@ -179,7 +191,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
         Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
         let readers = Readers::open(&ReadOnly::shared(&path), 4, 2).expect("the pool");
-        let lend = |holder| readers.lend(holder);
+        let lend = |person| readers.lend(Borrower::Programs(person));
         let mut first: Vec<_> = (0..2).map(|_| lend(1).expect("a share")).collect();
         assert!(matches!(lend(1), Err(StoreError::Busy)), "a third is more than a share");
         let second = lend(2).expect("the second person's first");
@@ -190,6 +202,21 @@ mod tests {
         drop(lend(4).expect("one came back"));
         drop((first, second, third));
         assert!(lend(1).is_ok() && locked(&readers.state).held.is_empty());
+        std::fs::remove_file(&path).expect("the file");
+    }
+
+    #[test]
+    fn keeps_a_connection_for_a_persons_page_whatever_their_programs_read() {
+        let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
+        Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
+        let readers = Readers::open(&ReadOnly::shared(&path), 4, 2).expect("the pool");
+        let lend = |borrower| readers.lend(borrower);
+        let programs = [(); 2].map(|()| lend(Borrower::Programs(1)).expect("a share"));
+        assert!(matches!(lend(Borrower::Programs(1)), Err(StoreError::Busy)));
+        let page = lend(Borrower::Page(1)).expect("a share of its own");
+        assert!(matches!(lend(Borrower::Page(1)), Err(StoreError::Busy)), "the last one is kept");
+        drop(lend(Borrower::Programs(2)).expect("for another person"));
+        drop((programs, page));
         std::fs::remove_file(&path).expect("the file");
     }
 }

@@ -7,6 +7,7 @@ mod introspection_flood;
 mod one_form_many_answers;
 mod one_person_against_the_others;
 mod post_of_another_site;
+mod program_keeps_its_access;
 mod registration_flood;
 mod session_on_another_port;
 mod sign_in_flood;

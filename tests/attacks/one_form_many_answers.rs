@@ -6,8 +6,9 @@
 //! a request of another client in it. Or, as a stranger, they send forms to fill the disk of the server that
 //! remembers which were used.
 //!
-//! What must hold: a form gives one answer, to the question that was on its page, and a stranger's form leaves
-//! nothing behind.
+//! What must hold: a form gives one answer, to the question that was on its page, and only from a browser where the
+//! person is still signed in; a form whose answer could not be recorded stays good; and a stranger's form leaves nothing
+//! behind.
 
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -234,4 +235,84 @@ fn remembers_no_form_of_a_stranger() {
     let form = browser.consent(&asked);
     assert_eq!(browser.post("/authorize", &borrowed(&form)).status, 303);
     assert_eq!(count(&folder, "used_forms"), 1);
+}
+
+/// What a button of the account page writes, its fields, and the status of its answer.
+type Button = (&'static str, &'static [(&'static str, &'static str)], u16);
+
+const BUTTONS: [Button; 4] = [
+    ("UPDATE OF revoked_at ON grants", &[("do", "revoke"), ("grant", "1")], 200),
+    ("DELETE ON browsers", &[("do", "sign-out")], 303),
+    ("DELETE ON browsers", &[("do", "sign-out-everywhere")], 303),
+    ("UPDATE ON users", &[("do", "password"), ("current", PASSWORD), ("new", "another password")], 200),
+];
+
+#[test]
+fn keeps_a_form_whose_answer_cannot_be_recorded() {
+    let (server, folder, mut browser, query) = at_consent();
+    let fail = |what: &str| {
+        let sql = format!("CREATE TRIGGER refuses BEFORE {what} BEGIN SELECT RAISE(ABORT, 'no'); END");
+        tamper(&folder, &sql);
+    };
+    let mend = || tamper(&folder, "DROP TRIGGER refuses");
+    let form = browser.consent(&query);
+    fail("INSERT ON grants");
+    let failed = browser.post("/authorize", &borrowed(&form));
+    assert!(failed.field("location").expect("a location").contains("error=server_error"));
+    mend();
+    let allowed = browser.post("/authorize", &borrowed(&form));
+    assert!(allowed.field("location").expect("a location").contains("?code="));
+    for (what, button, done) in BUTTONS {
+        let mut browser = Browser::at_host(&server, PUBLIC_HOST);
+        let form = hidden(&browser.get("/account"), "form").expect("a form");
+        let signing_in = [("form", form.as_str()), ("email", EMAIL), ("password", PASSWORD)];
+        fail("INSERT ON browsers");
+        assert_eq!(browser.post("/sign-in", &signing_in).status, 503);
+        mend();
+        assert_eq!(browser.post("/sign-in", &signing_in).status, 303);
+        let form = hidden(&browser.get("/account"), "form").expect("a form");
+        let (fields, cookie) = ([&[("form", form.as_str())], button].concat(), browser.cookie.clone());
+        fail(what);
+        let reply = browser.post("/account", &fields);
+        assert_eq!((reply.status, reply.field("retry-after")), (503, Some("5")), "{what}");
+        mend();
+        assert_eq!(browser.post("/account", &fields).status, done, "{what}");
+        let again = browser.send_as(cookie.as_deref(), "POST", "/account", &fields);
+        check_refused(&again, USED, "/account");
+    }
+}
+
+/// The person's sign-in ends while a form of theirs is on its way: they sign out in another tab, or the operator sets
+/// another password because a stranger is at their browser.
+#[test]
+fn does_nothing_for_a_session_that_has_ended_meanwhile() {
+    let (_server, folder, mut browser, query) = at_consent();
+    let grant = "INSERT INTO clients (id, name, redirect_uris, auth_method, registered_by, created_at)
+                     VALUES ('c_x', 'x', 'http://127.0.0.1:9/', 'none', 'operator', 1);
+                 INSERT INTO grants (user_id, client_id, resource, scope, created_at, used_at)
+                     SELECT id, 'c_x', 'r', 'tags:read', unixepoch(), unixepoch() FROM users";
+    tamper(&folder, grant);
+    let state = || {
+        let sql = "SELECT (SELECT count(*) FROM used_forms), (SELECT count(*) FROM codes), (SELECT count(*) FROM browsers),
+                          (SELECT count(*) FROM grants WHERE revoked_at IS NULL), (SELECT password_hash FROM users)";
+        let connection = rusqlite::Connection::open(folder.database()).expect("the database");
+        let row = connection.query_row(sql, [], |row| {
+            Ok(([row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)?], row.get::<_, String>(4)?))
+        });
+        row.expect("a row")
+    };
+    let form = browser.consent(&query);
+    let account = hidden(&browser.get("/account"), "form").expect("a form");
+    let before = state();
+    // The first thing that is written for a form is that it was used.
+    tamper(&folder, "CREATE TRIGGER ends AFTER INSERT ON used_forms BEGIN DELETE FROM browsers; END");
+    check_refused(&browser.post("/authorize", &borrowed(&form)), STALE, &format!("/authorize?{query}"));
+    for (_, button, _) in BUTTONS {
+        let fields = [&[("form", account.as_str())], button].concat();
+        check_refused(&browser.post("/account", &fields), STALE, "/account");
+    }
+    assert_eq!(state(), before, "nothing was done");
+    tamper(&folder, "DROP TRIGGER ends");
+    assert_eq!(browser.post("/authorize", &borrowed(&form)).status, 303);
+    assert_eq!((count(&folder, "grants"), count(&folder, "codes")), (2, 1));
 }
