@@ -597,7 +597,7 @@ fn refuses_a_scheme_that_is_a_browsers_and_one_that_wraps_a_url_beside_a_good_on
         "com.example.app:/cb",
         "zed://oauth/callback",
         "mylittleapp:/cb",
-        "vscode://saoudrizwan.claude-dev/cb",
+        "vscode://saoudrizwan.claude-dev/mcp-auth/callback/1f",
     ] {
         let uris = json!([CALLBACK, uri]);
         let reply = house.register(&json!({ "redirect_uris": uris }));
@@ -610,7 +610,7 @@ fn refuses_a_scheme_that_is_a_browsers_and_one_that_wraps_a_url_beside_a_good_on
 fn leaves_out_a_uri_of_an_unknown_scheme_and_refuses_a_registration_of_such_alone() {
     let mut house = House::new();
     let unknown = "windsurf://codeium.windsurf/oauth zed://oauth/cb kiro://cb lmstudio://cb jetbrains://idea/cb goose://cb
-        trae://cb vscodium://cb ws://localhost/cb app:/cb localhost:6274/cb x-apple.systempreferences:cb";
+        trae://cb vscodium://cb vscode://file/cb cursor://vscode.git/clone?url=x ws://localhost/cb app:/cb localhost:6274/cb x-apple.systempreferences:cb";
     for uri in unknown.split_whitespace() {
         let alone = house.register(&json!({ "redirect_uris": [uri] }));
         refused(&alone, "invalid_redirect_uri");
@@ -1147,7 +1147,7 @@ fn sends_the_code_to_the_port_that_a_native_app_names() {
         "http://localhost:1234/callback",
         "https://app.example/cb?x=1",
         "com.example.app:/cb",
-        "cursor://x/cb?a=1&b='",
+        "cursor://anysphere.cursor-mcp/oauth/callback?a=1&b='",
     ]);
     let local = ", a program on this computer";
     #[rustfmt::skip]
@@ -1156,7 +1156,7 @@ fn sends_the_code_to_the_port_that_a_native_app_names() {
         ("http://localhost/callback", "?code=", format!("<code>http://localhost/callback</code>{local}")),
         ("https://app.example/cb?x=1", "&code=", "<code>app.example</code></dd>".to_owned()),
         ("com.example.app:/cb", "?code=", "<code>com.example.app:/cb</code></dd>".to_owned()),
-        ("cursor://x/cb?a=1&b='", "&code=", "<code>cursor://x/cb?a=1&amp;b=&#39;</code></dd>".to_owned()),
+        ("cursor://anysphere.cursor-mcp/oauth/callback?a=1&b='", "&code=", "<code>cursor://anysphere.cursor-mcp/oauth/callback?a=1&amp;b=&#39;</code></dd>".to_owned()),
     ];
     for (uri, start, shown) in rows {
         let query = but(&house.asking(&client), "redirect_uri", &[uri]);
@@ -1171,6 +1171,40 @@ fn sends_the_code_to_the_port_that_a_native_app_names() {
     for uri in ["https://app.example:444/cb?x=1", "http://127.0.0.1:1234/callback", "com.example.app:/cb/"] {
         assert_eq!(house.visit(&but(&house.asking(&client), "redirect_uri", &[uri])).status, 400, "{uri}");
     }
+}
+
+/// A link alone opens no app: the person sees a page of this server first, whatever is wrong with the request.
+#[test]
+fn tells_an_app_of_an_error_only_after_the_person_has_pressed_a_button() {
+    let mut house = House::with(&["--redirect-scheme", "zed"]);
+    for uri in ["com.example.app:/cb", "zed://oauth/cb", "cursor://anysphere.cursor-mcp/oauth/callback"] {
+        house.sign_in();
+        let client = house.client_at(&[uri, "https://app.example/cb"]);
+        let query = but(&house.asking(&client), "redirect_uri", &[uri]);
+        for (name, values) in [("response_type", &["token"][..]), ("code_challenge", &[]), ("scope", &["x"])]
+        {
+            let page = house.visit(&but(&query, name, values));
+            assert_eq!((page.status, page.field("location")), (400, None), "{name}");
+            assert!(text(&page).contains(&format!("<pre>{uri}</pre>")), "{}", text(&page));
+        }
+        let wrong = but(&query, "response_type", &["token"]);
+        let page = house.visit(&wrong);
+        // Neither button of another form gets a code for such a request.
+        let (form, asked) = (hidden(&page, "form"), hidden(&page, "request"));
+        let fields =
+            [("form", form.as_str()), ("request", &asked), ("decision", "allow"), ("tags:read", "1")];
+        let reply = house.browse("POST", "/authorize", &fields);
+        let told = reply.field("location").expect("a location");
+        assert!(
+            reply.status == 303 && told.starts_with(&format!("{uri}?error=unsupported_response_type")),
+            "{told}"
+        );
+        assert_eq!(house.cookie, None, "it is signed out on the way, as ever");
+        house.sign_in();
+        let elsewhere = but(&wrong, "redirect_uri", &["https://app.example/cb"]);
+        assert_eq!(house.visit_refused(&elsewhere).status, 303, "its twin on the web is told at once");
+    }
+    assert_eq!(house.count("codes"), 0);
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub(crate) enum BadRedirect {
     PlainHttp,
     /// A scheme of a browser or a system, which no option can allow.
     NeverAccepted,
-    /// A scheme that isn't known to belong to an app that waits for a code; see [`Schemes`].
+    /// A scheme that isn't known to belong to an app that waits for a code, or not the place where it waits; see
+    /// [`Schemes`].
     Scheme,
     /// An app's own scheme, and behind it a whole URL, to which the app could take the code.
     Wrapped,
@@ -47,8 +48,9 @@ impl fmt::Display for BadRedirect {
                 "a redirect URI must not have a scheme by which a browser or a system opens something else"
             }
             BadRedirect::Scheme => {
-                "this scheme is not accepted in a redirect URI; https, loopback http and an app's own scheme like \
-                 com.example.app are, and those that the operator adds with --redirect-scheme"
+                "this scheme, or what follows it, is not accepted in a redirect URI; https, loopback http and an app's own \
+                 scheme like com.example.app are, the callbacks of some well-known apps, and the schemes that the \
+                 operator adds with --redirect-scheme"
             }
             BadRedirect::Wrapped => "a redirect URI must not hold another URL behind its scheme",
         })
@@ -90,7 +92,7 @@ pub(crate) fn check(uri: &str, schemes: &Schemes) -> Result<(), BadRedirect> {
             Err(BadRedirect::NeverAccepted)
         } else if schemes::wraps_a_url(rest) {
             Err(BadRedirect::Wrapped)
-        } else if !schemes.accepts(scheme) {
+        } else if !schemes.accepts(scheme, rest) {
             Err(BadRedirect::Scheme)
         } else {
             Ok(())
@@ -135,6 +137,11 @@ pub(crate) fn destination(uri: &str) -> &str {
         "http" | "https" => authority(rest).unwrap_or(uri),
         _ => scheme,
     }
+}
+
+/// Returns whether the redirect opens an app by its own scheme, and no server is asked.
+pub(crate) fn opens_an_app(uri: &str) -> bool {
+    !uri.starts_with("https:") && !uri.starts_with("http:")
 }
 
 /// Returns whether the redirect stays on the person's own machine.
@@ -237,6 +244,7 @@ mod tests {
             ("ms-settings:network", BadRedirect::NeverAccepted),
             ("web+mcp://cb", BadRedirect::NeverAccepted),
             ("app://cb", BadRedirect::Scheme),
+            ("vscode://vscode.git/clone?url=x", BadRedirect::Scheme),
             ("localhost:6274/cb", BadRedirect::Scheme),
             ("x-apple.systempreferences:cb", BadRedirect::Scheme),
             ("com.:/cb", BadRedirect::Scheme),

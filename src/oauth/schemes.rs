@@ -4,12 +4,22 @@
 //! only if it is made of a domain name, is listed here, or was added by the operator, who can add none that browsers
 //! are known to run or to open pages by.
 
-/// Schemes of well-known clients of MCP that aren't made of a domain name. Each is here because that client was seen
-/// to register it: `cursor://anysphere.cursor-mcp/oauth/callback` (Cursor), `vscode://` or `vscode-insiders://` with
-/// an extension's name (Cline in Visual Studio Code, and in its preview), `raycast://oauth` (Raycast),
-/// `warp://mcp/oauth2callback` (Warp), `claude://` (the Claude app on macOS). Others, such as Windsurf and Kiro,
-/// register a loopback URI.
-const CLIENT_SCHEMES: [&str; 6] = ["claude", "cursor", "raycast", "vscode", "vscode-insiders", "warp"];
+/// Callbacks of well-known clients of MCP whose schemes aren't made of a domain name: the scheme, and how the rest begins.
+/// Each is here because that client was seen to register it. Others, such as Windsurf and Kiro, register a loopback URI.
+///
+/// The scheme alone would let in too much, since each of these programs can do more by it than take a code:
+/// `vscode://file/…` opens a file, `vscode://vscode.git/clone?url=…` clones a repository, `cursor://` does the same and
+/// proposes a server to install, `claude://` begins a chat.
+const CLIENT_CALLBACKS: [(&str, &str); 8] = [
+    ("claude", "//claude.ai/mcp-auth-callback/"), // the Claude app on macOS
+    ("cursor", "//anysphere.cursor-mcp/oauth/callback"),
+    ("cursor", "//anysphere.cursor-retrieval/oauth/"), // Cursor, before
+    ("cursor", "//saoudrizwan.claude-dev/mcp-auth/callback/"), // Cline in Cursor, and in Visual Studio Code
+    ("raycast", "//oauth"),
+    ("vscode", "//saoudrizwan.claude-dev/mcp-auth/callback/"),
+    ("vscode-insiders", "//saoudrizwan.claude-dev/mcp-auth/callback/"),
+    ("warp", "//mcp/oauth2callback"),
+];
 
 /// Schemes that no option can allow: the browser runs or shows what follows, or opens another page that it names.
 const SCHEMES_NEVER: [&str; 20] = [
@@ -43,7 +53,8 @@ const FAMILIES_NEVER: [&str; 3] = ["ms-", "web+", "x-safari-"];
 /// This is a list of what is accepted, since a list of what is refused can't name what is invented tomorrow. Every
 /// system has schemes that open a page or a program with what follows them: `microsoft-edge:https://evil.example/`
 /// takes the code to that host, while a person reads the name of their browser. OAuth 2.1 §2.3.1 would have a server
-/// refuse every scheme without a dot; some well-known clients have such a scheme, so those are let in by name.
+/// refuse every scheme without a dot; some well-known clients have such a scheme, so their callbacks are let in, and
+/// nothing else that they can do by it.
 ///
 /// An app that claims the scheme of another one gains little by it: PKCE makes the code worthless without the
 /// verifier (RFC 8252 §8.1).
@@ -64,11 +75,11 @@ impl Schemes {
         Ok(Schemes { added: added.collect::<Result<_, _>>()? })
     }
 
-    /// Returns whether an app may be called by this scheme.
-    pub(super) fn accepts(&self, scheme: &str) -> bool {
+    /// Returns whether an app may be called by this scheme with this rest of a URI. `rest` is what follows the colon.
+    pub(super) fn accepts(&self, scheme: &str, rest: &str) -> bool {
         is_reverse_domain(scheme)
-            || CLIENT_SCHEMES.contains(&scheme)
             || self.added.iter().any(|added| added == scheme)
+            || CLIENT_CALLBACKS.iter().any(|(own, start)| *own == scheme && is_below(start, rest))
     }
 }
 
@@ -81,6 +92,15 @@ pub(super) fn is_scheme(text: &str) -> bool {
 
 pub(super) fn is_never_accepted(scheme: &str) -> bool {
     SCHEMES_NEVER.contains(&scheme) || FAMILIES_NEVER.iter().any(|family| scheme.starts_with(family))
+}
+
+/// Returns whether the rest of a URI is the callback that begins so, or a path below it. No segment leads up again: an
+/// app that resolves `..` would arrive elsewhere.
+fn is_below(start: &str, rest: &str) -> bool {
+    let Some(behind) = rest.strip_prefix(start) else { return false };
+    let path = behind.split('?').next().unwrap_or(behind);
+    let ends_there = start.ends_with('/') || path.is_empty() || path.starts_with('/');
+    ends_there && path.split('/').all(|segment| segment != "..")
 }
 
 /// Returns whether a scheme is a domain name whose parts are reversed, such as `com.example.app` (RFC 8252 §7.1, RFC
@@ -122,7 +142,10 @@ mod tests {
     #[test]
     fn adds_what_the_operator_names_unless_it_is_a_browsers() {
         let schemes = Schemes::parse("mylittleapp zed").expect("two names");
-        assert!(schemes.accepts("zed") && schemes.accepts("mylittleapp") && !schemes.accepts("goose"));
+        let accepts = |scheme| schemes.accepts(scheme, "//oauth/cb");
+        assert!(accepts("zed") && accepts("mylittleapp") && !accepts("goose") && !accepts("vscode"));
+        let schemes = Schemes::parse("vscode").expect("a name");
+        assert!(schemes.accepts("vscode", "//an.extension/cb"), "the operator adds all of it");
         assert!(Schemes::parse("").is_ok());
         for bad in [
             "javascript",
@@ -137,6 +160,44 @@ mod tests {
             "x-safari-http",
         ] {
             assert_eq!(Schemes::parse(&format!("zed {bad}")).err(), Some(bad));
+        }
+    }
+
+    #[test]
+    fn accepts_the_callbacks_of_known_clients_and_nothing_else_by_their_schemes() {
+        let accepts = |uri: &str| {
+            let (scheme, rest) = uri.split_once(':').expect("a scheme");
+            Schemes::default().accepts(scheme, rest)
+        };
+        for callback in [
+            "claude://claude.ai/mcp-auth-callback/sdk",
+            "cursor://anysphere.cursor-mcp/oauth/callback",
+            "cursor://anysphere.cursor-mcp/oauth/callback?a=1",
+            "cursor://anysphere.cursor-retrieval/oauth/user-x/callback",
+            "raycast://oauth?package_name=Extension",
+            "vscode://saoudrizwan.claude-dev/mcp-auth/callback/1f",
+            "vscode-insiders://saoudrizwan.claude-dev/mcp-auth/callback/1f",
+            "warp://mcp/oauth2callback?server_id=1",
+        ] {
+            assert!(accepts(callback), "{callback}");
+        }
+        for other in [
+            "claude://claude.ai/new?q=x",
+            "claude://code/?q=x",
+            "cursor://anysphere.cursor-mcp/oauth/callbacks",
+            "cursor://anysphere.cursor-deeplink/mcp/install?name=x&config=y",
+            "cursor://file/etc/passwd",
+            "raycast://oauthx",
+            "raycast://extensions/a/b/c",
+            "vscode://vscode.git/clone?url=x",
+            "vscode://file/x",
+            "vscode://saoudrizwan.claude-dev/task?prompt=x",
+            "vscode://saoudrizwan.claude-dev/mcp-auth/callback/../../task",
+            "vscode:extension/a.b",
+            "warp://action/new_tab?path=x",
+            "warp:mcp/oauth2callback",
+        ] {
+            assert!(!accepts(other), "{other}");
         }
     }
 }

@@ -8,14 +8,16 @@
 //! register a client whose redirect URI leads to a copy of a bank's site, and make a request with an error in it on
 //! purpose. If the server answered the error by redirect at once, a link with this server's name in it would lead to
 //! that copy. So the server redirects an error only for a person who is signed in; a person who isn't, and who didn't
-//! start this, stops at the sign-in page.
+//! start this, stops at the sign-in page. An app that its own scheme opens is told of an error only after the person has
+//! pressed a button: a browser asks little before it opens an app, and what the app does with what it is told is its own
+//! matter.
 //!
 //! Each request is decided anew, and no consent is remembered. A client that registered itself proves nothing by its
 //! id, so a remembered yes could be used by any program that knows the id (OAuth 2.1 §7.3.1).
 
 use super::browser_session::BrowserSession;
 use super::form::{Form, Next};
-use super::{Html, PageError, alert, form_fields, need, page_leading_on, sign_in};
+use super::{CANT_BE_DONE, Html, PageError, alert, form_fields, need, page_leading_on, sign_in};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -58,8 +60,30 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
         Ok(request) => {
             PendingConsent { query, session, user_id, client, redirect, request }.page(context, None)
         }
+        // Nobody has seen a page of this request yet. An app that a link opens may act on what it is told, so the person
+        // decides about that too.
+        Err(error) if redirect::opens_an_app(redirect.uri()) => {
+            error.record(context.log);
+            Ok(refusal_page(Form::Consent(query).open(context, &session), &redirect, &error))
+        }
         Err(error) => refuse(context, redirect, &error),
     }
+}
+
+/// Builds the page about a request that can't be accepted, with a button that tells the app so.
+fn refusal_page(form: Html, redirect: &TrustedRedirect, error: &OAuthError) -> Response {
+    let body = alert(
+        "The program that sent you here made a request that this server can't accept. Nothing was allowed.",
+    )
+    .then("<p class=\"hint\">In detail: ")
+    .then_text(&error.to_string())
+    .then(".</p>\n<p>The program waits for this answer at</p>\n<pre>")
+    .then_text(redirect.uri())
+    .then("</pre>\n")
+    .and(form)
+    .then("<p><button name=\"decision\" value=\"deny\">Open the program</button></p>\n</form>\n")
+    .then("<p class=\"hint\">If you did not start this, close this page.</p>\n");
+    page_leading_on(error.status(), CANT_BE_DONE, body)
 }
 
 /// Answers `POST /authorize`: the person's decision, and nothing else (`/sign-in` takes the password). Allowing

@@ -153,7 +153,16 @@ fn ends_the_session_on_plain_http_whatever_the_client_is() {
         let client = register(&server, uri);
         browser.sign_in();
         let before = browser.cookie.clone();
-        assert_eq!(browser.get(&format!("/authorize?{}", query(&client, "token"))).status, 303, "{uri}");
+        // An app is told of an error at the press of a button, any other client at once.
+        let page = browser.get(&format!("/authorize?{}", query(&client, "token")));
+        if uri.starts_with("com.") {
+            let (form, asked) = (hidden(&page, "form").expect("a form"), hidden(&page, "request"));
+            let fields = [("form", form.as_str()), ("request", asked.as_deref().expect("a request"))];
+            assert!(page.status == 400 && browser.is_signed_in(), "{uri}");
+            assert_eq!(browser.post("/authorize", &fields).status, 303, "{uri}");
+        } else {
+            assert_eq!(page.status, 303, "{uri}");
+        }
         assert!(
             !browser.is_signed_in_as(before.as_deref()),
             "{uri}: it may send the browser on to a port here"
@@ -254,7 +263,8 @@ fn stays_signed_in_over_https_unless_the_client_is_on_this_very_host() {
         "https://a.journal.example/",
     ];
     for uri in app {
-        assert_eq!(visit(&mut browser, uri), [303, 303], "{uri}");
+        let told = if uri.starts_with("com.") { 400 } else { 303 }; // an app only at the press of a button
+        assert_eq!(visit(&mut browser, uri), [303, told], "{uri}");
         assert!(browser.is_signed_in(), "{uri}");
     }
     assert_eq!(count(&folder, "grants"), 4);
