@@ -1,4 +1,5 @@
-//! A queue for a few places, in which the many waiting threads of one source don't make the others wait.
+//! A queue for a few places, in which the many waiting threads of one source don't make the others wait; and a crowd,
+//! whose threads wait for a call and not for a place.
 //!
 //! Knows no request, no password and no token: its users say by two keys for whom a thread waits. Invariant: at most
 //! [`QueueBounds::places`] threads hold a [`Place`] at once, and no thread waits longer than
@@ -12,8 +13,10 @@
 //!
 //! - The groups take turns, and within a group its members. A thread waits for one turn of each other group, and
 //!   within its own group for one turn of each other member, however many threads they have.
-//! - When the queue is full, the oldest thread of the largest member of the largest group is refused. So a crowd
-//!   pushes out its own.
+//! - When the queue is full, the oldest thread of the largest member of the largest group is refused. So a source with
+//!   many threads pushes out its own.
+//!
+//! The second rule holds in a [`Crowd`] too, where no thread has a turn: all threads of one member are called at once.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -71,8 +74,7 @@ pub(crate) struct Place<'q>(&'q FairQueue);
 
 impl FairQueue {
     pub(crate) fn new(bounds: QueueBounds) -> FairQueue {
-        let state = State { free: bounds.places, next_number: 0, groups: VecDeque::new() };
-        FairQueue { bounds, state: Mutex::new(state) }
+        FairQueue { bounds, state: Mutex::new(State::new(bounds.places)) }
     }
 
     /// Waits for a place, as `member` of `group`.
@@ -114,6 +116,48 @@ impl Drop for Place<'_> {
             Some(ticket) => _ = ticket.call.send(()),
             None => state.free += 1,
         }
+    }
+}
+
+/// Threads that wait until what they have in common is done: for the answer that another thread is asking for, for
+/// example.
+pub(crate) struct Crowd {
+    waiting_max: usize,
+    state: Mutex<State>,
+}
+
+/// One thread's place in a crowd. It may be made under a lock that the wait must not hold.
+pub(crate) struct CrowdTicket(Receiver<()>);
+
+impl Crowd {
+    /// Makes a crowd of at most `waiting_max` threads.
+    pub(crate) fn new(waiting_max: usize) -> Crowd {
+        Crowd { waiting_max, state: Mutex::new(State::new(0)) }
+    }
+
+    /// Adds the calling thread, as `member` of `group`. If the crowd is full, another thread makes room.
+    pub(crate) fn join(&self, group: Key, member: Key) -> CrowdTicket {
+        let mut state = locked(&self.state);
+        if state.waiting() >= self.waiting_max {
+            state.push_out();
+        }
+        CrowdTicket(state.add(group, member).1)
+    }
+
+    /// Calls all threads of a member, whatever their group.
+    pub(crate) fn call(&self, member: Key) {
+        for ticket in locked(&self.state).take_member(member) {
+            // This fails only if the thread has ended.
+            _ = ticket.call.send(());
+        }
+    }
+}
+
+impl CrowdTicket {
+    /// Waits until the thread is called. The one that calls must do so in any case: there is no other end to the wait but
+    /// to be pushed out.
+    pub(crate) fn wait(self) -> Result<(), QueueError> {
+        self.0.recv().map_err(|_| QueueError::PushedOut)
     }
 }
 
@@ -174,6 +218,10 @@ fn entry<T>(list: &mut VecDeque<T>, is_it: impl Fn(&T) -> bool, new: T) -> &mut 
 }
 
 impl State {
+    fn new(free: usize) -> State {
+        State { free, next_number: 0, groups: VecDeque::new() }
+    }
+
     fn waiting(&self) -> usize {
         self.groups.iter().map(Group::waiting).sum()
     }
@@ -219,6 +267,18 @@ impl State {
         }
     }
 
+    /// Takes the tickets of a member out of every group.
+    fn take_member(&mut self, key: Key) -> Vec<Ticket> {
+        let mut taken = Vec::new();
+        for group in &mut self.groups {
+            let members = group.members.iter_mut().filter(|member| member.key == key);
+            taken.extend(members.flat_map(|member| member.tickets.drain(..)));
+            group.members.retain(|member| !member.tickets.is_empty());
+        }
+        self.groups.retain(|group| !group.members.is_empty());
+        taken
+    }
+
     fn remove(&mut self, number: u64) {
         for group in &mut self.groups {
             for member in &mut group.members {
@@ -249,7 +309,7 @@ mod tests {
     /// Adds a thread for each word, written `group.member`; gives the order in which they are called.
     #[track_caller]
     fn check_order(came: &str, called: &str) {
-        let mut state = State { free: 0, next_number: 0, groups: VecDeque::new() };
+        let mut state = State::new(0);
         let words: Vec<_> = came.split(' ').collect();
         for word in &words {
             let (group, member) = word.split_once('.').expect("group.member");
@@ -272,7 +332,7 @@ mod tests {
 
     #[track_caller]
     fn check_pushed_out(came: &str, pushed_out: &[usize]) {
-        let mut state = State { free: 0, next_number: 0, groups: VecDeque::new() };
+        let mut state = State::new(0);
         let threads: Vec<_> = came
             .split(' ')
             .map(|word| {
@@ -342,5 +402,18 @@ mod tests {
         assert_eq!(locked(&queue.state).waiting(), 0);
         drop(place);
         assert!(queue.enter(key("a"), key("y")).is_ok());
+    }
+
+    #[test]
+    fn calls_all_threads_of_a_member_and_pushes_out_those_of_the_largest() {
+        let crowd = Crowd::new(4);
+        let many: Vec<_> = (0..3).map(|_| crowd.join(key("a"), key("x"))).collect();
+        let few: Vec<_> = ["a", "b"].map(|group| crowd.join(key(group), key("y"))).into();
+        crowd.call(key("y"));
+        assert!(few.into_iter().all(|ticket| ticket.wait() == Ok(())), "of every group");
+        crowd.call(key("x"));
+        let outcomes: Vec<_> = many.into_iter().map(CrowdTicket::wait).collect();
+        assert_eq!(outcomes, [Err(QueueError::PushedOut), Ok(()), Ok(())]);
+        assert_eq!(locked(&crowd.state).waiting(), 0);
     }
 }

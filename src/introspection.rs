@@ -10,7 +10,8 @@
 //! answers about good and other tokens are kept apart, so that invented tokens push out no good one. A *known* token,
 //! one that was good when it was last asked about, is asked about again in places of its own. For the other places,
 //! those for *unknown* tokens, network addresses take turns. And requests with the same token wait for one answer
-//! together. Each wait holds a connection, so all of them together take half of the connections at most.
+//! together; if too many do, one makes room of the address and the token that have the most. Each wait holds a
+//! connection, so all of them together take half of the connections at most.
 //!
 //! Three words here name one URL, that of our MCP endpoint. It is `base_url` followed by `/mcp`; RFC 8707 calls it
 //! the resource; and in the answer about a token it is the audience (`aud`).
@@ -24,7 +25,6 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
@@ -34,7 +34,7 @@ use serde_json::Value;
 
 use crate::authority;
 use crate::clock::Timestamp;
-use crate::fair_queue::{FairQueue, Key, QueueBounds, QueueError};
+use crate::fair_queue::{Crowd, CrowdTicket, FairQueue, Key, QueueBounds, QueueError};
 use crate::http::client::{self, Bounds, ClientError, Request};
 use crate::json;
 use crate::limits;
@@ -66,33 +66,29 @@ pub(crate) struct Introspector {
 struct Waiting {
     /// Those that ask the other server, one for each token.
     queue: FairQueue,
-    /// How many wait for what another request with the same token asks.
-    followers: AtomicUsize,
-    followers_max: usize,
+    /// Those that wait for what another request with the same token asks. A token that is presented on many connections
+    /// makes room here for one that is presented on few.
+    followers: Crowd,
 }
 
 /// Where the answer about one token will be.
 type Answer = OnceLock<Result<TokenInfo, IntrospectionError>>;
 
-/// A request that asks about a token, or follows another one that does. When this is dropped, also while a panic
-/// unwinds, the request is counted no more, and the next one with this token asks anew.
+/// A request that asks about a token. When this is dropped, also while a panic unwinds, the requests that follow it are
+/// called, and the next one with this token asks anew.
 struct Asking<'i> {
     introspector: &'i Introspector,
     key: Key,
     answer: Arc<Answer>,
-    /// The count of followers, if this is one.
-    followers: Option<&'i AtomicUsize>,
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        if let Some(followers) = self.followers {
-            followers.fetch_sub(1, Ordering::SeqCst);
-        }
-        let mut answers = locked(&self.introspector.answers);
-        // Another request may have removed the entry already, and a third one may be asking anew.
-        if answers.asking.get(&self.key).is_some_and(|answer| Arc::ptr_eq(answer, &self.answer)) {
-            answers.asking.remove(&self.key);
+        // First the entry goes, so that no further request follows this one.
+        locked(&self.introspector.answers).asking.remove(&self.key);
+        // A token may have changed its kind meanwhile.
+        for waiting in [&self.introspector.unknown_tokens, &self.introspector.known_tokens] {
+            waiting.followers.call(self.key);
         }
     }
 }
@@ -145,6 +141,12 @@ impl Presented<'_> {
     /// URL is part of it.
     fn key(&self) -> Key {
         secret::sha256(format!("{} {}", self.base_url, self.token.0).as_bytes())
+    }
+
+    /// Returns the key of the group in which the request waits if its token isn't known: its network address. Only a
+    /// stream that is open has none; its token was good, but may have been forgotten since.
+    fn group(&self) -> Key {
+        self.peer.map_or([0; 32], throttle::address_key)
     }
 }
 
@@ -304,49 +306,47 @@ impl Introspector {
         }
         let person = answers.person(&key);
         let waiting = if person.is_some() { &self.known_tokens } else { &self.unknown_tokens };
-        let asked = answers.asking.get(&key).cloned();
+        let group = person.unwrap_or_else(|| presented.group());
         // The first request with a token asks, and the others follow it: so one token takes one place, on however
         // many connections it is presented. But each follower holds a connection too.
-        let followers = match asked {
-            Some(_) if waiting.follow() => Some(&waiting.followers),
-            Some(_) => {
-                drop(answers);
-                stderr::note(&format!(
-                    "the gate can't look up a token: {} requests wait already for what others with the same token \
-                     ask the other authorization server; it is slow, or a stranger sends one invented token often",
-                    waiting.followers_max
-                ));
-                return Err(IntrospectionError::Unreachable);
-            }
-            None => None,
-        };
-        let answer = asked.unwrap_or_default();
-        answers.asking.insert(key, Arc::clone(&answer));
+        if let Some(answer) = answers.asking.get(&key).cloned() {
+            let ticket = waiting.followers.join(group, key);
+            drop(answers);
+            return self.follow(ticket, &answer);
+        }
+        let asking = Asking { introspector: self, key, answer: Arc::default() };
+        answers.asking.insert(key, Arc::clone(&asking.answer));
         // The lock isn't held while the other server is asked, because a slow answer would make all other requests
         // wait.
         drop(answers);
-        let asking = Asking { introspector: self, key, answer, followers };
-        asking.answer.get_or_init(|| self.look_up(presented, key, person)).clone()
+        asking.answer.get_or_init(|| self.look_up(presented, key, waiting, group)).clone()
     }
 
-    /// Waits for a place, asks the other server, and keeps its answer. `person` is whom the token stood for when it
-    /// was good the last time.
+    /// Waits for the answer that another request with the same token asks for.
+    fn follow(&self, ticket: CrowdTicket, answer: &Answer) -> Result<TokenInfo, IntrospectionError> {
+        match ticket.wait() {
+            // There is no answer if that request panicked.
+            Ok(()) => answer.get().cloned().unwrap_or(Err(IntrospectionError::Unreachable)),
+            Err(_) => {
+                stderr::note(
+                    "the gate can't look up a token: too many requests wait already for what others with the same token \
+                     ask the other authorization server; it is slow, or a stranger sends one invented token often",
+                );
+                Err(IntrospectionError::Unreachable)
+            }
+        }
+    }
+
+    /// Waits for a place, asks the other server, and keeps its answer.
     fn look_up(
         &self,
         presented: &Presented,
         key: Key,
-        person: Option<Key>,
+        waiting: &Waiting,
+        group: Key,
     ) -> Result<TokenInfo, IntrospectionError> {
         let start = Instant::now();
-        let place = match person {
-            Some(person) => self.known_tokens.queue.enter(person, key),
-            // Only a stream that is open has no address. Its token was good, but may have been forgotten since.
-            None => {
-                let address = presented.peer.map_or([0; 32], throttle::address_key);
-                self.unknown_tokens.queue.enter(address, key)
-            }
-        };
-        let _place = place.map_err(|error| {
+        let _place = waiting.queue.enter(group, key).map_err(|error| {
             let cause = match error {
                 QueueError::PushedOut => "a stranger may be sending many invented tokens",
                 QueueError::WaitedTooLong => "that server is slow, or a stranger sends many invented tokens",
@@ -408,15 +408,8 @@ impl Waiting {
         let wait_max = limits::INTROSPECTION_WAIT_MAX;
         Waiting {
             queue: FairQueue::new(QueueBounds { places, waiting_max, wait_max }),
-            followers: AtomicUsize::new(0),
-            followers_max: limits::INTROSPECTION_FOLLOWERS_MAX.min(share),
+            followers: Crowd::new(limits::INTROSPECTION_FOLLOWERS_MAX.min(share)),
         }
-    }
-
-    /// Counts one more follower, if there may be one.
-    fn follow(&self) -> bool {
-        let fits = |count| (count < self.followers_max).then_some(count + 1);
-        self.followers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).is_ok()
     }
 }
 
@@ -620,23 +613,25 @@ mod tests {
     }
 
     #[test]
-    fn counts_a_follower_no_more_after_a_panic() {
-        let connections = 8; // an eighth of them is one
-        let introspector = Introspector::new(ISSUER, "http://127.0.0.1:9/x", "id", "secret", connections);
+    fn calls_those_that_follow_a_request_that_panics() {
+        let introspector = Introspector::new(ISSUER, "http://127.0.0.1:9/x", "id", "secret", 8);
         let introspector = introspector.expect("a URL of this machine");
-        let (waiting, answer) = (&introspector.unknown_tokens, Arc::new(Answer::new()));
-        assert!(waiting.follow());
-        assert!(!waiting.follow(), "one too many");
+        let answer = Arc::new(Answer::new());
         locked(&introspector.answers).asking.insert(key(1), Arc::clone(&answer));
+        let follow = |waiting: &Waiting| waiting.followers.join(key(2), key(1));
+        // The token may be counted as known meanwhile.
+        let followers = [&introspector.unknown_tokens, &introspector.known_tokens].map(follow);
         let ends = catch_unwind(AssertUnwindSafe(|| {
-            let followers = Some(&waiting.followers);
-            let _asking = Asking { introspector: &introspector, key: key(1), answer, followers };
+            let _asking = Asking { introspector: &introspector, key: key(1), answer: Arc::clone(&answer) };
             resume_unwind(Box::new(()));
         }));
         assert!(
             ends.is_err() && locked(&introspector.answers).asking.is_empty(),
             "the next request asks anew"
         );
-        assert!(waiting.follow());
+        for ticket in followers {
+            let error = introspector.follow(ticket, &answer).err();
+            assert_eq!(error, Some(IntrospectionError::Unreachable));
+        }
     }
 }

@@ -216,8 +216,10 @@ pub(crate) const KNOWN_TOKENS_AT_ONCE_MAX: usize = 8;
 /// address that has the most waiting, or of the person who has, the one that has waited longest. Each holds a thread
 /// and a connection, so with few connections it is fewer: an eighth of them.
 pub(crate) const INTROSPECTIONS_WAITING_MAX: usize = 512;
-/// Requests that may wait for what another one with the same token asks, of each of the two kinds; past it `503` at
-/// once. They too are an eighth of the connections at most. A token whose answer is still believed waits for nothing.
+/// Requests that may wait for what another one with the same token asks, of each of the two kinds. Past it one of them
+/// is answered `503`: the one that has waited longest with the token that most bring, at the address, or of the person,
+/// that has the most. They too are an eighth of the connections at most. A token whose answer is still believed waits
+/// for nothing.
 pub(crate) const INTROSPECTION_FOLLOWERS_MAX: usize = 512;
 /// How long a token waits to be asked about; past it `503`.
 pub(crate) const INTROSPECTION_WAIT_MAX: Duration = Duration::from_secs(10);

@@ -186,6 +186,40 @@ fn leaves_connections_for_others(token: impl Fn(usize) -> String) {
     assert_eq!(status(&server, "good.new.600"), 200);
 }
 
+/// A newcomer presents their good token on a few connections at once, as clients do, while one invented token is
+/// presented on every connection that the server has.
+#[test]
+fn serves_a_newcomer_on_several_connections_while_one_invented_token_is_presented_many_times() {
+    let cap = 72;
+    let descriptors = cap + limits::DESCRIPTORS_RESERVED + limits::REFUSALS_MAX;
+    let (server, seen) = start_by(|elsewhere| elsewhere.serve_with_descriptors(descriptors));
+    seen.stalls.store(true, Ordering::SeqCst);
+    let present = |_| Client::new(&server, "invented").open(&[], PING);
+    let mut strangers: Vec<_> = (0..cap / 3).map(present).collect();
+    let (refused, ready) = (AtomicUsize::new(0), Barrier::new(4));
+    let send = || {
+        ready.wait();
+        status(&server, "good.new.600")
+    };
+    let statuses: Vec<_> = thread::scope(|scope| {
+        for wire in &mut strangers {
+            let refused = &refused;
+            scope.spawn(move || {
+                if wire.reply().is_some_and(|reply| reply.status == 503) {
+                    refused.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        eventually("all that may wait do", || refused.load(Ordering::SeqCst) >= cap / 3 - cap / 8 - 1);
+        let newcomer: Vec<_> = (0..4).map(|_| scope.spawn(send)).collect();
+        let statuses = newcomer.into_iter().map(|thread| thread.join().expect("an answer")).collect();
+        seen.stalls.store(false, Ordering::SeqCst);
+        statuses
+    });
+    assert_eq!(statuses, [200; 4]);
+    assert_eq!((seen.times("good.new.600"), seen.times("invented")), (1, 1));
+}
+
 #[test]
 fn leaves_connections_for_others_while_one_invented_token_is_presented_many_times() {
     leaves_connections_for_others(|_| "invented".to_owned());
