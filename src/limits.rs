@@ -173,6 +173,8 @@ pub(crate) const CLIENT_NAME_CHARS_MAX: usize = 200;
 /// Bytes of a client's name and redirect URIs together; past it `invalid_client_metadata`. The id of a client that
 /// registers itself holds them, and the id is a part of URLs, of which some proxies take no more than 8 KiB.
 pub(crate) const REGISTRATION_BYTES_MAX: usize = 4_000;
+/// Bytes of a path of ours in a redirect; past it a page leads there. nginx reads the head of a response into 4 KiB.
+pub(crate) const LOCATION_BYTES_MAX: usize = 3_000;
 /// Wrong passwords for one account in [`SIGN_IN_WINDOW_SECONDS`]; past it `429`.
 pub(crate) const ACCOUNT_FAILURES_MAX: u32 = 10;
 /// Wrong passwords from one address in the same time; past it `429`. More than for an account, because several people

@@ -1207,6 +1207,57 @@ fn tells_an_app_of_an_error_only_after_the_person_has_pressed_a_button() {
     assert_eq!(house.count("codes"), 0);
 }
 
+/// Proxies read the head of a response into a buffer, nginx one of 4 KiB unless it is told otherwise.
+#[test]
+fn keeps_the_heads_of_its_answers_small_for_the_largest_client() {
+    let mut house = House::new();
+    let head = |reply: &Reply| {
+        let fields = reply.fields.iter().map(|(name, value)| name.len() + value.len() + ": \r\n".len());
+        let length = "HTTP/1.1 303 See Other\r\n".len() + fields.sum::<usize>();
+        assert!(length < 4_000, "{length} bytes: {:?}", reply.fields);
+    };
+    let name = "x".repeat(200);
+    // The longest, and with another one as long as the client may register.
+    let uri =
+        |length: usize| format!("https://app.example/{}", "/".repeat(length - "https://app.example/".len()));
+    let (longest, other) = (uri(2000), uri(1800));
+    let too_long = json!({ "client_name": name, "redirect_uris": [longest, format!("{other}/")] });
+    refused(&house.register(&too_long), "invalid_client_metadata");
+    for (uris, expected) in [(vec![&longest, &other], 200), (vec![&uri(100)], 303)] {
+        let reply = house.register(&json!({ "client_name": name, "redirect_uris": uris }));
+        head(&reply);
+        let client = reply.json()["client_id"].as_str().expect("an id").to_owned();
+        let query = but(&house.asking(&client), "redirect_uri", &[uris[0]]);
+        house.cookie = None;
+        let page = house.visit(&query);
+        head(&page);
+        let (form, asked) = (hidden(&page, "form"), hidden(&page, "request"));
+        let fields = [("form", form.as_str()), ("request", &asked), ("email", EMAIL)];
+        for (password, status) in [("a wrong password", 403), (PASSWORD, expected)] {
+            let reply = house.browse("POST", "/sign-in", &[&fields[..], &[("password", password)]].concat());
+            head(&reply);
+            assert_eq!(reply.status, status);
+            if status == 200 {
+                let path = format!("/authorize?{asked}").replace('&', "&amp;");
+                let page = text(&reply);
+                assert!(page.contains(&format!("content=\"0; url={path}\">")), "{page}");
+                assert!(page.contains(&format!("<a href=\"{path}\">")), "{page}");
+            }
+        }
+        let page = house.visit(&query);
+        head(&page);
+        let (form, asked) = (hidden(&page, "form"), hidden(&page, "request"));
+        let fields =
+            [("form", form.as_str()), ("request", &asked), ("decision", "allow"), ("tags:read", "1")];
+        let reply = house.browse("POST", "/authorize", &fields);
+        head(&reply);
+        let location = reply.field("location").expect("a location");
+        assert!(location.starts_with(&format!("{}?code=", uris[0])), "{location}");
+        house.sign_in();
+        head(&house.visit(&but(&query, "response_type", &["token"])));
+    }
+}
+
 #[test]
 fn shows_the_host_that_the_code_goes_to_however_the_scheme_is_spelt() {
     let mut house = House::new();

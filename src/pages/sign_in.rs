@@ -55,8 +55,9 @@ fn form_page(
 
 /// Answers `POST /sign-in`: checks the form and the limits on wrong tries, then the password, and begins a session.
 ///
-/// On success the person gets a 303, so that neither the back button nor a reload sends the password again. A wrong
-/// password (403), too many tries (429) and a full queue (503) are no errors here: they show the form once more.
+/// On success the person gets a 303 (or a page, see [`onward`]), so that neither the back button nor a reload sends the
+/// password again. A wrong password (403), too many tries (429) and a full queue (503) are no errors here: they show the
+/// form once more.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let Context { app, now, log, .. } = *context;
     let fields = form_fields(context, body)?;
@@ -125,6 +126,22 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         return Ok(again(403, WRONG));
     };
     log.set_outcome("signed-in");
-    let onward = Response::see_other(next.path()).with("Cache-Control", "no-store");
-    Ok(signed_in.remember(context, onward))
+    Ok(signed_in.remember(context, onward(&next.path())))
+}
+
+/// Builds the response that leads the browser to a path of this server: a redirect, or, if the path is too long for the
+/// head of a response, a page that goes on by itself.
+///
+/// The path holds a client's whole request, with the client's id, which holds its registration. A proxy reads the head of
+/// a response into a buffer, with nginx by default one of 4 KiB, and answers 502 if it doesn't fit.
+fn onward(path: &str) -> Response {
+    if path.len() <= limits::LOCATION_BYTES_MAX {
+        return Response::see_other(path.to_owned()).with("Cache-Control", "no-store");
+    }
+    let body = Html::markup("<meta http-equiv=\"refresh\" content=\"0; url=")
+        .then_text(path)
+        .then("\">\n<p>You are signed in.</p>\n<p><a href=\"")
+        .then_text(path)
+        .then("\">Go on to what the program asks for</a></p>\n");
+    page(200, TITLE, body)
 }
