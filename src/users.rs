@@ -19,6 +19,7 @@ use crate::limits;
 use crate::passwords::{HashedPassword, HashingPermit};
 use crate::secret;
 use crate::store::{Store, StoreError};
+use crate::throttle;
 
 /// A person.
 pub(crate) struct User {
@@ -189,6 +190,17 @@ pub(crate) fn find_or_insert_subject(
         }
         Ok(connection.query_row("SELECT id FROM users WHERE subject = ?1", [&key], |row| row.get(0))?)
     })
+}
+
+/// Returns the key by which wrong passwords for an account are counted: of the address, and of the password that is
+/// stored. So a new password begins a count of its own, also if the operator sets it on the command line, in another
+/// process than the one that counts. An address without an account has a count too.
+pub(crate) fn failures_key(store: &Store, email: &str) -> Result<[u8; 32], StoreError> {
+    let stored: Option<String> = store.look_up(|connection| {
+        let sql = "SELECT password_hash FROM users WHERE email = ?1";
+        Ok::<_, StoreError>(connection.query_row(sql, [email], |row| row.get(0)).optional()?)
+    })?;
+    Ok(secret::sha256(&[&throttle::account_key(email), stored.unwrap_or_default().as_bytes()].concat()))
 }
 
 /// Finds the address of a person; returns `None` when the person was removed.

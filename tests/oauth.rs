@@ -1518,6 +1518,28 @@ fn refuses_the_eleventh_try_at_an_account_and_leaves_others_alone() {
     assert!(log.contains("outcome=wrong-password") && !log.contains("a wrong password"), "{log}");
 }
 
+/// The operator helps out a person whom a stranger has locked out.
+#[test]
+fn forgets_the_failures_at_an_account_when_another_password_is_set() {
+    let mut house = House::new();
+    for _ in 0..10 {
+        assert_eq!(house.try_sign_in(EMAIL, "a wrong password").status, 403);
+    }
+    assert_eq!(house.try_sign_in(EMAIL, PASSWORD).status, 429);
+    let folder = house.server.folder.clone();
+    let set = folder.epicme(&["user", "passwd", EMAIL, "--password-stdin"], "another password");
+    assert!(set.status.success(), "{set:?}");
+    for _ in 0..9 {
+        assert_eq!(house.try_sign_in(EMAIL, PASSWORD).status, 403);
+    }
+    assert_eq!(
+        house.try_sign_in(&format!(" {EMAIL}\u{a0}"), "another password").status,
+        303,
+        "as it was pasted"
+    );
+    assert_eq!(house.try_sign_in("ada @example.com", "another password").status, 403);
+}
+
 #[test]
 fn refuses_the_fifty_first_failure_from_one_address() {
     let mut house = House::new();
@@ -2138,6 +2160,25 @@ fn check_set_up(options: &[&str], base_url: Option<&str>) {
     }
     let again = [("form", form.as_str()), ("email", OTHER), ("password", PASSWORD), code[0]];
     assert_eq!((house.browse("POST", "/setup", &again).status, house.count("users")), (410, 1));
+}
+
+#[test]
+fn says_that_it_is_not_set_up_to_whoever_is_to_sign_in() {
+    let (mut house, path) = empty_house(&[]);
+    let client = house.client();
+    let query = house.asking(&client);
+    for page in [house.visit(&query), house.browse("GET", "/account", &[])] {
+        let shown = text(&page);
+        assert_eq!((page.status, page.field("set-cookie")), (403, None), "{shown}");
+        assert!(shown.contains("not set up yet") && shown.contains("epicme user add"), "{shown}");
+        assert!(!shown.contains("type=\"password\"") && !shown.contains(&path), "{shown}");
+    }
+    house.server.log_with("outcome=not-set-up");
+    // Words for a person, and not for a program, where the link can't be read.
+    let broken = text(&house.browse("GET", &format!("{path}&code=x"), &[]));
+    assert!(!broken.contains("program") && broken.contains("load that page anew"), "{broken}");
+    house.server.folder.token(EMAIL, &[]);
+    assert!(text(&house.visit(&query)).contains("type=\"password\""));
 }
 
 #[test]

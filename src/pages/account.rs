@@ -22,7 +22,6 @@ use crate::oauth::{OAuthError, Parameters};
 use crate::sign_ins;
 use crate::site;
 use crate::store::{Connection, Holder, StoreError};
-use crate::throttle;
 use crate::users;
 
 /// The parameter that says where the list of the programs begins.
@@ -35,7 +34,7 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     let session = BrowserSession::find_or_begin(context)?;
     match session.user_id() {
         Some(user_id) => whole_page(context, &session, user_id, 200, Html::default()),
-        None => Ok(sign_in::first_page(context, &session, Next::Account)),
+        None => sign_in::first_page(context, &session, Next::Account),
     }
 }
 
@@ -113,7 +112,7 @@ fn change_password(
     let Context { app, now, .. } = *context;
     let (current, new) = passwords;
     let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
-    let key = throttle::account_key(&email);
+    let key = users::failures_key(&app.store, &email)?;
     // The permit comes before the count, so that requests that were sent at once are counted one by one.
     let mut permit = app.sign_ins.queue.take(context.peer, &email)?;
     if !app.sign_ins.account.allows(key, now) {
@@ -189,7 +188,12 @@ fn whole_page(
         Some(text) => Some(Place::parse(text).ok_or_else(|| malformed(FROM))?),
         None => None,
     };
-    let (listed, next) = grants::list(&context.app.store, user_id, from, context.now)?;
+    let list = |from| grants::list(&context.app.store, user_id, from, context.now);
+    let (mut listed, mut next) = list(from)?;
+    if listed.is_empty() && from.is_some() {
+        // All that the link led to has ended since the page with the link was made.
+        (listed, next) = list(None)?;
+    }
     let clients = if listed.is_empty() {
         Html::markup("<p>No program has access to your journal through this page.</p>\n")
     } else {

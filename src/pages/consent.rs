@@ -54,7 +54,7 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     // The form takes the whole query along, and the sign-in leads back here with it. Then everything is checked
     // again, so the query needs no protection on its way through the browser.
     let Some(user_id) = session.user_id() else {
-        return Ok(sign_in::first_page(context, &session, Next::Authorize(query)));
+        return sign_in::first_page(context, &session, Next::Authorize(query));
     };
     match AuthorizationRequest::read(&parameters, context.base_url) {
         Ok(request) => {

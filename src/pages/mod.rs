@@ -205,6 +205,11 @@ fn need<'f>(fields: &'f Parameters, name: &'static str) -> Result<&'f str, PageE
     fields.need(name).map_err(PageError::Fields)
 }
 
+/// Returns the email address in a form, without the white space that people paste along with it. No address has any.
+fn email_of(fields: &Parameters) -> &str {
+    fields.get("email").unwrap_or("").trim()
+}
+
 /// The title of the page for a request that can't be served now or later.
 const CANT_BE_DONE: &str = "This can't be done";
 

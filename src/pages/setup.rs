@@ -11,7 +11,7 @@
 
 use super::browser_session::BrowserSession;
 use super::form::{Form, FormText};
-use super::{Html, PageError, account_link, alert, email, form_fields, page, password, status};
+use super::{Html, PageError, account_link, alert, email, email_of, form_fields, page, password, status};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -25,7 +25,8 @@ const TITLE: &str = "Set up your journal";
 
 /// Answers `GET /setup`.
 pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
-    let query = Parameters::parse(context.head.query().unwrap_or("").as_bytes())?;
+    let query =
+        Parameters::parse(context.head.query().unwrap_or("").as_bytes()).map_err(PageError::Fields)?;
     let code = query.get("code").unwrap_or("");
     if let Some(refusal) = refuse(context, code)? {
         return Ok(refusal);
@@ -43,7 +44,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         return Ok(refusal);
     }
     let submitted = Form::SetUp(code).check(context, &fields)?;
-    let (address, chosen) = (fields.get("email").unwrap_or(""), fields.get("password").unwrap_or(""));
+    let (address, chosen) = (email_of(&fields), fields.get("password").unwrap_or(""));
     if let Err(bad) = users::check_email(address).and_then(|()| users::check_password(chosen)) {
         let text = FormText { message: Some(&bad.to_string()), address };
         return Ok(form_page(context, submitted.session(), code, 400, text));
@@ -97,12 +98,23 @@ fn refuse(context: &Context, code: &str) -> Result<Option<Response>, PageError> 
     }
     context.log.set_outcome("setup-code");
     let why = "This page opens only by the link with the code that the server printed when it was started.";
-    let body = alert(why)
-        .then("<p>Look for it on the server's terminal, or in the log of its service; it begins so:</p>\n<pre>")
+    Ok(Some(page(403, TITLE, alert(why).and(where_the_link_is(context)))))
+}
+
+/// Builds the page for a browser that is to sign in here while there is no account yet.
+pub(super) fn not_done(context: &Context) -> Response {
+    context.log.set_outcome("not-set-up");
+    let why = "This journal is not set up yet: it has no account, so nobody can sign in. Its operator opens the link with \
+               the code that the server printed when it was started; then go back to your program and press Connect again.";
+    page(403, "This journal is not set up yet", alert(why).and(where_the_link_is(context)))
+}
+
+/// Says where the operator finds the link.
+fn where_the_link_is(context: &Context) -> Html {
+    Html::markup("<p>Look for it on the server's terminal, or in the log of its service; it begins so:</p>\n<pre>")
         .then_text(&format!("{}{}?code=", context.base_url, site::SETUP))
         .then("</pre>\n<p>Each start makes a new link, and those of earlier starts are worth nothing. On the server's ")
-        .then("machine, <code>epicme user add EMAIL</code> adds the first person too.</p>\n");
-    Ok(Some(page(403, TITLE, body)))
+        .then("machine, <code>epicme user add EMAIL</code> adds the first person too.</p>\n")
 }
 
 /// Returns whether the browser sends the code of the printed link. The function compares digests, because the time of

@@ -12,7 +12,7 @@
 
 use super::browser_session::BrowserSession;
 use super::form::{Form, FormText, Next};
-use super::{Html, PageError, alert, email, form_fields, page, page_leading_on, password};
+use super::{Html, PageError, alert, email, email_of, form_fields, page, page_leading_on, password, setup};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -28,8 +28,17 @@ const WRONG: &str = "The email or the password is wrong.";
 /// Builds the page with the form, as it is shown first, and sets the cookie that the form is bound to. The page has
 /// no URL of its own, but is the response to the GET of the URL that the person asked for: a reload shows the same
 /// page, and nothing about the request has to be stored.
-pub(crate) fn first_page(context: &Context, session: &BrowserSession, next: Next) -> Response {
-    session.remember(context, form_page(context, session, next, 200, FormText::default()))
+///
+/// While there is no account, nobody can sign in, and the page says how the first person is added.
+pub(crate) fn first_page(
+    context: &Context,
+    session: &BrowserSession,
+    next: Next,
+) -> Result<Response, PageError> {
+    if users::is_empty(&context.app.store)? {
+        return Ok(setup::not_done(context));
+    }
+    Ok(session.remember(context, form_page(context, session, next, 200, FormText::default())))
 }
 
 fn form_page(
@@ -67,11 +76,11 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     let submitted = Form::SignIn(next).check(context, &fields)?;
     // No account has a longer address. The page writes the address back, with several bytes for some of its characters:
     // without this bound a stranger could have pages of hundreds of kilobytes made, as many as they like.
-    let address = fields.get("email").filter(|text| text.len() <= limits::EMAIL_BYTES_MAX).unwrap_or("");
+    let address = Some(email_of(&fields)).filter(|text| text.len() <= limits::EMAIL_BYTES_MAX).unwrap_or("");
     let again = |status: u16, message: &str| {
         form_page(context, submitted.session(), next, status, FormText { message: Some(message), address })
     };
-    let account = throttle::account_key(address);
+    let account = users::failures_key(&app.store, address)?;
     // Behind a proxy only the account is counted, see `Context::client_address`.
     let client = context.client_address().map(throttle::address_key);
     let is_allowed = || {

@@ -163,6 +163,10 @@ fn shows_a_persons_many_programs_page_by_page() {
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [per_page, per_page, 1]);
     let shown = pages.concat();
     assert!(shown.iter().rev().copied().eq(1..=shown.len()), "each once, the last used first: {shown:?}");
+    let ids = |page: &str| page.matches("name=\"grant\"").count();
+    let past_the_end = house.browse("GET", "/account?from=0.0", &[]);
+    let shown = String::from_utf8_lossy(&past_the_end.body).into_owned();
+    assert_eq!((past_the_end.status, ids(&shown)), (200, per_page), "the first page: {shown}");
     for bad in ["x", "1", "1.", "1.x", "9223372036854775808.1"] {
         assert_eq!(house.browse("GET", &format!("/account?from={bad}"), &[]).status, 400, "{bad}");
     }
