@@ -323,3 +323,61 @@ fn returns_to_writing_when_the_disk_has_room_again() {
     write(10_000_000).expect("writes return by themselves");
     store.close().expect("it closes");
 }
+
+#[test]
+fn bounds_the_log_although_reads_of_one_person_always_overlap() {
+    let folder = Folder::new();
+    let store = &Store::open(&folder.database()).expect("a store");
+    let log = folder.database().with_extension("db-wal");
+    let (stop, begun, overlaps) = (&AtomicBool::new(false), &AtomicUsize::new(0), &AtomicUsize::new(0));
+    // Each read keeps its view of the file until the other one has a later view, unless the store breaks it off.
+    let read_until_the_next = |connection: &Connection| {
+        connection.query_row("SELECT count(*) FROM settings", [], |_| Ok(()))?;
+        let mine = begun.fetch_add(1, Ordering::SeqCst) + 1;
+        while begun.load(Ordering::SeqCst) == mine && !stop.load(Ordering::SeqCst) {
+            let work = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT count(*) FROM n";
+            connection.query_row(work, [], |_| Ok(()))?;
+        }
+        overlaps.fetch_add(1, Ordering::SeqCst);
+        Ok::<_, StoreError>(())
+    };
+    thread::scope(|scope| {
+        let _stop = StopAtEnd(stop);
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::SeqCst) {
+                    let _ = store.read(1, read_until_the_next);
+                }
+            });
+        }
+        eventually("both read", || overlaps.load(Ordering::SeqCst) > 0);
+        let part = 4 * 1024 * 1024;
+        let mut largest = 0;
+        for number in 0..2 * limits::LOG_BYTES_MAX / part {
+            let before = begun.load(Ordering::SeqCst);
+            store
+                .write(move |connection| {
+                    let sql = "INSERT OR REPLACE INTO settings VALUES (?1, randomblob(?2))";
+                    connection.execute(sql, (format!("large {}", number % 4), part as i64))?;
+                    Ok::<_, StoreError>(())
+                })
+                .expect("a write");
+            // A view of each state, so that SQLite alone would never find the log without a reader.
+            eventually("the next read begins", || begun.load(Ordering::SeqCst) > before);
+            largest = largest.max(fs::metadata(&log).map_or(0, |log| log.len()));
+        }
+        let bound = limits::LOG_BYTES_MAX + 2 * part;
+        assert!(largest > limits::LOG_BYTES_MAX / 2, "the reads overlap: {largest}");
+        assert!(largest <= bound, "the log has grown to {largest} bytes, past {bound}");
+    });
+    store.close().expect("it closes");
+}
+
+/// Tells the threads of a test to end, also when the test panics: a scope waits for them.
+struct StopAtEnd<'s>(&'s AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}

@@ -6,7 +6,7 @@
 //! There are three ways to the file, each with connections of its own:
 //!
 //! - [`Store::write`], in `writer.rs`: one thread, which commits the queued work in groups. THE COMMIT POINT is
-//!   marked there. The people whose work is queued take turns, in `queue.rs`.
+//!   marked there. The people whose work is queued take turns, in `queue.rs`. The log is bounded in `write_ahead.rs`.
 //! - [`Store::read`], in `readers.rs`: reads for one person, in one transaction; each person has a bounded share of
 //!   the connections. THE FAIRNESS RULE is marked there.
 //! - [`Store::look_up`]: reads by one statement, for the gate above all. A look-up never waits for a connection that
@@ -20,6 +20,7 @@ mod files;
 mod migrations;
 mod queue;
 mod readers;
+mod write_ahead;
 mod writer;
 
 use std::error::Error;
@@ -37,6 +38,7 @@ use self::files::ReadOnly;
 use self::migrations::{MIGRATIONS, STEPS_TO_READ};
 pub(crate) use self::queue::Holder;
 use self::readers::{Borrower, Readers};
+use self::write_ahead::{LogIsFull, WriteAheadLog};
 use self::writer::Writer;
 use crate::ids::UserId;
 use crate::limits;
@@ -273,8 +275,10 @@ impl Store {
         configure(&connection)?;
         // The read connections are opened only now, because a read-only connection can neither make the tables nor
         // switch the file to the write-ahead log.
-        let mut store = Store::of_readers(&ReadOnly::shared(path))?;
-        store.writer = Some(Writer::spawn(connection).map_err(OpenError::Io)?);
+        let log_is_full = LogIsFull::default();
+        let mut store = Store::of_readers(&ReadOnly::shared(path), &log_is_full)?;
+        let log = WriteAheadLog::of(path, log_is_full);
+        store.writer = Some(Writer::spawn(connection, log).map_err(OpenError::Io)?);
         Ok(store)
     }
 
@@ -286,15 +290,16 @@ impl Store {
     pub(crate) fn open_to_read(path: &Path) -> Result<Store, OpenError> {
         let file = ReadOnly::find(&files::find(path)?)?;
         match migrations::recognize(&file.connect()?)? {
-            STEPS_TO_READ.. => Store::of_readers(&file),
+            STEPS_TO_READ.. => Store::of_readers(&file, &LogIsFull::default()),
             taken => Err(OpenError::Older { file: taken }),
         }
     }
 
     /// Opens the read connections alone.
-    fn of_readers(file: &ReadOnly) -> Result<Store, OpenError> {
-        let readers = Readers::open(file, limits::READ_CONNECTIONS, limits::READ_CONNECTIONS_PER_PERSON)?;
-        let look_ups = Readers::open(file, limits::LOOK_UP_CONNECTIONS, limits::LOOK_UP_CONNECTIONS)?;
+    fn of_readers(file: &ReadOnly, log_is_full: &LogIsFull) -> Result<Store, OpenError> {
+        let open = |count, per_holder| Readers::open(file, count, per_holder, log_is_full);
+        let readers = open(limits::READ_CONNECTIONS, limits::READ_CONNECTIONS_PER_PERSON)?;
+        let look_ups = open(limits::LOOK_UP_CONNECTIONS, limits::LOOK_UP_CONNECTIONS)?;
         Ok(Store { readers, look_ups, writer: None, _lock: None })
     }
 
@@ -304,7 +309,7 @@ impl Store {
     /// `holder` is the id of the person for whom `work` reads; each person may have a bounded share of the
     /// connections at a time. Fails with [`StoreError::Busy`] if no connection is free for the person within
     /// [`limits::READ_WAIT_MAX`], and with [`StoreError::TooSlow`] if the statements run for longer than
-    /// [`limits::READ_WORK_MAX`].
+    /// [`limits::READ_WORK_MAX`], or than [`limits::READ_WORK_MAX_AT_FULL_LOG`] while the log must start over.
     pub fn read<T, E>(&self, holder: i64, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E>
     where
         E: From<StoreError>,
@@ -393,7 +398,7 @@ impl Store {
         // SQLite itself empties and removes the log when the last connection closes. But a read that is still running
         // keeps its connection open, and an operator who copies the database file alone would then miss what is only
         // in the log. If such a read blocks this statement too, the log stays, and the next server reads it.
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        write_ahead::checkpoint(&connection)?;
         connection.close().map_err(|(_, error)| error.into())
     }
 }
@@ -404,6 +409,8 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     // `normal` is often recommended for a write-ahead log, because a commit then doesn't wait until the log is on the
     // disk. Such a commit survives `kill -9`, but a power failure takes back writes that clients were promised.
     connection.pragma_update(None, "synchronous", "full")?;
+    // When SQLite starts the log over, it keeps the file as long as it has become, unless it is told how much to keep.
+    connection.pragma_update(None, "journal_size_limit", limits::LOG_BYTES_KEPT)?;
     // SQLite reads REFERENCES but ignores it by default, for compatibility with old files. (The bundled build obeys
     // it; this program doesn't rely on that.) Without this setting a link could join two people's rows, and rows
     // would stay behind when their owner is removed.

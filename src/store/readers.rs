@@ -11,12 +11,14 @@
 //! than there are cores.
 
 use std::collections::HashMap;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use rusqlite::Connection;
 
 use super::files::ReadOnly;
+use super::write_ahead::LogIsFull;
 use super::{OpenError, StoreError, configure, run};
 use crate::limits;
 use crate::lock::locked;
@@ -30,6 +32,8 @@ pub(super) struct Readers {
     per_holder: usize,
     /// How many connections are kept for holders who have none.
     kept: usize,
+    /// Whether the writer waits for reads to end.
+    log_is_full: LogIsFull,
 }
 
 #[derive(Default)]
@@ -60,7 +64,12 @@ impl Readers {
     /// schema each time, and no prepared statement would be used twice.
     /// Within `per_holder` a holder who has a connection gets a further one only if [`limits::READ_CONNECTIONS_KEPT`]
     /// stay free; where one holder may have all, nothing is kept.
-    pub(super) fn open(file: &ReadOnly, count: usize, per_holder: usize) -> Result<Readers, OpenError> {
+    pub(super) fn open(
+        file: &ReadOnly,
+        count: usize,
+        per_holder: usize,
+        log_is_full: &LogIsFull,
+    ) -> Result<Readers, OpenError> {
         let kept = if per_holder < count { limits::READ_CONNECTIONS_KEPT } else { 0 };
         let connections = (0..count).map(|_| {
             // SQLite itself makes it read-only: if a mistake in this crate sends a write here and not to the writer,
@@ -74,7 +83,8 @@ impl Readers {
         });
         let free = connections.collect::<Result<_, OpenError>>()?;
         let state = Mutex::new(State { free, ..State::default() });
-        Ok(Readers { state, returned: Condvar::new(), per_holder, kept })
+        let log_is_full = Arc::clone(log_is_full);
+        Ok(Readers { state, returned: Condvar::new(), per_holder, kept, log_is_full })
     }
 
     /// Lends a connection to `holder`, for whom it is used, within their share of the pool. Fails with
@@ -114,7 +124,7 @@ impl Readers {
         drop(state);
         // From here on the loan's `drop` returns the connection, also if `set_deadline` fails.
         let mut loan = Loan { readers: self, holder, connection: Some(connection) };
-        loan.set_deadline(Instant::now() + limits::READ_WORK_MAX)?;
+        loan.set_deadline(Instant::now())?;
         Ok(loan)
     }
 
@@ -139,15 +149,20 @@ impl Loan<'_> {
         self.connection.as_ref().expect("only `drop` takes the connection")
     }
 
-    /// Makes SQLite interrupt whatever still runs on the connection after `deadline`: it fails with SQLITE_INTERRUPT,
-    /// which becomes [`StoreError::TooSlow`]. A connection has one progress handler at a time, so this one replaces
+    /// Makes SQLite interrupt whatever still runs on the connection [`limits::READ_WORK_MAX`] after `began`, or sooner
+    /// if the writer waits for it: it fails with SQLITE_INTERRUPT, which becomes [`StoreError::TooSlow`]. A connection has one progress handler at a time, so this one replaces
     /// that of the last loan.
     ///
     /// SQLite calls the handler between the steps of its virtual machine. One step can be long, such as FTS5's
     /// look-up of every word that begins with `ab`: so `search.rs` bounds what a query may ask for, and doesn't rely
     /// on this deadline alone.
-    fn set_deadline(&mut self, deadline: Instant) -> Result<(), StoreError> {
-        let is_over = move || Instant::now() >= deadline;
+    fn set_deadline(&mut self, began: Instant) -> Result<(), StoreError> {
+        let log_is_full = Arc::clone(&self.readers.log_is_full);
+        let is_over = move || {
+            let worked = began.elapsed();
+            worked >= limits::READ_WORK_MAX
+                || (worked >= limits::READ_WORK_MAX_AT_FULL_LOG && log_is_full.load(SeqCst))
+        };
         if let Some(connection) = &mut self.connection {
             // Reading the clock takes about as long as a step, so SQLite makes many steps between two calls of the
             // handler.
@@ -190,7 +205,7 @@ mod tests {
     fn keeps_a_connection_for_people_who_have_none() {
         let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
         Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
-        let readers = Readers::open(&ReadOnly::shared(&path), 4, 2).expect("the pool");
+        let readers = Readers::open(&ReadOnly::shared(&path), 4, 2, &LogIsFull::default()).expect("the pool");
         let lend = |person| readers.lend(Borrower::Programs(person));
         let mut first: Vec<_> = (0..2).map(|_| lend(1).expect("a share")).collect();
         assert!(matches!(lend(1), Err(StoreError::Busy)), "a third is more than a share");

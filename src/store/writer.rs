@@ -38,6 +38,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::queue::{Holder, Queue};
+use super::write_ahead::WriteAheadLog;
 use super::{StoreError, run};
 use crate::limits;
 use crate::lock::locked;
@@ -71,11 +72,11 @@ struct Done {
 impl Writer {
     /// Starts the writer's thread. This thread owns the store's only connection that can write, so no other thread of
     /// this process can write. (Commands are other processes, and write through a `Store` of their own.)
-    pub(super) fn spawn(connection: Connection) -> Result<Writer, io::Error> {
+    pub(super) fn spawn(connection: Connection, mut log: WriteAheadLog) -> Result<Writer, io::Error> {
         let queue = Arc::new(Queue::new());
         let jobs = Arc::clone(&queue);
         let thread = thread::Builder::new().name("writer".into()).spawn(move || {
-            commit_in_groups(&connection, &jobs);
+            commit_in_groups(&connection, &jobs, &mut log);
             connection
         })?;
         Ok(Writer { queue, thread: Mutex::new(Some(thread)) })
@@ -148,7 +149,7 @@ impl Job {
 }
 
 /// Runs jobs until the queue is closed and empty.
-fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>) {
+fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>, log: &mut WriteAheadLog) {
     while let Some(first) = jobs.take() {
         // Another process, such as `epicme token`, may hold SQLite's write lock. The time that the job has spent in
         // the queue counts against its limit. Otherwise the waits would add up: three queued jobs could each wait the
@@ -189,6 +190,7 @@ fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>) {
         for done in group {
             (done.acknowledge)(committed.clone());
         }
+        log.start_over_if_full(connection);
     }
 }
 
