@@ -130,6 +130,9 @@ pub(crate) const READ_STEPS_BETWEEN_LOOKS: i32 = 10_000;
 pub(crate) const BATCH_MAX: usize = 256;
 /// How long one commit may gather writes: the first of them waits for the last.
 pub(crate) const GATHER_MAX: Duration = Duration::from_millis(50);
+/// Rows that are over (expired sign-ins, used forms, tokens) which one write deletes besides its own work. The other writes
+/// wait for it, so what is left stays for the next write of its kind. Each adds one row at most, so the rows don't pile up.
+pub const CLEAN_UP_ROWS_MAX: usize = 1_000;
 /// Prepared statements that one connection keeps.
 pub(crate) const STATEMENTS_MAX: usize = 128;
 
@@ -212,8 +215,10 @@ pub const GRANTS_PER_PAGE: usize = 50;
 /// same, and a short page says so.
 pub const ACCOUNT_PAGES_PER_PERSON_MAX: usize = 16;
 /// How long a page with a form may stay open, in seconds; past it the form isn't taken, and the person gets a fresh
-/// one. A used form is remembered for twice this time; the next one that is used after that deletes its row.
+/// one. A used form is remembered for twice this time; one that is used after that deletes its row.
 pub(crate) const FORM_SECONDS: i64 = 60 * 60;
+/// Browsers in which one person is signed in; past it the one that signed in longest ago is signed out.
+pub const SIGN_INS_PER_PERSON_MAX: usize = 100;
 /// How long a browser stays signed in, in seconds.
 pub(crate) const SIGN_IN_SECONDS: i64 = 12 * 60 * 60;
 

@@ -47,8 +47,16 @@ pub(crate) fn insert(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let hash = secret::sha256(cookie.as_bytes());
-    // Each sign-in also deletes the expired rows, because a browser that has lost its cookie can't end its sign-in.
-    connection.execute("DELETE FROM browsers WHERE expires_at <= ?1", [now.0])?;
+    // Each sign-in also deletes expired rows, because a browser that has lost its cookie can't end its sign-in.
+    let expired =
+        "DELETE FROM browsers WHERE rowid IN (SELECT rowid FROM browsers WHERE expires_at <= ?1 LIMIT ?2)";
+    connection.execute(expired, (now.0, limits::CLEAN_UP_ROWS_MAX as i64))?;
+    // And it makes room: a program that signs in again and again must not fill the table, and to sign a person out of
+    // every browser is one short write.
+    let surplus = "DELETE FROM browsers WHERE rowid IN (
+                       SELECT rowid FROM browsers WHERE user_id = ?1 ORDER BY rowid DESC LIMIT ?2 OFFSET ?3)";
+    let kept = limits::SIGN_INS_PER_PERSON_MAX as i64 - 1;
+    connection.execute(surplus, (person.user_id, limits::CLEAN_UP_ROWS_MAX as i64, kept))?;
     let sql = "INSERT INTO browsers (hash, user_id, created_at, expires_at)
                SELECT ?1, id, ?4, ?5 FROM users WHERE id = ?2 AND password_hash = ?3";
     let expires_at = now.plus(limits::SIGN_IN_SECONDS);

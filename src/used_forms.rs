@@ -6,7 +6,7 @@
 //!
 //! Only what was used is stored. A token is signed and says itself when it expires, so the many forms that are shown
 //! and never sent cost nothing, and the rows of those that were sent are needed only for as long as their tokens are
-//! good. Each use deletes the rows of those that are over, so the table holds what the people of this server sent
+//! good. Each use deletes rows of those that are over, so the table holds what the people of this server sent
 //! within two hours before the last use.
 
 use std::error::Error;
@@ -97,7 +97,8 @@ fn insert(connection: &Connection, form: &FormUse, now: Timestamp) -> Result<boo
     // and its body may be slow: if the row were deleted at the very second, a second use that began before that second
     // would find the token good and the row gone.
     let expired = now.plus(-limits::FORM_SECONDS).0;
-    connection.execute("DELETE FROM used_forms WHERE expires_at <= ?1", [expired])?;
+    let sql = "DELETE FROM used_forms WHERE rowid IN (SELECT rowid FROM used_forms WHERE expires_at <= ?1 LIMIT ?2)";
+    connection.execute(sql, (expired, limits::CLEAN_UP_ROWS_MAX as i64))?;
     let sql = "INSERT INTO used_forms (hash, expires_at) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING";
     Ok(connection.execute(sql, (form.hash, form.expires_at.0))? == 1)
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use epicme::limits;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Folder, PASSWORD, Reply, Server, request};
@@ -2332,4 +2333,69 @@ fn stores_no_secret_but_as_a_hash() {
         assert!(!holds(&random[random.len() / 4..]), "{secret} is stored");
         assert!(!log.contains(secret), "{secret} is logged");
     }
+}
+
+/// So many rows that are over, and after a write a bounded number less.
+const PILE: i64 = limits::CLEAN_UP_ROWS_MAX as i64 * 2 + 500;
+
+fn rows(count: i64) -> String {
+    format!("WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {count})")
+}
+
+#[test]
+fn deletes_a_bounded_number_of_rows_that_are_over_with_each_write() {
+    let (mut house, client) = House::connected();
+    let (_, refresh) = house.tokens(&client);
+    let (pile, rows) = (PILE, rows(PILE));
+    house.tamper(&format!(
+        "{rows} INSERT INTO used_forms SELECT randomblob(32), 1 FROM number;
+         INSERT INTO users (email, password_hash, created_at, updated_at) VALUES ('bob', '', 1, 1);
+         {rows} INSERT INTO browsers SELECT randomblob(32), (SELECT max(id) FROM users), 1, 2 FROM number;
+         {rows} INSERT INTO refresh_tokens (hash, grant_id, expires_at) SELECT randomblob(32), 1, 1 FROM number;
+         {rows} INSERT INTO tokens (hash, user_id, resource, scope, label, created_at, expires_at, grant_id)
+                SELECT randomblob(32), 1, 'r', 'tags:read', '', 1, 2, 1 FROM number"
+    ));
+    let left = |house: &House| {
+        [
+            "used_forms WHERE expires_at = 1",
+            "browsers WHERE expires_at = 2",
+            "refresh_tokens WHERE expires_at = 1",
+            "tokens WHERE expires_at = 2",
+        ]
+        .map(|table| house.count(table))
+    };
+    assert_eq!(left(&house), [pile; 4]);
+    let (mut refresh, mut expected) = (refresh, pile);
+    for _ in 0..3 {
+        house.sign_in();
+        (_, refresh) = pair(&house.refresh(&client, &refresh));
+        expected = (expected - limits::CLEAN_UP_ROWS_MAX as i64).max(0);
+        let left = left(&house);
+        assert_eq!(left[1..], [expected; 3], "{left:?}");
+        assert!(left[0] <= expected, "a sign-in uses a form");
+    }
+    assert_eq!(expected, 0);
+}
+
+#[test]
+fn signs_a_person_out_of_the_browser_of_longest_ago_past_so_many() {
+    let mut house = House::new();
+    house.sign_in();
+    let first = house.cookie.clone();
+    let own = limits::SIGN_INS_PER_PERSON_MAX as i64;
+    let is_signed_in = |house: &House, cookie: &Option<String>| {
+        text(&house.browse_as(cookie.as_deref(), "GET", "/account", &[])).contains("Sign out")
+    };
+    let fill = |count| {
+        let rows = rows(count);
+        let columns = "randomblob(32), 1, unixepoch(), unixepoch() + 1000 + n";
+        format!("{rows} INSERT INTO browsers SELECT {columns} FROM number")
+    };
+    house.tamper(&fill(own - 1));
+    assert_eq!(house.count("browsers"), own);
+    assert!(is_signed_in(&house, &first));
+    house.cookie = None;
+    house.sign_in();
+    assert_eq!(house.count("browsers"), own);
+    assert!(!is_signed_in(&house, &first) && is_signed_in(&house, &house.cookie));
 }

@@ -430,11 +430,15 @@ fn issue(
     now: Timestamp,
 ) -> Result<Issued, OAuthError> {
     let Redeemed { grant: GrantRow { id, user_id, resource, .. }, refresh_token } = redeemed;
-    // Each new token deletes the expired ones of its grant, so a client that refreshes for years doesn't keep the
-    // rows of all those years.
-    let stale = "DELETE FROM tokens WHERE grant_id = ?1 AND expires_at < ?2";
-    connection.execute(stale, (id, now.0))?;
-    connection.execute("DELETE FROM refresh_tokens WHERE grant_id = ?1 AND expires_at < ?2", (id, now.0))?;
+    // Each new token deletes expired ones of its grant, so a client that refreshes for years doesn't keep the rows of
+    // all those years.
+    let at_once = limits::CLEAN_UP_ROWS_MAX as i64;
+    let stale = "DELETE FROM tokens WHERE rowid IN (
+                     SELECT rowid FROM tokens WHERE grant_id = ?1 AND expires_at < ?2 LIMIT ?3)";
+    connection.execute(stale, (id, now.0, at_once))?;
+    let stale = "DELETE FROM refresh_tokens WHERE rowid IN (
+                     SELECT rowid FROM refresh_tokens WHERE grant_id = ?1 AND expires_at < ?2 LIMIT ?3)";
+    connection.execute(stale, (id, now.0, at_once))?;
     // A client sends its access token with every request, so this token leaks most easily. So it is short-lived; the
     // refresh token, which a client sends only to refresh or to revoke it, lives longer.
     let (label, seconds) = (String::new(), limits::ACCESS_TOKEN_SECONDS);

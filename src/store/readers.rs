@@ -224,7 +224,7 @@ mod tests {
     fn keeps_a_connection_for_a_persons_page_whatever_their_programs_read() {
         let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
         Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
-        let readers = Readers::open(&ReadOnly::shared(&path), 4, 2).expect("the pool");
+        let readers = Readers::open(&ReadOnly::shared(&path), 4, 2, &LogIsFull::default()).expect("the pool");
         let lend = |borrower| readers.lend(borrower);
         let programs = [(); 2].map(|()| lend(Borrower::Programs(1)).expect("a share"));
         assert!(matches!(lend(Borrower::Programs(1)), Err(StoreError::Busy)));
