@@ -209,6 +209,13 @@ pub(crate) const SIGN_IN_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Grants of one person: what they allowed one program once. Past it the one that was used longest ago ends, and its
 /// program gets a `401` and asks again.
 pub const GRANTS_PER_PERSON_MAX: usize = 200;
+/// Refresh tokens of one grant, those that were traded included; past it the grant ends, and its program asks the person
+/// again. A traded one is kept until it expires ([`REFRESH_TOKEN_SECONDS`]), because its return means theft. A program
+/// that refreshes as often as its access tokens expire has 2,880.
+pub const REFRESH_TOKENS_PER_GRANT_MAX: usize = 10_000;
+/// Access tokens of one grant; past it the one that expires first ends, and its holder refreshes. A program with one grant
+/// uses one at a time.
+pub const ACCESS_TOKENS_PER_GRANT_MAX: usize = 100;
 /// Programs with access that the account page shows at once; a link leads to the others.
 pub const GRANTS_PER_PAGE: usize = 50;
 /// Account pages that the server sends to one person at once; past it `429`. A button that was pressed counts all the

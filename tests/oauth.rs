@@ -2399,3 +2399,48 @@ fn signs_a_person_out_of_the_browser_of_longest_ago_past_so_many() {
     assert_eq!(house.count("browsers"), own);
     assert!(!is_signed_in(&house, &first) && is_signed_in(&house, &house.cookie));
 }
+
+#[test]
+fn ends_a_grant_that_was_refreshed_too_often_and_deletes_it_in_pieces() {
+    let (mut house, client) = House::connected();
+    let (access, refresh) = house.tokens(&client);
+    let most = limits::REFRESH_TOKENS_PER_GRANT_MAX as i64;
+    let traded = |count| {
+        let values = "randomblob(32), 1, unixepoch() + 1000, unixepoch()";
+        format!("{} INSERT INTO refresh_tokens SELECT {values} FROM number", rows(count))
+    };
+    house.tamper(&traded(most - 2));
+    let (access_2, refresh) = pair(&house.refresh(&client, &refresh));
+    assert_eq!(house.count("refresh_tokens"), most);
+    assert!(house.opens(&access) && house.opens(&access_2));
+    refused(&house.refresh(&client, &refresh), "invalid_grant");
+    house.server.log_with("outcome=refreshed-too-often");
+    assert!(!house.opens(&access) && !house.opens(&access_2), "the grant has ended");
+    // The next consents delete it. It has more rows than one may have, as an earlier version left them.
+    house.tamper(&traded(2 * most));
+    house.tamper("UPDATE grants SET used_at = 1");
+    let mut left = vec![house.count("refresh_tokens WHERE grant_id = 1")];
+    while house.count("grants WHERE id = 1") == 1 {
+        house.sign_in();
+        let query = house.asking(&client);
+        house.allow(&query);
+        left.push(house.count("refresh_tokens WHERE grant_id = 1"));
+    }
+    let pieces: Vec<_> = left.windows(2).map(|pair| pair[0] - pair[1]).collect();
+    let piece = most + limits::CLEAN_UP_ROWS_MAX as i64;
+    assert_eq!((pieces.len(), left.last()), (3, Some(&0)), "{pieces:?}");
+    assert!(pieces.iter().all(|count| *count <= piece), "{pieces:?}");
+}
+
+#[test]
+fn keeps_so_many_access_tokens_of_a_grant_and_ends_the_one_that_expires_first() {
+    let (mut house, client) = House::connected();
+    let (first, refresh) = house.tokens(&client);
+    let most = limits::ACCESS_TOKENS_PER_GRANT_MAX;
+    // A client that repeats a refresh gets the same refresh token again, and an access token each time.
+    let mut access: Vec<_> = (1..most).map(|_| pair(&house.refresh(&client, &refresh)).0).collect();
+    assert!(house.opens(&first));
+    access.push(pair(&house.refresh(&client, &refresh)).0);
+    assert_eq!(house.count("tokens WHERE grant_id = 1"), most as i64);
+    assert!(!house.opens(&first) && house.opens(&access[0]) && house.opens(&access[most - 1]));
+}

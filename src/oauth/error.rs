@@ -83,6 +83,8 @@ pub(crate) enum OAuthError {
     UnknownRefresh,
     /// The refresh token was rotated away; the whole grant is now revoked.
     RefreshReused,
+    /// Its grant has as many refresh tokens as it may have; the whole grant is now revoked.
+    RefreshedTooOften,
     /// The refresh token was not used for too long.
     RefreshExpired,
     /// The code or token was issued for another resource: this server's own under a former public URL.
@@ -246,6 +248,7 @@ impl OAuthError {
             OAuthError::WrongVerifier => bad_grant("wrong-verifier", "RFC 7636 §4.6"),
             OAuthError::UnknownRefresh => bad_grant("unknown-refresh-token", "OAuth 2.1 §4.3.1"),
             OAuthError::RefreshReused => bad_grant("refresh-token-reused", "OAuth 2.1 §4.3.1"),
+            OAuthError::RefreshedTooOften => bad_grant("refreshed-too-often", "OAuth 2.1 §4.3.1"),
             OAuthError::RefreshExpired => bad_grant("refresh-token-expired", "OAuth 2.1 §4.3.1"),
             OAuthError::AnotherResource => bad_grant("another-resource", "RFC 8707 §2"),
             OAuthError::GrantRevoked => bad_grant("grant-revoked", "OAuth 2.1 §3.2.4"),

@@ -20,7 +20,6 @@
 //! two. A larger server with several writers would update the row under the condition that it is unused, and look at
 //! the count of changed rows.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -184,32 +183,57 @@ pub(crate) fn allow(connection: &Connection, new: &NewGrant, now: Timestamp) -> 
 /// Makes room for one more grant of a person: deletes three kinds of grants, so that the table doesn't grow forever,
 /// and then the clients that have none left.
 fn delete_old(connection: &Connection, user_id: UserId, now: Timestamp) -> Result<(), OAuthError> {
+    // As many rows as one grant may have, and some more: other writes wait meanwhile, and what is left stays for the
+    // next consent.
+    let mut left = (limits::REFRESH_TOKENS_PER_GRANT_MAX + limits::CLEAN_UP_ROWS_MAX) as i64;
+    let at_once = limits::CLEAN_UP_ROWS_MAX as i64;
     // This kind never had a token: its code expired before the client redeemed it.
-    let forgotten = "DELETE FROM grants WHERE id IN (SELECT grant_id FROM codes
-                     WHERE redeemed_at IS NULL AND expires_at < ?1) RETURNING client_id";
-    let mut clients = deleted(connection, forgotten, [now.0])?;
+    let forgotten = "SELECT grant_id FROM codes WHERE redeemed_at IS NULL AND expires_at < ?1 LIMIT ?2";
+    delete(connection, forgotten, (now.0, at_once), &mut left, now)?;
     // This one was last used so long ago that its last refresh token has expired; `issue` renews `used_at`.
-    let expired = "DELETE FROM grants WHERE used_at <= ?1 RETURNING client_id";
-    clients.extend(deleted(connection, expired, [now.plus(-limits::REFRESH_TOKEN_SECONDS).0])?);
+    let expired = "SELECT id FROM grants WHERE used_at <= ?1 LIMIT ?2";
+    delete(connection, expired, (now.plus(-limits::REFRESH_TOKEN_SECONDS).0, at_once), &mut left, now)?;
     // These are more than one person may have: those that ended or were used longest ago. Otherwise a program that asks
     // again and again could fill the database in the name of one person.
-    let surplus = "DELETE FROM grants WHERE user_id = ?1 AND id NOT IN (
-                       SELECT id FROM grants WHERE user_id = ?1
-                       ORDER BY revoked_at IS NOT NULL, used_at DESC, id DESC LIMIT ?2) RETURNING client_id";
-    clients.extend(deleted(connection, surplus, (user_id, limits::GRANTS_PER_PERSON_MAX as i64 - 1))?);
-    for client in clients {
-        clients::forget_unused(connection, &client)?;
-    }
-    Ok(())
+    let surplus = "SELECT id FROM grants WHERE user_id = ?1
+                   ORDER BY revoked_at IS NOT NULL, used_at DESC, id DESC LIMIT ?2 OFFSET ?3";
+    let kept = limits::GRANTS_PER_PERSON_MAX as i64 - 1;
+    delete(connection, surplus, (user_id, at_once, kept), &mut left, now)
 }
 
-/// Runs a statement that deletes grants, and returns the ids of their clients.
-fn deleted(
+/// Deletes the grants that `select` finds, with their codes and tokens, and the clients that have no grant left. It stops
+/// when it has deleted `left` rows, and lowers that number; a grant of which rows are left is revoked.
+///
+/// The foreign keys would delete the codes and tokens by themselves, but all at once.
+fn delete(
     connection: &Connection,
-    sql: &str,
+    select: &str,
     parameters: impl Params,
-) -> rusqlite::Result<BTreeSet<String>> {
-    connection.prepare_cached(sql)?.query_map(parameters, |row| row.get(0))?.collect()
+    left: &mut i64,
+    now: Timestamp,
+) -> Result<(), OAuthError> {
+    let mut select = connection.prepare_cached(select)?;
+    let ids: Vec<i64> = select.query_map(parameters, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for id in ids {
+        // A grant has one code.
+        for sql in [
+            "DELETE FROM tokens WHERE rowid IN (SELECT rowid FROM tokens WHERE grant_id = ?1 LIMIT ?2)",
+            "DELETE FROM refresh_tokens WHERE rowid IN (
+                 SELECT rowid FROM refresh_tokens WHERE grant_id = ?1 LIMIT ?2)",
+        ] {
+            *left -= connection.prepare_cached(sql)?.execute((id, *left))? as i64;
+        }
+        if *left == 0 {
+            return revoke_in(connection, id, now);
+        }
+        let mut grant = connection.prepare_cached("DELETE FROM grants WHERE id = ?1 RETURNING client_id")?;
+        let client: Option<String> = grant.query_row([id], |row| row.get(0)).optional()?;
+        *left -= 1;
+        if let Some(client) = client {
+            clients::forget_unused(connection, &client)?;
+        }
+    }
+    Ok(())
 }
 
 /// A code's row, with the grant that it belongs to.
@@ -413,6 +437,14 @@ fn rotate_in(connection: &Connection, rotation: &Rotation, now: Timestamp) -> At
             return Ok(Err(error));
         }
     };
+    // To delete the oldest ones instead would hide a theft: a thief with the newest token could trade it until that of the
+    // honest client is forgotten, and then its return would mean nothing.
+    let full = "SELECT 1 FROM refresh_tokens WHERE grant_id = ?1 AND expires_at >= ?2 LIMIT 1 OFFSET ?3";
+    let others = limits::REFRESH_TOKENS_PER_GRANT_MAX as i64 - 1;
+    if connection.prepare_cached(full)?.exists((token.grant.id, now.0, others))? {
+        revoke_in(connection, token.grant.id, now)?;
+        return Ok(Err(OAuthError::RefreshedTooOften));
+    }
     // ---- SINGLE USE OF A REFRESH TOKEN: this statement records the first use; `RefreshRow::is_reused`, called by
     // the check above, refuses a second one as `RefreshReused`, unless it is a retry within the grace. The statement
     // keeps the time of the first use: otherwise each retry would lengthen the grace. ----
@@ -436,6 +468,11 @@ fn issue(
     let stale = "DELETE FROM tokens WHERE rowid IN (
                      SELECT rowid FROM tokens WHERE grant_id = ?1 AND expires_at < ?2 LIMIT ?3)";
     connection.execute(stale, (id, now.0, at_once))?;
+    // A retry within the grace gets another access token each time.
+    let surplus = "DELETE FROM tokens WHERE rowid IN (
+                       SELECT rowid FROM tokens WHERE grant_id = ?1 AND expires_at >= ?2
+                       ORDER BY expires_at DESC, id DESC LIMIT ?3 OFFSET ?4)";
+    connection.execute(surplus, (id, now.0, at_once, limits::ACCESS_TOKENS_PER_GRANT_MAX as i64 - 1))?;
     let stale = "DELETE FROM refresh_tokens WHERE rowid IN (
                      SELECT rowid FROM refresh_tokens WHERE grant_id = ?1 AND expires_at < ?2 LIMIT ?3)";
     connection.execute(stale, (id, now.0, at_once))?;
