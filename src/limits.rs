@@ -159,6 +159,13 @@ pub(crate) const HASHING_KIB: u32 = 19 * 1024;
 pub(crate) const HASHING_PASSES: u32 = 2;
 /// Passes of a stored hash; one that asks for more matches no password. All sign-ins wait while one is hashed.
 pub(crate) const HASHING_PASSES_MAX: u32 = 10;
+/// How long `epicme user remove` works in one transaction; the server's writes wait meanwhile.
+pub(crate) const REMOVAL_WORK_MAX: Duration = Duration::from_millis(50);
+/// How long it waits between two, so that a server that waits for the database gets it: SQLite looks after 25 ms at the
+/// latest during the first tenth of a second.
+pub(crate) const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
+/// Rows that it deletes by one statement, between two looks at the clock.
+pub(crate) const REMOVED_AT_ONCE: i64 = 10;
 /// Bytes of an email address (RFC 5321 §4.5.3.1.3, less the angle brackets).
 pub const EMAIL_BYTES_MAX: usize = 254;
 

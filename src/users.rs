@@ -10,6 +10,8 @@
 
 use std::error::Error;
 use std::fmt;
+use std::thread;
+use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -292,11 +294,57 @@ pub(crate) fn replace_password(
     Ok(Some(Authenticated { user_id, hash: hash.as_str().to_owned() }))
 }
 
-/// Removes a person with their tokens and their whole journal, by the foreign keys; `false` when there is no such
-/// person.
+/// What a person owns and there may be much of, table by table. The foreign keys would delete all of it together with the
+/// person, but in one transaction, and a long one: every write of the server would wait for it and fail.
+const MUCH: [&str; 5] = [
+    "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries WHERE user_id = ?1 LIMIT ?2)",
+    "DELETE FROM tags WHERE rowid IN (SELECT rowid FROM tags WHERE user_id = ?1 LIMIT ?2)",
+    "DELETE FROM tokens WHERE rowid IN (SELECT rowid FROM tokens WHERE user_id = ?1 LIMIT ?2)",
+    "DELETE FROM refresh_tokens WHERE rowid IN (
+         SELECT r.rowid FROM grants g JOIN refresh_tokens r ON r.grant_id = g.id WHERE g.user_id = ?1 LIMIT ?2)",
+    "DELETE FROM grants WHERE rowid IN (SELECT rowid FROM grants WHERE user_id = ?1 LIMIT ?2)",
+];
+
+/// Removes a person with their tokens and their whole journal; `false` when there is no such person.
+///
+/// The first transaction takes away every access to the journal, and the following ones delete the rows piece by piece,
+/// the person's own last. So after a crash in between the person can do nothing, and a second call removes the rest.
 pub(crate) fn remove(store: &Store, email: &str) -> Result<bool, StoreError> {
-    let email = email.to_owned();
-    store.write(move |connection| Ok(connection.execute("DELETE FROM users WHERE email = ?1", [email])? == 1))
+    let Some(User { id, .. }) = find_by_email(store, email)? else { return Ok(false) };
+    store.write(move |connection| end_access(connection, id))?;
+    while !store.write(move |connection| delete_piece(connection, id))? {
+        thread::sleep(limits::REMOVAL_PAUSE);
+    }
+    Ok(true)
+}
+
+/// Ends all that opens a person's journal. A person without a password can't sign in, and without a subject a token of
+/// another authorization server isn't theirs. The row keeps the address, by which it is found again.
+fn end_access(connection: &Connection, id: UserId) -> Result<(), StoreError> {
+    for sql in [
+        "UPDATE users SET password_hash = '', subject = NULL WHERE id = ?1",
+        "DELETE FROM browsers WHERE user_id = ?1",
+        "UPDATE tokens SET revoked_at = unixepoch() WHERE user_id = ?1 AND revoked_at IS NULL",
+        "UPDATE grants SET revoked_at = unixepoch() WHERE user_id = ?1 AND revoked_at IS NULL",
+    ] {
+        connection.execute(sql, [id])?;
+    }
+    Ok(())
+}
+
+/// Deletes rows of a person for [`limits::REMOVAL_WORK_MAX`]; returns whether that was all of them, the person's own too.
+fn delete_piece(connection: &Connection, id: UserId) -> Result<bool, StoreError> {
+    let began = Instant::now();
+    for sql in MUCH {
+        let mut delete = connection.prepare_cached(sql)?;
+        while delete.execute((id, limits::REMOVED_AT_ONCE))? > 0 {
+            if began.elapsed() >= limits::REMOVAL_WORK_MAX {
+                return Ok(false);
+            }
+        }
+    }
+    connection.execute("DELETE FROM users WHERE id = ?1", [id])?;
+    Ok(true)
 }
 
 fn user(row: &Row) -> rusqlite::Result<User> {

@@ -381,3 +381,74 @@ impl Drop for StopAtEnd<'_> {
         self.0.store(true, Ordering::SeqCst);
     }
 }
+
+/// How many rows of each of these tables a person has.
+fn owned(folder: &Folder, email: &str, tables: [&str; 3]) -> Option<[i64; 3]> {
+    let mut connection = Connection::open(folder.database()).expect("the database");
+    connection.busy_timeout(PATIENCE).expect("a timeout");
+    let view = connection.transaction().expect("a view");
+    let id: Option<i64> =
+        view.query_row("SELECT id FROM users WHERE email = ?1", [email], |row| row.get(0)).ok();
+    let count = |table| {
+        let sql = format!("SELECT count(*) FROM {table} AND user_id = ?1");
+        view.query_row(&sql, [id], |row| row.get(0)).expect("a count")
+    };
+    id.map(|_| tables.map(count))
+}
+
+#[test]
+fn removes_a_person_in_pieces_between_which_others_write() {
+    let server = Server::start();
+    let (folder, total) = (&server.folder, 20_000);
+    let (adas, bobs) = (server.token("ada@example.com", &[]), server.token("bob@example.com", &[]));
+    let connection = Connection::open(folder.database()).expect("the database");
+    let sql = format!(
+        "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {total})
+         INSERT INTO entries (user_id, title, content, created_at, updated_at)
+         SELECT 1, 'entry ' || n, 'some words of it', n, n FROM number;
+         INSERT INTO browsers SELECT randomblob(32), 1, 1, 2"
+    );
+    connection.execute_batch(&sql).expect("entries");
+    let tables = ["entries WHERE true", "browsers WHERE true", "tokens WHERE revoked_at IS NULL"];
+    let state = || owned(folder, "ada@example.com", tables);
+    assert_eq!(state(), Some([total, 1, 1]));
+    let remove = || {
+        let mut command = std::process::Command::new(crate::support::EPICME);
+        command.args(["user", "remove", "ada@example.com", "--database"]).arg(folder.database());
+        command.stdout(std::process::Stdio::null()).spawn().expect("the command runs")
+    };
+    // Killed in the middle, it has left the person without any access.
+    let mut killed = remove();
+    eventually("some entries are gone", || state().is_some_and(|[entries, ..]| entries < total));
+    killed.kill().expect("it runs");
+    killed.wait().expect("it ends");
+    let left = state().expect("the person is still there");
+    assert!(left[0] > 0 && left[1..] == [0, 0], "{left:?}");
+    assert_eq!(Client::new(&server, &adas).modern("tools/list", json!({})).status, 401);
+    // Run again it removes the rest, and the server writes meanwhile.
+    let (mut again, mut written) = (remove(), 0);
+    let mut client = Client::new(&server, &bobs);
+    while again.try_wait().expect("a command").is_none() {
+        let arguments = json!({ "title": "meanwhile", "content": "x" });
+        client.ok("create_entry", arguments);
+        written += usize::from(state().is_some());
+    }
+    assert!(again.wait().expect("it ended").success());
+    assert!(written >= 3, "only {written} writes came between");
+    assert_eq!(state(), None);
+    let others = "SELECT count(*) FROM entries WHERE user_id != (SELECT id FROM users)";
+    assert_eq!(connection.query_row(others, [], |row| row.get(0)), Ok(0));
+    check_integrity(&folder.database());
+}
+
+#[test]
+fn says_of_a_write_for_somebody_who_was_removed_that_nothing_is_damaged() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.database()).expect("a store");
+    let written = store.write(|connection| {
+        let sql = "INSERT INTO tags (user_id, name, created_at, updated_at) VALUES (7, 'walks', 1, 1)";
+        Ok::<_, StoreError>(connection.execute(sql, [])?)
+    });
+    assert!(matches!(written, Err(StoreError::Gone)), "{written:?}");
+    store.close().expect("it closes");
+}

@@ -52,6 +52,8 @@ pub enum StoreError {
     Busy,
     /// The disk is full; nothing was written.
     Full,
+    /// What the rows belong to was removed meanwhile, by a command perhaps; nothing was written.
+    Gone,
     /// A read worked for longer than [`limits::READ_WORK_MAX`], and SQLite interrupted it.
     TooSlow,
     /// SQLite reported anything else. The error is in an `Arc`, because a commit that fails is reported to every
@@ -78,6 +80,7 @@ impl StoreError {
         let StoreError::Sqlite(error) = self else {
             return match self {
                 StoreError::Full => "free some space on it".to_owned(),
+                StoreError::Gone => "nothing is wrong with it".to_owned(),
                 _ => "try again".to_owned(),
             };
         };
@@ -106,10 +109,20 @@ impl StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
-        // Three kinds say what can be done: wait, free some disk, or ask for less. All other errors are for the log
+        // Four kinds say what can be done: wait, free some disk, ask for less, or nothing. All other errors are for the log
         // alone.
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+            // The third is SQLite's word for a log that others keep changing while it looks at it.
+            Some(
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
+            ) => StoreError::Busy,
+            // The program looks before it writes, and writes come one after the other; so only a row that was removed
+            // between two transactions can be missing.
+            Some(ErrorCode::ConstraintViolation)
+                if error.sqlite_extended_error_code() == Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) =>
+            {
+                StoreError::Gone
+            }
             Some(ErrorCode::DiskFull) => StoreError::Full,
             // The index of the log can't grow. SQLite has no other code for a full disk there.
             Some(ErrorCode::SystemIoFailure)
@@ -129,6 +142,7 @@ impl fmt::Display for StoreError {
             StoreError::Busy => out.write_str("the database was busy for too long"),
             StoreError::TooSlow => out.write_str("a read took too long"),
             StoreError::Full => out.write_str("the disk is full"),
+            StoreError::Gone => out.write_str("the person was removed meanwhile"),
             StoreError::Sqlite(error) => write!(out, "SQLite: {error}"),
             StoreError::Abandoned => out.write_str("the work on the database was abandoned"),
         }
