@@ -11,6 +11,7 @@
 //! - `remote`: tokens of an authorization server elsewhere.
 //! - `mcp`: which revision a message speaks, the order of the checks, every mistake with its answer.
 //! - `journal`: the tools.
+//! - `answers`: every kind of answer, byte for byte as it is recorded.
 //! - `features`: resources, prompts, completion, and pages of lists.
 //! - `questions`: what a person is asked before something is deleted.
 //! - `stream`: `subscriptions/listen`.
@@ -43,6 +44,7 @@ mod oauth;
 mod remote;
 mod mcp;
 mod journal;
+mod answers;
 mod features;
 mod questions;
 mod stream;
