@@ -65,6 +65,7 @@ mod site;
 mod authority;
 pub mod secret;
 mod json;
+mod json_text;
 mod text;
 mod dates;
 mod lock;

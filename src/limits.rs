@@ -346,7 +346,7 @@ pub(crate) const PROMPT_ENTRIES_MAX: usize = 50;
 /// result of more than 1 MiB.
 pub const PROMPT_BYTES_MAX: usize = 512 * 1024;
 /// How long a client may keep a result that is the same for every person, in milliseconds.
-pub(crate) const PUBLIC_TTL_MS: u64 = 3_600_000;
+pub(crate) const PUBLIC_TTL_MS: i64 = 3_600_000;
 
 // ---- The journal: past each a tool error that names the limit and the actual size ----
 

@@ -9,6 +9,7 @@
 //! memory. Only an event stream has no whole body: it writes its events while it is open.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
@@ -58,13 +59,17 @@ impl Response {
 
     /// Builds a response with a JSON body. The line end after it keeps a terminal's prompt off the last line.
     pub(crate) fn json(status: u16, body: &Value) -> Response {
-        let mut bytes = serde_json::to_vec(body).expect("a Value has no part that can't be written");
-        bytes.push(b'\n');
-        Response::with_body(status, "application/json", bytes)
+        Response::json_text(status, body.to_string())
+    }
+
+    /// The same for a body that is JSON text already.
+    pub(crate) fn json_text(status: u16, mut body: String) -> Response {
+        body.push('\n');
+        Response::with_body(status, "application/json", body.into_bytes())
     }
 
     /// Builds a response with one message as a finished event stream, for a client whose `Accept` names no JSON.
-    pub(crate) fn event(message: &Value) -> Response {
+    pub(crate) fn event(message: &impl Display) -> Response {
         Response::events(ResponseBody::Whole(event(message)))
     }
 
@@ -205,7 +210,7 @@ impl Response {
 ///
 /// There is no `id`, so a client can't ask for the events that it missed (`Last-Event-ID`): the server would have to
 /// keep them. A client that connects again can read the present state instead.
-fn event(message: &Value) -> Vec<u8> {
+fn event(message: &impl Display) -> Vec<u8> {
     format!("event: message\ndata: {message}\n\n").into_bytes()
 }
 
@@ -228,8 +233,8 @@ impl<'w> EventStream<'w> {
         EventStream { end, write, is_client_there }
     }
 
-    /// Sends one message. An error means that the client is gone or takes nothing.
-    pub(crate) fn send(&mut self, message: &Value) -> io::Result<()> {
+    /// Sends one message, which is displayed as JSON. An error means that the client is gone or takes nothing.
+    pub(crate) fn send(&mut self, message: &impl Display) -> io::Result<()> {
         self.write(event(message))
     }
 

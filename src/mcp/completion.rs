@@ -5,7 +5,7 @@
 //! If the token lacks the scope for these rows, the list is empty, and there is no error. A client asks for
 //! completions at each key that the person presses; a 403 would open a consent page in the middle of a word.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Mcp;
 use super::arguments::{self, Kind};
@@ -13,6 +13,7 @@ use super::prompts;
 use super::resources::{TEMPLATES, Template};
 use super::rpc::RpcError;
 use crate::journal::{JournalError, Matches, entries, tags};
+use crate::json_text::{self, Json};
 use crate::limits;
 
 /// Which argument the person is typing, and how much of it they have typed.
@@ -83,9 +84,8 @@ impl Completion {
         Ok(Completion { subject, typed: typed.into_owned() })
     }
 
-    /// Finds the matches and writes the `CompleteResult`, best match first. It holds at most
-    /// [`limits::COMPLETIONS_MAX`] values, as the schema demands.
-    pub(crate) fn complete(&self, mcp: &Mcp) -> Result<Value, JournalError> {
+    /// Finds the matches, best match first: at most [`limits::COMPLETIONS_MAX`] values, as the schema demands.
+    pub(crate) fn complete(&self, mcp: &Mcp) -> Result<Matches, JournalError> {
         let (typed, max) = (self.typed.trim(), limits::COMPLETIONS_MAX);
         let matches = match self.subject {
             Subject::EntryId => mcp.journal_if().map(|journal| entries::matching(&journal, typed, max)),
@@ -99,10 +99,17 @@ impl Completion {
                 Ok(Matches { values: values.iter().map(|id| format!("{before}{id}")).collect(), total })
             }),
         };
-        let Matches { values, total } = matches.unwrap_or(Ok(Matches { values: Vec::new(), total: 0 }))?;
-        let has_more = total > values.len() as i64;
-        Ok(json!({ "completion": { "values": values, "total": total, "hasMore": has_more } }))
+        matches.unwrap_or(Ok(Matches { values: Vec::new(), total: 0 }))
     }
+}
+
+/// Writes the `completion` of a `CompleteResult`.
+pub(crate) fn written(matches: &Matches) -> impl Json {
+    json_text::object(|out| {
+        out.member("values", json_text::array(&matches.values));
+        out.member("total", matches.total);
+        out.member("hasMore", matches.total > matches.values.len() as i64);
+    })
 }
 
 fn unknown_argument(known: &str) -> RpcError {

@@ -29,7 +29,8 @@ use serde_json::{Map, Value, json};
 use super::client_info::ClientInfo;
 use super::rpc::{RpcError, success};
 use super::streams::{self, OpenRequest, Wakeup};
-use super::tools::{self, CallOutcome, Confirmation, ConfirmationState, PermittedTool};
+use super::tools::{CallOutcome, Confirmation, ConfirmationState, PermittedTool, ToolResult};
+use super::version::{MethodResult, ProtocolVersion};
 use super::{Accepts, Failure, Mcp, Reply};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -37,6 +38,7 @@ use crate::events::{ConfirmationAnswer, Event, Interest, Subscriber};
 use crate::gate::Caller;
 use crate::http::response::EventStream;
 use crate::journal::RowDigest;
+use crate::json_text::Object;
 use crate::limits;
 use crate::secret::{self, Signer};
 
@@ -61,7 +63,7 @@ impl Call {
     }
 
     /// Runs the call and returns one result, which in a stateless version may be a question.
-    pub(crate) fn run(self, mcp: &Mcp, client: &ClientInfo) -> Result<Value, RpcError> {
+    pub(crate) fn run(self, mcp: &Mcp, client: &ClientInfo) -> Result<MethodResult, RpcError> {
         let Call { tool, arguments, responses, state } = self;
         let can_ask = client.version.is_stateless() && client.capabilities.elicitation;
         // An answer counts even if the client declares in this call that it can't ask. Otherwise a client could have
@@ -79,8 +81,10 @@ impl Call {
                 Some((answer, row)) => ConfirmationState::Answered(answer, row),
             };
             return match tool.call(mcp.context.app, arguments, state)? {
-                CallOutcome::Result(result) => Ok(result),
-                CallOutcome::Ask(confirmation) if can_ask => Ok(round_trip.ask(&confirmation)),
+                CallOutcome::Result(result) => Ok(result.in_version(client.version)),
+                CallOutcome::Ask(confirmation) if can_ask => {
+                    Ok(round_trip.ask(&confirmation, client.version))
+                }
                 // The tool asks again, because the row has changed since the question or the state has expired. But
                 // in this call the client declares that it can't ask the person.
                 CallOutcome::Ask(_) => Err(RpcError::ElicitationNeeded),
@@ -92,13 +96,12 @@ impl Call {
             }
             // Before 2026-07-28 there is no error for a missing capability. So the result explains it to the model,
             // and the model can explain it to the person.
-            return Ok(tools::error_result(
-                "This server deletes only what the person confirms, and this client can't ask them. Nothing was \
-                 deleted: use a client that supports elicitation.",
-            ));
+            let text = "This server deletes only what the person confirms, and this client can't ask them. Nothing was \
+                        deleted: use a client that supports elicitation.";
+            return Ok(ToolResult::Error(text.to_owned()).in_version(client.version));
         }
         match tool.call(mcp.context.app, arguments, ConfirmationState::NotAsked)? {
-            CallOutcome::Result(result) => Ok(result),
+            CallOutcome::Result(result) => Ok(result.in_version(client.version)),
             CallOutcome::Ask(_) => Err(RpcError::ElicitationNeeded), // `NotAsked` never asks
         }
     }
@@ -106,9 +109,6 @@ impl Call {
 
 /// Runs a call about which the person is asked first, on the call's own stream (2025-11-25 elicitation, Form Mode
 /// Flow).
-///
-/// The results aren't passed through [`ProtocolVersion::adapt`](super::version::ProtocolVersion::adapt): for the two
-/// versions that ask in this way that function changes nothing.
 pub(crate) fn ask_on_stream(
     mcp: Mcp,
     call: Call,
@@ -121,9 +121,11 @@ pub(crate) fn ask_on_stream(
     let run = move |app: &App, state| -> Result<CallOutcome, RpcError> {
         Ok(tool.call(app, arguments.clone(), state)?)
     };
+    let version = client.version;
     let confirmation = match run(mcp.context.app, ConfirmationState::ToBeAsked)? {
         CallOutcome::Result(result) => {
-            return Ok(Reply::Message { message: success(id, result), session: None });
+            let message = success(&id, &result.in_version(version));
+            return Ok(Reply::Message { message, session: None });
         }
         CallOutcome::Ask(confirmation) => confirmation,
     };
@@ -144,7 +146,7 @@ pub(crate) fn ask_on_stream(
     Ok(Reply::Stream(Box::new(move |stream| {
         let run = |state| run(&request.app, state);
         match ask_until_answered(&request, &subscriber, stream, confirmation, run)? {
-            Some(Ok(result)) => stream.send(&success(id, result)),
+            Some(Ok(result)) => stream.send(&success(&id, &result.in_version(version))),
             Some(Err(error)) => stream.send(&error.message(Some(&id))),
             None => Ok(()),
         }
@@ -163,7 +165,7 @@ fn ask_until_answered(
     stream: &mut EventStream,
     mut confirmation: Confirmation,
     run: impl Fn(ConfirmationState) -> Result<CallOutcome, RpcError>,
-) -> io::Result<Option<Result<Value, RpcError>>> {
+) -> io::Result<Option<Result<ToolResult, RpcError>>> {
     loop {
         // The id is random, so that it can't be guessed: the client's answer names the question by this id alone.
         let id = format!("elc-{}", secret::random_text::<16>());
@@ -245,13 +247,17 @@ struct RoundTrip<'a> {
 impl RoundTrip<'_> {
     /// Writes the `InputRequiredResult`. Its state holds the row's digest and the time at which the state expires,
     /// both of a fixed length.
-    fn ask(&self, confirmation: &Confirmation) -> Value {
+    fn ask(&self, confirmation: &Confirmation, version: ProtocolVersion) -> MethodResult {
         let expires_at = self.now.plus(limits::REQUEST_STATE_SECONDS).0.to_be_bytes();
         let state = [&confirmation.row.0[..], &expires_at].concat();
         let state = self.signer.sign(&self.context(&self.caller.binding()), &state);
         let params = question(&confirmation.text, true);
         let request = json!({ "method": "elicitation/create", "params": params });
-        json!({ "resultType": "input_required", "inputRequests": { KEY: request }, "requestState": state })
+        let members = |out: &mut Object| {
+            out.member("inputRequests", json!({ KEY: request }));
+            out.member("requestState", &state);
+        };
+        version.result_of("input_required", members, |_| ())
     }
 
     /// Reads the answer, and the digest of the row that the person was shown, from the second call. `None` means that

@@ -6,8 +6,8 @@
 //! that is left. So the server can refuse a batch as a whole before it has run any part of it. To add a method, write
 //! one entry and one function here; to add a tool, a prompt or a resource, nothing here changes.
 //!
-//! Two places know the differences between the versions: the table (which versions have a method) and
-//! [`ProtocolVersion::adapt`] (how a result is written). Few handlers look at the version.
+//! The table knows which versions have a method, and [`ProtocolVersion`] what each version demands of a result. A
+//! handler writes its result by [`ProtocolVersion::result`], and few look at the version beyond that.
 
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
@@ -16,15 +16,16 @@ use serde_json::{Map, Value, json};
 
 use super::apps;
 use super::client_info::{ClientInfo, Session};
-use super::completion::Completion;
+use super::completion::{self, Completion};
 use super::elicitation::Call;
 use super::prompts::{self, PROMPTS, Prompt};
 use super::resources;
 use super::rpc::{Request, RpcError};
 use super::streams::RequestedNotifications;
 use super::tools::{self, TOOLS, Tool};
-use super::version::{CacheScope, ProtocolVersion};
+use super::version::{CacheScope, MethodResult, ProtocolVersion};
 use super::{Failure, Mcp};
+use crate::json_text::{self, Json};
 use crate::limits;
 use crate::scope::EntriesRead;
 
@@ -93,26 +94,25 @@ pub(crate) enum Prepared {
 }
 
 /// The work takes the request's context and client as arguments, because it can't borrow them when it is prepared.
-type Work = dyn FnOnce(&Mcp, &ClientInfo) -> Result<Value, RpcError>;
+type Work = dyn FnOnce(&Mcp, &ClientInfo) -> Result<MethodResult, RpcError>;
 
 impl Prepared {
     pub(crate) fn result(
-        work: impl FnOnce(&Mcp, &ClientInfo) -> Result<Value, RpcError> + 'static,
+        work: impl FnOnce(&Mcp, &ClientInfo) -> Result<MethodResult, RpcError> + 'static,
     ) -> Prepared {
         Prepared::Result(Box::new(work))
     }
 
     /// Does the prepared work and returns its result, as the client's protocol version writes it.
-    pub(crate) fn run(self, mcp: &Mcp, client: &ClientInfo) -> Result<Value, RpcError> {
-        let result = match self {
-            Prepared::Result(work) => work(mcp, client)?,
-            Prepared::Initialize(session) => initialized(&session, client),
-            Prepared::Call(call) => call.run(mcp, client)?,
+    pub(crate) fn run(self, mcp: &Mcp, client: &ClientInfo) -> Result<MethodResult, RpcError> {
+        match self {
+            Prepared::Result(work) => work(mcp, client),
+            Prepared::Initialize(session) => Ok(initialized(&session, client)),
+            Prepared::Call(call) => call.run(mcp, client),
             // Never reached: `Mcp::request` takes a subscription before it calls this, and the versions with
             // subscriptions have no batches. If that ever changes, an error is better than a panic.
-            Prepared::Listen(_) => return Err(RpcError::MethodNotFound(client.version)),
-        };
-        Ok(client.version.adapt(result))
+            Prepared::Listen(_) => Err(RpcError::MethodNotFound(client.version)),
+        }
     }
 }
 
@@ -160,18 +160,19 @@ static PROMPTS_DESCRIBED: LazyLock<Value> = LazyLock::new(|| PROMPTS.iter().map(
 /// must agree with the table above: the conformance tests call a method of each, declared or not.
 fn discover(_: &Mcp, _: &ClientInfo, _: Params) -> Result<Prepared, RpcError> {
     Ok(Prepared::result(|_, client| {
-        let result = json!({
+        Ok(client.version.result(|out| {
             // The versions that a client may write into `_meta`. The others are reached by `initialize`, which
             // needs no list. If they stood here, a client could name one in `_meta`, and the server would have to
             // serve it.
-            "supportedVersions": ProtocolVersion::names(&STATELESS),
-            "capabilities": {
+            out.member("supportedVersions", json_text::array(ProtocolVersion::names(&STATELESS)));
+            let capabilities = json!({
                 "tools": {}, "resources": { "subscribe": true, "listChanged": true }, "prompts": {},
                 "completions": {}, "extensions": apps::declared(),
-            },
-            "instructions": INSTRUCTIONS,
-        });
-        Ok(client.version.cacheable(result, CacheScope::Public))
+            });
+            out.member("capabilities", capabilities);
+            out.member("instructions", INSTRUCTIONS);
+            client.version.write_caching(out, CacheScope::Public);
+        }))
     }))
 }
 
@@ -183,23 +184,23 @@ fn initialize(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, RpcEr
 
 /// The `InitializeResult`. It declares no subscriptions: in the versions with `initialize` they would need the GET
 /// stream, which holds a thread for each connected client, idle or not.
-fn initialized(session: &Session, client: &ClientInfo) -> Value {
+fn initialized(session: &Session, client: &ClientInfo) -> MethodResult {
     let mut capabilities = json!({ "tools": {}, "resources": {}, "prompts": {}, "completions": {} });
     if client.capabilities.apps {
         capabilities["extensions"] = apps::declared();
     }
-    json!({
-        "protocolVersion": session.version.name(),
-        "capabilities": capabilities,
-        "serverInfo": session.version.server_info(),
-        "instructions": INSTRUCTIONS,
+    client.version.result(|out| {
+        out.member("protocolVersion", session.version.name());
+        out.member("capabilities", &capabilities);
+        out.member("serverInfo", session.version.server_info());
+        out.member("instructions", INSTRUCTIONS);
     })
 }
 
 /// Shows a client that its session still works. 2026-07-28 has no `ping`: without sessions there is nothing to keep
 /// alive.
 fn ping(_: &Mcp, _: &ClientInfo, _: Params) -> Result<Prepared, RpcError> {
-    Ok(Prepared::result(|_, _| Ok(json!({}))))
+    Ok(Prepared::result(|_, client| Ok(client.version.result(|_| ()))))
 }
 
 fn list_tools(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, RpcError> {
@@ -210,7 +211,7 @@ fn list_tools(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, RpcEr
         } else {
             (&*TOOLS_DESCRIBED, CacheScope::Public)
         };
-        Ok(client.version.cacheable(json!({ "tools": tools }), scope))
+        Ok(described(client, "tools", tools, scope))
     }))
 }
 
@@ -244,16 +245,18 @@ fn list_resources(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, R
     }
     let cursor = cursor.map(str::to_owned);
     Ok(Prepared::result(move |mcp, client| {
-        let list = resources::list(mcp.journal_if().as_ref(), cursor.as_deref())?;
-        Ok(client.version.cacheable(list, CacheScope::Private))
+        let page = resources::list(mcp.journal_if().as_ref(), cursor.as_deref())?;
+        Ok(client.version.result(|out| {
+            page.write(client.version, out);
+            client.version.write_caching(out, CacheScope::Private);
+        }))
     }))
 }
 
 fn list_templates(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, RpcError> {
     one_page(&params)?;
     Ok(Prepared::result(|_, client| {
-        let result = json!({ "resourceTemplates": resources::templates() });
-        Ok(client.version.cacheable(result, CacheScope::Public))
+        Ok(described(client, "resourceTemplates", &resources::templates(), CacheScope::Public))
     }))
 }
 
@@ -270,10 +273,7 @@ fn read_resource(mcp: &Mcp, client: &ClientInfo, params: Params) -> Result<Prepa
         // The page holds no person's data. It needs the scope all the same, since it is there to show entries:
         // without the scope the client would show an empty page, and the person would not learn what is missing.
         mcp.permit::<EntriesRead>(page.uri)?;
-        return Ok(Prepared::result(|_, client| {
-            let result = json!({ "contents": [page.contents()] });
-            Ok(client.version.cacheable(result, CacheScope::Private))
-        }));
+        return Ok(Prepared::result(|_, client| Ok(contents(client, &page.contents()))));
     }
     // A URI that can't name a row is refused now. Whether the row exists is looked up only after the gate has checked
     // the scope: otherwise a client without the scope could find out which rows there are.
@@ -283,18 +283,31 @@ fn read_resource(mcp: &Mcp, client: &ClientInfo, params: Params) -> Result<Prepa
     };
     let read = resources::permit(mcp, resource)?;
     Ok(Prepared::result(move |mcp, client| {
-        let contents = read(mcp.context.app)?.ok_or_else(|| not_found(client.version, uri))?;
-        Ok(client.version.cacheable(json!({ "contents": [contents] }), CacheScope::Private))
+        let read = read(mcp.context.app)?.ok_or_else(|| not_found(client.version, uri))?;
+        Ok(contents(client, &read))
     }))
+}
+
+/// Writes a `ReadResourceResult` with these contents.
+fn contents(client: &ClientInfo, contents: &impl Json) -> MethodResult {
+    client.version.result(|out| {
+        out.member("contents", json_text::array([contents]));
+        client.version.write_caching(out, CacheScope::Private);
+    })
 }
 
 /// Like the tools, all prompts are listed, whatever the token's scopes.
 fn list_prompts(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, RpcError> {
     one_page(&params)?;
-    Ok(Prepared::result(|_, client| {
-        let result = json!({ "prompts": *PROMPTS_DESCRIBED });
-        Ok(client.version.cacheable(result, CacheScope::Public))
-    }))
+    Ok(Prepared::result(|_, client| Ok(described(client, "prompts", &PROMPTS_DESCRIBED, CacheScope::Public))))
+}
+
+/// Writes a list under this name, as the client's version describes its items.
+fn described(client: &ClientInfo, name: &'static str, list: &Value, scope: CacheScope) -> MethodResult {
+    client.version.result(|out| {
+        out.member(name, &*client.version.describe(list));
+        client.version.write_caching(out, scope);
+    })
 }
 
 /// Answers `prompts/get` up to the gate: finds the prompt, has the gate check the caller's scopes, and returns the
@@ -307,13 +320,19 @@ fn list_prompts(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, Rpc
 fn get_prompt(mcp: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, Failure> {
     let (name, arguments) = name_and_arguments(params)?;
     let prompt = prompts::find(&name)?.permit(mcp, arguments)?;
-    Ok(Prepared::result(move |mcp, _| prompt(mcp.context.app)))
+    Ok(Prepared::result(move |mcp, client| {
+        let messages = prompt(mcp.context.app)?;
+        Ok(client.version.result(|out| messages.write(out)))
+    }))
 }
 
 /// Completion has its scopes checked where it reads rows; see [`super::completion`].
 fn complete(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, RpcError> {
     let completion = Completion::read(&Value::Object(params))?;
-    Ok(Prepared::result(move |mcp, _| Ok(completion.complete(mcp)?)))
+    Ok(Prepared::result(move |mcp, client| {
+        let matches = completion.complete(mcp)?;
+        Ok(client.version.result(|out| out.member("completion", completion::written(&matches))))
+    }))
 }
 
 /// Only reads which notifications the client requests. Which of them it gets is decided when the stream is opened.

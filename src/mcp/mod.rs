@@ -46,6 +46,7 @@ use crate::http::request::Head;
 use crate::http::response::{Response, Stream};
 use crate::journal::Journal;
 use crate::json;
+use crate::json_text::{self, JsonText};
 use crate::limits;
 use crate::scope::Access;
 
@@ -175,8 +176,8 @@ impl Accepts {
 
     /// Builds a response of one message. If the client takes both forms, the server sends JSON: a proxy passes JSON
     /// on at once, but may hold an event stream back until the proxy's buffer is full.
-    fn response(self, message: &Value) -> Response {
-        if self.json { Response::json(200, message) } else { Response::event(message) }
+    fn response(self, message: JsonText) -> Response {
+        if self.json { Response::json_text(200, message.into_string()) } else { Response::event(&message) }
     }
 }
 
@@ -192,17 +193,17 @@ pub(crate) fn answer(
     match mcp.reply(accepts, bytes, is_client_there) {
         Ok(Reply::Nothing) => Response::new(202),
         Ok(Reply::Message { message, session }) => {
-            let response = accepts.response(&message);
+            let response = accepts.response(message);
             session.into_iter().fold(response, |response, id| response.with("Mcp-Session-Id", id))
         }
         Ok(Reply::Stream(write)) => Response::stream(write),
         Err(Failure::Rpc(error, id)) => {
             let message = error.message(id.as_ref());
             match error.status() {
-                200 => accepts.response(&message),
+                200 => accepts.response(message),
                 // Clients look for events only in a response with a 2xx status. They read the body of an error as one
                 // JSON text, even if their `Accept` asked for events alone.
-                status => Response::json(status, &message),
+                status => Response::json_text(status, message.into_string()),
             }
         }
         Err(Failure::Gate(refusal)) => refusal.response(),
@@ -216,7 +217,7 @@ enum Reply {
     /// taken the notification (2025-11-25 transports, Sending Messages to the Server).
     Nothing,
     /// A message, or a batch of messages. The response to `initialize` also has a header with the session's id.
-    Message { message: Value, session: Option<String> },
+    Message { message: JsonText, session: Option<String> },
     /// Messages, one after the other, for as long as the stream is open.
     Stream(Box<Stream>),
 }
@@ -306,7 +307,7 @@ impl Mcp<'_> {
                     }
                     _ => None,
                 };
-                let message = success(id, prepared.run(&self, &client)?);
+                let message = success(&id, &prepared.run(&self, &client)?);
                 Ok(Reply::Message { message, session })
             }
         }
@@ -407,16 +408,16 @@ impl Mcp<'_> {
                 Err(error) => Err(error),
             };
             let answer = match result {
-                Ok(result) => success(id, result),
+                Ok(result) => success(&id, &result),
                 Err(error) => error.message(Some(&id)),
             };
-            bytes += serde_json::to_vec(&answer).map_or(0, |bytes| bytes.len());
+            bytes += answer.as_str().len();
             answers.push(answer);
         }
         if answers.is_empty() {
             return Ok(Reply::Nothing); // all of them were notifications (JSON-RPC 2.0 §6)
         }
-        Ok(Reply::Message { message: Value::Array(answers), session: None })
+        Ok(Reply::Message { message: JsonText::of(&json_text::array(&answers)), session: None })
     }
 
     /// Returns whether the gate still admits the caller, now and not at the time of the request. If the gate can't

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Argument, Checked, Kind};
-use super::resources;
+use super::resources::{self, Contents};
 use super::rpc::RpcError;
 use super::shapes;
 use super::{Failure, Mcp};
@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::events::Resource;
 use crate::journal::entries::{self, Filter};
 use crate::journal::{Entry, Journal, JournalError};
+use crate::json_text::{self, Json, JsonText, Object};
 use crate::limits;
 use crate::scope::{Access, EntriesRead, TagsRead};
 use crate::text;
@@ -56,11 +57,11 @@ pub(crate) enum Carrier {
 
 impl Carrier {
     /// Returns how many bytes a part of the instructions takes on the wire.
-    fn bytes_of(self, part: &Value) -> usize {
-        let once = part.to_string();
+    fn bytes_of(self, part: &impl Json) -> usize {
+        let once = JsonText::of(part).into_string();
         match self {
             Carrier::Prompt => once.len(),
-            Carrier::Tool => once.len() + Value::from(once).to_string().len(),
+            Carrier::Tool => once.len() + JsonText::of(&once).into_string().len(),
         }
     }
 }
@@ -70,8 +71,43 @@ pub(crate) struct Instructions {
     /// The role in whose name the text is said to the model, `user` or `assistant`.
     role: &'static str,
     pub(crate) text: String,
-    /// Each is a `ResourceContents`.
-    pub(crate) resources: Vec<Value>,
+    pub(crate) resources: Vec<Contents>,
+}
+
+/// A `GetPromptResult`.
+pub(crate) struct PromptMessages {
+    about: &'static str,
+    instructions: Instructions,
+}
+
+impl PromptMessages {
+    /// Writes its members: the instructions are the first message, and each row is a message with an embedded resource
+    /// (2025-11-25 prompts, Embedded Resources).
+    pub(crate) fn write(&self, out: &mut Object) {
+        let Instructions { role, text, resources } = &self.instructions;
+        let text = json_text::object(|out| {
+            out.member("type", "text");
+            out.member("text", text);
+        });
+        let row = |contents: &Contents| {
+            JsonText::of(&json_text::object(|out| {
+                out.member("type", "resource");
+                out.member("resource", contents);
+            }))
+        };
+        let contents = [(*role, JsonText::of(&text))].into_iter();
+        let contents = contents.chain(resources.iter().map(|contents| ("user", row(contents))));
+        let messages: Vec<_> = contents
+            .map(|(role, content)| {
+                JsonText::of(&json_text::object(|out| {
+                    out.member("role", role);
+                    out.member("content", &content);
+                }))
+            })
+            .collect();
+        out.member("description", self.about);
+        out.member("messages", json_text::array(&messages));
+    }
 }
 
 /// Every prompt, in the order in which clients see them. To add one, write an entry here and the function that it
@@ -118,7 +154,7 @@ pub(crate) static PROMPTS: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
 });
 
 /// A prompt that the gate has permitted to a caller: the call writes its messages.
-pub(crate) type PermittedPrompt = Box<dyn FnOnce(&App) -> Result<Value, RpcError>>;
+pub(crate) type PermittedPrompt = Box<dyn FnOnce(&App) -> Result<PromptMessages, RpcError>>;
 
 /// Finds the prompt of this name. An unknown name is an error of the protocol (2025-11-25 prompts, Error Handling).
 /// The error doesn't repeat the name, which is the client's text.
@@ -161,20 +197,18 @@ impl Prompt {
         Ok(Box::new(move |app| self.get(write, &app.journal(permit), given)))
     }
 
-    /// Checks the arguments and writes the `GetPromptResult`.
+    /// Checks the arguments and writes the messages.
     fn get<A>(
         &self,
         write: Write<A>,
         journal: &Journal<A>,
         given: Map<String, Value>,
-    ) -> Result<Value, RpcError> {
+    ) -> Result<PromptMessages, RpcError> {
         let checked = arguments::read(&self.arguments, given).map_err(|mistakes| {
             RpcError::invalid_params(format!("Invalid arguments for {}: {mistakes}", self.name))
         })?;
-        let Instructions { role, text, resources } = write(journal, &checked, Carrier::Prompt)?;
-        let messages: Vec<_> =
-            [says(role, text)].into_iter().chain(resources.into_iter().map(brings)).collect();
-        Ok(json!({ "description": self.about, "messages": messages }))
+        let instructions = write(journal, &checked, Carrier::Prompt)?;
+        Ok(PromptMessages { about: self.about, instructions })
     }
 }
 
@@ -190,7 +224,7 @@ pub(crate) fn suggest_tags(
     let (entries, tags) = journal.split();
     let mut bytes = 0;
     let (tags, left_out) = resources::tags_while(&tags, |tag| {
-        bytes += carrier.bytes_of(&tag.to_string().into()); // the tag is a part of a text
+        bytes += carrier.bytes_of(&tag.as_str()); // the tag is a part of a text
         bytes <= limits::PROMPT_BYTES_MAX
     })?;
     let entry = resources::entry(&entries, id)?.ok_or(JournalError::EntryNotFound(id))?;
@@ -217,7 +251,7 @@ pub(crate) fn summarize(
 ) -> Result<Instructions, JournalError> {
     let (from, to) = (given.text("from"), given.text("to"));
     let filter = Filter { tag_ids: given.ids("tagIds"), from, to, ..Filter::default() };
-    let written = |entry: &Entry| resources::contents(Resource::Entry(entry.id), &shapes::entry(entry));
+    let written = |entry: &Entry| Contents::new(Resource::Entry(entry.id), &shapes::entry(entry));
     let (entries_max, bytes_max) = (limits::PROMPT_ENTRIES_MAX, limits::PROMPT_BYTES_MAX);
     let bytes_of = |entry: &Entry| carrier.bytes_of(&written(entry));
     let (entries, total) = entries::list_whole(journal, &filter, entries_max, bytes_max, bytes_of)?;
@@ -245,14 +279,4 @@ pub(crate) fn summarize(
         _ => text += &format!("\n\n{left_out} older entries are left out here; list_entries shows them."),
     }
     Ok(Instructions { role: "user", text, resources: entries.iter().map(written).collect() })
-}
-
-/// Builds a message of text.
-fn says(role: &str, text: String) -> Value {
-    json!({ "role": role, "content": { "type": "text", "text": text } })
-}
-
-/// Builds a message with an embedded resource (2025-11-25 prompts, Embedded Resources).
-fn brings(contents: Value) -> Value {
-    json!({ "role": "user", "content": { "type": "resource", "resource": contents } })
 }

@@ -15,12 +15,15 @@ use serde_json::{Value, json};
 
 use super::arguments;
 use super::shapes;
+use super::version::ProtocolVersion;
 use super::{Failure, Mcp};
 use crate::app::App;
+use crate::clock::Timestamp;
 use crate::events::Resource;
 use crate::ids::{EntryId, TagId};
 use crate::journal::entries::{self, Filter};
-use crate::journal::{Journal, JournalError, tags};
+use crate::journal::{Journal, JournalError, Page, TagItem, tags};
+use crate::json_text::{self, Json, JsonText, Object};
 use crate::limits;
 use crate::scope::{Access, EntriesRead, TagsRead, UserRead};
 use crate::users;
@@ -80,7 +83,7 @@ fn operation(resource: Resource) -> &'static str {
 
 /// The read of a resource, which the gate has permitted and which runs later. It returns `None` if the caller has no
 /// such row.
-pub(crate) type Reading = Box<dyn FnOnce(&App) -> Result<Option<Value>, JournalError>>;
+pub(crate) type Reading = Box<dyn FnOnce(&App) -> Result<Option<Contents>, JournalError>>;
 
 /// Has the gate check that the caller has the scope to read a resource. Each arm calls a function that takes the
 /// journal of one scope, and the compiler concludes from it which scope is checked. So the two can't differ.
@@ -100,7 +103,7 @@ pub(crate) fn permit(mcp: &Mcp, resource: Resource) -> Result<Reading, Failure> 
 fn permit_for<A: Access>(
     mcp: &Mcp,
     resource: Resource,
-    read: impl FnOnce(&Journal<A>) -> Result<Option<Value>, JournalError> + 'static,
+    read: impl FnOnce(&Journal<A>) -> Result<Option<Contents>, JournalError> + 'static,
 ) -> Result<Reading, Failure> {
     let permit = mcp.permit::<A>(operation(resource))?;
     Ok(Box::new(move |app| read(&app.journal(permit))))
@@ -124,51 +127,120 @@ pub(crate) fn is_readable(mcp: &Mcp, resource: Resource) -> Result<bool, Journal
     })
 }
 
-// Each of the functions below reads one resource. It returns `ResourceContents`, or `None` if the caller has no such
-// row. JSON goes out as text, because the specification has no other form for it (2025-11-25 resources, Text
-// Content).
+/// What a resource holds: a `ResourceContents`. JSON goes out as a text, because the specification has no other form for
+/// it (2025-11-25 resources, Text Content).
+pub(crate) struct Contents {
+    resource: Resource,
+    held: JsonText,
+}
 
-fn user(journal: &Journal<UserRead>) -> Result<Option<Value>, JournalError> {
+impl Contents {
+    pub(crate) fn new(resource: Resource, held: &impl Json) -> Contents {
+        Contents { resource, held: JsonText::of(held) }
+    }
+}
+
+impl Json for Contents {
+    fn write(&self, out: &mut String) {
+        let contents = json_text::object(|out| {
+            out.member("uri", uri(self.resource));
+            out.member("mimeType", MIME_TYPE);
+            out.member("text", self.held.as_str());
+        });
+        contents.write(out);
+    }
+}
+
+// Each of the functions below reads one resource, and returns `None` if the caller has no such row.
+
+fn user(journal: &Journal<UserRead>) -> Result<Option<Contents>, JournalError> {
     let user = users::find(journal.store, journal.permit.user_id())?;
-    Ok(user.map(|user| contents(Resource::User, &shapes::user(&user))))
+    Ok(user.map(|user| Contents::new(Resource::User, &shapes::user(&user))))
 }
 
-fn newest_entries(journal: &Journal<EntriesRead>) -> Result<Value, JournalError> {
+fn newest_entries(journal: &Journal<EntriesRead>) -> Result<Contents, JournalError> {
     let page = entries::list(journal, &Filter::default(), limits::RESOURCE_ENTRIES, None)?;
-    let items: Vec<_> = page.items.iter().map(shapes::entry_item).collect();
-    Ok(contents(Resource::Entries, &json!({ "entries": items, "total": page.total })))
+    // There is no cursor in it: a resource has no next page.
+    let page = Page { next: None, ..page };
+    Ok(Contents::new(Resource::Entries, &shapes::page("entries", &page, shapes::entry_item)))
 }
 
-pub(crate) fn entry(journal: &Journal<EntriesRead>, id: EntryId) -> Result<Option<Value>, JournalError> {
+pub(crate) fn entry(journal: &Journal<EntriesRead>, id: EntryId) -> Result<Option<Contents>, JournalError> {
     let entry = entries::find(journal, id)?;
-    Ok(entry.map(|entry| contents(Resource::Entry(id), &shapes::entry(&entry))))
+    Ok(entry.map(|entry| Contents::new(Resource::Entry(id), &shapes::entry(&entry))))
 }
 
-fn all_tags(journal: &Journal<TagsRead>) -> Result<Value, JournalError> {
+fn all_tags(journal: &Journal<TagsRead>) -> Result<Contents, JournalError> {
     tags_while(journal, |_| true).map(|(contents, _)| contents)
 }
 
 /// Returns the tags up to the first one that `takes` refuses, and how many are left out.
 pub(crate) fn tags_while(
     journal: &Journal<TagsRead>,
-    takes: impl FnMut(&Value) -> bool,
-) -> Result<(Value, usize), JournalError> {
+    takes: impl FnMut(&JsonText) -> bool,
+) -> Result<(Contents, usize), JournalError> {
     let all = tags::all(journal)?;
-    let taken: Vec<_> = all.iter().map(shapes::tag_name).take_while(takes).collect();
+    let written = all.iter().map(|tag| JsonText::of(&shapes::tag_name(tag)));
+    let taken: Vec<_> = written.take_while(takes).collect();
     let left_out = all.len() - taken.len();
-    Ok((contents(Resource::Tags, &taken.into()), left_out))
+    Ok((Contents::new(Resource::Tags, &json_text::array(&taken)), left_out))
 }
 
-fn tag(journal: &Journal<TagsRead>, id: TagId) -> Result<Option<Value>, JournalError> {
-    Ok(tags::find(journal, id)?.map(|tag| contents(Resource::Tag(id), &shapes::tag(&tag))))
+fn tag(journal: &Journal<TagsRead>, id: TagId) -> Result<Option<Contents>, JournalError> {
+    Ok(tags::find(journal, id)?.map(|tag| Contents::new(Resource::Tag(id), &shapes::tag(&tag))))
 }
 
-/// Writes `ResourceContents`. `held` becomes JSON text here, for each resource in the same way.
-pub(crate) fn contents(resource: Resource, held: &Value) -> Value {
-    json!({ "uri": uri(resource), "mimeType": MIME_TYPE, "text": held.to_string() })
+/// The resources that each caller has, each with its name, its title and a description.
+const FIXED: [(Resource, &str, &str, &str); 3] = [
+    (Resource::User, "user", "User", "Whose journal this is."),
+    (Resource::Entries, "entries", "Entries", "The newest entries and how many there are."),
+    (Resource::Tags, "tags", "Tags", "Every tag by name."),
+];
+
+/// One page of `resources/list`.
+pub(crate) struct ResourcePage {
+    is_first: bool,
+    /// `None` without the scope for tags.
+    tags: Option<Page<TagItem>>,
 }
 
-/// Builds one page of `resources/list`: first the resources that each caller has, then the tags.
+impl ResourcePage {
+    /// Writes the members of a `ListResourcesResult`.
+    pub(crate) fn write(&self, version: ProtocolVersion, out: &mut Object) {
+        let fixed = FIXED.iter().filter(|_| self.is_first).map(|(resource, name, title, about)| {
+            JsonText::of(&json_text::object(|out| {
+                out.member("uri", uri(*resource));
+                out.member("name", *name);
+                if version.has_structured_content() {
+                    out.member("title", *title);
+                }
+                out.member("description", *about);
+                out.member("mimeType", MIME_TYPE);
+            }))
+        });
+        let tags = self.tags.iter().flat_map(|page| &page.items).map(|tag| {
+            JsonText::of(&json_text::object(|out| {
+                out.member("uri", uri(Resource::Tag(tag.id)));
+                out.member("name", &tag.name);
+                out.member("mimeType", MIME_TYPE);
+                if version.has_structured_content() {
+                    out.member("annotations", last_modified(tag.updated_at));
+                }
+            }))
+        });
+        out.member("resources", json_text::array(fixed.chain(tags)));
+        if let Some(next) = self.tags.as_ref().and_then(|page| page.next.as_ref()) {
+            out.member("nextCursor", next);
+        }
+    }
+}
+
+/// Writes the `Annotations` of a row that was last changed then.
+pub(crate) fn last_modified(time: Timestamp) -> impl Json {
+    json_text::object(move |out| out.member("lastModified", time.iso8601()))
+}
+
+/// Reads one page of `resources/list`: first the resources that each caller has, then the tags.
 ///
 /// Without the journal of [`TagsRead`] the page leaves the tags out, since their names need that scope. The gate
 /// doesn't refuse the list then: clients read it without a person's request, and a 403 would open a consent page that
@@ -176,38 +248,17 @@ pub(crate) fn contents(resource: Resource, held: &Value) -> Value {
 ///
 /// Entries aren't listed. There may be thousands, and a client shows the whole list to a person who picks from it.
 /// They are read by their template, whose id the client completes.
-pub(crate) fn list(journal: Option<&Journal<TagsRead>>, cursor: Option<&str>) -> Result<Value, JournalError> {
-    let fixed = [
-        (Resource::User, "user", "User", "Whose journal this is."),
-        (Resource::Entries, "entries", "Entries", "The newest entries and how many there are."),
-        (Resource::Tags, "tags", "Tags", "Every tag by name."),
-    ];
-    let mut resources: Vec<_> = fixed
-        .iter()
-        .filter(|_| cursor.is_none())
-        .map(|(resource, name, title, about)| {
-            let (uri, about) = (uri(*resource), *about);
-            json!({ "uri": uri, "name": name, "title": title, "description": about, "mimeType": MIME_TYPE })
-        })
-        .collect();
+pub(crate) fn list(
+    journal: Option<&Journal<TagsRead>>,
+    cursor: Option<&str>,
+) -> Result<ResourcePage, JournalError> {
     // A cursor is a place in the list of tags. Without the scope for tags the server never gave one.
-    let page = match (journal, cursor) {
+    let tags = match (journal, cursor) {
         (Some(journal), cursor) => Some(tags::list(journal, "resources", limits::RESOURCE_PAGE, cursor)?),
         (None, None) => None,
         (None, Some(_)) => return Err(JournalError::BadCursor),
     };
-    let tags = page.iter().flat_map(|page| &page.items);
-    resources.extend(tags.map(|tag| {
-        json!({
-            "uri": uri(Resource::Tag(tag.id)), "name": tag.name, "mimeType": MIME_TYPE,
-            "annotations": { "lastModified": tag.updated_at.iso8601() },
-        })
-    }));
-    let mut result = json!({ "resources": resources });
-    if let Some(next) = page.and_then(|page| page.next) {
-        result["nextCursor"] = next.into();
-    }
-    Ok(result)
+    Ok(ResourcePage { is_first: cursor.is_none(), tags })
 }
 
 /// Describes the templates as `resources/templates/list` shows them. They are the same for each caller.

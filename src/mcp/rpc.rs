@@ -13,10 +13,11 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use super::tools;
-use super::version::ProtocolVersion;
+use super::version::{MethodResult, ProtocolVersion};
 use crate::events::SubscribeError;
 use crate::journal::JournalError;
 use crate::json::BadJson;
+use crate::json_text::{self, JsonText};
 use crate::limits;
 use crate::store::StoreError;
 
@@ -137,10 +138,14 @@ fn normalized(value: Value) -> Value {
     }
 }
 
-/// Builds the response to a request that succeeded. It repeats the id with its JSON type: clients find their request
+/// Writes the response to a request that succeeded. It repeats the id with its JSON type: clients find their request
 /// by the id, and `7` isn't `"7"`.
-pub(crate) fn success(id: Value, result: Value) -> Value {
-    json!({ "jsonrpc": "2.0", "id": id, "result": result })
+pub(crate) fn success(id: &Value, result: &MethodResult) -> JsonText {
+    JsonText::of(&json_text::object(|out| {
+        out.member("jsonrpc", "2.0");
+        out.member("id", id);
+        out.member("result", result);
+    }))
 }
 
 /// Why the server answers a message with an error.
@@ -332,19 +337,24 @@ impl RpcError {
         self.facts().status
     }
 
-    /// Builds the response to the request of this id. An unknown id is left out: `null` would not fit the schema
+    /// Writes the response to the request of this id. An unknown id is left out: `null` would not fit the schema
     /// (2026-07-28 schema, JSONRPCErrorResponse).
-    pub(crate) fn message(&self, id: Option<&Value>) -> Value {
+    pub(crate) fn message(&self, id: Option<&Value>) -> JsonText {
         let Facts { code, text, data, .. } = self.facts();
-        let mut message = json!({ "jsonrpc": "2.0" });
-        if let Some(id) = id {
-            message["id"] = id.clone();
-        }
-        message["error"] = json!({ "code": code, "message": text });
-        if let Some(data) = data {
-            message["error"]["data"] = data;
-        }
-        message
+        let error = json_text::object(|out| {
+            out.member("code", code);
+            out.member("message", &text);
+            if let Some(data) = &data {
+                out.member("data", data);
+            }
+        });
+        JsonText::of(&json_text::object(|out| {
+            out.member("jsonrpc", "2.0");
+            if let Some(id) = id {
+                out.member("id", id);
+            }
+            out.member("error", &error);
+        }))
     }
 }
 
@@ -428,8 +438,10 @@ mod tests {
     #[test]
     fn leaves_out_an_id_that_is_unknown_and_writes_the_one_that_is_known() {
         let error = RpcError::invalid_params("params.uri must be a string");
-        let expected = json!({ "jsonrpc": "2.0", "error": { "code": -32602, "message": error.to_string() } });
-        assert_eq!(error.message(None), expected);
-        assert_eq!(error.message(Some(&json!("7")))["id"], "7");
+        let written = error.message(None).into_string();
+        let expected = format!(r#"{{"jsonrpc":"2.0","error":{{"code":-32602,"message":"{error}"}}}}"#);
+        assert_eq!(written, expected);
+        let written = error.message(Some(&json!("7"))).into_string();
+        assert!(written.starts_with(r#"{"jsonrpc":"2.0","id":"7","error":{"#), "{written}");
     }
 }

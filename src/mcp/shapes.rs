@@ -2,7 +2,7 @@
 //!
 //! Knows no tool. This is the one place that decides how an entry, a tag or a person is written for clients.
 //!
-//! Each thing has two functions, one above the other: what is written, and its schema. They must agree, because the
+//! Each thing has two functions, one above the other: what is written, as JSON text, and its schema. They must agree, because the
 //! TypeScript and Python SDKs check each result against the tool's `outputSchema` and throw if it doesn't fit. A test
 //! calls every tool and compares. The types of the journal don't derive `Serialize` for the same reason: a field that
 //! is renamed in the journal must not change what clients read.
@@ -10,11 +10,17 @@
 use serde_json::{Map, Value, json};
 
 use crate::journal::search::Found;
-use crate::journal::{Entry, EntryItem, EntryTag, Tag, TagItem, TagName};
+use crate::journal::{Entry, EntryItem, EntryTag, Page, Tag, TagItem, TagName};
+use crate::json_text::{self, Json};
 use crate::users::User;
 
-pub(crate) fn user(user: &User) -> Value {
-    json!({ "id": user.id.get(), "email": user.email, "createdAt": user.created_at.0, "updatedAt": user.updated_at.0 })
+pub(crate) fn user(user: &User) -> impl Json {
+    json_text::object(|out| {
+        out.member("id", user.id.get());
+        out.member("email", &user.email);
+        out.member("createdAt", user.created_at.0);
+        out.member("updatedAt", user.updated_at.0);
+    })
 }
 
 pub(crate) fn user_schema() -> Value {
@@ -23,13 +29,20 @@ pub(crate) fn user_schema() -> Value {
 
 /// Writes a whole entry. A label without a value is `null` and not left out, so that each entry has the same members.
 /// The two flags are 0 or 1, and times are whole seconds since 1970: clients depend on both.
-pub(crate) fn entry(entry: &Entry) -> Value {
-    json!({
-        "id": entry.id.get(), "userId": entry.user_id.get(), "title": entry.title, "content": entry.content,
-        "mood": entry.mood, "location": entry.location, "weather": entry.weather,
-        "isPrivate": u8::from(entry.is_private), "isFavorite": u8::from(entry.is_favorite),
-        "createdAt": entry.created_at.0, "updatedAt": entry.updated_at.0,
-        "tags": entry.tags.iter().map(tag_name).collect::<Vec<_>>(),
+pub(crate) fn entry(entry: &Entry) -> impl Json {
+    json_text::object(|out| {
+        out.member("id", entry.id.get());
+        out.member("userId", entry.user_id.get());
+        out.member("title", &entry.title);
+        out.member("content", &entry.content);
+        out.member("mood", entry.mood.as_ref());
+        out.member("location", entry.location.as_ref());
+        out.member("weather", entry.weather.as_ref());
+        out.member("isPrivate", i64::from(entry.is_private));
+        out.member("isFavorite", i64::from(entry.is_favorite));
+        out.member("createdAt", entry.created_at.0);
+        out.member("updatedAt", entry.updated_at.0);
+        out.member("tags", json_text::array(entry.tags.iter().map(tag_name)));
     })
 }
 
@@ -52,11 +65,15 @@ pub(crate) fn entry_schema() -> Value {
 
 /// Writes an entry as lists show it: without its text, because a page of whole entries would fill the model's
 /// context.
-pub(crate) fn entry_item(entry: &EntryItem) -> Value {
-    json!({
-        "id": entry.id.get(), "title": entry.title, "tagCount": entry.tag_count, "mood": entry.mood,
-        "isFavorite": u8::from(entry.is_favorite), "createdAt": entry.created_at.0,
-        "updatedAt": entry.updated_at.0,
+pub(crate) fn entry_item(entry: &EntryItem) -> impl Json {
+    json_text::object(|out| {
+        out.member("id", entry.id.get());
+        out.member("title", &entry.title);
+        out.member("tagCount", entry.tag_count);
+        out.member("mood", entry.mood.as_ref());
+        out.member("isFavorite", i64::from(entry.is_favorite));
+        out.member("createdAt", entry.created_at.0);
+        out.member("updatedAt", entry.updated_at.0);
     })
 }
 
@@ -73,10 +90,13 @@ pub(crate) fn entry_item_schema() -> Value {
 }
 
 /// Writes an entry as a search shows it: with the part of its text that has the words.
-pub(crate) fn found(found: &Found) -> Value {
-    json!({
-        "id": found.entry.id.get(), "title": found.entry.title, "tagCount": found.entry.tag_count,
-        "createdAt": found.entry.created_at.0, "snippet": found.snippet,
+pub(crate) fn found(found: &Found) -> impl Json {
+    json_text::object(|out| {
+        out.member("id", found.entry.id.get());
+        out.member("title", &found.entry.title);
+        out.member("tagCount", found.entry.tag_count);
+        out.member("createdAt", found.entry.created_at.0);
+        out.member("snippet", &found.snippet);
     })
 }
 
@@ -90,10 +110,14 @@ pub(crate) fn found_schema() -> Value {
     ])
 }
 
-pub(crate) fn tag(tag: &Tag) -> Value {
-    json!({
-        "id": tag.id.get(), "userId": tag.user_id.get(), "name": tag.name, "description": tag.description,
-        "createdAt": tag.created_at.0, "updatedAt": tag.updated_at.0,
+pub(crate) fn tag(tag: &Tag) -> impl Json {
+    json_text::object(|out| {
+        out.member("id", tag.id.get());
+        out.member("userId", tag.user_id.get());
+        out.member("name", &tag.name);
+        out.member("description", tag.description.as_ref());
+        out.member("createdAt", tag.created_at.0);
+        out.member("updatedAt", tag.updated_at.0);
     })
 }
 
@@ -109,8 +133,13 @@ pub(crate) fn tag_schema() -> Value {
 }
 
 /// Writes a tag as lists show it.
-pub(crate) fn tag_item(tag: &TagItem) -> Value {
-    json!({ "id": tag.id.get(), "name": tag.name, "description": tag.description, "entryCount": tag.entry_count })
+pub(crate) fn tag_item(tag: &TagItem) -> impl Json {
+    json_text::object(|out| {
+        out.member("id", tag.id.get());
+        out.member("name", &tag.name);
+        out.member("description", tag.description.as_ref());
+        out.member("entryCount", tag.entry_count);
+    })
 }
 
 pub(crate) fn tag_item_schema() -> Value {
@@ -118,15 +147,22 @@ pub(crate) fn tag_item_schema() -> Value {
 }
 
 /// Writes a tag as an entry shows it.
-pub(crate) fn tag_name(tag: &TagName) -> Value {
-    json!({ "id": tag.id.get(), "name": tag.name })
+pub(crate) fn tag_name(tag: &TagName) -> impl Json {
+    json_text::object(|out| {
+        out.member("id", tag.id.get());
+        out.member("name", &tag.name);
+    })
 }
 
 /// Writes the link between an entry and a tag.
-pub(crate) fn entry_tag(link: &EntryTag) -> Value {
-    json!({
-        "id": link.id, "userId": link.user_id.get(), "entryId": link.entry_id.get(), "tagId": link.tag_id.get(),
-        "createdAt": link.created_at.0, "updatedAt": link.updated_at.0,
+pub(crate) fn entry_tag(link: &EntryTag) -> impl Json {
+    json_text::object(|out| {
+        out.member("id", link.id);
+        out.member("userId", link.user_id.get());
+        out.member("entryId", link.entry_id.get());
+        out.member("tagId", link.tag_id.get());
+        out.member("createdAt", link.created_at.0);
+        out.member("updatedAt", link.updated_at.0);
     })
 }
 
@@ -134,14 +170,20 @@ pub(crate) fn entry_tag_schema() -> Value {
     object(["id", "userId", "entryId", "tagId", "createdAt", "updatedAt"].map(|name| (name, integer())))
 }
 
-/// Writes a page of a list: `items` under `name`, the total, and the cursor if there is a next page. On the last page
-/// the cursor is left out, because it must not be `null` (2025-11-25 pagination, Response Format).
-pub(crate) fn page(name: &str, items: Vec<Value>, total: i64, next: Option<&str>) -> Value {
-    let mut page = json!({ name: items, "total": total });
-    if let Some(next) = next {
-        page["nextCursor"] = next.into();
-    }
-    page
+/// Writes a page of a list: each of its items by `item` under `name`, the total, and the cursor if there is a next page.
+/// On the last page the cursor is left out, because it must not be `null` (2025-11-25 pagination, Response Format).
+pub(crate) fn page<'p, T, J: Json>(
+    name: &'static str,
+    page: &'p Page<T>,
+    item: fn(&'p T) -> J,
+) -> impl Json + use<'p, T, J> {
+    json_text::object(move |out| {
+        out.member(name, json_text::array(page.items.iter().map(item)));
+        out.member("total", page.total);
+        if let Some(next) = &page.next {
+            out.member("nextCursor", next);
+        }
+    })
 }
 
 /// Writes the schema of a [`page`] of `item`s.
@@ -153,12 +195,14 @@ pub(crate) fn page_schema(name: &'static str, item: Value) -> Value {
 
 /// Writes what became of a delete: the row as it was, under `name`. If it wasn't deleted, `reason` says why: a program
 /// that reads the data alone doesn't see the sentence beside it.
-pub(crate) fn deletion(name: &str, row: Value, reason: Option<&str>) -> Value {
-    let mut deletion = json!({ "success": reason.is_none(), name: row });
-    if let Some(reason) = reason {
-        deletion["reason"] = reason.into();
-    }
-    deletion
+pub(crate) fn deletion(name: &str, row: impl Json, reason: Option<&str>) -> impl Json {
+    json_text::object(move |out| {
+        out.member("success", reason.is_none());
+        out.member(name, &row);
+        if let Some(reason) = reason {
+            out.member("reason", reason);
+        }
+    })
 }
 
 pub(crate) fn deletion_schema(name: &'static str, row: Value) -> Value {

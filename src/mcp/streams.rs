@@ -29,9 +29,13 @@ use crate::events::{Change, Changes, ClientKey, Event, Interest, RequestKey, Res
 use crate::gate::Caller;
 use crate::http::response::EventStream;
 use crate::journal::JournalError;
+use crate::json_text::JsonText;
 use crate::limits;
 use crate::scope::TagsRead;
 use crate::stderr;
+
+/// The key under which the `_meta` of each message on a subscription's stream names the subscription.
+const SUBSCRIPTION_ID_KEY: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// What the server keeps of a request while its stream is open. It doesn't keep the head. The [`Caller`] holds what
 /// the gate needs to check the token again: the hash of a token of ours, or the text of a foreign token.
@@ -321,17 +325,14 @@ impl Subscription {
     /// Builds a notification. It says which resource has changed but not its new content. If the client reads the
     /// resource again, the gate checks the scope of that request.
     fn notification(&self, method: &str, mut params: Value) -> Value {
-        params["_meta"] = self.meta();
+        params["_meta"] = json!({ SUBSCRIPTION_ID_KEY: self.id });
         json!({ "jsonrpc": "2.0", "method": format!("notifications/{method}"), "params": params })
     }
 
     /// Builds the response to `subscriptions/listen`, which ends the stream.
-    fn result(&self) -> Value {
-        let result = json!({ "_meta": self.meta() });
-        success(self.id.clone(), ProtocolVersion::V2026_07_28.adapt(result))
-    }
-
-    fn meta(&self) -> Value {
-        json!({ "io.modelcontextprotocol/subscriptionId": self.id })
+    fn result(&self) -> JsonText {
+        let version = ProtocolVersion::V2026_07_28;
+        let result = version.result_of("complete", |_| (), |out| out.member(SUBSCRIPTION_ID_KEY, &self.id));
+        success(&self.id, &result)
     }
 }

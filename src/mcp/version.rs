@@ -10,11 +10,13 @@
 //! - In the versions before, the client and the server agree on both once, by `initialize`, for a *session*. The
 //!   client sends the session's id in a header with every later request.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
 
 use self::ProtocolVersion::{V2025_03_26, V2025_06_18, V2025_11_25, V2026_07_28};
+use crate::json_text::{self, Json, JsonText, Object};
 use crate::limits;
 
 /// The key under which a result's `_meta` says which server gave it.
@@ -112,20 +114,46 @@ impl ProtocolVersion {
         name.len() == first.len() && name.bytes().enumerate().all(is_date) && name >= first
     }
 
-    /// Writes a result as this version has it. The handlers write one form, that of 2025-11-25, and this function
-    /// removes members for an earlier version or adds them for a later one. So most handlers don't look at the
-    /// version.
-    pub(crate) fn adapt(self, result: Value) -> Value {
-        match self {
-            V2025_03_26 => without_later_members(result),
-            V2025_06_18 | V2025_11_25 => result,
-            V2026_07_28 => with_type_and_server(result),
-        }
+    /// Checks whether results have what 2025-06-18 brought: titles, structured content, links to resources, the times
+    /// of annotations. A client of the version before may have a strict reader that refuses what its version doesn't
+    /// define, so these are left out for it. The data of a tool isn't lost: a text block of the result holds it as JSON.
+    pub(crate) fn has_structured_content(self) -> bool {
+        self >= V2025_06_18
     }
 
-    /// Adds to a result how long a cache may keep it, and for whom (2026-07-28, Caching). Earlier versions have no
-    /// such members, and their results stay as they are.
-    pub(crate) fn cacheable(self, mut result: Value, scope: CacheScope) -> Value {
+    /// Writes a result as this version has it: `members` writes what the method's result holds, and this function adds
+    /// what the version demands of each. Nothing else makes a [`MethodResult`], so no handler can forget it.
+    pub(crate) fn result(self, members: impl Fn(&mut Object)) -> MethodResult {
+        self.result_of("complete", members, |_| ())
+    }
+
+    /// The same for a result whose type isn't `complete`, or with further members of `_meta`. 2026-07-28 demands the
+    /// type (base protocol, ResultType) and the server that wrote the result; the earlier versions have neither.
+    pub(crate) fn result_of(
+        self,
+        kind: &'static str,
+        members: impl Fn(&mut Object),
+        meta: impl Fn(&mut Object),
+    ) -> MethodResult {
+        MethodResult(JsonText::of(&json_text::object(|out| {
+            if self.is_stateless() {
+                // First, for people: they see at once which kind of result they are reading.
+                out.member("resultType", kind);
+            }
+            members(out);
+            if self.is_stateless() {
+                let meta = json_text::object(|out| {
+                    meta(out);
+                    out.member(SERVER_INFO_KEY, self.server_info());
+                });
+                out.member("_meta", meta);
+            }
+        })))
+    }
+
+    /// Writes how long a cache may keep a result, and for whom (2026-07-28, Caching). Earlier versions have no such
+    /// members, and their results stay as they are.
+    pub(crate) fn write_caching(self, out: &mut Object, scope: CacheScope) {
         if self.is_stateless() {
             let (ttl, name) = match scope {
                 CacheScope::Public => (limits::PUBLIC_TTL_MS, "public"),
@@ -133,10 +161,20 @@ impl ProtocolVersion {
                 // content.
                 CacheScope::Private => (0, "private"),
             };
-            result["ttlMs"] = ttl.into();
-            result["cacheScope"] = name.into();
+            out.member("ttlMs", ttl);
+            out.member("cacheScope", name);
         }
-        result
+    }
+
+    /// Returns a list of tools, prompts or templates as this version describes them.
+    pub(crate) fn describe(self, list: &Value) -> Cow<'_, Value> {
+        if self.has_structured_content() {
+            return Cow::Borrowed(list);
+        }
+        let mut list = list.clone();
+        let described = list.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut);
+        described.for_each(|described| described.retain(|key, _| key != "title" && key != "outputSchema"));
+        Cow::Owned(list)
     }
 
     /// Returns the name and version of this server. 2025-03-26 has no titles.
@@ -150,6 +188,15 @@ impl ProtocolVersion {
     }
 }
 
+/// The `result` of a response: a JSON object.
+pub(crate) struct MethodResult(JsonText);
+
+impl Json for MethodResult {
+    fn write(&self, out: &mut String) {
+        self.0.write(out);
+    }
+}
+
 /// For whom a cache may keep a result.
 ///
 /// `Public` is a promise: any cache on the way may hand the result to another person's client, although the request
@@ -160,41 +207,6 @@ pub(crate) enum CacheScope {
     Public,
     /// For the caller of this request alone.
     Private,
-}
-
-/// Adds what 2026-07-28 demands: the result's type (base protocol, ResultType) and the server that wrote it. If the
-/// result is an `input_required`, its handler has set the type already.
-fn with_type_and_server(mut result: Value) -> Value {
-    if let Some(members) = result.as_object_mut() {
-        if !members.contains_key("resultType") {
-            // First, for people: they see at once which kind of result they are reading.
-            members.shift_insert(0, "resultType".to_owned(), "complete".into());
-        }
-        let meta = members.entry("_meta").or_insert_with(|| json!({}));
-        meta[SERVER_INFO_KEY] = V2026_07_28.server_info();
-    }
-    result
-}
-
-/// Removes what came after 2025-03-26: titles, structured content, links to resources, the times of annotations. A
-/// client with a strict reader may refuse what its version doesn't define. The data of a tool isn't lost: a text
-/// block of the result holds it as JSON.
-fn without_later_members(mut result: Value) -> Value {
-    let Some(members) = result.as_object_mut() else { return result };
-    members.remove("structuredContent");
-    if let Some(Value::Array(content)) = members.get_mut("content") {
-        content.retain(|block| block["type"] != "resource_link");
-    }
-    for list in ["tools", "prompts", "resources", "resourceTemplates"] {
-        let described = members.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
-        for described in described.filter_map(Value::as_object_mut) {
-            described.retain(|key, _| key != "title" && key != "outputSchema");
-            if list == "resources" {
-                described.remove("annotations");
-            }
-        }
-    }
-    result
 }
 
 #[cfg(test)]

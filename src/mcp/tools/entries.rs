@@ -3,13 +3,12 @@
 //! Knows no SQL, no sockets and no token, and not how the client asks a person. The type of the context says which
 //! scope a tool has: a function of [`EntriesRead`] is given no journal that it could change.
 
-use serde_json::{Value, json};
-
 use super::{
     Answer, Confirmable, Confirmation, NOT_CONFIRMED, ToolContext, ToolError, entry_link, found, tag_link,
 };
 use crate::journal::entries::{self, EntryChange, Filter, NewEntry};
 use crate::journal::{Entry, JournalError, Tag, search};
+use crate::json_text::{self, JsonText};
 use crate::limits;
 use crate::mcp::arguments::Checked;
 use crate::mcp::shapes;
@@ -51,12 +50,7 @@ pub(super) fn list_entries(context: &ToolContext<EntriesRead>, given: &Checked) 
     Ok(Answer {
         text: Some(found(page.total, page.items.len(), "entries")),
         links: links.map(|entry| entry_link(entry.id, &entry.title, entry.updated_at)).collect(),
-        data: shapes::page(
-            "entries",
-            page.items.iter().map(shapes::entry_item).collect(),
-            page.total,
-            page.next.as_deref(),
-        ),
+        data: JsonText::of(&shapes::page("entries", &page, shapes::entry_item)),
     })
 }
 
@@ -75,12 +69,7 @@ pub(super) fn search_entries(
     Ok(Answer {
         text: Some(found(page.total, page.items.len(), "entries")),
         links: links.map(|entry| entry_link(entry.id, &entry.title, entry.updated_at)).collect(),
-        data: shapes::page(
-            "entries",
-            page.items.iter().map(shapes::found).collect(),
-            page.total,
-            page.next.as_deref(),
-        ),
+        data: JsonText::of(&shapes::page("entries", &page, shapes::found)),
     })
 }
 
@@ -110,7 +99,7 @@ pub(super) fn delete_entry(
 ) -> Result<Answer, ToolError> {
     let entry = entries::delete(&context.journal, given.id("id"), context.confirmed)?;
     let text = format!("Entry \"{}\" (ID {}) deleted.", entry.title, entry.id);
-    let data = shapes::deletion("entry", shapes::entry(&entry), None);
+    let data = JsonText::of(&shapes::deletion("entry", shapes::entry(&entry), None));
     Ok(Answer { data, ..one_entry(Some(text), &entry) })
 }
 
@@ -126,7 +115,7 @@ pub(super) fn confirm_delete_entry(
     let entry = entries::find_to_confirm(&context.journal, id)?.ok_or(JournalError::EntryNotFound(id))?;
     let title = text::displayable_name(&entry.title);
     let text = format!("Entry \"{}\" (ID {id}) was not deleted: {NOT_CONFIRMED}.", entry.title);
-    let data = shapes::deletion("entry", shapes::entry(&entry), Some(NOT_CONFIRMED));
+    let data = JsonText::of(&shapes::deletion("entry", shapes::entry(&entry), Some(NOT_CONFIRMED)));
     Ok(Confirmable {
         confirmation: Confirmation {
             text: format!("Delete the entry \"{title}\" (ID: {id})?"),
@@ -146,7 +135,10 @@ pub(super) fn add_tag_to_entry(
         "Tag \"{}\" (ID {}) is attached to entry \"{}\" (ID {}).",
         tag.name, tag.id, entry.title, entry.id
     );
-    let data = json!({ "success": true, "entryTag": shapes::entry_tag(&link) });
+    let data = JsonText::of(&json_text::object(|out| {
+        out.member("success", true);
+        out.member("entryTag", shapes::entry_tag(&link));
+    }));
     Ok(Answer { text: Some(text), links: both_links(&entry, &tag), data })
 }
 
@@ -159,7 +151,10 @@ pub(super) fn remove_tag_from_entry(
     let done = if removed { "was removed from" } else { "was not attached to" };
     let text =
         format!("Tag \"{}\" (ID {}) {done} entry \"{}\" (ID {}).", tag.name, tag.id, entry.title, entry.id);
-    let data = json!({ "success": true, "removed": removed });
+    let data = JsonText::of(&json_text::object(|out| {
+        out.member("success", true);
+        out.member("removed", removed);
+    }));
     Ok(Answer { text: Some(text), links: both_links(&entry, &tag), data })
 }
 
@@ -180,10 +175,11 @@ fn filter(given: &Checked) -> Filter {
 
 fn one_entry(text: Option<String>, entry: &Entry) -> Answer {
     let link = entry_link(entry.id, &entry.title, entry.updated_at);
-    Answer { text, links: vec![link], data: json!({ "entry": shapes::entry(entry) }) }
+    let data = JsonText::of(&json_text::object(|out| out.member("entry", shapes::entry(entry))));
+    Answer { text, links: vec![link], data }
 }
 
-fn both_links(entry: &Entry, tag: &Tag) -> Vec<Value> {
+fn both_links(entry: &Entry, tag: &Tag) -> Vec<JsonText> {
     let tag_link = tag_link(tag.id, &tag.name, tag.updated_at);
     vec![tag_link, entry_link(entry.id, &entry.title, entry.updated_at)]
 }

@@ -6,9 +6,10 @@
 //! A prompt is for the person, who picks it from a menu. Many clients show no such menu and offer a server's tools
 //! alone; there a model reaches the same text by these tools.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Answer, ToolContext, ToolError};
+use crate::json_text::{self, JsonText};
 use crate::mcp::arguments::Checked;
 use crate::mcp::prompts::{self, Carrier, Instructions};
 use crate::mcp::shapes;
@@ -33,7 +34,10 @@ pub(super) fn journal_insights(
 /// reason: they are data and no part of the instructions.
 fn answer(instructions: Instructions) -> Answer {
     let Instructions { text, resources, .. } = instructions;
-    let data = json!({ "instructions": text, "resources": resources });
+    let data = JsonText::of(&json_text::object(|out| {
+        out.member("instructions", &text);
+        out.member("resources", json_text::array(&resources));
+    }));
     Answer { text: Some(text), links: vec![], data }
 }
 

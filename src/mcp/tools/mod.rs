@@ -20,12 +20,14 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Argument, Checked};
 use super::resources;
+use super::version::{MethodResult, ProtocolVersion};
 use super::{Failure, Mcp};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::events::{ConfirmationAnswer, Resource};
 use crate::ids::{EntryId, TagId};
 use crate::journal::{FilterEnd, Journal, JournalError, RowDigest};
+use crate::json_text::{self, Json, JsonText};
 use crate::scope::{Access, EntriesRead, EntriesWrite, Scopes, TagsRead, TagsWrite, UserRead};
 use crate::store::StoreError;
 
@@ -111,18 +113,25 @@ pub(crate) enum ConfirmationState {
 
 /// The outcome of a call.
 pub(crate) enum CallOutcome {
-    /// The `CallToolResult`.
-    Result(Value),
+    Result(ToolResult),
     /// The person has to answer this question first.
     Ask(Confirmation),
 }
 
+/// What a `CallToolResult` holds.
+pub(crate) enum ToolResult {
+    Answer(Answer),
+    /// What is wrong, for the model (2025-11-25 tools, Error Handling). It has no structured content, which the output
+    /// schema describes for a success only.
+    Error(String),
+}
+
 /// What a tool returns. The text is a sentence for people, the links lead to the rows as resources, and the data is
 /// what `outputSchema` describes.
-struct Answer {
+pub(crate) struct Answer {
     text: Option<String>,
-    links: Vec<Value>,
-    data: Value,
+    links: Vec<JsonText>,
+    data: JsonText,
 }
 
 /// Why a tool returns no answer.
@@ -262,7 +271,7 @@ impl<A: Access> Handler<A> {
             match checked.and_then(|given| self.call(&context, &given, state)) {
                 Ok(outcome) => Ok(outcome),
                 Err(ToolError::Store(error)) => Err(error),
-                Err(error) => Ok(CallOutcome::Result(error_result(&error.to_string()))),
+                Err(error) => Ok(CallOutcome::Result(ToolResult::Error(error.to_string()))),
             }
         };
         Ok(PermittedTool { name: tool.name, needs_confirmation: self.confirm.is_some(), run: Box::new(run) })
@@ -304,21 +313,64 @@ impl Confirmable {
 }
 
 impl Answer {
-    /// Writes the `CallToolResult`. It holds the data twice, since older clients read the text blocks alone
-    /// (2025-11-25 tools, Structured Content).
     fn outcome(self) -> CallOutcome {
-        let Answer { text, links, data } = self;
-        let block = |text: String| json!({ "type": "text", "text": text });
-        let json = block(data.to_string());
-        let content: Vec<_> = text.map(block).into_iter().chain(links).chain([json]).collect();
-        CallOutcome::Result(json!({ "content": content, "structuredContent": data }))
+        CallOutcome::Result(ToolResult::Answer(self))
     }
 }
 
-/// Builds a `CallToolResult` that tells the model what is wrong (2025-11-25 tools, Error Handling). It has no
-/// structured content, which the output schema describes for a success only.
-pub(crate) fn error_result(text: &str) -> Value {
-    json!({ "content": [{ "type": "text", "text": text }], "isError": true })
+impl ToolResult {
+    /// Writes the `CallToolResult` as this version has it. An answer holds its data twice, since older clients read the
+    /// text blocks alone (2025-11-25 tools, Structured Content).
+    pub(crate) fn in_version(&self, version: ProtocolVersion) -> MethodResult {
+        version.result(|out| match self {
+            ToolResult::Answer(answer) => {
+                let is_structured = version.has_structured_content();
+                out.member("content", Content { answer, has_links: is_structured });
+                if is_structured {
+                    out.member("structuredContent", &answer.data);
+                }
+            }
+            ToolResult::Error(text) => {
+                out.member("content", json_text::array([Block::Text(text)]));
+                out.member("isError", true);
+            }
+        })
+    }
+}
+
+/// The content of an answer: the sentence, the links where the version has them, and the data.
+struct Content<'a> {
+    answer: &'a Answer,
+    has_links: bool,
+}
+
+impl Json for Content<'_> {
+    fn write(&self, out: &mut String) {
+        let Answer { text, links, data } = self.answer;
+        let text = text.iter().map(|text| Block::Text(text));
+        let links = links.iter().filter(|_| self.has_links).map(Block::Link);
+        json_text::array(text.chain(links).chain([Block::Text(data.as_str())])).write(out);
+    }
+}
+
+/// A `ContentBlock`.
+#[derive(Clone, Copy)]
+enum Block<'a> {
+    Text(&'a str),
+    Link(&'a JsonText),
+}
+
+impl Json for Block<'_> {
+    fn write(&self, out: &mut String) {
+        match self {
+            Block::Text(text) => json_text::object(|out| {
+                out.member("type", "text");
+                out.member("text", *text);
+            })
+            .write(out),
+            Block::Link(link) => link.write(out),
+        }
+    }
 }
 
 /// Why a row wasn't deleted of which the person was asked.
@@ -361,17 +413,21 @@ fn found(total: i64, shown: usize, what: &str) -> String {
 // Links to rows as resources (2025-11-25 tools, Resource Links). A client can read the row again by the URI, or
 // subscribe to it.
 
-fn entry_link(id: EntryId, title: &str, modified: Timestamp) -> Value {
+fn entry_link(id: EntryId, title: &str, modified: Timestamp) -> JsonText {
     link(Resource::Entry(id), title, format!("Journal Entry: \"{title}\""), modified)
 }
 
-fn tag_link(id: TagId, name: &str, modified: Timestamp) -> Value {
+fn tag_link(id: TagId, name: &str, modified: Timestamp) -> JsonText {
     link(Resource::Tag(id), name, format!("Tag: \"{name}\""), modified)
 }
 
-fn link(resource: Resource, name: &str, description: String, modified: Timestamp) -> Value {
-    json!({
-        "type": "resource_link", "uri": resources::uri(resource), "name": name, "description": description,
-        "mimeType": resources::MIME_TYPE, "annotations": { "lastModified": modified.iso8601() },
-    })
+fn link(resource: Resource, name: &str, description: String, modified: Timestamp) -> JsonText {
+    JsonText::of(&json_text::object(|out| {
+        out.member("type", "resource_link");
+        out.member("uri", resources::uri(resource));
+        out.member("name", name);
+        out.member("description", &description);
+        out.member("mimeType", resources::MIME_TYPE);
+        out.member("annotations", resources::last_modified(modified));
+    }))
 }

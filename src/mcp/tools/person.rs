@@ -2,9 +2,8 @@
 //!
 //! Knows no SQL, no sockets and no token text.
 
-use serde_json::json;
-
 use super::{Answer, ToolContext, ToolError};
+use crate::json_text::{self, JsonText};
 use crate::mcp::arguments::Checked;
 use crate::mcp::shapes;
 use crate::scope::{Scope, UserRead};
@@ -16,5 +15,9 @@ pub(super) fn whoami(context: &ToolContext<UserRead>, _: &Checked) -> Result<Ans
     let user = users::find(context.journal.store, context.journal.permit.user_id())?;
     let user = user.ok_or_else(|| ToolError::Rejected("This account no longer exists.".to_owned()))?;
     let scopes: Vec<_> = context.scopes.iter().map(Scope::name).collect();
-    Ok(Answer { text: None, links: vec![], data: json!({ "user": shapes::user(&user), "scopes": scopes }) })
+    let data = JsonText::of(&json_text::object(|out| {
+        out.member("user", shapes::user(&user));
+        out.member("scopes", json_text::array(&scopes));
+    }));
+    Ok(Answer { text: None, links: vec![], data })
 }

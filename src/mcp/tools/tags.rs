@@ -2,10 +2,9 @@
 //!
 //! Knows no SQL, no sockets and no token, and not how the client asks a person.
 
-use serde_json::json;
-
 use super::{Answer, Confirmable, Confirmation, NOT_CONFIRMED, ToolContext, ToolError, found, tag_link};
 use crate::journal::{JournalError, Tag, tags};
+use crate::json_text::{self, JsonText};
 use crate::limits;
 use crate::mcp::arguments::Checked;
 use crate::mcp::shapes;
@@ -36,12 +35,7 @@ pub(super) fn list_tags(context: &ToolContext<TagsRead>, given: &Checked) -> Res
             .take(limits::LINKS_MAX)
             .map(|tag| tag_link(tag.id, &tag.name, tag.updated_at))
             .collect(),
-        data: shapes::page(
-            "tags",
-            page.items.iter().map(shapes::tag_item).collect(),
-            page.total,
-            page.next.as_deref(),
-        ),
+        data: JsonText::of(&shapes::page("tags", &page, shapes::tag_item)),
     })
 }
 
@@ -55,7 +49,7 @@ pub(super) fn update_tag(context: &ToolContext<TagsWrite>, given: &Checked) -> R
 pub(super) fn delete_tag(context: &ToolContext<TagsWrite>, given: &Checked) -> Result<Answer, ToolError> {
     let tag = tags::delete(&context.journal, given.id("id"), context.confirmed)?;
     let text = format!("Tag \"{}\" (ID {}) deleted.", tag.name, tag.id);
-    let data = shapes::deletion("tag", shapes::tag(&tag), None);
+    let data = JsonText::of(&shapes::deletion("tag", shapes::tag(&tag), None));
     Ok(Answer { data, ..one_tag(Some(text), &tag) })
 }
 
@@ -75,7 +69,7 @@ pub(super) fn confirm_delete_tag(
         count => format!("{count} entries lose it; the entries stay."),
     };
     let text = format!("Tag \"{}\" (ID {id}) was not deleted: {NOT_CONFIRMED}.", tag.name);
-    let data = shapes::deletion("tag", shapes::tag(&tag), Some(NOT_CONFIRMED));
+    let data = JsonText::of(&shapes::deletion("tag", shapes::tag(&tag), Some(NOT_CONFIRMED)));
     Ok(Confirmable {
         confirmation: Confirmation {
             text: format!("Delete the tag \"{name}\" (ID: {id})? {lose}"),
@@ -87,5 +81,6 @@ pub(super) fn confirm_delete_tag(
 
 fn one_tag(text: Option<String>, tag: &Tag) -> Answer {
     let link = tag_link(tag.id, &tag.name, tag.updated_at);
-    Answer { text, links: vec![link], data: json!({ "tag": shapes::tag(tag) }) }
+    let data = JsonText::of(&json_text::object(|out| out.member("tag", shapes::tag(tag))));
+    Answer { text, links: vec![link], data }
 }
