@@ -69,23 +69,23 @@ pub(crate) fn search(
         }
         let values = FilterValues::of(filter)?;
         let values = [&values.parameters()[..], &[&expression]].concat();
-        // The index finds rows of all people; the filter compares `user_id`, so only this person's rows are left.
+        // The index finds rows of all people; the filter compares `user_id`, so only this person's rows are left. To
+        // SQLite CROSS JOIN means that the index comes first. With JOIN it would walk the person's entries and ask the
+        // index for each of them, and each time the index would look up the whole query.
         let matches = format!(
-            "FROM entries_fts f JOIN entries e ON e.id = f.rowid
+            "FROM entries_fts f CROSS JOIN entries e ON e.id = f.rowid
              WHERE entries_fts MATCH ?11 AND {FILTER_SQL}"
         );
         let total = own.first(&format!("SELECT count(*) {matches}"), &values, |row| row.get(0))?.unwrap_or(0);
         // Tier, date and id together are one position in the order. SQLite compares row values in one direction only,
-        // so the two that are sorted downwards are compared negated. The tier comes from a second match, of the title
-        // alone, for each row by its `rowid`. The alternative, one search for each tier, would repeat the filter and
-        // the paging three times.
+        // so the two that are sorted downwards are compared negated. The tier comes from two further matches, of the title
+        // alone. Each runs once and leaves a set of ids: EXISTS with the row's id would run it for every row. The
+        // alternative, one search for each tier, would repeat the filter and the paging three times.
         let sql = format!(
             "SELECT * FROM (
                  SELECT {ITEM_SQL},
-                     CASE WHEN EXISTS (SELECT 1 FROM entries_fts WHERE entries_fts MATCH ?12
-                                       AND rowid = e.id) THEN 0
-                          WHEN EXISTS (SELECT 1 FROM entries_fts WHERE entries_fts MATCH ?13
-                                       AND rowid = e.id) THEN 1
+                     CASE WHEN e.id IN (SELECT rowid FROM entries_fts WHERE entries_fts MATCH ?12) THEN 0
+                          WHEN e.id IN (SELECT rowid FROM entries_fts WHERE entries_fts MATCH ?13) THEN 1
                           ELSE 2 END AS tier,
                      e.created_at AS made {matches})
              WHERE (tier, -made, -id) > (?14, -?15, -?16) ORDER BY tier, made DESC, id DESC LIMIT ?17"
