@@ -12,6 +12,7 @@ use epicme::store::{Store, StoreError};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::counts;
 use crate::support::{Client, Folder, PATIENCE, Server, eventually, request};
 
 /// Posts entries until the server goes away, and counts those that were acknowledged; gives their titles.
@@ -89,7 +90,7 @@ fn keeps_every_acknowledged_entry_after_kill() {
     check_integrity(&folder.database());
 }
 
-/// The file is sound, its search index included.
+/// The file is sound, its search index and its counts included.
 fn check_integrity(database: &Path) {
     let connection = Connection::open(database).expect("the database");
     let sound: String =
@@ -100,6 +101,7 @@ fn check_integrity(database: &Path) {
     assert_eq!(dangling, Ok(0));
     let index = "INSERT INTO entries_fts (entries_fts, rank) VALUES ('integrity-check', 1)";
     connection.execute(index, []).expect("the index agrees with the entries");
+    counts::check(&connection);
 }
 
 #[test]

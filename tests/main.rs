@@ -12,6 +12,7 @@
 //! - `mcp`: which revision a message speaks, the order of the checks, every mistake with its answer.
 //! - `journal`: the tools.
 //! - `answers`: every kind of answer, byte for byte as it is recorded.
+//! - `counts`: the numbers of rows that the database keeps are those of the rows.
 //! - `features`: resources, prompts, completion, and pages of lists.
 //! - `questions`: what a person is asked before something is deleted.
 //! - `stream`: `subscriptions/listen`.
@@ -45,6 +46,7 @@ mod remote;
 mod mcp;
 mod journal;
 mod answers;
+mod counts;
 mod features;
 mod questions;
 mod stream;

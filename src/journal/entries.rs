@@ -7,18 +7,16 @@
 //! writes rows through `OwnedRows` alone. A function whose name ends in `_in` works inside a transaction that its
 //! caller has opened, so that several of them see one state.
 
-use std::collections::BTreeSet;
-
-use rusqlite::{Row, ToSql};
+use rusqlite::Row;
 
 use super::encoding::Encoding;
+use super::filter::{FILTER_SQL, Filter, FilterValues, Start};
 use super::rows::{NamedRows, OwnedRows, cut, take_number};
 use super::{
-    Entry, EntryItem, EntryTag, FilterEnd, Journal, JournalError, Matches, Page, RowDigest, Tag, TagName,
-    entry_changed, tags,
+    Entry, EntryItem, EntryTag, Journal, JournalError, Matches, Page, RowDigest, Tag, TagName, entry_changed,
+    tags,
 };
 use crate::clock::Timestamp;
-use crate::dates;
 use crate::ids::{EntryId, TagId};
 use crate::limits;
 use crate::scope::{EntriesRead, EntriesWrite};
@@ -50,112 +48,11 @@ pub(crate) struct EntryChange {
     pub(crate) is_favorite: Option<bool>,
 }
 
-/// Which entries a list or search shows. A field that is `None`, or an empty `tag_ids`, leaves out no entry.
-#[derive(Default)]
-pub(crate) struct Filter {
-    pub(crate) tag_ids: Vec<TagId>,
-    /// Whether an entry must have all of [`Filter::tag_ids`], instead of any of them.
-    pub(crate) all_tags: bool,
-    /// Only entries made at or after this date-time, or after the beginning of this date (UTC).
-    pub(crate) from: Option<String>,
-    /// Only entries made at or before this date-time, or before the end of this date (UTC).
-    pub(crate) to: Option<String>,
-    // The three labels are compared without regard to the case of ASCII letters: SQLite's NOCASE treats É and é as
-    // different.
-    pub(crate) mood: Option<String>,
-    pub(crate) location: Option<String>,
-    pub(crate) weather: Option<String>,
-    pub(crate) is_private: Option<bool>,
-    pub(crate) is_favorite: Option<bool>,
-}
-
-impl Filter {
-    /// Adds every field of the filter, because a cursor is valid only for the filter that it was made with.
-    pub(super) fn encode(&self, encoding: &mut Encoding) {
-        // The pattern names every field, so that this doesn't compile when the filter gets a new field that isn't
-        // encoded. A field that is missing here would let a cursor pass for a list that it doesn't belong to, and
-        // entries would be skipped without an error.
-        let Filter { tag_ids, all_tags, from, to, mood, location, weather, is_private, is_favorite } = self;
-        encoding.number(tag_ids.len() as i64);
-        for tag_id in tag_ids {
-            encoding.number(tag_id.get());
-        }
-        encoding.flag(*all_tags);
-        for text in [from, to, mood, location, weather] {
-            encoding.optional(text.as_deref(), Encoding::text);
-        }
-        for label in [is_private, is_favorite] {
-            encoding.optional(*label, Encoding::flag);
-        }
-    }
-}
-
-/// The condition of a [`Filter`] on `e`, an entry, with the parameters `?1` (the person) to `?10`. An entry passes if
-/// it has at least `?2` of the tags `?3`: one of them, or all.
-///
-/// The text is the same for every filter, so that SQLite prepares it once. A text that is built from the fields in
-/// use would have hundreds of forms, each parsed and planned anew. The price is that SQLite can't plan for the fields
-/// in use: a list goes through the person's entries of the period by the index `entries_newest` and tests each of
-/// them. A larger server would index the fields that people filter by.
-pub(super) const FILTER_SQL: &str = "e.user_id = ?1
-    AND (?2 = 0 OR ?2 <= (
-        SELECT count(*) FROM entry_tags l
-        WHERE l.user_id = ?1 AND l.entry_id = e.id AND l.tag_id IN (SELECT value FROM json_each(?3))))
-    AND e.created_at >= ?4 AND e.created_at <= ?5
-    AND (?6 IS NULL OR e.mood = ?6 COLLATE NOCASE)
-    AND (?7 IS NULL OR e.location = ?7 COLLATE NOCASE)
-    AND (?8 IS NULL OR e.weather = ?8 COLLATE NOCASE)
-    AND (?9 IS NULL OR e.is_private = ?9)
-    AND (?10 IS NULL OR e.is_favorite = ?10)";
-
 /// The columns of an [`EntryItem`], as [`item`] reads them. A subquery counts the tags, because a join would return
 /// an entry once for each of its tags.
 pub(super) const ITEM_SQL: &str = "e.id, e.title,
     (SELECT count(*) FROM entry_tags l WHERE l.user_id = ?1 AND l.entry_id = e.id),
     e.mood, e.is_favorite, e.created_at, e.updated_at";
-
-/// A [`Filter`] as the parameters `?2` to `?10` of [`FILTER_SQL`].
-pub(super) struct FilterValues<'f> {
-    filter: &'f Filter,
-    /// How many of the filter's tags an entry must have.
-    tags_needed: i64,
-    /// The ids of the tags as a JSON array, for `json_each`: a parameter of SQL holds one value and not a list.
-    tag_ids: String,
-    /// The first and the last second in which an entry may have been made. Without a `from` or `to` it is the
-    /// smallest or largest number and not NULL, so that SQLite can use both as the ends of a range in the index.
-    first: i64,
-    last: i64,
-}
-
-impl<'f> FilterValues<'f> {
-    /// Makes the parameters; fails if one of the dates can't be read. SQLite's own date functions would return NULL
-    /// for such a date, and the client would get an empty list instead of an error.
-    pub(super) fn of(filter: &'f Filter) -> Result<FilterValues<'f>, JournalError> {
-        // An id that comes twice counts once: an entry has at most one link to a tag, so it couldn't have both.
-        let tag_ids: BTreeSet<_> = filter.tag_ids.iter().collect();
-        let tags_needed = if filter.all_tags { tag_ids.len() as i64 } else { i64::from(!tag_ids.is_empty()) };
-        let tag_ids: Vec<_> = tag_ids.into_iter().map(TagId::to_string).collect();
-        let period = |end, text: &str| {
-            dates::read(text).map_err(|_| JournalError::BadDate { end, text: text.to_owned() })
-        };
-        let from = filter.from.as_deref().map(|text| period(FilterEnd::From, text)).transpose()?;
-        let to = filter.to.as_deref().map(|text| period(FilterEnd::To, text)).transpose()?;
-        Ok(FilterValues {
-            filter,
-            tags_needed,
-            tag_ids: format!("[{}]", tag_ids.join(",")),
-            first: from.map_or(i64::MIN, |period| period.first.0),
-            last: to.map_or(i64::MAX, |period| period.last.0),
-        })
-    }
-
-    /// Returns the parameters in the order in which [`FILTER_SQL`] numbers them.
-    pub(super) fn parameters(&self) -> [&dyn ToSql; 9] {
-        let Filter { mood, location, weather, is_private, is_favorite, .. } = self.filter;
-        let FilterValues { tags_needed, tag_ids, first, last, .. } = self;
-        [tags_needed, tag_ids, first, last, mood, location, weather, is_private, is_favorite]
-    }
-}
 
 /// Creates an entry with its tags; if the person doesn't have one of the tags, nothing is created. The alternative,
 /// an entry without that tag and a warning, would make the client find out what was done, and it could write the
@@ -227,7 +124,7 @@ pub(crate) fn update(
             || is_private.is_some()
             || is_favorite.is_some();
         if changes_a_field {
-            // There is one statement for every set of fields, for the reason that [`FILTER_SQL`] gives. NULL in place
+            // There is one statement for every set of fields, for the reason that `filter.rs` gives. NULL in place
             // of a title keeps the title; a label can be NULL itself, so a flag says whether to set it. The statement
             // assigns every field, if necessary its old value. So each change renews the search index: SQLite runs a
             // trigger `UPDATE OF` because of the names in SET, not of the values.
@@ -427,16 +324,28 @@ fn list_in(
         created_at = take_number(&mut position)?;
         id = take_number(&mut position)?;
     }
-    let values = FilterValues::of(filter)?;
+    let mut values = FilterValues::of(filter)?;
+    let Start { source, rows, total } = values.start(own)?;
+    if rows == 0 {
+        return Ok(Page { items: Vec::new(), total: 0, next: None });
+    }
+    // One bound on the date is enough for the index to begin there: the position, or the last second of the period.
+    if values.last < created_at {
+        (created_at, id) = (values.last, i64::MAX);
+    }
     let values = values.parameters();
-    // The total is counted anew for each page, over all entries that pass the filter. A larger server would leave the
-    // total out, or estimate it.
-    let sql = format!("SELECT count(*) FROM entries e WHERE {FILTER_SQL}");
-    let total = own.first(&sql, &values, |row| row.get(0))?.unwrap_or(0);
+    let (from, date, entry_id) = source.sql();
+    let total = match total {
+        Some(total) => total,
+        // Two fields of a filter, or a period: the entries of the source are counted anew for each page.
+        None => {
+            let sql = format!("SELECT count(*) FROM {from} {FILTER_SQL} AND {date} >= ?4 AND {date} <= ?5");
+            own.first(&sql, &values, |row| row.get(0))?.unwrap_or(0)
+        }
+    };
     let sql = format!(
-        "SELECT {ITEM_SQL} FROM entries e
-             WHERE {FILTER_SQL} AND (e.created_at, e.id) < (?11, ?12)
-             ORDER BY e.created_at DESC, e.id DESC LIMIT ?13"
+        "SELECT {ITEM_SQL} FROM {from} {FILTER_SQL} AND {date} >= ?4 AND ({date}, {entry_id}) < (?11, ?12)
+             ORDER BY {date} DESC, {entry_id} DESC LIMIT ?13"
     );
     let one_more = limit as i64 + 1; // one more shows whether another page follows
     let values = [&values[..], &[&created_at, &id, &one_more]].concat();

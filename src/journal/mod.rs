@@ -11,12 +11,14 @@
 mod encoding;
 pub(crate) mod entries;
 mod error;
+mod filter;
 mod rows;
 pub(crate) mod search;
 pub(crate) mod tags;
 
 use self::encoding::Encoding;
 pub(crate) use self::error::{FilterEnd, JournalError};
+pub(crate) use self::filter::Filter;
 use self::rows::OwnedRows;
 use crate::clock::Timestamp;
 use crate::events::{Change, Changes, Events, Resource};

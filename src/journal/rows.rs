@@ -1,6 +1,6 @@
 //! One person's rows: the only way from the journal to the database.
 //!
-//! Names no column but `user_id`, `id` and those that [`OwnedRows::matching`] is given. Invariant: `?1` of each
+//! Names no column but `user_id`, `id`, those of the counts and those that [`OwnedRows::matching`] is given. Invariant: `?1` of each
 //! statement is the id of the person whose permit opened the journal, see THE BINDING in [`OwnedRows::bound`].
 //!
 //! What this prevents: a statement that finds an entry by its id alone would give a person any other person's entry,
@@ -60,6 +60,13 @@ impl<'c> OwnedRows<'c> {
     ) -> Result<Vec<T>, JournalError> {
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_map(&self.bound(arguments)[..], row)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns how many rows of a kind the person has, of those with this value if the kind has values. The database
+    /// keeps the numbers (`schema_4.sql`), so this counts nothing.
+    pub(super) fn count(&self, kind: &str, value: &str) -> Result<i64, JournalError> {
+        let sql = "SELECT number FROM journal_counts WHERE user_id = ?1 AND kind = ?2 AND value = ?3";
+        Ok(self.first(sql, &[&kind, &value], |row| row.get(0))?.unwrap_or(0))
     }
 
     /// Changes rows and returns their number. Rows that a foreign key deletes as well aren't counted.

@@ -16,7 +16,8 @@
 use rusqlite::ToSql;
 
 use super::encoding::Encoding;
-use super::entries::{self, FILTER_SQL, Filter, FilterValues, ITEM_SQL};
+use super::entries::{self, ITEM_SQL};
+use super::filter::{FILTER_SQL, Filter, FilterValues};
 use super::rows::{cut, take_number};
 use super::{EntryItem, Journal, JournalError, Page};
 use crate::limits;
@@ -74,7 +75,7 @@ pub(crate) fn search(
         // index for each of them, and each time the index would look up the whole query.
         let matches = format!(
             "FROM entries_fts f CROSS JOIN entries e ON e.id = f.rowid
-             WHERE entries_fts MATCH ?11 AND {FILTER_SQL}"
+             WHERE entries_fts MATCH ?11 AND {FILTER_SQL} AND e.created_at >= ?4 AND e.created_at <= ?5"
         );
         let total = own.first(&format!("SELECT count(*) {matches}"), &values, |row| row.get(0))?.unwrap_or(0);
         // Tier, date and id together are one position in the order. SQLite compares row values in one direction only,

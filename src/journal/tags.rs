@@ -27,7 +27,7 @@ pub(crate) fn create(
         refuse_taken_name(own, &name, None)?;
         // The same transaction counts and inserts. The writer runs one transaction at a time, so two calls at the
         // same time can't both make the last tag allowed.
-        if count_in(own)? >= limits::TAGS_MAX as i64 {
+        if own.count("tags", "")? >= limits::TAGS_MAX as i64 {
             return Err(JournalError::TagsFull);
         }
         let sql = "INSERT INTO tags (user_id, name, description, created_at, updated_at)
@@ -52,7 +52,7 @@ pub(crate) fn find_to_confirm(
     id: TagId,
 ) -> Result<Option<(Tag, usize)>, JournalError> {
     journal.read(|own| match find_in(own, id)? {
-        Some(tag) => Ok(Some((tag, entries_of(own, id)?.len()))),
+        Some(tag) => Ok(Some((tag, own.count("tag", &id.to_string())? as usize))),
         None => Ok(None),
     })
 }
@@ -163,12 +163,13 @@ pub(crate) fn list(
             id = take_number(&mut position)?;
             name = String::from_utf8(position.to_vec()).map_err(|_| JournalError::BadCursor)?;
         }
-        let total = count_in(own)?;
+        let total = own.count("tags", "")?;
         // SQLite compares text byte by byte, so capitals come before small letters, and an umlaut after both. A
         // person would expect another order, but this one needs no sorting, because the index of the table's UNIQUE
         // has it.
         let sql = "SELECT t.id, t.name, t.description,
-                       (SELECT count(*) FROM entry_tags l WHERE l.user_id = ?1 AND l.tag_id = t.id), t.updated_at
+                       coalesce((SELECT c.number FROM journal_counts c WHERE c.user_id = ?1 AND c.kind = 'tag'
+                                 AND c.value = CAST(t.id AS TEXT)), 0), t.updated_at
                    FROM tags t WHERE t.user_id = ?1 AND (t.name, t.id) > (?2, ?3) ORDER BY t.name, t.id LIMIT ?4";
         let mut items = own.all(sql, &[&name, &id, &(limit as i64 + 1)], |row| {
             let (id, name, description) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -191,12 +192,6 @@ fn changed(id: TagId) -> [Change; 2] {
 fn entries_of(own: &OwnedRows, id: TagId) -> Result<Vec<EntryId>, JournalError> {
     let sql = "SELECT entry_id FROM entry_tags WHERE user_id = ?1 AND tag_id = ?2";
     own.all(sql, &[&id], |row| row.get(0))
-}
-
-/// Counts the person's tags.
-fn count_in(own: &OwnedRows) -> Result<i64, JournalError> {
-    let sql = "SELECT count(*) FROM tags WHERE user_id = ?1";
-    Ok(own.first(sql, &[], |row| row.get(0))?.unwrap_or(0))
 }
 
 /// Returns whether an entry has a tag, and so shows its name. (The list of entries shows no names of tags.)

@@ -18,10 +18,11 @@ const APPLICATION_ID: i32 = 0x4550_4943;
 /// has taken. So a step that has been published must not be edited: files that took the old step would not take the
 /// new one, and would have another schema than new files, without an error that says so. A change is a new step at
 /// the end.
-pub(super) const MIGRATIONS: [(&str, &str); 3] = [
+pub(super) const MIGRATIONS: [(&str, &str); 4] = [
     ("the journal, people and tokens", include_str!("../schema.sql")),
     ("the authorization server", include_str!("../schema_2.sql")),
     ("forms that work once", include_str!("../schema_3.sql")),
+    ("counts, and indexes for lists", include_str!("../schema_4.sql")),
 ];
 
 /// How many steps a file must have taken so that the commands that only read can read it: none of their statements

@@ -6,8 +6,8 @@
 use super::{
     Answer, Confirmable, Confirmation, NOT_CONFIRMED, ToolContext, ToolError, entry_link, found, tag_link,
 };
-use crate::journal::entries::{self, EntryChange, Filter, NewEntry};
-use crate::journal::{Entry, JournalError, Tag, search};
+use crate::journal::entries::{self, EntryChange, NewEntry};
+use crate::journal::{Entry, Filter, JournalError, Tag, search};
 use crate::json_text::{self, JsonText};
 use crate::limits;
 use crate::mcp::arguments::Checked;
