@@ -3,11 +3,17 @@
 # would get the proxy's 502 in place of the 401 that tells it to refresh its token. Each refusal must arrive through
 # nginx and Caddy, whether they gather a body before they pass it on or not, with the largest body that `/mcp` takes.
 #
+# And a person must be able to sign in through them for a client with as long a registration as there may be: a proxy
+# bounds the head of a request and of a response, and the client's id, which holds its registration, is in both.
+#
 #     EPICME=target/epicme python3 tests/attacks/proxies.py
 #
 # The proxies are Debian's packages, unpacked into target/interop and not installed: an installed one would start a
 # service on port 80.
+import html
+import http.client
 import itertools
+import json
 import os
 import re
 import signal
@@ -17,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,6 +35,9 @@ SIZES = [MIB, 3 * MIB // 2, 2 * MIB, 4 * MIB]
 TRIES = 8
 AT_ONCE = 4  # as many as a person has clients, and more than the machine has cores
 PATIENCE = 60
+PASSWORD = 'a password for proxies'
+REGISTRATION_BYTES = 4000  # as many as the server takes
+REDIRECT_URI_BYTES = 1900
 
 
 def unpack():
@@ -76,7 +86,7 @@ class Programs:
             run = [EPICME, *words, *database]
             return subprocess.run(run, input=text, capture_output=True, text=True, check=True).stdout.strip()
 
-        command('user', 'add', 'ada@example.com', '--password-stdin', text='a password for proxies')
+        command('user', 'add', 'ada@example.com', '--password-stdin', text=PASSWORD)
         good = command('token', 'create', 'ada@example.com')
         expired = command('token', 'create', 'ada@example.com', '--expires', '1s')
         time.sleep(2)  # its second must have passed
@@ -234,6 +244,60 @@ def judge(request, answer):
     return None
 
 
+def sign_in(port):
+    """A person connects a client with as long a registration as there may be. What is wrong; None if nothing is.
+
+    The client's id holds its registration, and every URL and form on the way holds the id. A proxy has bounds for the
+    head of a request and of a response.
+    """
+    cookie = {}
+
+    def ask(method, path, fields=None, body=b''):
+        connection = http.client.HTTPConnection('127.0.0.1', port, timeout=PATIENCE)
+        connection.request(method, path, body, (fields or {}) | cookie)
+        answer = connection.getresponse()
+        page = answer.read().decode()
+        connection.close()
+        for field in answer.msg.get_all('Set-Cookie', []):
+            cookie['Cookie'] = field.split(';')[0]
+        return answer.status, answer.getheader('Location', ''), page
+
+    def hidden(page, name):
+        return html.unescape(re.search(f'name="{name}" value="([^"]*)"', page)[1])
+
+    def form(page, **fields):
+        own = {name: hidden(page, name) for name in ('form', 'request')}
+        return FORM, urllib.parse.urlencode(own | fields).encode()
+
+    longest = 'https://app.example/' + 'x' * REDIRECT_URI_BYTES
+    metadata = {
+        'client_name': 'y' * 100,
+        'redirect_uris': [longest, 'https://app.example/'.ljust(REGISTRATION_BYTES - 100 - len(longest), 'x')],
+    }
+    status, _, answer = ask('POST', '/register', JSON, json.dumps(metadata).encode())
+    if status != 201:
+        return f'{status} for the registration'
+    query = urllib.parse.urlencode({
+        'response_type': 'code',
+        'client_id': json.loads(answer)['client_id'],
+        'redirect_uri': longest,
+        'code_challenge': 'x' * 43,
+        'code_challenge_method': 'S256',
+        'state': 'z' * 400,
+    })
+    status, _, page = ask('GET', f'/authorize?{query}')
+    if status != 200:
+        return f'{status} for the sign-in page'
+    status, _, page = ask('POST', '/sign-in', *form(page, email='ada@example.com', password=PASSWORD))
+    if status not in (200, 303):
+        return f'{status} for the sign-in'
+    status, _, page = ask('GET', f'/authorize?{query}')
+    if status != 200:
+        return f'{status} for the consent page'
+    status, location, _ = ask('POST', '/authorize', *form(page, decision='allow', **{'tags:read': '1'}))
+    return None if status == 303 and '?code=' in location else f'{status} for Allow'
+
+
 def main(scratch):
     programs = Programs(scratch)
     passed = failed = 0
@@ -242,7 +306,7 @@ def main(scratch):
         ports = {'direct': int(address.split(':')[1])}
         ports |= programs.start_nginx(address) | programs.start_caddy(address)
         programs.wait_for(ports)
-        print('early refusals through proxies', flush=True)
+        print('early refusals and sign-ins through proxies', flush=True)
         for name, port in ports.items():
             start, arrived, total = time.monotonic(), 0, 0
             faults = []
@@ -259,6 +323,13 @@ def main(scratch):
                     faults.append(f'  FAILED {request[5]} for {request[0]}, through {name}\n         {said}')
                 else:
                     passed += 1
+            fault = sign_in(port)
+            total += 1
+            arrived += fault is None
+            passed += fault is None
+            failed += fault is not None
+            if fault:
+                faults.append(f'  FAILED {fault} of a client with a long registration, through {name}')
             seconds = time.monotonic() - start
             print(f'  {name}: {arrived} of {total} answers arrived, in {seconds:.1f} s', flush=True)
             for fault in faults:
