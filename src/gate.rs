@@ -320,17 +320,18 @@ impl Refusal {
     /// it comes from the request: the URL is one of our own names, and the other parts are constants of this program.
     fn challenge(&self) -> String {
         let ErrorResponse { status, error, .. } = self.check.facts().response;
-        let mut challenge = String::from("Bearer realm=\"EpicMe\"");
-        if let Some(error) = error {
-            challenge += &format!(", error=\"{error}\", error_description=\"{}\"", self.description);
-        }
-        let metadata = format!(", resource_metadata=\"{}{}\"", self.base_url, site::RESOURCE_METADATA);
-        let scope = format!(", scope=\"{}\"", self.scope);
+        let parameter = |name: &str, value: &str| [", ", name, "=\"", value, "\""].concat();
+        let error = error.map_or(String::new(), |error| {
+            parameter("error", error) + &parameter("error_description", &self.description)
+        });
+        let metadata = parameter("resource_metadata", &[&self.base_url, site::RESOURCE_METADATA].concat());
+        let scope = parameter("scope", &self.scope.to_string());
+        let start = "Bearer realm=\"EpicMe\"";
         // The order is that of the examples in MCP authorization. A 400 names no scope, because no scope would help.
         match status {
-            400 => challenge + &metadata,
-            403 => challenge + &scope + &metadata,
-            _ => challenge + &metadata + &scope,
+            400 => [start, &error, &metadata].concat(),
+            403 => [start, &error, &scope, &metadata].concat(),
+            _ => [start, &error, &metadata, &scope].concat(),
         }
     }
 }

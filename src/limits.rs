@@ -26,7 +26,7 @@ pub const CHUNK_EXTENSION_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of one trailer section; past it `431`.
 pub const TRAILER_BYTES_MAX: usize = 16 * 1024;
 /// Bytes taken from the socket by one read: most requests come whole with the first.
-pub const READ_BYTES: usize = 4 * 1024;
+pub const READ_BYTES: usize = 2 * 1024;
 /// Bytes of buffer that an idle connection keeps; a larger one is given back between requests.
 pub(crate) const IDLE_BUFFER_BYTES_MAX: usize = READ_BYTES;
 
@@ -86,6 +86,8 @@ pub(crate) const LOG_LINES_PER_SECOND_MAX: u64 = 1000;
 pub(crate) const LOG_BYTES_WAITING_MAX: usize = 1024 * 1024;
 /// Log lines that wait to be written; past it they are dropped likewise.
 pub(crate) const LOG_LINES_WAITING_MAX: usize = 2000;
+/// How long the log's thread lets lines gather after it has written some.
+pub(crate) const LOG_PAUSE: Duration = Duration::from_millis(10);
 /// Bytes of one value that a client sent, as the log and the wire view show it; what follows is left out.
 pub(crate) const VALUE_SHOWN_BYTES_MAX: usize = 100;
 /// A word of this many bytes is left out of the wire view: secrets are as long.

@@ -178,8 +178,8 @@ impl<A: Access, B: Access> Access for (A, B) {
 impl fmt::Display for Scopes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, scope) in self.iter().enumerate() {
-            let separator = if position == 0 { "" } else { " " };
-            write!(out, "{separator}{}", scope.name())?;
+            out.write_str(if position == 0 { "" } else { " " })?;
+            out.write_str(scope.name())?;
         }
         Ok(())
     }

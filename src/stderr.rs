@@ -10,6 +10,7 @@
 //! levels, targets and spans; one line for each request needs none of them.
 
 use std::io::Write;
+use std::iter;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Mutex, OnceLock};
@@ -138,11 +139,15 @@ fn write(line: &str) {
     let lines = LINES.get_or_init(|| {
         let (lines, waiting) = mpsc::sync_channel::<String>(limits::LOG_LINES_WAITING_MAX);
         let write_all = move || {
-            for line in waiting {
-                // One write for a whole line, so that lines of other programs on the same terminal aren't mixed into
-                // it. A failure can't be reported: standard error would be the place.
-                let _ = std::io::stderr().write_all(line.as_bytes());
-                UNWRITTEN.fetch_sub(line.len(), Ordering::SeqCst);
+            while let Ok(first) = waiting.recv() {
+                // One write for whole lines, so that lines of other programs on the same terminal aren't mixed into
+                // them. A failure can't be reported: standard error would be the place.
+                let lines: String = iter::once(first).chain(waiting.try_iter()).collect();
+                let _ = std::io::stderr().write_all(lines.as_bytes());
+                UNWRITTEN.fetch_sub(lines.len(), Ordering::SeqCst);
+                // While this thread waits for a line, the next one costs the thread that sends it a system call. Lines
+                // that come during the pause cost none, and are written together.
+                thread::sleep(limits::LOG_PAUSE);
             }
         };
         // If the thread can't be started, its receiver is dropped: then each line is dropped below, and the server

@@ -111,45 +111,38 @@ impl Connection {
         locked(&self.status).begin(Phase::InRequest)
     }
 
-    /// Writes a response, event by event if it is a stream. `out` is the buffer for the head. It is used again for
-    /// the next response, because a new one would be an allocation for each.
-    pub(crate) fn write_response(
-        &self,
-        response: Response,
-        delivery: Delivery,
-        out: &mut Vec<u8>,
-    ) -> io::Result<()> {
+    /// Writes a response, event by event if it is a stream.
+    ///
+    /// Never inlined into the loop that waits for the next request, so that the wait holds nothing of it: an idle
+    /// connection has no buffer for its responses.
+    #[inline(never)]
+    pub(crate) fn write_response(&self, response: Response, delivery: Delivery) -> io::Result<()> {
         let mut writer = TimedWriter::new(&self.stream);
-        out.clear();
-        response.write_head(out, delivery.stream_end, !delivery.keep_open);
+        let mut out = response.head(delivery.stream_end, !delivery.keep_open);
         let (body, kept) = response.into_parts();
         match body {
-            _ if delivery.without_body => writer.write(out)?,
+            _ if delivery.without_body => writer.write(&out)?,
             // One write of head and body is one system call and often one packet. For a large body, copying would
             // cost more than it saves.
             ResponseBody::Whole(bytes) if bytes.len() <= limits::ONE_PIECE_BYTES_MAX => {
                 out.extend_from_slice(&bytes);
-                writer.write(out)?;
+                writer.write(&out)?;
             }
             ResponseBody::Whole(bytes) => {
-                writer.write(out)?;
+                writer.write(&out)?;
                 writer.write(&bytes)?;
             }
             // The head is sent at once: the client must learn that the stream is open, although the first event may
             // come hours later. So each event has a time of its own.
             ResponseBody::Stream(write_events) => {
-                writer.write(out)?;
-                drop(kept);
+                writer.write(&out)?;
+                drop((kept, out));
                 let mut write = |bytes: &[u8]| TimedWriter::new(&self.stream).write(bytes);
                 let mut is_there = || is_client_there(&self.stream);
                 let mut events = EventStream::new(delivery.stream_end, &mut write, &mut is_there);
                 write_events(&mut events)?;
                 events.finish()?;
             }
-        }
-        // The connection may now be idle for long, and must not keep the memory of a large response.
-        if out.capacity() > limits::IDLE_BUFFER_BYTES_MAX {
-            *out = Vec::new();
         }
         Ok(())
     }
@@ -340,8 +333,7 @@ pub(crate) fn turn_away_at_once(mut stream: &TcpStream) {
 /// isn't read before: the limit protects the server only if a refusal costs less than an answer.
 fn busy() -> Vec<u8> {
     let busy = Response::text(503, "all connections are taken; try again").with("Retry-After", "1");
-    let mut out = Vec::new();
-    busy.write_head(&mut out, StreamEnd::LastChunk, true);
+    let mut out = busy.head(StreamEnd::LastChunk, true);
     if let ResponseBody::Whole(bytes) = busy.into_parts().0 {
         out.extend_from_slice(&bytes);
     }

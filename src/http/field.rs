@@ -21,7 +21,9 @@ impl<'f> Field<'f> {
     /// recipients differ in what they take the others for.
     pub(crate) fn new(name: &'f str, value: impl Into<Cow<'f, str>>) -> Option<Field<'f>> {
         let value = value.into();
-        let fits = value.bytes().all(|byte| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t'));
+        // Every byte is looked at, and not only those up to a bad one: so the compiler can look at many at once.
+        let fits = |byte: u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t');
+        let fits = value.bytes().fold(true, |all, byte| all & fits(byte));
         (is_token(name) && fits).then_some(Field { name, value })
     }
 
@@ -31,6 +33,11 @@ impl<'f> Field<'f> {
 
     pub(crate) fn value(&self) -> &str {
         &self.value
+    }
+
+    /// Returns how many bytes the field's line has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.name.len() + self.value.len() + ": \r\n".len()
     }
 
     /// Appends the field's line to a head.

@@ -16,6 +16,14 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use super::field::Field;
+use crate::limits;
+
+/// For how many fields a response has room at first. None that programs get often has more, so its fields are one
+/// allocation.
+const FIELDS_USUALLY: usize = 6;
+/// Room for the lines of a head that aren't its fields: the status line, the date, how the body ends, and the empty
+/// line. A head that has more is one more allocation.
+const OWN_LINES_BYTES: usize = 160;
 
 /// The response to one request.
 pub(crate) struct Response {
@@ -54,7 +62,8 @@ impl Response {
     /// Builds a response without a body.
     pub(crate) fn new(status: u16) -> Response {
         let body = ResponseBody::Whole(Vec::new());
-        Response { status, fields: Vec::new(), body, close: false, kept: None, unwritable: None }
+        let fields = Vec::with_capacity(FIELDS_USUALLY);
+        Response { status, fields, body, close: false, kept: None, unwritable: None }
     }
 
     /// Builds a response with a JSON body. The line end after it keeps a terminal's prompt off the last line.
@@ -90,7 +99,7 @@ impl Response {
 
     /// Builds a response with a few lines of plain text, for a person who reads them in a terminal or a browser.
     pub(crate) fn text(status: u16, text: &str) -> Response {
-        Response::with_body(status, "text/plain; charset=utf-8", format!("{text}\n").into_bytes())
+        Response::with_body(status, "text/plain; charset=utf-8", [text, "\n"].concat().into_bytes())
     }
 
     pub(crate) fn html(status: u16, bytes: Vec<u8>) -> Response {
@@ -173,14 +182,21 @@ impl Response {
         self.close
     }
 
-    /// Appends the head to `out`. With `close`, the head has `Connection: close` (RFC 9112 §9.6).
-    pub(crate) fn write_head(&self, out: &mut Vec<u8>, stream_end: StreamEnd, close: bool) {
+    /// Returns the head, with room for a body that goes out with it. With `close`, the head has `Connection: close`
+    /// (RFC 9112 §9.6).
+    pub(crate) fn head(&self, stream_end: StreamEnd, close: bool) -> Vec<u8> {
+        let body_bytes = match &self.body {
+            ResponseBody::Whole(bytes) if bytes.len() <= limits::ONE_PIECE_BYTES_MAX => bytes.len(),
+            _ => 0,
+        };
+        let fields_bytes: usize = self.fields.iter().map(Field::bytes).sum();
+        let mut out = Vec::with_capacity(OWN_LINES_BYTES + fields_bytes + body_bytes);
         // RFC 9110 §6.6.1 wants a `Date` in the final responses of a server with a clock. It is the time at which the
         // response is written, so the clock is read here, and not the time of the request used.
         let date = httpdate::HttpDate::from(SystemTime::now());
         let head = write!(out, "HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status, reason(self.status));
         head.expect("a Vec takes every write");
-        self.fields.iter().for_each(|field| field.write(out));
+        self.fields.iter().for_each(|field| field.write(&mut out));
         if close {
             out.extend_from_slice(b"Connection: close\r\n");
         }
@@ -196,6 +212,7 @@ impl Response {
             _ => {} // a 204 ends with its head; a stream to HTTP/1.0 ends with the connection
         }
         out.extend_from_slice(b"\r\n");
+        out
     }
 
     /// Returns the body, and what [`Response::keeping`] keeps.
@@ -312,9 +329,8 @@ mod tests {
     fn sends_a_500_in_place_of_a_field_that_would_split_it() {
         let head = |value: &str| {
             let response = Response::see_other(value.to_owned()).with("Cache-Control", "no-store");
-            let mut out = Vec::new();
-            response.write_head(&mut out, StreamEnd::LastChunk, false);
-            (response.unwritable(), String::from_utf8(out).expect("ASCII"))
+            let head = response.head(StreamEnd::LastChunk, false);
+            (response.unwritable(), String::from_utf8(head).expect("ASCII"))
         };
         let (unwritable, sent) = head("/a?b=c%0D%0A");
         assert_eq!(unwritable, None);

@@ -101,7 +101,6 @@ impl Server {
     /// responses have the order of the requests.
     fn serve_connection(&self, connection: &Arc<Connection>, peer: SocketAddr) {
         let mut requests = RequestReader::new(Box::new(TimedStream::new(Arc::clone(connection))));
-        let mut out = Vec::new();
         loop {
             let next = requests.next_head();
             // From here on the connection makes no room for another one. It may have done so a moment ago, while the
@@ -128,7 +127,7 @@ impl Server {
                 // used for request smuggling (RFC 9112 §11.2); this one ends the connection.
                 Err(bad) => ((self.handler)(Err(bad), peer), Delivery::LAST),
             };
-            if connection.write_response(response, delivery, &mut out).is_err() {
+            if connection.write_response(response, delivery).is_err() {
                 return; // the client has gone, or doesn't read
             }
             if !delivery.keep_open {

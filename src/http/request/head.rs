@@ -151,6 +151,10 @@ impl Head {
 
     /// Parses the head at the start of `bytes`, and returns it with its length; `None` if the end of the head has not
     /// arrived.
+    ///
+    /// Never inlined: the places for the fields would lie below all that answers the request, and a connection's thread
+    /// keeps each page of its stack that it has used once.
+    #[inline(never)]
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, BadRequest> {
         // The array is uninitialized, because most requests have a dozen fields and filling a hundred places would
         // cost time. `httparse` gives out only the places that it has written, so this crate needs no `unsafe`.
