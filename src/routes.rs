@@ -163,19 +163,16 @@ fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
     }
 }
 
-/// Answers the MCP endpoint, step by step: OPTIONS; the gate; the redirect of `/mcp/`; what `mcp` can refuse by
+/// Answers the MCP endpoint, step by step: the preflight; the gate; the redirect of `/mcp/`; what `mcp` can refuse by
 /// the head; the person's share of the server; the body; the gate again if the body was slow; and then `mcp`. The gate
 /// comes before the body, so a client without a good token can't make the server keep a body in memory.
 fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
     let Context { head, log, .. } = *context;
     // A preflight never carries a token (Fetch §3.3.5), so the gate can't require one. The response holds nothing
-    // secret: the methods and fields that the endpoint takes. Any other OPTIONS gets it too (RFC 9110 §9.3.7): with a
-    // 401 a proxy or monitor that asks would take the endpoint for one that locks out browsers.
-    if head.method() == "OPTIONS" {
-        if cors::is_preflight(head) {
-            log.check(Check::IsPreflight, true);
-        }
-        return Ok(cors::preflight().with("Allow", mcp::ALLOW));
+    // secret: the methods and fields that the endpoint takes.
+    if cors::is_preflight(head) {
+        log.check(Check::IsPreflight, true);
+        return Ok(cors::preflight());
     }
     let mut context = *context;
     let mut caller = context.gate().admit(head)?;

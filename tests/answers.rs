@@ -478,12 +478,16 @@ fn gives_every_answer_as_it_is_recorded() {
     if let Some(place) = place {
         let line = |text: &str| text.lines().nth(place).unwrap_or_default().to_owned();
         let request = record.lines().take(place + 1).filter(|line| line.starts_with("> ")).last();
+        let (expected, came) = (line(&recorded), line(&record));
+        // A list of tools is a line of many thousand characters.
+        let from = came.chars().zip(expected.chars()).take_while(|(one, other)| one == other).count();
+        let part = |line: &str| line.chars().skip(from.saturating_sub(80)).take(240).collect::<String>();
         panic!(
-            "{RECORD}:{}: {}\n  expected: {}\n  came:     {}",
+            "{RECORD}:{}: {}\n  expected: …{}\n  came:     …{}",
             place + 1,
             request.unwrap_or_default(),
-            line(&recorded),
-            line(&record)
+            part(&expected),
+            part(&came)
         );
     }
     assert_eq!(record.len(), recorded.len(), "one of them goes on");

@@ -572,7 +572,7 @@ fn refuses_what_is_not_one_json_text_of_one_meaning() {
 fn opens_no_stream_and_ends_no_session_once_past_the_gate() {
     let server = Server::start();
     let [host, authorization] = &own_lines(&server);
-    for method in ["GET", "HEAD", "DELETE", "PUT", "PATCH"] {
+    for method in ["GET", "HEAD", "DELETE", "PUT", "PATCH", "OPTIONS"] {
         let ask = |lines: &[&str]| {
             let mut wire = server.connect();
             wire.write(raw(method, lines, b""));

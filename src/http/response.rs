@@ -16,7 +16,6 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use super::field::Field;
-use crate::limits;
 
 /// For how many fields a response has room at first. None that programs get often has more, so its fields are one
 /// allocation.
@@ -182,15 +181,10 @@ impl Response {
         self.close
     }
 
-    /// Returns the head, with room for a body that goes out with it. With `close`, the head has `Connection: close`
-    /// (RFC 9112 §9.6).
+    /// Returns the head. With `close`, it has `Connection: close` (RFC 9112 §9.6).
     pub(crate) fn head(&self, stream_end: StreamEnd, close: bool) -> Vec<u8> {
-        let body_bytes = match &self.body {
-            ResponseBody::Whole(bytes) if bytes.len() <= limits::ONE_PIECE_BYTES_MAX => bytes.len(),
-            _ => 0,
-        };
         let fields_bytes: usize = self.fields.iter().map(Field::bytes).sum();
-        let mut out = Vec::with_capacity(OWN_LINES_BYTES + fields_bytes + body_bytes);
+        let mut out = Vec::with_capacity(OWN_LINES_BYTES + fields_bytes);
         // RFC 9110 §6.6.1 wants a `Date` in the final responses of a server with a clock. It is the time at which the
         // response is written, so the clock is read here, and not the time of the request used.
         let date = httpdate::HttpDate::from(SystemTime::now());

@@ -60,9 +60,6 @@ pub(crate) struct Mcp<'a> {
 /// Says whether the client still waits for the response.
 type IsClientThere<'a> = dyn FnMut() -> bool + 'a;
 
-/// The methods of the endpoint.
-pub(crate) const ALLOW: &str = "POST, OPTIONS";
-
 /// Why the server refuses a request by its head alone: it can't be a message of MCP.
 #[derive(Debug)]
 pub(crate) enum Unacceptable {
@@ -103,7 +100,7 @@ impl Unacceptable {
         let response = Response::text(status, words);
         match self {
             // RFC 9110 §15.5.6: a 405 must name the methods that are allowed.
-            Unacceptable::Method => response.with("Allow", ALLOW),
+            Unacceptable::Method => response.with("Allow", "POST, OPTIONS"),
             Unacceptable::ContentType | Unacceptable::Accept => response,
         }
     }
