@@ -2444,3 +2444,15 @@ fn keeps_so_many_access_tokens_of_a_grant_and_ends_the_one_that_expires_first() 
     assert_eq!(house.count("tokens WHERE grant_id = 1"), most as i64);
     assert!(!house.opens(&first) && house.opens(&access[0]) && house.opens(&access[most - 1]));
 }
+
+#[test]
+fn refuses_invented_codes_and_tokens_without_the_writer() {
+    let (house, client) = House::connected();
+    // While another process has the lock, whatever asks the writer waits and fails.
+    let other = rusqlite::Connection::open(house.server.folder.database()).expect("the database");
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE users SET updated_at = 1").expect("the lock");
+    refused(&house.redeem(&client, "invented"), "invalid_grant");
+    refused(&house.refresh(&client, "em_rt_invented"), "invalid_grant");
+    let form = [("client_id", client.as_str()), ("token", "em_at_invented")];
+    assert_eq!(house.post("/revoke", &[], &form).status, 200);
+}

@@ -304,6 +304,9 @@ impl CodeRow {
 /// unlike a refresh, a redemption has no grace for a retry. The server can't know which of the two came from the
 /// thief, so both lose: the grant ends, with every token of the first redemption (OAuth 2.1 §7.5.3).
 pub(crate) fn redeem(store: &Store, redemption: Redemption, now: Timestamp) -> Result<Issued, OAuthError> {
+    if !is_known(store, "SELECT 1 FROM codes WHERE hash = ?1", &redemption.code)? {
+        return Err(OAuthError::UnknownCode);
+    }
     store.write(move |connection| redeem_in(connection, &redemption, now))?
 }
 
@@ -410,6 +413,9 @@ impl RefreshRow {
 /// the person out. The grace hides a theft only for a short time: there is still one successor, and a later rotation
 /// shows that two programs hold it.
 pub(crate) fn rotate(store: &Store, rotation: Rotation, now: Timestamp) -> Result<Issued, OAuthError> {
+    if !is_known(store, REFRESH_IS_KNOWN, &rotation.presented)? {
+        return Err(OAuthError::UnknownRefresh);
+    }
     store.write(move |connection| rotate_in(connection, &rotation, now))?
 }
 
@@ -489,6 +495,16 @@ fn issue(
     Ok(Issued { access_token: access_token.reveal().to_owned(), refresh_token, scopes })
 }
 
+const REFRESH_IS_KNOWN: &str = "SELECT 1 FROM refresh_tokens WHERE hash = ?1";
+
+/// Returns whether there is a row with the hash of this text. Anyone can invent codes and tokens and register a client to
+/// present them, so they are looked up first: a stranger can't fill the writer's queue, in which rightful clients would
+/// wait behind them. What was issued is found, because it was issued after its commit.
+fn is_known(store: &Store, sql: &str, presented: &str) -> Result<bool, StoreError> {
+    let hash = secret::sha256(presented.as_bytes());
+    store.look_up(|connection| Ok(connection.prepare_cached(sql)?.exists([hash])?))
+}
+
 /// Makes the first refresh token of a grant at random: there is no earlier token to derive it from.
 fn new_refresh_token() -> String {
     format!("em_rt_{}", secret::random_text::<32>())
@@ -516,6 +532,11 @@ pub(crate) fn revoke_token(
     client_id: &str,
     now: Timestamp,
 ) -> Result<(), OAuthError> {
+    if !is_known(store, REFRESH_IS_KNOWN, presented)?
+        && !is_known(store, "SELECT 1 FROM tokens WHERE hash = ?1", presented)?
+    {
+        return Ok(());
+    }
     let (hash, client_id) = (secret::sha256(presented.as_bytes()), client_id.to_owned());
     store.write(move |connection| {
         // This also finds the grant of a refresh token that was rotated away, since a client may still hold an old
