@@ -297,7 +297,12 @@ pub(crate) const TERMINAL_LINE_CHARS_MAX: usize = 110;
 /// included; past it `429`. An agent sends a few at a time, so an ordinary one never meets this bound. Open event streams
 /// have a limit of their own, [`STREAMS_PER_PERSON_MAX`].
 pub const REQUESTS_PER_PERSON_MAX: usize = 100;
-/// How long a client that got this `429` is told to wait, in seconds.
+/// Bytes of the bodies of one person's requests on `/mcp` that are in progress; past it `429`. These are 16 of the largest. A
+/// body whose length isn't announced counts as one of those.
+pub const BODY_BYTES_PER_PERSON_MAX: usize = 16 * MCP_BODY_BYTES_MAX;
+/// The same of all persons together; past it `503`.
+pub const BODY_BYTES_MAX: usize = 4 * BODY_BYTES_PER_PERSON_MAX;
+/// How long a client that got this `429` or `503` is told to wait, in seconds.
 pub(crate) const REQUESTS_RETRY_SECONDS: i64 = 1;
 /// Messages in one JSON-RPC batch (protocol version 2025-03-26); past it `-32600`.
 pub(crate) const BATCH_MESSAGES_MAX: usize = 50;

@@ -37,6 +37,7 @@ use crate::mcp;
 use crate::oauth::{self, OAuthError};
 use crate::pages::{self, PageError};
 use crate::scope::{Scope, Scopes};
+use crate::shares::NoShare;
 use crate::site;
 
 /// Answers one request and writes its line in the log. A request that can't be read as HTTP gets an error response,
@@ -182,7 +183,8 @@ fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
     // A wrong method or media type is refused before the body is read, like a bad token: the head alone shows it.
     let accepts = mcp::accept(head)?;
     // This too comes before the body: the bodies of one person's requests must not take all of the memory.
-    let share = context.app.shares.take(caller.holder().user_id).ok_or(Error::TooMany)?;
+    let bytes_max = body.bytes_at_most(limits::MCP_BODY_BYTES_MAX);
+    let share = context.app.shares.take(caller.holder().user_id, bytes_max).map_err(Error::TooMany)?;
     // Most bodies arrive together with their head. Then the server doesn't wait here, and the token needs no second
     // look-up.
     let has_arrived = body.has_arrived();
@@ -229,8 +231,8 @@ enum Error {
     /// The head alone shows that the request is no message of MCP. Later errors of MCP aren't an `Error`: they are
     /// JSON-RPC, with the id of the call.
     Mcp(mcp::Unacceptable),
-    /// The person has as many requests in progress as one person may have.
-    TooMany,
+    /// There is no share of the server for this request now.
+    TooMany(NoShare),
 }
 
 impl Error {
@@ -264,9 +266,10 @@ impl Error {
                 error.response()
             }
             Error::Mcp(unacceptable) => unacceptable.response(),
-            Error::TooMany => {
+            Error::TooMany(why) => {
                 log.set_outcome("too-many-requests");
-                Response::text(429, &self.to_string())
+                let status = if why == NoShare::AllBodies { 503 } else { 429 };
+                Response::text(status, &self.to_string())
                     .with("Retry-After", limits::REQUESTS_RETRY_SECONDS.to_string())
             }
         };
@@ -283,7 +286,13 @@ impl fmt::Display for Error {
             Error::OAuth(error) => error.fmt(out),
             Error::Page(error) => error.fmt(out),
             Error::Mcp(unacceptable) => unacceptable.fmt(out),
-            Error::TooMany => {
+            Error::TooMany(NoShare::Bodies) => out.write_str(
+                "the requests that you have in progress are too large together; wait until some of them are answered",
+            ),
+            Error::TooMany(NoShare::AllBodies) => {
+                out.write_str("the requests in progress are too large together; try again")
+            }
+            Error::TooMany(NoShare::Requests) => {
                 let max = limits::REQUESTS_PER_PERSON_MAX;
                 write!(out, "you have {max} requests in progress; wait until some of them are answered")
             }

@@ -1,10 +1,11 @@
-//! How many requests of each person are in progress, and the bound on them.
+//! How many requests of each person are in progress, how large their bodies are, and the bounds on both.
 //!
-//! Knows no request and no scope. Invariant: a person never has more [`Share`]s than the bound says; and a share that is
+//! Knows no request and no scope. Invariant: a person never has more [`Share`]s than the bound says; the bodies for which
+//! there are shares are within [`limits::BODY_BYTES_PER_PERSON_MAX`] and [`limits::BODY_BYTES_MAX`]; and a share that is
 //! dropped is given back, after a panic too.
 //!
 //! A request in progress holds a thread, one of the server's connections, and its body and its response in memory. The
-//! bound keeps one person's agents from taking all of them. It counts requests that are in progress, and not requests
+//! bounds keep one person's agents from taking all of them. They count requests that are in progress, and not requests
 //! in a time: an agent that waits for each answer may be as fast as the server is, and the store shares its time
 //! between the people besides (`store/queue.rs`, `store/readers.rs`). A larger server would also have a rate for each
 //! person, because its operator pays for the work.
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use crate::ids::UserId;
+use crate::limits;
 use crate::lock::locked;
 
 /// The counts. A person without a request in progress has no entry, so the map never has more entries than there are
@@ -20,7 +22,32 @@ use crate::lock::locked;
 pub(crate) struct Shares {
     /// How many a person may have.
     max: usize,
-    in_progress: Mutex<HashMap<UserId, usize>>,
+    in_progress: Mutex<People>,
+}
+
+#[derive(Default)]
+struct People {
+    each: HashMap<UserId, InProgress>,
+    /// The sum over all.
+    body_bytes: usize,
+}
+
+/// What is in progress for one person.
+#[derive(Clone, Copy, Default)]
+struct InProgress {
+    requests: usize,
+    body_bytes: usize,
+}
+
+/// Why there is no share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoShare {
+    /// The person has as many requests in progress as they may have.
+    Requests,
+    /// With this one the bodies of their requests would be too large.
+    Bodies,
+    /// With this one those of all persons would be.
+    AllBodies,
 }
 
 /// One request in progress. It is kept until the response is written: a client that reads slowly still holds the
@@ -28,6 +55,7 @@ pub(crate) struct Shares {
 pub(crate) struct Share {
     shares: Arc<Shares>,
     user_id: UserId,
+    body_bytes: usize,
 }
 
 impl Shares {
@@ -36,26 +64,36 @@ impl Shares {
         Shares { max, in_progress: Mutex::default() }
     }
 
-    /// Counts one more request of a person; returns `None` if they have as many in progress as they may have.
-    pub(crate) fn take(self: &Arc<Shares>, user_id: UserId) -> Option<Share> {
+    /// Counts one more request of a person, with a body of at most so many bytes.
+    pub(crate) fn take(self: &Arc<Shares>, user_id: UserId, body_bytes: usize) -> Result<Share, NoShare> {
         let mut in_progress = locked(&self.in_progress);
-        let count = in_progress.entry(user_id).or_insert(0);
-        if *count >= self.max {
-            return None;
+        let own = in_progress.each.get(&user_id).copied().unwrap_or_default();
+        if own.requests >= self.max {
+            return Err(NoShare::Requests);
         }
-        *count += 1;
-        Some(Share { shares: Arc::clone(self), user_id })
+        if own.body_bytes + body_bytes > limits::BODY_BYTES_PER_PERSON_MAX {
+            return Err(NoShare::Bodies);
+        }
+        if in_progress.body_bytes + body_bytes > limits::BODY_BYTES_MAX {
+            return Err(NoShare::AllBodies);
+        }
+        let own = InProgress { requests: own.requests + 1, body_bytes: own.body_bytes + body_bytes };
+        in_progress.each.insert(user_id, own);
+        in_progress.body_bytes += body_bytes;
+        Ok(Share { shares: Arc::clone(self), user_id, body_bytes })
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         let mut in_progress = locked(&self.shares.in_progress);
-        let left = in_progress.get(&self.user_id).map_or(0, |count| count - 1);
-        if left == 0 {
-            in_progress.remove(&self.user_id);
-        } else {
-            in_progress.insert(self.user_id, left);
+        in_progress.body_bytes -= self.body_bytes;
+        if let Some(own) = in_progress.each.get_mut(&self.user_id) {
+            own.requests -= 1;
+            own.body_bytes -= self.body_bytes;
+            if own.requests == 0 {
+                in_progress.each.remove(&self.user_id);
+            }
         }
     }
 }
@@ -68,13 +106,31 @@ mod tests {
     fn gives_each_person_as_many_as_the_limit_and_takes_them_back() {
         let shares = Arc::new(Shares::new(3));
         let (one, other) = (UserId::new(1), UserId::new(2));
-        let mut taken: Vec<_> = (0..3).map(|_| shares.take(one)).collect();
+        let mut taken: Vec<_> = (0..3).map(|_| shares.take(one, 0).ok()).collect();
         assert!(taken.iter().all(Option::is_some));
-        assert!(shares.take(one).is_none(), "one too many");
-        assert!(shares.take(other).is_some(), "another person's count is their own");
+        assert!(shares.take(one, 0).is_err(), "one too many");
+        assert!(shares.take(other, 0).is_ok(), "another person's count is their own");
         taken.pop();
-        assert!(shares.take(one).is_some(), "one was given back");
+        assert!(shares.take(one, 0).is_ok(), "one was given back");
         taken.clear();
-        assert!(locked(&shares.in_progress).is_empty(), "nothing is kept of people who ask for nothing");
+        assert!(locked(&shares.in_progress).each.is_empty(), "nothing is kept of people who ask for nothing");
+    }
+
+    #[test]
+    fn bounds_the_bodies_of_each_person_and_of_all() {
+        let shares = Arc::new(Shares::new(3));
+        let (own, all) = (limits::BODY_BYTES_PER_PERSON_MAX, limits::BODY_BYTES_MAX);
+        let person = UserId::new;
+        let mut taken: Vec<_> =
+            (0..(all / own) as i64).map(|number| shares.take(person(number), own).ok()).collect();
+        assert!(taken.iter().all(Option::is_some));
+        assert_eq!(shares.take(person(0), 1).err(), Some(NoShare::Bodies));
+        assert_eq!(shares.take(person(-1), 1).err(), Some(NoShare::AllBodies));
+        assert!(shares.take(person(0), 0).is_ok() && shares.take(person(-1), 0).is_ok(), "without a body");
+        taken.pop();
+        assert!(shares.take(person(-1), own).is_ok());
+        taken.clear();
+        let left = locked(&shares.in_progress);
+        assert_eq!((left.each.len(), left.body_bytes), (0, 0));
     }
 }

@@ -179,7 +179,7 @@ fn whole_page(
     status: u16,
     message: Html,
 ) -> Result<Response, PageError> {
-    let share = context.app.account_pages.take(user_id).ok_or(PageError::TooManyRequests)?;
+    let share = context.app.account_pages.take(user_id, 0).map_err(|_| PageError::TooManyRequests)?;
     let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
     let button_form = |button: &'static str| Form::Account.open(context, session).and(hidden("do", button));
     let query =

@@ -106,6 +106,34 @@ fn refuses_a_persons_requests_past_their_share_and_accepts_those_of_the_next_per
 }
 
 #[test]
+fn refuses_a_persons_bodies_past_their_share_of_the_memory_and_accepts_those_of_the_next_person() {
+    let server = Server::start();
+    let tokens = ["mallory@example.com", "ada@example.com"].map(|email| server.token(email, &[]));
+    // Padded with blanks, so that it is as large as a body may be.
+    let large = &format!("{BODY}{}", " ".repeat(limits::MCP_BODY_BYTES_MAX - BODY.len()));
+    let begin = |token: &str, fields: &[(&str, &str)]| {
+        let mut wire = server.connect();
+        let bytes = Client::new(&server, token).bytes(fields, large);
+        wire.write(&bytes[..bytes.len() - large.len()]);
+        wire
+    };
+    let expect = [("Expect", "100-continue")];
+    let own = limits::BODY_BYTES_PER_PERSON_MAX / limits::MCP_BODY_BYTES_MAX;
+    let mut open: Vec<_> = (0..own).map(|_| begin(&tokens[0], &expect)).collect();
+    for wire in &mut open {
+        let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+        wire.stream.read_exact(&mut go_on).expect("the server asks for the body");
+    }
+    let refused = begin(&tokens[0], &expect).reply().expect("an answer");
+    assert_eq!((refused.status, refused.field("retry-after")), (429, Some("1")));
+    assert_eq!(Client::new(&server, &tokens[1]).post(&[], large).status, 200);
+    let mut last = open.pop().expect("a request");
+    last.write(large);
+    assert_eq!(last.reply().expect("an answer").status, 200);
+    eventually("a place is free", || Client::new(&server, &tokens[0]).post(&[], large).status == 200);
+}
+
+#[test]
 fn runs_no_further_call_of_a_batch_whose_client_has_gone() {
     let server = Server::start();
     let token = server.token("ada@example.com", &[]);

@@ -77,6 +77,18 @@ impl Body<'_> {
         }
     }
 
+    /// Returns how many bytes [`Body::read`] may keep in memory if it is called with this limit: those that the client has
+    /// announced, or, if it has announced none, as many as the limit.
+    pub(crate) fn bytes_at_most(&self, bytes_max: usize) -> usize {
+        match self.progress {
+            Progress::Unread { framing: Framing::Length(length), .. } => {
+                usize::try_from(length).unwrap_or(usize::MAX).min(bytes_max)
+            }
+            Progress::Unread { .. } => bytes_max,
+            Progress::Read | Progress::Failed => 0,
+        }
+    }
+
     /// Returns whether the client still seems to want the response; long work asks between its steps. A client that
     /// has sent its next request already is there. One that has closed its side may still read (RFC 9112 §9.6), so the
     /// server ends such work early, but answers.
