@@ -45,6 +45,7 @@ mod oauth;
 mod pages;
 mod mcp;
 mod journal;
+mod search_index;
 mod events;
 pub mod store;
 mod users;

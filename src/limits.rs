@@ -132,6 +132,11 @@ pub(crate) const READ_STEPS_BETWEEN_LOOKS: i32 = 10_000;
 pub(crate) const BATCH_MAX: usize = 256;
 /// How long one commit may gather writes: the first of them waits for the last.
 pub(crate) const GATHER_MAX: Duration = Duration::from_millis(50);
+/// Bytes of entries that one commit may add to the search index; the next write waits for the next commit. It takes about as
+/// long as [`GATHER_MAX`].
+pub const GROUP_BYTES_MAX: usize = 256 * 1024;
+/// Pages of the write-ahead log after which SQLite copies it into the database file; a page has 4 KiB.
+pub(crate) const CHECKPOINT_PAGES: i64 = 4_000;
 /// Rows that are over (expired sign-ins, used forms, tokens) which one write deletes besides its own work. The other writes
 /// wait for it, so what is left stays for the next write of its kind. Each adds one row at most, so the rows don't pile up.
 pub const CLEAN_UP_ROWS_MAX: usize = 1_000;

@@ -1,4 +1,5 @@
--- Version 4: what a list shows of one person takes no walk over all of their rows.
+-- Version 4: what a list shows of one person takes no walk over all of their rows, and the search index is filled once a
+-- commit.
 
 -- How many rows of each kind a person has, so that the total of a list is read and not counted. `value` says which of
 -- them: the label's text, or the id of the tag; it is empty where there is one number only. Triggers keep the numbers in
@@ -156,3 +157,45 @@ CREATE TRIGGER entry_tags_date_update AFTER UPDATE OF created_at ON entries BEGI
 END;
 DROP INDEX entry_tags_tag;
 CREATE INDEX entry_tags_tag ON entry_tags (user_id, tag_id, entry_created_at DESC, entry_id DESC);
+
+-- The index is filled once for all writes of a commit (`src/search_index.rs`), and not by a trigger for each row. Here the
+-- triggers note which entries have changed since, with the words that the index still has of them: FTS5 keeps no copy,
+-- and must get them to remove them. An entry that the index doesn't have yet is noted without words. `bytes` is the work
+-- that is left. After each commit the table is empty.
+CREATE TABLE entries_unindexed (
+    id         INTEGER PRIMARY KEY, -- the entry's
+    is_indexed INTEGER NOT NULL CHECK (is_indexed IN (0, 1)),
+    title      TEXT,
+    content    TEXT,
+    mood       TEXT,
+    location   TEXT,
+    weather    TEXT,
+    bytes      INTEGER NOT NULL
+) STRICT;
+DROP TRIGGER entries_fts_insert;
+DROP TRIGGER entries_fts_update;
+DROP TRIGGER entries_fts_delete;
+-- The casts have SQLite count bytes and not characters. A second change of an entry within one commit adds its work, and leaves what the index has of the entry as it is.
+CREATE TRIGGER entries_unindexed_insert AFTER INSERT ON entries BEGIN
+    INSERT INTO entries_unindexed (id, is_indexed, bytes)
+        VALUES (new.id, 0, length(CAST(new.title AS BLOB)) + length(CAST(new.content AS BLOB)))
+        ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER entries_unindexed_update AFTER UPDATE OF title, content, mood, location, weather ON entries
+    WHEN (new.title, new.content, new.mood, new.location, new.weather)
+        IS NOT (old.title, old.content, old.mood, old.location, old.weather) BEGIN
+    INSERT INTO entries_unindexed (id, is_indexed, title, content, mood, location, weather, bytes)
+        VALUES (old.id, 1, old.title, old.content, old.mood, old.location, old.weather,
+            length(CAST(old.title AS BLOB)) + length(CAST(old.content AS BLOB))
+            + length(CAST(new.title AS BLOB)) + length(CAST(new.content AS BLOB)))
+        ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER entries_unindexed_delete AFTER DELETE ON entries BEGIN
+    INSERT INTO entries_unindexed (id, is_indexed, title, content, mood, location, weather, bytes)
+        VALUES (old.id, 1, old.title, old.content, old.mood, old.location, old.weather,
+            length(CAST(old.title AS BLOB)) + length(CAST(old.content AS BLOB)))
+        ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+END;
+-- FTS5 merges its pieces when so many are of one size. With more of them a commit merges less often.
+INSERT INTO entries_fts (entries_fts, rank) VALUES ('automerge', 16);
+INSERT INTO entries_fts (entries_fts, rank) VALUES ('crisismerge', 64);

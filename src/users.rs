@@ -358,12 +358,13 @@ mod tests {
 
     use super::*;
     use crate::passwords::HashingQueue;
+    use crate::store::BeforeCommit;
 
     #[test]
     fn replaces_a_password_only_while_it_is_the_one_that_was_given() {
         let folder = std::env::temp_dir().join(format!("epicme-users-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let store = Store::open(&folder.join("epicme.db")).expect("a store");
+        let store = Store::open(&folder.join("epicme.db"), BeforeCommit::NOTHING).expect("a store");
         let (queue, email, now) = (HashingQueue::new(4), "ada@example.com", Timestamp(1000));
         let mut permit = queue.take(Ipv4Addr::LOCALHOST.into(), email).expect("an empty queue");
         insert(&store, email, permit.hash("first password"), now).expect("a write");

@@ -8,14 +8,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use epicme::limits;
-use epicme::store::{Store, StoreError};
+use epicme::store::{BeforeCommit, Store, StoreError};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::counts;
 use crate::support::{Client, Folder, PATIENCE, Server, eventually, request};
 
-/// Posts entries until the server goes away, and counts those that were acknowledged; gives their titles.
+/// Writes entries until the server goes away, changes each and deletes another, and counts those that were acknowledged;
+/// gives their titles.
 fn write_until_killed(
     server: &Server,
     token: &str,
@@ -24,25 +25,46 @@ fn write_until_killed(
 ) -> impl FnOnce() -> Vec<String> + use<> {
     let (mut wire, count) = (server.connect(), Arc::clone(count));
     let (host, bearer) = (server.address.to_string(), format!("Bearer {token}"));
+    // The structured content of the answer, or `None` when the server is gone.
+    let mut call = move |tool: &str, arguments: Value| {
+        let call = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": arguments },
+        });
+        let fields = [
+            ("Host", host.as_str()),
+            ("Authorization", &bearer),
+            ("Content-Type", "application/json"),
+            ("MCP-Protocol-Version", "2025-11-25"),
+        ];
+        wire.write(request("POST", "/mcp", &fields, &call.to_string()));
+        // The killed server's socket ends in the middle of anything.
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| wire.reply())) {
+            Ok(Some(reply)) if reply.status == 200 => {
+                let mut answer = reply.json();
+                assert!(answer["result"]["isError"].is_null(), "{answer}");
+                Some(answer["result"]["structuredContent"].take())
+            }
+            _ => None,
+        }
+    };
     move || {
         let mut acknowledged = Vec::new();
         for number in 0.. {
             let title = format!("entry {writer}.{number}");
-            let call = json!({
-                "jsonrpc": "2.0", "id": number, "method": "tools/call",
-                "params": { "name": "create_entry", "arguments": { "title": title, "content": "x" } },
-            });
-            let fields =
-                [("Host", host.as_str()), ("Authorization", &bearer), ("Content-Type", "application/json")];
-            wire.write(request("POST", "/mcp", &fields, &call.to_string()));
-            // The killed server's socket ends in the middle of anything.
-            match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| wire.reply())) {
-                Ok(Some(reply)) if reply.status == 200 => {
-                    assert!(reply.json()["result"]["isError"].is_null());
-                    acknowledged.push(title);
-                    count.fetch_add(1, Ordering::SeqCst);
-                }
-                _ => break,
+            let mood = ["calm", "tired"][number % 2];
+            let new = json!({ "title": title, "content": "first words", "mood": mood });
+            let Some(made) = call("create_entry", new) else { break };
+            acknowledged.push(title);
+            count.fetch_add(1, Ordering::SeqCst);
+            let change = json!({ "id": made["entry"]["id"], "content": "second thoughts", "isFavorite": 1 });
+            if call("update_entry", change).is_none() {
+                break;
+            }
+            let Some(made) = call("create_entry", json!({ "title": "short-lived", "content": "x" })) else {
+                break;
+            };
+            if call("delete_entry", json!({ "id": made["entry"]["id"] })).is_none() {
+                break;
             }
         }
         acknowledged
@@ -67,6 +89,7 @@ fn keeps_every_acknowledged_entry_after_kill() {
         for writer in writers {
             acknowledged.extend(writer.join().expect("a writer ends"));
         }
+        check_integrity(&folder.database());
     }
     assert!(acknowledged.len() > 100, "only {} writes were acknowledged", acknowledged.len());
     let server = Server::start_in(folder.clone(), &[]);
@@ -82,6 +105,7 @@ fn keeps_every_acknowledged_entry_after_kill() {
             None => break,
         }
     }
+    found.retain(|title| title != "short-lived"); // a few were made and not yet deleted
     found.sort_unstable();
     assert!(found.windows(2).all(|pair| pair[0] != pair[1]), "nothing is there twice");
     let lost: Vec<_> = acknowledged.iter().filter(|title| found.binary_search(title).is_err()).collect();
@@ -91,7 +115,8 @@ fn keeps_every_acknowledged_entry_after_kill() {
 }
 
 /// The file is sound, its search index and its counts included.
-fn check_integrity(database: &Path) {
+#[track_caller]
+pub fn check_integrity(database: &Path) {
     let connection = Connection::open(database).expect("the database");
     let sound: String =
         connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
@@ -101,6 +126,8 @@ fn check_integrity(database: &Path) {
     assert_eq!(dangling, Ok(0));
     let index = "INSERT INTO entries_fts (entries_fts, rank) VALUES ('integrity-check', 1)";
     connection.execute(index, []).expect("the index agrees with the entries");
+    let unindexed = connection.query_row("SELECT count(*) FROM entries_unindexed", [], |row| row.get(0));
+    assert_eq!(unindexed, Ok(0), "entries that the index lacks");
     counts::check(&connection);
 }
 
@@ -143,6 +170,33 @@ fn keeps_a_whole_prefix_wherever_the_log_is_cut() {
     }
     assert!(counts.is_sorted(), "{counts:?}");
     assert_eq!(counts.last(), Some(&12));
+}
+
+#[test]
+fn indexes_at_the_start_what_another_program_has_written() {
+    let folder = Arc::new(Folder::new());
+    let token = folder.token("ada@example.com", &[]);
+    let mut server = Server::start_in(folder.clone(), &[]);
+    let mut client = Client::new(&server, &token);
+    client.ok("create_entry", json!({ "title": "first", "content": "an old word" }));
+    client.ok("create_entry", json!({ "title": "second", "content": "an old word" }));
+    server.kill();
+    let connection = Connection::open(folder.database()).expect("the database");
+    connection
+        .execute_batch(
+            "INSERT INTO entries (user_id, title, content, created_at, updated_at) VALUES (1, 'third', 'foreign', 0, 0);
+             UPDATE entries SET content = 'a foreign word' WHERE id = 1;
+             UPDATE entries SET title = 'a new name' WHERE id = 1;
+             DELETE FROM entries WHERE id = 2",
+        )
+        .expect("the changes");
+    drop(connection);
+    let server = Server::start_in(folder.clone(), &[]);
+    let mut client = Client::new(&server, &token);
+    for (query, total) in [("foreign", 2), ("old", 0), ("name", 1), ("second", 0)] {
+        assert_eq!(client.ok("search_entries", json!({ "query": query }))["total"], total, "{query}");
+    }
+    check_integrity(&folder.database());
 }
 
 #[test]
@@ -240,7 +294,7 @@ fn answers_while_another_process_holds_the_lock() {
 #[test]
 fn spares_the_neighbours_of_a_failing_or_panicking_write() {
     let folder = Folder::new();
-    let store = Arc::new(Store::open(&folder.database()).expect("a store"));
+    let store = Arc::new(Store::open(&folder.database(), BeforeCommit::NOTHING).expect("a store"));
     // The first job keeps the writer busy until the others are queued, so that they share its commit.
     let queued = Arc::new(AtomicBool::new(false));
     let wait = Arc::clone(&queued);
@@ -293,7 +347,7 @@ fn spares_the_neighbours_of_a_failing_or_panicking_write() {
 #[test]
 fn returns_to_writing_when_the_disk_has_room_again() {
     let folder = Folder::new();
-    let store = Store::open(&folder.database()).expect("a store");
+    let store = Store::open(&folder.database(), BeforeCommit::NOTHING).expect("a store");
     let write = |bytes: i64| {
         store.write(move |connection| {
             connection.execute("INSERT OR REPLACE INTO settings VALUES ('large', zeroblob(?1))", [bytes])?;
@@ -329,7 +383,7 @@ fn returns_to_writing_when_the_disk_has_room_again() {
 #[test]
 fn bounds_the_log_although_reads_of_one_person_always_overlap() {
     let folder = Folder::new();
-    let store = &Store::open(&folder.database()).expect("a store");
+    let store = &Store::open(&folder.database(), BeforeCommit::NOTHING).expect("a store");
     let log = folder.database().with_extension("db-wal");
     let (stop, begun, overlaps) = (&AtomicBool::new(false), &AtomicUsize::new(0), &AtomicUsize::new(0));
     // Each read keeps its view of the file until the other one has a later view, unless the store breaks it off.
@@ -446,7 +500,7 @@ fn removes_a_person_in_pieces_between_which_others_write() {
 #[test]
 fn says_of_a_write_for_somebody_who_was_removed_that_nothing_is_damaged() {
     let folder = Folder::new();
-    let store = Store::open(&folder.database()).expect("a store");
+    let store = Store::open(&folder.database(), BeforeCommit::NOTHING).expect("a store");
     let written = store.write(|connection| {
         let sql = "INSERT INTO tags (user_id, name, created_at, updated_at) VALUES (7, 'walks', 1, 1)";
         Ok::<_, StoreError>(connection.execute(sql, [])?)

@@ -175,6 +175,8 @@ impl Person {
     #[track_caller]
     fn sql(&self, statements: &str) {
         self.try_sql(statements).expect("the change");
+        // A command that opens the database to write brings the search index up to date with what came from elsewhere.
+        assert!(self.server.folder.epicme(&["token", "create", self.email], "").status.success());
     }
 
     /// Every row of every journal.

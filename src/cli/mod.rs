@@ -37,6 +37,7 @@ use lexopt::{Arg, Parser};
 use self::terminal::HiddenInput;
 use crate::limits;
 use crate::oauth::schemes::Schemes;
+use crate::search_index::BEFORE_COMMIT;
 use crate::secret::TOKEN_PREFIX;
 use crate::site::BadUrl;
 use crate::stderr;
@@ -345,7 +346,7 @@ impl CommandLine {
     /// Opens the database, and makes it if there is none.
     fn open(&self) -> Result<Store, CliError> {
         let path = self.database();
-        Store::open(&path).map_err(|error| self.cannot_open(&error))
+        Store::open(&path, BEFORE_COMMIT).map_err(|error| self.cannot_open(&error))
     }
 
     fn cannot_open(&self, error: &OpenError) -> CliError {
@@ -364,7 +365,7 @@ impl CommandLine {
 
     /// Opens the database that must be there, to change it.
     fn open_existing(&self) -> Result<Store, CliError> {
-        self.existing(Store::open)
+        self.existing(|path| Store::open(path, BEFORE_COMMIT))
     }
 
     /// Opens the database that must be there, to read it. The file may be one that can't be written.

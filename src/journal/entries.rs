@@ -126,8 +126,7 @@ pub(crate) fn update(
         if changes_a_field {
             // There is one statement for every set of fields, for the reason that `filter.rs` gives. NULL in place
             // of a title keeps the title; a label can be NULL itself, so a flag says whether to set it. The statement
-            // assigns every field, if necessary its old value. So each change renews the search index: SQLite runs a
-            // trigger `UPDATE OF` because of the names in SET, not of the values.
+            // assigns every field, if necessary its old value.
             let sql = "UPDATE entries SET
                            title = coalesce(?3, title), content = coalesce(?4, content),
                            mood = CASE WHEN ?5 THEN ?6 ELSE mood END,
@@ -175,7 +174,7 @@ pub(crate) fn delete(
             return Err(JournalError::Changed);
         }
         changes.extend(entry_changed(id));
-        // The foreign key deletes the links too, and a trigger removes the entry's words from the search index.
+        // The foreign key deletes the links too, and a trigger notes that the search index has the entry's words.
         own.change("DELETE FROM entries WHERE user_id = ?1 AND id = ?2", &[&id])?;
         Ok(entry)
     })

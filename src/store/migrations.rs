@@ -8,7 +8,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::OpenError;
+use super::{BeforeCommit, OpenError};
 
 /// SQLite's `application_id` of our files: "EPIC" in ASCII. SQLite keeps this number in the file's header, so that a
 /// program can recognize its own files.
@@ -22,7 +22,7 @@ pub(super) const MIGRATIONS: [(&str, &str); 4] = [
     ("the journal, people and tokens", include_str!("../schema.sql")),
     ("the authorization server", include_str!("../schema_2.sql")),
     ("forms that work once", include_str!("../schema_3.sql")),
-    ("counts, and indexes for lists", include_str!("../schema_4.sql")),
+    ("counts, indexes for lists, and notes for the search index", include_str!("../schema_4.sql")),
 ];
 
 /// How many steps a file must have taken so that the commands that only read can read it: none of their statements
@@ -50,8 +50,9 @@ pub(super) fn recognize(connection: &Connection) -> Result<usize, OpenError> {
     Ok(taken)
 }
 
-/// Takes the steps that are missing, in one transaction. The file has been recognized.
-pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
+/// Takes the steps that are missing, in one transaction, and finishes what an earlier process may have left unfinished.
+/// The file has been recognized.
+pub(super) fn run(connection: &mut Connection, before_commit: BeforeCommit) -> Result<(), OpenError> {
     // The file keeps its journal mode, but SQLite can't change the mode inside a transaction, so this comes first.
     // SQLite doesn't report a failure here: it returns the mode that the file has now. Without a write-ahead log
     // readers would block the writer, and the writer would block readers. The index of the log is memory that
@@ -82,5 +83,6 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
     // The mark is set in the same transaction. A file with our tables but without our mark would be refused as
     // another program's.
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    (before_commit.finish)(&transaction)?;
     Ok(transaction.commit()?)
 }

@@ -239,6 +239,22 @@ impl fmt::Display for OpenError {
 
 impl Error for OpenError {}
 
+/// What the writer calls for each group of jobs: some work is cheaper once for the whole group than once for each row. What
+/// it is for, the store doesn't know.
+#[derive(Clone, Copy)]
+pub struct BeforeCommit {
+    /// Finishes what the jobs of the group have left, in their transaction and just before its commit. If it fails, the
+    /// whole group does. At an open it finishes what another program may have left.
+    pub finish: fn(&Connection) -> rusqlite::Result<()>,
+    /// Returns whether so much is left that the group must end.
+    pub is_full: fn(&Connection) -> rusqlite::Result<bool>,
+}
+
+impl BeforeCommit {
+    /// For jobs that leave nothing.
+    pub const NOTHING: BeforeCommit = BeforeCommit { finish: |_| Ok(()), is_full: |_| Ok(false) };
+}
+
 /// The open database. All threads share one `Store`, so no method needs `&mut self`.
 pub struct Store {
     readers: Readers,
@@ -257,8 +273,8 @@ impl Store {
     /// had another public URL, it would remember that URL as the audience, and the gate of the first would from then
     /// on refuse every token that the command line makes. Besides, a change would reach only the event streams of the
     /// server that wrote it.
-    pub(crate) fn open_to_serve(path: &Path) -> Result<Store, OpenError> {
-        let mut store = Store::open(path)?;
+    pub(crate) fn open_to_serve(path: &Path, before_commit: BeforeCommit) -> Result<Store, OpenError> {
+        let mut store = Store::open(path, before_commit)?;
         // The lock is on a second descriptor of the database file: when a server is killed, the kernel closes the
         // descriptor and drops the lock, and no lock file stays beside the database. On Linux this lock is a `flock`,
         // which doesn't conflict with SQLite's own POSIX locks, so commands can use the file while the server runs.
@@ -275,7 +291,7 @@ impl Store {
 
     /// Opens the file, or creates it, with mode 0600 in both cases, and brings it to the present version in one
     /// transaction.
-    pub fn open(path: &Path) -> Result<Store, OpenError> {
+    pub fn open(path: &Path, before_commit: BeforeCommit) -> Result<Store, OpenError> {
         let path = &files::create(path)?;
         // The flags leave SQLITE_OPEN_CREATE out: if the file is deleted just now, SQLite fails instead of creating
         // one with another mode.
@@ -285,14 +301,15 @@ impl Store {
         // After the look that changes nothing, because another program's file keeps its mode; and before the first
         // change of ours.
         files::keep_to_owner(path)?;
-        migrations::run(&mut connection)?;
+        migrations::run(&mut connection, before_commit)?;
         configure(&connection)?;
+        connection.pragma_update(None, "wal_autocheckpoint", limits::CHECKPOINT_PAGES)?;
         // The read connections are opened only now, because a read-only connection can neither make the tables nor
         // switch the file to the write-ahead log.
         let log_is_full = LogIsFull::default();
         let mut store = Store::of_readers(&ReadOnly::shared(path), &log_is_full)?;
         let log = WriteAheadLog::of(path, log_is_full);
-        store.writer = Some(Writer::spawn(connection, log).map_err(OpenError::Io)?);
+        store.writer = Some(Writer::spawn(connection, before_commit, log).map_err(OpenError::Io)?);
         Ok(store)
     }
 

@@ -5,8 +5,8 @@
 //!
 //! SQLite allows one write transaction at a time on a file, so all writes of the process go through one queue, in
 //! which the people take turns (`queue.rs`). What makes a write slow is the `fsync` of its commit, which takes far longer than most statements. So the thread takes
-//! the jobs that are queued, at most [`limits::BATCH_MAX`] and for at most [`limits::GATHER_MAX`], and commits them
-//! as one transaction:
+//! the jobs that are queued, at most [`limits::BATCH_MAX`] and for at most [`limits::GATHER_MAX`], finishes what they
+//! have left to be done once for all of them ([`BeforeCommit`]), and commits them as one transaction:
 //!
 //! ```text
 //! BEGIN IMMEDIATE                    A is alone in the queue
@@ -39,7 +39,7 @@ use rusqlite::Connection;
 
 use super::queue::{Holder, Queue};
 use super::write_ahead::WriteAheadLog;
-use super::{StoreError, run};
+use super::{BeforeCommit, StoreError, run};
 use crate::limits;
 use crate::lock::locked;
 
@@ -72,11 +72,15 @@ struct Done {
 impl Writer {
     /// Starts the writer's thread. This thread owns the store's only connection that can write, so no other thread of
     /// this process can write. (Commands are other processes, and write through a `Store` of their own.)
-    pub(super) fn spawn(connection: Connection, mut log: WriteAheadLog) -> Result<Writer, io::Error> {
+    pub(super) fn spawn(
+        connection: Connection,
+        before_commit: BeforeCommit,
+        mut log: WriteAheadLog,
+    ) -> Result<Writer, io::Error> {
         let queue = Arc::new(Queue::new());
         let jobs = Arc::clone(&queue);
         let thread = thread::Builder::new().name("writer".into()).spawn(move || {
-            commit_in_groups(&connection, &jobs, &mut log);
+            commit_in_groups(&connection, &jobs, before_commit, &mut log);
             connection
         })?;
         Ok(Writer { queue, thread: Mutex::new(Some(thread)) })
@@ -149,7 +153,12 @@ impl Job {
 }
 
 /// Runs jobs until the queue is closed and empty.
-fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>, log: &mut WriteAheadLog) {
+fn commit_in_groups(
+    connection: &Connection,
+    jobs: &Queue<Job>,
+    before_commit: BeforeCommit,
+    log: &mut WriteAheadLog,
+) {
     while let Some(first) = jobs.take() {
         // Another process, such as `epicme token`, may hold SQLite's write lock. The time that the job has spent in
         // the queue counts against its limit. Otherwise the waits would add up: three queued jobs could each wait the
@@ -177,8 +186,11 @@ fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>, log: &mut WriteA
             // A group is bounded, because its first job waits for its last, and other processes wait for SQLite's
             // lock. The group also ends when its transaction has ended: SQLite would run a further job outside of
             // every transaction and commit each of its statements at once.
-            let full = group.len() >= limits::BATCH_MAX || began.elapsed() >= limits::GATHER_MAX;
-            next = if full || connection.is_autocommit() { None } else { jobs.try_take() };
+            let is_full = group.len() >= limits::BATCH_MAX
+                || began.elapsed() >= limits::GATHER_MAX
+                || connection.is_autocommit()
+                || is_full(connection, group.len(), before_commit);
+            next = if is_full { None } else { jobs.try_take() };
         }
         // ---- THE COMMIT POINT ----
         // Until `commit` returns `Ok`, no client has got the answer that its write succeeded. After `Ok`, every kept
@@ -186,12 +198,19 @@ fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>, log: &mut WriteA
         // the changed pages to the log, marks the last of them as a commit, and calls `fsync` before `COMMIT`
         // returns. If a crash cuts a commit in the log, SQLite ignores the incomplete part: after the restart the
         // file holds the whole group or nothing of it. After `Err`, every thread whose job succeeded gets the error.
-        let committed = commit(connection);
+        let committed = finish_and_commit(connection, before_commit);
         for done in group {
             (done.acknowledge)(committed.clone());
         }
         log.start_over_if_full(connection);
     }
+}
+
+/// Returns whether the jobs of a group have left as much as one commit may finish. The commit takes the time for it, which
+/// the time of the jobs doesn't show. A look takes longer the more is left, so after the first jobs it comes once in a
+/// while; a bound that is crossed by a few jobs does no harm.
+fn is_full(connection: &Connection, jobs: usize, before_commit: BeforeCommit) -> bool {
+    (jobs < 4 || jobs.is_multiple_of(4)) && (before_commit.is_full)(connection).unwrap_or(true)
 }
 
 /// Takes SQLite's write lock; if another process holds it, waits for `wait` at most.
@@ -203,16 +222,17 @@ fn begin(connection: &Connection, wait: Duration) -> Result<(), StoreError> {
     run(connection, "BEGIN IMMEDIATE")
 }
 
-/// Commits the open transaction; if that fails, leaves none open for the next group. Fails with
+/// Finishes what the jobs have left and commits the open transaction; if that fails, leaves none open for the next group. Fails with
 /// [`StoreError::Abandoned`] if the transaction has been rolled back already.
-fn commit(connection: &Connection) -> Result<(), StoreError> {
+fn finish_and_commit(connection: &Connection, before_commit: BeforeCommit) -> Result<(), StoreError> {
     if connection.is_autocommit() {
         // There is no transaction any more: the first job failed alone, or SQLite rolled everything back by itself,
         // as it may when the disk is full, or `attempt` did because it couldn't undo one job. In the last two cases
         // the other jobs of the group were undone too, so they get an error and no value.
         return Err(StoreError::Abandoned);
     }
-    run(connection, "COMMIT").inspect_err(|_| {
+    let finished = (before_commit.finish)(connection).map_err(StoreError::from);
+    finished.and_then(|()| run(connection, "COMMIT")).inspect_err(|_| {
         // Some errors of COMMIT leave the transaction open. Then the next BEGIN would fail, and so would every later
         // write until a restart.
         if !connection.is_autocommit() {
