@@ -10,9 +10,10 @@
 //! would each keep file descriptors, a page cache and prepared statements, and no more of them could work at once
 //! than there are cores.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Thread};
 use std::time::Instant;
 
 use rusqlite::Connection;
@@ -26,8 +27,6 @@ use crate::lock::locked;
 /// Connections to one file, and the rule by which threads share them; see THE FAIRNESS RULE in [`Readers::lend`].
 pub(super) struct Readers {
     state: Mutex<State>,
-    /// Signalled when a connection comes back.
-    returned: Condvar,
     /// The share: how many connections one holder may have at a time.
     per_holder: usize,
     /// How many connections are kept for holders who have none.
@@ -40,8 +39,9 @@ pub(super) struct Readers {
 struct State {
     /// The last one returned is lent first: its cache holds the pages that were just read.
     free: Vec<Connection>,
-    /// How many threads wait for a connection.
-    waiting: usize,
+    /// The threads that wait for a connection and weren't called, with those for whom they wait, in the order in which
+    /// they came. No thread is in it twice.
+    waiting: VecDeque<(Borrower, Thread)>,
     /// How many connections each holder has. A holder without a connection has no entry, so the map never holds more
     /// holders than there are connections, however many people use the server.
     held: HashMap<Borrower, usize>,
@@ -84,7 +84,7 @@ impl Readers {
         let free = connections.collect::<Result<_, OpenError>>()?;
         let state = Mutex::new(State { free, ..State::default() });
         let log_is_full = Arc::clone(log_is_full);
-        Ok(Readers { state, returned: Condvar::new(), per_holder, kept, log_is_full })
+        Ok(Readers { state, per_holder, kept, log_is_full })
     }
 
     /// Lends a connection to `holder`, for whom it is used, within their share of the pool. Fails with
@@ -99,25 +99,30 @@ impl Readers {
         // them and fail. Without the third, two people could do so together. As many people as there are connections
         // still can; then the two deadlines, of a read and of a wait, bound how long the others must wait.
         //
-        // Waiting threads don't get connections in the order in which they came. `Condvar` promises no order, and a
-        // thread that never gets a connection within its wait gets `Busy`. There is no queue with turns, as the writer
-        // has one (`queue.rs`): a read waits for a second at most, and a queue would only order that second.
-        let must_wait = |state: &mut State| {
-            let held = state.held.get(&holder).copied().unwrap_or(0);
-            let kept = if held == 0 { 0 } else { self.kept };
-            state.free.len() <= kept || held >= self.per_holder
-        };
-        if must_wait(&mut state) {
-            state.waiting += 1;
-            let waited = self.returned.wait_timeout_while(state, limits::READ_WAIT_MAX, must_wait);
-            // A poisoned lock is taken too, for the reason that `locked` gives.
-            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            state.waiting -= 1;
-            // The condition decides here, and not the time: if a connection came back at the last moment, the thread
-            // takes it.
-            if must_wait(&mut state) {
+        // A connection that comes back calls the first thread in the line that may have it. A thread that doesn't wait
+        // may take the connection before the one that was called: to hold it back for that one would leave it unused
+        // until the system runs the thread. There are no turns, as the writer has them (`queue.rs`): a read waits for a
+        // second at most, and turns would only order that second.
+        let deadline = Instant::now() + limits::READ_WAIT_MAX;
+        let mut came_before = false;
+        while self.must_wait(&state, holder) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.call_next(&mut state); // if this thread was called, its call is for another one
                 return Err(StoreError::Busy);
             }
+            let place = (holder, thread::current());
+            if came_before {
+                state.waiting.push_front(place);
+            } else {
+                state.waiting.push_back(place);
+            }
+            came_before = true;
+            drop(state);
+            thread::park_timeout(left);
+            state = locked(&self.state);
+            // A thread that was called isn't in the line any more; one whose time is over leaves it here.
+            state.waiting.retain(|(_, waiting)| waiting.id() != thread::current().id());
         }
         let connection = state.free.pop().ok_or(StoreError::Busy)?;
         *state.held.entry(holder).or_default() += 1;
@@ -126,6 +131,22 @@ impl Readers {
         let mut loan = Loan { readers: self, holder, connection: Some(connection) };
         loan.set_deadline(Instant::now())?;
         Ok(loan)
+    }
+
+    /// Returns whether a thread must wait, by THE FAIRNESS RULE.
+    fn must_wait(&self, state: &State, holder: Borrower) -> bool {
+        let held = state.held.get(&holder).copied().unwrap_or(0);
+        let kept = if held == 0 { 0 } else { self.kept };
+        state.free.len() <= kept || held >= self.per_holder
+    }
+
+    /// Calls the first waiting thread that needn't wait any more. Not simply the first in the line: its holder may have
+    /// a full share. And not all of them: all but one would wake for nothing, each for two system calls.
+    fn call_next(&self, state: &mut State) {
+        let next = state.waiting.iter().position(|(holder, _)| !self.must_wait(state, *holder));
+        if let Some((_, thread)) = next.and_then(|place| state.waiting.remove(place)) {
+            thread.unpark();
+        }
     }
 
     /// Closes the connections that are free. A connection that is lent comes back to the pool later, and closes with
@@ -187,12 +208,7 @@ impl Drop for Loan<'_> {
         if held > 0 {
             state.held.insert(self.holder, held);
         }
-        if state.waiting > 0 {
-            // All waiting threads are woken, and not only one: `notify_one` could pick a thread whose holder has a
-            // full share. That thread would go on waiting, and the connection would stay unused although other
-            // threads may have it. If no thread waits, which is the usual case, no call is needed.
-            self.readers.returned.notify_all();
-        }
+        self.readers.call_next(&mut state);
     }
 }
 
@@ -232,6 +248,34 @@ mod tests {
         assert!(matches!(lend(Borrower::Page(1)), Err(StoreError::Busy)), "the last one is kept");
         drop(lend(Borrower::Programs(2)).expect("for another person"));
         drop((programs, page));
+        std::fs::remove_file(&path).expect("the file");
+    }
+    #[test]
+    fn calls_the_first_waiting_thread_that_may_have_the_connection() {
+        let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
+        Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
+        let readers = Readers::open(&ReadOnly::shared(&path), 2, 1, &LogIsFull::default()).expect("the pool");
+        let lend = |person| readers.lend(Borrower::Programs(person));
+        let (first, second) = (lend(1).expect("one"), lend(2).expect("the other"));
+        let (got, comes) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            for (place, person) in [1, 3, 3].into_iter().enumerate() {
+                let got = got.clone();
+                scope.spawn(move || got.send(lend(person).map(|loan| (person, loan))).expect("a receiver"));
+                while locked(&readers.state).waiting.len() <= place {
+                    thread::yield_now();
+                }
+            }
+            drop(second);
+            let (person, third) = comes.recv().expect("one of them").expect("a connection");
+            assert_eq!(person, 3, "the first in the line has a full share");
+            assert_eq!(locked(&readers.state).waiting.len(), 2, "nobody else was called");
+            drop(first);
+            let (person, _fourth) = comes.recv().expect("one of them").expect("a connection");
+            assert_eq!(person, 1, "the first in the line may have it now");
+            drop(third);
+            assert_eq!(comes.recv().expect("the last").map(|(person, _)| person).ok(), Some(3));
+        });
         std::fs::remove_file(&path).expect("the file");
     }
 }
