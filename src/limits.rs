@@ -348,6 +348,8 @@ pub(crate) const RESOURCE_PAGE: usize = 100;
 pub(crate) const RESOURCE_ENTRIES: usize = 100;
 /// Values of one completion (the schema allows no more).
 pub(crate) const COMPLETIONS_MAX: usize = 100;
+/// Rows that one completion looks at, the first in the order of the list; `hasMore` says that there are more.
+pub const COMPLETION_ROWS_MAX: usize = 10_000;
 /// Characters of the text to complete; past it `-32602`.
 pub const COMPLETED_CHARS_MAX: usize = 500;
 /// Entries in the prompt that summarizes; a sentence says how many more there are.

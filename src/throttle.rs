@@ -8,7 +8,7 @@
 //! guesses, and a fixed window needs only two numbers for a key. Several servers with one database would have to
 //! share the counts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Mutex;
 
@@ -21,48 +21,67 @@ use crate::secret;
 pub(crate) struct Throttle {
     max: u32,
     seconds: i64,
-    /// For each key the beginning of its window, and the events in it. Keys are digests: they are all of one size,
-    /// however long the address is that was typed, and no email address stays in memory.
-    counts: Mutex<HashMap<[u8; 32], (Timestamp, u32)>>,
+    counts: Mutex<Counts>,
+}
+
+/// Keys are digests: they are all of one size, however long the address is that was typed, and no email address stays in
+/// memory.
+#[derive(Default)]
+struct Counts {
+    /// For each key the beginning of its window, and the events in it.
+    windows: HashMap<[u8; 32], (Timestamp, u32)>,
+    /// The same keys, the oldest window first: so none has to be looked for among all others.
+    oldest: BTreeSet<(Timestamp, [u8; 32])>,
+}
+
+impl Counts {
+    fn remove(&mut self, key: [u8; 32]) {
+        if let Some((since, _)) = self.windows.remove(&key) {
+            self.oldest.remove(&(since, key));
+        }
+    }
 }
 
 impl Throttle {
     pub(crate) fn new(max: u32, seconds: i64) -> Throttle {
-        Throttle { max, seconds, counts: Mutex::new(HashMap::new()) }
+        Throttle { max, seconds, counts: Mutex::default() }
     }
 
     /// Returns whether one more event of this key may be tried. The function counts nothing: only the caller knows
     /// afterwards whether the event is to be counted.
     pub(crate) fn allows(&self, key: [u8; 32], now: Timestamp) -> bool {
         let counts = locked(&self.counts);
-        counts.get(&key).is_none_or(|(since, count)| since.plus(self.seconds) <= now || *count < self.max)
+        counts
+            .windows
+            .get(&key)
+            .is_none_or(|(since, count)| since.plus(self.seconds) <= now || *count < self.max)
     }
 
     /// Counts an event of this key.
     pub(crate) fn count(&self, key: [u8; 32], now: Timestamp) {
         let mut counts = locked(&self.counts);
-        // Old keys are removed only when the map is full: until then they do no harm, and a count is one access to
-        // the map.
-        if counts.len() >= limits::THROTTLE_KEYS_MAX {
-            counts.retain(|_, (since, _)| since.plus(self.seconds) > now);
+        if counts.windows.get(&key).is_some_and(|(since, _)| since.plus(self.seconds) <= now) {
+            counts.remove(key);
         }
-        if counts.len() >= limits::THROTTLE_KEYS_MAX && !counts.contains_key(&key) {
-            // The windows of all keys are open, so an attacker may be trying many names. The oldest key is removed,
-            // since its window would end first. An attacker could push out a key in this way, but only with ten
-            // thousand failures at other accounts, each of which takes the time of a password hash.
-            let oldest = counts.iter().min_by_key(|(_, (since, _))| *since).map(|(key, _)| *key);
-            oldest.map(|key| counts.remove(&key));
+        if let Some((_, count)) = counts.windows.get_mut(&key) {
+            *count += 1;
+            return;
         }
-        let entry = counts.entry(key).or_insert((now, 0));
-        if entry.0.plus(self.seconds) <= now {
-            *entry = (now, 0);
+        // The oldest key makes room, since its window has ended or will end first. If the windows of all keys are open, an
+        // attacker may be trying many names, and could push out a key in this way, but only with ten thousand failures at
+        // other accounts, each of which takes the time of a password hash.
+        if counts.windows.len() >= limits::THROTTLE_KEYS_MAX
+            && let Some((_, oldest)) = counts.oldest.first().copied()
+        {
+            counts.remove(oldest);
         }
-        entry.1 += 1;
+        counts.windows.insert(key, (now, 1));
+        counts.oldest.insert((now, key));
     }
 
     /// Forgets a key after a success: the failures before it were probably mistakes of the person themselves.
     pub(crate) fn forget(&self, key: [u8; 32]) {
-        locked(&self.counts).remove(&key);
+        locked(&self.counts).remove(key);
     }
 }
 
@@ -112,6 +131,11 @@ mod tests {
             key[..8].copy_from_slice(&number.to_be_bytes());
             throttle.count(key, Timestamp(number as i64 / 1000));
         }
-        assert_eq!(throttle.counts.lock().expect("the counts").len(), limits::THROTTLE_KEYS_MAX);
+        let counts = throttle.counts.lock().expect("the counts");
+        assert_eq!(counts.windows.len(), limits::THROTTLE_KEYS_MAX);
+        assert_eq!(counts.oldest.len(), limits::THROTTLE_KEYS_MAX);
+        let mut first = [0; 32];
+        first[..8].copy_from_slice(&10_u64.to_be_bytes());
+        assert!(counts.windows.contains_key(&first), "only the oldest ten made room");
     }
 }

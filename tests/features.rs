@@ -1255,6 +1255,34 @@ fn completes_an_id_by_the_name_of_what_has_it_the_best_first() {
 }
 
 #[test]
+fn completes_from_the_newest_of_many_entries_and_by_the_whole_id_from_all() {
+    let mut ada = Person::alone();
+    let (max, all) = (limits::COMPLETION_ROWS_MAX, limits::COMPLETION_ROWS_MAX + 5);
+    // The later an entry the larger its id, and each is of a day of its own.
+    ada.sql(&format!(
+        "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {all})
+         INSERT INTO entries (id, user_id, title, content, created_at, updated_at)
+         SELECT n, 1, iif(n <= 5, 'old', 'new'), '', n * 86400, 0 FROM number"
+    ));
+    let newest = all.to_string();
+    for (reference, name) in ENTRY_IDS {
+        let mut offers = |typed: &str| {
+            let offered = ada.offers(REVISIONS[0], reference, name, typed);
+            let first = offered["values"][0].as_str().unwrap_or_default().to_owned();
+            (first, offered["total"].as_u64().expect("a total") as usize, offered["hasMore"] == true)
+        };
+        assert_eq!(offers(""), (newest.clone(), all, true));
+        assert_eq!(offers("new"), (newest.clone(), max, true));
+        assert_eq!(offers("old"), (String::new(), 0, true), "there may be some among the rows that are left");
+        assert_eq!(offers("3").0, "3", "the whole id is found among all rows");
+        assert_eq!(offers("03").0, newest[..1].to_owned() + "0003", "no id is written so");
+    }
+    let days = ada.offers(REVISIONS[0], SUMMARIZE, "from", "");
+    assert_eq!(days["hasMore"], true);
+    assert_eq!(days["total"], max, "each day is found by one step");
+}
+
+#[test]
 fn completes_a_list_of_tags_at_its_last_one() {
     let mut ada = Person::alone();
     ["sea", "seaside", "hill"].into_iter().for_each(|name| ada.tag(name));

@@ -248,8 +248,10 @@ pub(crate) struct EntryTag {
 pub(crate) struct Matches {
     /// The values that fit best, at most as many as the call allows.
     pub(crate) values: Vec<String>,
-    /// How many values fit altogether, so that the client can say that there are more.
+    /// How many values fit of those that were looked at, so that the client can say that there are more.
     pub(crate) total: i64,
+    /// Whether there are rows that weren't looked at, of which some may fit too.
+    pub(crate) is_cut: bool,
 }
 
 /// One page of a list. A client can only go on to the next page, not back and not to a page of its choice: a cursor

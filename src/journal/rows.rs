@@ -15,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
 use super::{JournalError, Matches};
 use crate::ids::UserId;
+use crate::limits;
 use crate::secret::Signer;
 
 /// The rows of one person, inside a transaction. The connection is private, so the other files of the journal can't
@@ -26,6 +27,7 @@ pub(super) struct OwnedRows<'c> {
 
 /// The rows of a table that have a name, for [`OwnedRows::matching`].
 pub(super) struct NamedRows {
+    /// The table, and the kind under which its rows are counted.
     pub(super) table: &'static str,
     /// The column that holds the name.
     pub(super) name: &'static str,
@@ -50,8 +52,7 @@ impl<'c> OwnedRows<'c> {
     }
 
     /// Returns every row, all in memory at once. Nearly every caller bounds the number of rows: by a LIMIT, or by a
-    /// limit on what a person can store. Two have no such bound: the ids of a tag's entries, and
-    /// [`OwnedRows::matching`], whose rows take no memory.
+    /// limit on what a person can store. One has no such bound: the ids of a tag's entries.
     pub(super) fn all<T>(
         &self,
         sql: &str,
@@ -91,7 +92,8 @@ impl<'c> OwnedRows<'c> {
 
     /// Finds the ids of the rows that fit what a person is typing. Digits fit every id that contains them; any other
     /// text fits every name that contains it, in capital or small letters. Rows that equal the text come first, then
-    /// those that begin with it, then the rest; each group is in `order`.
+    /// those that begin with it, then the rest; each group is in `order`. Only the first [`limits::COMPLETION_ROWS_MAX`] rows
+    /// in `order` are looked at, and the one whose id the text is.
     ///
     /// The three texts of `column` become part of the statement, because SQL can bind only values. `&'static` makes
     /// sure that they are literals of this crate: a text that came with a request has no such lifetime.
@@ -109,10 +111,18 @@ impl<'c> OwnedRows<'c> {
         let typed = typed.to_lowercase();
         let (mut equal, mut beginning, mut others, mut total) = (Vec::new(), Vec::new(), Vec::new(), 0);
         // This code compares the texts, because SQLite knows the case of ASCII letters alone: to LIKE, É and é are
-        // different letters. So it reads all rows of the person; one pass finds the matches and counts them. A larger
-        // server would keep an indexed column of names in small letters; here the deadline of a read bounds the time.
-        let sql = format!("SELECT id, {text} FROM {table} WHERE user_id = ?1 ORDER BY {order}");
-        self.all(&sql, &[], |row| {
+        // different letters. One pass over the rows finds the matches and counts them. A client asks at each key that the
+        // person presses, so the rows are bounded; a larger server would keep an index of parts of names.
+        // All rows fit an empty text, and their number is known.
+        let is_any = typed.is_empty();
+        let rows_max = if is_any { limit } else { limits::COMPLETION_ROWS_MAX } as i64;
+        let sql = format!("SELECT id, {text} FROM {table} WHERE user_id = ?1 ORDER BY {order} LIMIT ?2");
+        let mut rows = 0;
+        self.all(&sql, &[&(rows_max + 1)], |row| {
+            rows += 1;
+            if rows > rows_max {
+                return Ok(());
+            }
             let (id, text): (i64, String) = (row.get(0)?, row.get(1)?);
             let text = text.to_lowercase();
             let alike = match text.find(&typed) {
@@ -128,9 +138,22 @@ impl<'c> OwnedRows<'c> {
             }
             Ok(())
         })?;
+        if is_any {
+            total = self.count(table, "")?;
+        }
+        let is_cut = rows > rows_max;
+        if is_cut && equal.is_empty() && by_id {
+            let sql = format!("SELECT id FROM {table} WHERE user_id = ?1 AND id = ?2");
+            // Digits that are no id, 07 for example, name no row.
+            let id = typed.parse().ok().filter(|id: &i64| id.to_string() == typed);
+            if let Some(id) = self.first(&sql, &[&id], |row| row.get::<_, i64>(0))? {
+                equal.push(id.to_string());
+                total += 1;
+            }
+        }
         let mut values = [equal, beginning, others].concat();
         values.truncate(limit);
-        Ok(Matches { values, total })
+        Ok(Matches { values, total, is_cut })
     }
 
     /// Signs the position after which the next page of a list begins. The cursor is bound to this person, to the list

@@ -95,11 +95,14 @@ impl Completion {
             // the ids that come before the last one.
             Subject::TagIds => mcp.journal_if().map(|journal| {
                 let (before, last) = typed.split_at(typed.rfind(',').map_or(0, |comma| comma + 1));
-                let Matches { values, total } = tags::matching(&journal, last.trim(), max)?;
-                Ok(Matches { values: values.iter().map(|id| format!("{before}{id}")).collect(), total })
+                let found = tags::matching(&journal, last.trim(), max)?;
+                Ok(Matches {
+                    values: found.values.iter().map(|id| format!("{before}{id}")).collect(),
+                    ..found
+                })
             }),
         };
-        matches.unwrap_or(Ok(Matches { values: Vec::new(), total: 0 }))
+        matches.unwrap_or(Ok(Matches { values: Vec::new(), total: 0, is_cut: false }))
     }
 }
 
@@ -108,7 +111,7 @@ pub(crate) fn written(matches: &Matches) -> impl Json {
     json_text::object(|out| {
         out.member("values", json_text::array(&matches.values));
         out.member("total", matches.total);
-        out.member("hasMore", matches.total > matches.values.len() as i64);
+        out.member("hasMore", matches.is_cut || matches.total > matches.values.len() as i64);
     })
 }
 

@@ -21,6 +21,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::OpenError;
 use crate::stderr;
 
+/// A connection is used by one thread at a time: the compiler sees to that, since `Connection` isn't `Sync`. So SQLite
+/// needn't take a lock of its own for each call.
+pub(super) const ONE_THREAD: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+
 /// The mode of a file that only its owner may read and write.
 const OWNER_ONLY: u32 = 0o600;
 
@@ -85,14 +89,14 @@ pub(super) struct ReadOnly {
 impl ReadOnly {
     /// Reads a file that others may write at the same time.
     pub(super) fn shared(path: &Path) -> ReadOnly {
-        ReadOnly { name: path.into(), flags: OpenFlags::SQLITE_OPEN_READ_ONLY }
+        ReadOnly { name: path.into(), flags: OpenFlags::SQLITE_OPEN_READ_ONLY | ONE_THREAD }
     }
 
     /// Reads a file that nobody writes: SQLite takes no lock on it and looks for no log.
     fn immutable(path: &Path) -> ReadOnly {
         const KEPT: AsciiSet = NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
         let name = format!("file:{}?immutable=1", percent_encode(path.as_os_str().as_bytes(), &KEPT));
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | ONE_THREAD;
         ReadOnly { name: name.into(), flags }
     }
 

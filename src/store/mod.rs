@@ -295,7 +295,8 @@ impl Store {
         let path = &files::create(path)?;
         // The flags leave SQLITE_OPEN_CREATE out: if the file is deleted just now, SQLite fails instead of creating
         // one with another mode.
-        let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mut connection =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | files::ONE_THREAD)?;
         connection.busy_timeout(limits::BUSY_MAX)?;
         migrations::recognize(&connection)?;
         // After the look that changes nothing, because another program's file keeps its mode; and before the first
