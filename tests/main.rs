@@ -25,6 +25,7 @@
 //! - `attacks`: what one client must not be able to take from the others, each attack in a file of its own.
 //! - `documents`: the README and everything in `docs/` is run or looked up.
 //! - `examples`: the clients in `docs/examples/` do what they are there for.
+//! - `plans`: no statement walks over a table or sorts without a reason.
 //! - `tidy`: the rules of the house that a program can see.
 //! - `binary`: the release binary is static, small and without a resolver.
 //!
@@ -59,5 +60,6 @@ mod attacks;
 mod durability;
 mod documents;
 mod examples;
+mod plans;
 mod tidy;
 mod binary;

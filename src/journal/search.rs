@@ -13,6 +13,9 @@
 //! and compares the owner of the row. Only the time still differs: a word that other people use in many entries takes
 //! longer to find. A larger server would keep an index for each person.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use rusqlite::ToSql;
 
 use super::encoding::Encoding;
@@ -69,40 +72,51 @@ pub(crate) fn search(
             id = take_number(&mut position)?;
         }
         let values = FilterValues::of(filter)?;
-        let values = [&values.parameters()[..], &[&expression]].concat();
+        let place: [&dyn ToSql; 3] = [&expression, &all_in_title, &some_in_title];
+        let values = [&values.parameters()[..], &place].concat();
         // The index finds rows of all people; the filter compares `user_id`, so only this person's rows are left. To
         // SQLite CROSS JOIN means that the index comes first. With JOIN it would walk the person's entries and ask the
-        // index for each of them, and each time the index would look up the whole query.
-        let matches = format!(
-            "FROM entries_fts f CROSS JOIN entries e ON e.id = f.rowid
+        // index for each of them, and each time the index would look up the whole query. The tier comes from two further
+        // matches, of the title alone. Each runs once and leaves a set of ids: EXISTS with the row's id would run it for
+        // every row.
+        let sql = format!(
+            "SELECT e.id, e.created_at,
+                 CASE WHEN e.id IN (SELECT rowid FROM entries_fts WHERE entries_fts MATCH ?12) THEN 0
+                      WHEN e.id IN (SELECT rowid FROM entries_fts WHERE entries_fts MATCH ?13) THEN 1
+                      ELSE 2 END
+             FROM entries_fts f CROSS JOIN entries e ON e.id = f.rowid
              WHERE entries_fts MATCH ?11 AND {FILTER_SQL} AND e.created_at >= ?4 AND e.created_at <= ?5"
         );
-        let total = own.first(&format!("SELECT count(*) {matches}"), &values, |row| row.get(0))?.unwrap_or(0);
-        // Tier, date and id together are one position in the order. SQLite compares row values in one direction only,
-        // so the two that are sorted downwards are compared negated. The tier comes from two further matches, of the title
-        // alone. Each runs once and leaves a set of ids: EXISTS with the row's id would run it for every row. The
-        // alternative, one search for each tier, would repeat the filter and the paging three times.
-        let sql = format!(
-            "SELECT * FROM (
-                 SELECT {ITEM_SQL},
-                     CASE WHEN e.id IN (SELECT rowid FROM entries_fts WHERE entries_fts MATCH ?12) THEN 0
-                          WHEN e.id IN (SELECT rowid FROM entries_fts WHERE entries_fts MATCH ?13) THEN 1
-                          ELSE 2 END AS tier,
-                     e.created_at AS made {matches})
-             WHERE (tier, -made, -id) > (?14, -?15, -?16) ORDER BY tier, made DESC, id DESC LIMIT ?17"
-        );
-        let one_more = limit as i64 + 1; // one more shows whether another page follows
-        let place: [&dyn ToSql; 6] = [&all_in_title, &some_in_title, &tier, &created_at, &id, &one_more];
-        let mut items = own.all(&sql, &[&values[..], &place].concat(), |row| {
-            Ok(Found { entry: entries::item(row)?, snippet: String::new(), tier: row.get(7)? })
+        // Tier, date and id together are one position in the order, the last two downwards. One pass over what matches
+        // counts it and keeps the page: the best positions after that of the cursor. SQLite would need a statement for
+        // each of the two.
+        let after = (tier, Reverse(created_at), Reverse(id));
+        let (mut total, mut best) = (0, BinaryHeap::new());
+        own.all(&sql, &values, |row| {
+            total += 1;
+            let (id, created_at, tier) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let position = (tier, Reverse(created_at), Reverse(id));
+            if position > after {
+                best.push(position);
+                // One more than the page shows whether another page follows. The heap gives up its worst.
+                if best.len() > limit + 1 {
+                    best.pop();
+                }
+            }
+            Ok(())
         })?;
+        let sql = format!("SELECT {ITEM_SQL} FROM entries e WHERE e.user_id = ?1 AND e.id = ?2");
+        let mut items = Vec::new();
+        for (tier, _, Reverse(id)) in best.into_sorted_vec() {
+            let entry = own.first(&sql, &[&id], entries::item)?;
+            items.extend(entry.map(|entry| Found { entry, snippet: String::new(), tier }));
+        }
         let next = cut(&mut items, limit).map(|last: &Found| {
             let place = [last.tier, last.entry.created_at.0, last.entry.id.get()].map(i64::to_be_bytes);
             own.cursor(signer, "search", &digest, &place.concat())
         });
         // This statement makes snippets for the shown page alone, because FTS5 reads the whole text of an entry for
-        // its snippet. In the statement above SQLite could make a snippet for every match, before it sorts the
-        // matches and keeps one page.
+        // its snippet.
         let sql = "SELECT snippet(entries_fts, -1, '[', ']', '…', ?4) FROM entries_fts
                    JOIN entries e ON e.id = entries_fts.rowid AND e.user_id = ?1
                    WHERE entries_fts MATCH ?2 AND entries_fts.rowid = ?3";
