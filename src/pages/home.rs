@@ -20,7 +20,7 @@ pub(crate) fn show(base_url: &str, has_accounts: bool) -> Response {
             .then_text(after)
             .then("</pre>\n")
     };
-    let body = Html::markup("<p>This is a private journal. You write and read it through any program that speaks MCP; ")
+    let body = Html::markup("<p>You write and read this journal through any program that speaks MCP; ")
         .then("each person sees only their own entries.</p>\n<p>Give your program this URL and press Connect:</p>\n<pre>")
         .then_text(&url)
         .then("</pre>\n")
@@ -32,5 +32,5 @@ pub(crate) fn show(base_url: &str, has_accounts: bool) -> Response {
         .then("<h2>curl</h2>\n<p>Without a token the gate answers 401 and says where to get one:</p>\n<pre>")
         .then_text(&format!("curl -i {url}"))
         .then("</pre>\n");
-    page(200, "epicme", body)
+    page(200, "A private journal", body)
 }
