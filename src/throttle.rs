@@ -47,14 +47,12 @@ impl Throttle {
         Throttle { max, seconds, counts: Mutex::default() }
     }
 
-    /// Returns whether one more event of this key may be tried. The function counts nothing: only the caller knows
-    /// afterwards whether the event is to be counted.
-    pub(crate) fn allows(&self, key: [u8; 32], now: Timestamp) -> bool {
-        let counts = locked(&self.counts);
-        counts
-            .windows
-            .get(&key)
-            .is_none_or(|(since, count)| since.plus(self.seconds) <= now || *count < self.max)
+    /// Returns in how many seconds one more event of this key may be tried; `None` if that is now. The function counts
+    /// nothing: only the caller knows afterwards whether the event is to be counted.
+    pub(crate) fn wait(&self, key: [u8; 32], now: Timestamp) -> Option<u64> {
+        let (since, count) = locked(&self.counts).windows.get(&key).copied()?;
+        let left = since.plus(self.seconds).0.saturating_sub(now.0);
+        u64::try_from(left).ok().filter(|left| *left > 0 && count >= self.max)
     }
 
     /// Counts an event of this key.
@@ -109,18 +107,19 @@ mod tests {
         let throttle = Throttle::new(2, 60);
         let (one, other, start) = ([1; 32], [2; 32], Timestamp(1000));
         for _ in 0..2 {
-            assert!(throttle.allows(one, start));
+            assert_eq!(throttle.wait(one, start), None);
             throttle.count(one, start);
         }
-        assert!(!throttle.allows(one, start.plus(59)));
-        assert!(throttle.allows(other, start));
-        assert!(throttle.allows(one, start.plus(60)));
+        assert_eq!(throttle.wait(one, start.plus(1)), Some(59));
+        assert_eq!(throttle.wait(one, start.plus(59)), Some(1));
+        assert_eq!(throttle.wait(other, start), None);
+        assert_eq!(throttle.wait(one, start.plus(60)), None);
         throttle.count(one, start.plus(60));
-        assert!(throttle.allows(one, start.plus(61)));
+        assert_eq!(throttle.wait(one, start.plus(61)), None);
         throttle.count(one, start.plus(61));
-        assert!(!throttle.allows(one, start.plus(62)));
+        assert_eq!(throttle.wait(one, start.plus(62)), Some(58), "since the window's first event");
         throttle.forget(one);
-        assert!(throttle.allows(one, start.plus(62)));
+        assert_eq!(throttle.wait(one, start.plus(62)), None);
     }
 
     #[test]

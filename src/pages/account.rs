@@ -115,8 +115,8 @@ fn change_password(
     let key = users::failures_key(&app.store, &email)?;
     // The permit comes before the count, so that requests that were sent at once are counted one by one.
     let mut permit = app.sign_ins.queue.take(context.peer, &email)?;
-    if !app.sign_ins.account.allows(key, now) {
-        return Err(PageError::TooManyTries);
+    if let Some(seconds) = app.sign_ins.account.wait(key, now) {
+        return Err(PageError::TooManyTries(seconds));
     }
     let wrong = || (403, "The current password is wrong. Nothing was changed.".to_owned(), None);
     let known = users::authenticate(&app.store, &mut permit, &email, current)?;

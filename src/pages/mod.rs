@@ -49,8 +49,8 @@ pub(crate) enum PageError {
         /// The path of the page on which the person can go on.
         again: String,
     },
-    /// Wrong passwords have used up the tries of the account, or of the network address.
-    TooManyTries,
+    /// Wrong passwords have used up the tries of the account, or of the network address, for so many seconds more.
+    TooManyTries(u64),
     /// The person has as many account pages open as one person may have.
     TooManyRequests,
     /// Too many passwords wait to be hashed, so this one was not looked at.
@@ -63,7 +63,7 @@ impl PageError {
         match self {
             PageError::OAuth(error) | PageError::Fields(error) => error.record(log),
             PageError::Form { bad, .. } => log.set_outcome(bad.name()),
-            PageError::TooManyTries => log.set_outcome("too-many"),
+            PageError::TooManyTries(_) => log.set_outcome("too-many"),
             PageError::TooManyRequests => log.set_outcome("too-many-requests"),
             PageError::SignInQueue(error) => {
                 log.set_outcome("sign-in-queue-full");
@@ -81,8 +81,7 @@ impl PageError {
         let seconds = match self {
             PageError::OAuth(error) | PageError::Fields(error) => error.retry_seconds(),
             PageError::Form { .. } => None,
-            // By then the failures that count now are too old to count.
-            PageError::TooManyTries => Some(limits::SIGN_IN_WINDOW_SECONDS.unsigned_abs()),
+            PageError::TooManyTries(seconds) => Some(*seconds),
             PageError::TooManyRequests => Some(limits::REQUESTS_RETRY_SECONDS.unsigned_abs()),
             // By then each password that waits now is hashed, or was refused.
             PageError::SignInQueue(_) => Some(limits::SIGN_IN_WAIT_MAX.as_secs()),
@@ -111,7 +110,7 @@ impl PageError {
                 let body = alert(&bad.to_string()).then("<p><a href=\"").then_text(again);
                 page(400, "This form was not accepted", body.then("\">Begin again</a></p>\n"))
             }
-            PageError::TooManyTries => page(429, "Too many tries", alert(&self.to_string())),
+            PageError::TooManyTries(_) => page(429, "Too many tries", alert(&self.to_string())),
             PageError::TooManyRequests => page(429, "Too many requests", alert(&self.to_string())),
             PageError::SignInQueue(_) => page(503, "Not now", alert(&self.to_string())),
         })
@@ -123,8 +122,12 @@ impl fmt::Display for PageError {
         match self {
             PageError::OAuth(error) | PageError::Fields(error) => error.fmt(out),
             PageError::Form { bad, .. } => bad.fmt(out),
-            PageError::TooManyTries => {
-                out.write_str("Too many wrong tries. Wait a quarter of an hour, then try again.")
+            PageError::TooManyTries(seconds) => {
+                let (minutes, s) = match seconds.div_ceil(60) {
+                    1 => (1, ""),
+                    minutes => (minutes, "s"),
+                };
+                write!(out, "Too many wrong tries. Wait {minutes} minute{s}, then try again.")
             }
             PageError::TooManyRequests => out.write_str(
                 "You have too many pages open at this moment. Wait a moment, then load the page anew.",

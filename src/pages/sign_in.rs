@@ -83,18 +83,21 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     let account = users::failures_key(&app.store, address)?;
     // Behind a proxy only the account is counted, see `Context::client_address`.
     let client = context.client_address().map(throttle::address_key);
-    let is_allowed = || {
-        let by_client = client.is_none_or(|client| app.sign_ins.address.allows(client, now));
-        by_client && app.sign_ins.account.allows(account, now)
+    let wait = || {
+        let by_client = client.and_then(|client| app.sign_ins.address.wait(client, now));
+        by_client.max(app.sign_ins.account.wait(account, now)).map(PageError::TooManyTries)
     };
     // Time mends these errors, so the person gets the form once more, and not the page of the error.
     let later = |error: PageError, status, message: &str| {
         error.record(log);
         error.say_when(again(status, message))
     };
-    let too_many = || later(PageError::TooManyTries, 429, &PageError::TooManyTries.to_string());
-    if !is_allowed() {
-        return Ok(too_many()); // before it takes a place in the queue from a person who may sign in
+    let too_many = |error: PageError| {
+        let message = error.to_string();
+        later(error, 429, &message)
+    };
+    if let Some(error) = wait() {
+        return Ok(too_many(error)); // before it takes a place in the queue from a person who may sign in
     }
     let mut permit = match app.sign_ins.queue.take(context.peer, address) {
         Ok(permit) => permit,
@@ -107,8 +110,8 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     // The limits are checked again, because a request that was hashed before this one may have used up the last try.
     // From here to the count below this thread holds the one permit, so a hundred guesses that are sent at once are
     // counted one by one.
-    if !is_allowed() {
-        return Ok(too_many());
+    if let Some(error) = wait() {
+        return Ok(too_many(error));
     }
     let typed = fields.get("password").unwrap_or("");
     let Some(person) = users::authenticate(&app.store, &mut permit, address, typed)? else {
