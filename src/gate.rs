@@ -320,12 +320,11 @@ impl Refusal {
     /// it comes from the request: the URL is one of our own names, and the other parts are constants of this program.
     fn challenge(&self) -> String {
         let ErrorResponse { status, error, .. } = self.check.facts().response;
-        let parameter = |name: &str, value: &str| [", ", name, "=\"", value, "\""].concat();
-        let error = error.map_or(String::new(), |error| {
-            parameter("error", error) + &parameter("error_description", &self.description)
-        });
-        let metadata = parameter("resource_metadata", &[&self.base_url, site::RESOURCE_METADATA].concat());
-        let scope = parameter("scope", &self.scope.to_string());
+        let quoted = |name: &str, value: &str| [", ", name, "=\"", value, "\""].concat();
+        let error = error.map(|code| quoted("error", code) + &quoted("error_description", &self.description));
+        let error = error.unwrap_or_default();
+        let metadata = quoted("resource_metadata", &[&self.base_url, site::RESOURCE_METADATA].concat());
+        let scope = quoted("scope", &self.scope.to_string());
         let start = "Bearer realm=\"EpicMe\"";
         // The order is that of the examples in MCP authorization. A 400 names no scope, because no scope would help.
         match status {
