@@ -33,7 +33,7 @@ fn lets_a_persons_write_take_its_turn_before_the_many_writes_of_another() {
     let attackers = server.token("mallory@example.com", &[]);
     let token = server.token("ada@example.com", &[]);
     let connections = limits::REQUESTS_PER_PERSON_MAX - 10;
-    let large = &"word and more words ".repeat(4_950); // near the longest content that an entry may have
+    let large = &"word and more words ".repeat(2_500); // half of the longest content that an entry may have
     let (stop, written) = (&AtomicBool::new(false), &AtomicUsize::new(0));
     let (mut theirs, mut own) = (Vec::new(), Vec::new());
     thread::scope(|scope| {
@@ -42,9 +42,12 @@ fn lets_a_persons_write_take_its_turn_before_the_many_writes_of_another() {
             let mut times = Vec::new();
             while !stop.load(SeqCst) {
                 let began = Instant::now();
-                client.ok("create_entry", json!({ "title": "large", "content": large }));
+                let arguments = json!({ "title": "large", "content": large });
+                let reply =
+                    client.modern("tools/call", json!({ "name": "create_entry", "arguments": arguments }));
                 times.push(began.elapsed());
-                written.fetch_add(1, SeqCst);
+                // On a busy machine their own writes may be so many that one waits for too long; that is their loss.
+                written.fetch_add(usize::from(reply.json()["error"].is_null()), SeqCst);
             }
             times
         };
@@ -58,7 +61,7 @@ fn lets_a_persons_write_take_its_turn_before_the_many_writes_of_another() {
         }
         stop.store(true, SeqCst);
         for attack in attacks {
-            theirs.extend(attack.join().expect("an attacker is only slow, and gets no error"));
+            theirs.extend(attack.join().expect("an attacker gets an answer"));
         }
     });
     let (theirs, own) = (median(theirs), median(own));
