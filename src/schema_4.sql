@@ -165,12 +165,12 @@ CREATE INDEX entry_tags_tag ON entry_tags (user_id, tag_id, entry_created_at DES
 CREATE TABLE entries_unindexed (
     id         INTEGER PRIMARY KEY, -- the entry's
     is_indexed INTEGER NOT NULL CHECK (is_indexed IN (0, 1)),
+    bytes      INTEGER NOT NULL, -- before the texts, so that it is read without them
     title      TEXT,
     content    TEXT,
     mood       TEXT,
     location   TEXT,
-    weather    TEXT,
-    bytes      INTEGER NOT NULL
+    weather    TEXT
 ) STRICT;
 DROP TRIGGER entries_fts_insert;
 DROP TRIGGER entries_fts_update;

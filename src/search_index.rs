@@ -42,8 +42,9 @@ fn fill(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Returns whether the noted entries are as many bytes as one commit may index. A group's jobs are quick, and its clients
-/// wait for the index too; without this bound a few hundred long entries would make all of them wait.
-fn is_full(connection: &Connection) -> rusqlite::Result<bool> {
+/// wait for the index too; without this bound a few hundred long entries would make all of them wait. A job that changes
+/// many entries asks this too.
+pub(crate) fn is_full(connection: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT total(bytes) FROM entries_unindexed";
     let bytes: f64 = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
     Ok(bytes >= limits::GROUP_BYTES_MAX as f64)

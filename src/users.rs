@@ -19,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::limits;
 use crate::passwords::{HashedPassword, HashingPermit};
+use crate::search_index;
 use crate::secret;
 use crate::store::{Store, StoreError};
 use crate::throttle;
@@ -332,13 +333,14 @@ fn end_access(connection: &Connection, id: UserId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Deletes rows of a person for [`limits::REMOVAL_WORK_MAX`]; returns whether that was all of them, the person's own too.
+/// Deletes rows of a person for [`limits::REMOVAL_WORK_MAX`], and no more entries than one commit may take out of the search
+/// index; returns whether that was all of them, the person's own too.
 fn delete_piece(connection: &Connection, id: UserId) -> Result<bool, StoreError> {
     let began = Instant::now();
     for sql in MUCH {
         let mut delete = connection.prepare_cached(sql)?;
         while delete.execute((id, limits::REMOVED_AT_ONCE))? > 0 {
-            if began.elapsed() >= limits::REMOVAL_WORK_MAX {
+            if began.elapsed() >= limits::REMOVAL_WORK_MAX || search_index::is_full(connection)? {
                 return Ok(false);
             }
         }
@@ -359,6 +361,33 @@ mod tests {
     use super::*;
     use crate::passwords::HashingQueue;
     use crate::store::BeforeCommit;
+
+    #[test]
+    fn removes_no_more_at_once_than_one_commit_may_take_out_of_the_index() {
+        let folder = std::env::temp_dir().join(format!("epicme-removal-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let store = Store::open(&folder.join("epicme.db"), search_index::BEFORE_COMMIT).expect("a store");
+        let long = 90_000;
+        let left = store.write(move |connection| {
+            connection.execute_batch(&format!(
+                "INSERT INTO users (id, email, password_hash, created_at, updated_at) VALUES (1, 'a@b', '', 0, 0);
+                 WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 100)
+                 INSERT INTO entries (user_id, title, content, created_at, updated_at)
+                     SELECT 1, 'long', printf('%.{long}c', 'x'), 0, 0 FROM number;"
+            ))?;
+            (search_index::BEFORE_COMMIT.finish)(connection)?;
+            assert!(!delete_piece(connection, UserId::new(1))?, "there are more");
+            let left = "SELECT count(*) FROM entries";
+            Ok::<_, StoreError>(connection.query_row(left, [], |row| row.get::<_, i64>(0))?)
+        });
+        let (deleted, at_once) = (100 - left.expect("a write"), limits::REMOVED_AT_ONCE);
+        assert!(
+            deleted > 0 && deleted <= limits::GROUP_BYTES_MAX as i64 / long + at_once,
+            "{deleted} deleted"
+        );
+        store.close().expect("a close");
+        let _ = std::fs::remove_dir_all(&folder);
+    }
 
     #[test]
     fn replaces_a_password_only_while_it_is_the_one_that_was_given() {
