@@ -1,6 +1,7 @@
 # What there is to do here. Needs Rust, a C compiler and make; `interop` also Node and Python.
 
 BINARY := target/epicme
+PEERS := target/bench-peers
 DENY := 0.20.2
 TRIPLE := $(shell rustc -vV | sed -n 's/^host: //p')
 
@@ -19,6 +20,7 @@ build: ## build the fully static release binary, target/epicme
 test: build ## check format, lints and documentation, and run every test
 	cargo fmt --check
 	cargo fmt --check --manifest-path tests/interop/rmcp/Cargo.toml
+	cargo fmt --check --manifest-path tests/bench/peers/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 	cargo test --locked
@@ -30,9 +32,11 @@ crates: ## check the licences and sources of all crates (builds cargo-deny first
 	cargo install --quiet --locked --root target/tools --version $(DENY) cargo-deny
 	target/tools/bin/cargo-deny --locked check bans licenses sources
 
-bench: build ## compare speed and memory with bare responders, as ratios
-	EPICME=$(BINARY) cargo bench --locked --bench bench
+bench: build ## compare speed and memory with their limits and with peers, as ratios
+	cargo build --locked --release --manifest-path tests/bench/peers/Cargo.toml --target-dir $(PEERS)
+	EPICME=$(BINARY) PEERS=$(PEERS)/$(TRIPLE)/release/epicme-bench-peers cargo bench --locked --bench bench
 
 fmt: ## format the code
 	cargo fmt
 	cargo fmt --manifest-path tests/interop/rmcp/Cargo.toml
+	cargo fmt --manifest-path tests/bench/peers/Cargo.toml

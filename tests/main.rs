@@ -26,6 +26,7 @@
 //! - `documents`: the README and everything in `docs/` is run or looked up.
 //! - `examples`: the clients in `docs/examples/` do what they are there for.
 //! - `plans`: no statement walks over a table or sorts without a reason.
+//! - `bench`: what `make bench` makes of its figures; the bench itself isn't run.
 //! - `tidy`: the rules of the house that a program can see.
 //! - `binary`: the release binary is static, small and without a resolver.
 //!
@@ -61,5 +62,6 @@ mod durability;
 mod documents;
 mod examples;
 mod plans;
+mod bench;
 mod tidy;
 mod binary;

@@ -2,24 +2,27 @@
 //! an HTTP message ends and nothing else of what it carries.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::process::{self, Process};
 
-/// How long a server may take over one answer before the whole run fails.
+/// How long a server may take over one answer before the load fails.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 /// Where a request holds a number; one with fewer digits is padded with spaces, so that no length changes.
 pub const NUMBER: &str = "<number>";
 
 /// A request as it goes over the wire, and what a right answer to it looks like.
+#[derive(Clone)]
 pub struct Request {
     pub bytes: Vec<u8>,
-    /// Where in `bytes` a random number from 1 to `number_max` goes, if anywhere.
+    /// Where in `bytes` a number goes, if anywhere.
     pub number_at: Option<usize>,
-    pub number_max: u64,
+    /// How many different numbers there are: 1, 1 + `number_step` and so on.
+    pub numbers: u64,
+    pub number_step: u64,
     /// The first bytes of the answer.
     pub status: &'static str,
     /// Length of the whole answer. A right one may differ by 64 bytes: numbers and times have more or fewer digits.
@@ -36,6 +39,7 @@ pub struct Until {
 /// What a load brought.
 #[derive(Clone, Copy)]
 pub struct Round {
+    pub requests: f64,
     pub requests_per_second: f64,
     /// User and system time that the server's process spent, in microseconds for each request.
     pub cpu_us: f64,
@@ -60,11 +64,11 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn open(server: &Process) -> Result<Self> {
-        let stream = TcpStream::connect(server.address)?;
+    pub fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_DEADLINE))?;
-        Ok(Self { stream, answer: vec![0; 16 * 1024] })
+        Ok(Self { stream, answer: vec![0; 4 * 1024] })
     }
 
     /// Sends `request` and returns the whole answer, of whatever kind it is.
@@ -72,6 +76,9 @@ impl Connection {
         self.stream.write_all(request)?;
         let mut filled = 0;
         loop {
+            if filled == self.answer.len() {
+                self.answer.resize(4 * filled, 0);
+            }
             match self.stream.read(&mut self.answer[filled..])? {
                 0 => return Err(Error::from(ErrorKind::UnexpectedEof)),
                 count => filled += count,
@@ -93,43 +100,75 @@ impl Connection {
             && answer.len().abs_diff(request.answer_bytes) <= 64;
         if right { Ok(()) } else { Err(Error::other(String::from_utf8_lossy(answer))) }
     }
+
+    /// Whether the server has neither closed this connection nor sent what nobody asked for.
+    pub fn is_idle(&mut self) -> bool {
+        let read = self.stream.set_nonblocking(true).and_then(|()| self.stream.read(&mut self.answer));
+        read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
 }
 
-/// Sends `request` from so many `clients`, a thread each, which start together, and measures until the last ends.
-/// `fresh`: with a new connection for every request, instead of one kept open.
-pub fn run(server: &Process, request: &Request, clients: u64, fresh: bool, until: Until) -> Round {
-    let barrier = Barrier::new(clients as usize + 1);
-    let client = |number: u64| {
-        let opened = Connection::open(server);
-        // A thread that fails must come here too, or the others would wait for ever.
-        barrier.wait();
-        let (mut connection, mut bytes, mut random) = (Some(opened?), request.bytes.clone(), 2 * number + 1);
-        let start = Instant::now();
-        for sent in 0..until.requests_each {
-            if start.elapsed() >= until.time {
-                return Ok(sent);
+/// So many connections, each of which asks for the same.
+pub struct Load<'a> {
+    server: &'a Process,
+    request: &'a Request,
+    connections: Vec<Connection>,
+    /// Whether each request takes a new connection, instead of one that is kept open.
+    fresh: bool,
+}
+
+impl<'a> Load<'a> {
+    pub fn open(server: &'a Process, request: &'a Request, clients: usize) -> Result<Self> {
+        let connections = (0..clients).map(|_| Connection::open(server.address)).collect::<Result<_>>()?;
+        Ok(Self { server, request, connections, fresh: false })
+    }
+
+    /// A load whose every request takes a new connection.
+    pub fn fresh(server: &'a Process, request: &'a Request, clients: usize) -> Result<Self> {
+        Ok(Self { fresh: true, ..Self::open(server, request, clients)? })
+    }
+
+    /// Sends requests on all connections, a thread for each, which start together, and measures until the last ends.
+    pub fn run(&mut self, until: Until) -> Result<Round> {
+        let (server, request, fresh) = (self.server, self.request, self.fresh);
+        let barrier = Barrier::new(self.connections.len() + 1);
+        let client = |number: usize, connection: &mut Connection| {
+            let (mut bytes, mut random) = (request.bytes.clone(), 2 * number as u64 + 1);
+            barrier.wait();
+            let start = Instant::now();
+            for sent in 0..until.requests_each {
+                if start.elapsed() >= until.time {
+                    return Ok(sent);
+                }
+                if let Some(at) = request.number_at {
+                    // Knuth's linear congruential generator: cheap, and its high bits spread well enough.
+                    random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                    let number = 1 + (random >> 33) % request.numbers * request.number_step;
+                    write!(&mut bytes[at..at + NUMBER.len()], "{number:>0$}", NUMBER.len())?;
+                }
+                connection.expect(request, &bytes)?;
+                if fresh {
+                    // The old one is closed first, so that there are never more connections than clients.
+                    connection.stream.shutdown(Shutdown::Both)?;
+                    *connection = Connection::open(server.address)?;
+                }
             }
-            if let Some(at) = request.number_at {
-                // Knuth's linear congruential generator: cheap, and its high bits spread well enough.
-                random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                let number = 1 + (random >> 33) % request.number_max;
-                write!(&mut bytes[at..at + NUMBER.len()], "{number:>0$}", NUMBER.len())?;
-            }
-            // The old one is closed first, so that there are never more connections than clients.
-            let kept = connection.take().filter(|_| !fresh);
-            let kept = connection.insert(kept.map_or_else(|| Connection::open(server), Ok)?);
-            kept.expect(request, &bytes)?;
-        }
-        Ok(until.requests_each)
-    };
-    thread::scope(|scope| {
-        let client = &client;
-        let threads: Vec<_> = (0..clients).map(|number| scope.spawn(move || client(number))).collect();
-        barrier.wait();
-        let (start, cpu_us) = (Instant::now(), process::cpu_us(server.id()));
-        let counts = threads.into_iter().map(|thread| thread.join().expect("no client panics"));
-        let requests = counts.sum::<Result<u64>>().expect("each answer is whole and right") as f64;
-        let cpu_us = process::cpu_us(server.id()) - cpu_us;
-        Round { requests_per_second: requests / start.elapsed().as_secs_f64(), cpu_us: cpu_us / requests }
-    })
+            Ok(until.requests_each)
+        };
+        let connections = &mut self.connections;
+        thread::scope(|scope| {
+            let client = &client;
+            let numbered = connections.iter_mut().enumerate();
+            let threads: Vec<_> = numbered
+                .map(|(number, connection)| scope.spawn(move || client(number, connection)))
+                .collect();
+            barrier.wait();
+            let (start, cpu_us) = (Instant::now(), process::cpu_us(server.id()));
+            let counts = threads.into_iter().map(|thread| thread.join().expect("no client panics"));
+            let requests = counts.sum::<Result<u64>>()? as f64;
+            let cpu_us = process::cpu_us(server.id()) - cpu_us;
+            let requests_per_second = requests / start.elapsed().as_secs_f64();
+            Ok(Round { requests, requests_per_second, cpu_us: cpu_us / requests })
+        })
+    }
 }

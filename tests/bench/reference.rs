@@ -1,25 +1,33 @@
-//! The reference responders: what a thread per connection over `std::net` can do on this machine, and what it can do
-//! with SQLite behind it. They know where a request ends and where its token and number stand; nothing is checked.
+//! The limits: what a thread per connection over `std::net` can do on this machine, and what it can do with SQLite,
+//! epicme's tables and epicme's answers behind it. They know where a request ends and where its token and arguments
+//! stand; nothing is checked.
 
-use std::fmt::Write as _;
-use std::io::{Read, Result, Write as _};
+use std::collections::HashMap;
+use std::fs;
+use std::io::{IoSlice, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, Row, Statement, ToSql};
 use sha2::{Digest, Sha256};
 
-use crate::load::{self, Round, Until};
-use crate::process;
+use crate::databases;
+use crate::load;
+use crate::statements;
 
 /// Connections that all threads read with.
 const READERS: usize = 4;
+/// Bytes that one read of a socket takes; a longer request gets a buffer of its own.
+const READ_BYTES: usize = 4096;
+/// The cursor of a next page. epicme signs its own; this has the length of one.
+const LIST_CURSOR: &str = "v1.AAAAAGsMAogAAAAAAAAAAg.4O4XB4aYr6lw_JP69-IfeRp2e9ElcbSvSVcmfPA2pqk";
+const SEARCH_CURSOR: &str = "v1.AAAAAAAAAAIAAAAAawwCiAAAAAAAAAAC.FWe6YCkB2QuazDB-sdD_U_yP5Eu5XHxnboLs2M5Q_ec";
 
-/// What a responder does with a request.
+/// What a server does with a request.
 enum Work {
     /// The same bytes for everybody.
     Bare(Vec<u8>),
@@ -30,27 +38,24 @@ enum Work {
 struct Store {
     readers: Vec<Mutex<Connection>>,
     writer: mpsc::Sender<NewEntry>,
-    /// Length of the answer to a read and to a write, as the server under test gives them.
-    read_bytes: usize,
-    write_bytes: usize,
+    /// How many entries each person has: counted once, and never anew.
+    counts: Mutex<HashMap<i64, i64>>,
 }
 
 /// An entry for the writer thread, and where it says under which id it is on disk.
 struct NewEntry {
     user_id: i64,
+    title: String,
     content: String,
     done: mpsc::Sender<i64>,
 }
 
-/// `responder bare BYTES` or `responder store DATABASE READ_BYTES WRITE_BYTES`: serves until it is killed.
+/// `limit bare FILE`, which holds the answer, or `limit store DATABASE`: serves until it is killed.
 pub fn serve(arguments: &[&str]) {
-    let bytes = |text: &str| text.parse().expect("a length in bytes");
     let work = match *arguments {
-        ["bare", length] => Work::Bare(answer("401 Unauthorized", "", bytes(length))),
-        ["store", database, read, write] => {
-            Work::Store(Store::open(Path::new(database), bytes(read), bytes(write)))
-        }
-        _ => panic!("unknown responder {arguments:?}"),
+        ["bare", file] => Work::Bare(fs::read(file).expect("the answer")),
+        ["store", database] => Work::Store(Store::open(Path::new(database))),
+        _ => panic!("unknown limit {arguments:?}"),
     };
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
     println!("listening on http://{}", listener.local_addr().expect("it is bound"));
@@ -67,7 +72,8 @@ fn accept_and_serve(shared: &Arc<(TcpListener, Work, AtomicUsize)>) {
         if waiting.fetch_sub(1, Ordering::Relaxed) == 1 {
             waiting.fetch_add(1, Ordering::Relaxed);
             let shared = Arc::clone(shared);
-            thread::spawn(move || accept_and_serve(&shared));
+            // Without a further thread the next connection waits for this one's end.
+            let _ = thread::Builder::new().spawn(move || accept_and_serve(&shared));
         }
         // A client that hangs up ends its own connection and nothing else.
         let _ = serve_connection(stream, work);
@@ -78,79 +84,62 @@ fn accept_and_serve(shared: &Arc<(TcpListener, Work, AtomicUsize)>) {
 /// Answers one request after another, each with a single write.
 fn serve_connection(mut stream: TcpStream, work: &Work) -> Result<()> {
     stream.set_nodelay(true)?;
-    let (sender, receiver) = mpsc::channel();
-    let mut request = [0; 4096];
+    match work {
+        Work::Bare(answer) => each_request(&mut stream, |stream, _| stream.write_all(answer)),
+        Work::Store(store) => {
+            let mut exchange = Exchange::new(store);
+            each_request(&mut stream, |stream, request| exchange.answer(stream, request))
+        }
+    }
+}
+
+fn each_request(
+    stream: &mut TcpStream,
+    mut answer: impl FnMut(&mut TcpStream, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut request = [0; READ_BYTES];
     let mut filled = 0;
     loop {
         match stream.read(&mut request[filled..])? {
             0 => return Ok(()),
             count => filled += count,
         }
-        if load::message_bytes(&request[..filled]).is_none_or(|whole| whole > filled) {
-            continue;
+        match load::message_bytes(&request[..filled]) {
+            Some(whole) if whole > filled && filled < READ_BYTES => continue,
+            // Of a long request only the beginning matters.
+            Some(whole) if whole > filled => drain(stream, whole - filled)?,
+            Some(_) => {}
+            None => continue,
         }
-        match work {
-            Work::Bare(answer) => stream.write_all(answer)?,
-            Work::Store(store) => stream.write_all(&store.answer(&request[..filled], &sender, &receiver))?,
-        }
+        answer(stream, &request[..filled])?;
         filled = 0;
     }
 }
 
+/// Reads so many bytes and drops them. Inlined, its buffer would be part of every connection's stack.
+#[inline(never)]
+fn drain(stream: &mut TcpStream, mut bytes: usize) -> Result<()> {
+    let mut dropped = [0; 4 * READ_BYTES];
+    while bytes > 0 {
+        let part = dropped.len().min(bytes);
+        stream.read_exact(&mut dropped[..part])?;
+        bytes -= part;
+    }
+    Ok(())
+}
+
 impl Store {
-    fn open(database: &Path, read_bytes: usize, write_bytes: usize) -> Self {
+    fn open(database: &Path) -> Self {
         let (writer, queue) = mpsc::channel();
-        let mut connection = open(database);
+        let mut connection = databases::open(database);
         thread::spawn(move || write_in_groups(&mut connection, &queue));
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let reader =
-            |_| Mutex::new(Connection::open_with_flags(database, flags).expect("the database opens"));
-        Self { readers: (0..READERS).map(reader).collect(), writer, read_bytes, write_bytes }
-    }
-
-    /// The answer to a request for `get_entry` or `create_entry`, which are told apart by what their arguments are.
-    fn answer(&self, request: &[u8], sender: &mpsc::Sender<i64>, receiver: &mpsc::Receiver<i64>) -> Vec<u8> {
-        let request = std::str::from_utf8(request).expect("the load is text");
-        let token = between(request, "Bearer ", "\r\n");
-        let arguments = between(request, "\"arguments\":", ",\"_meta\"");
-        let reader = self.reader();
-        // One transaction for both reads takes SQLite's lock once.
-        let run = |sql| reader.prepare_cached(sql).and_then(|mut it| it.execute([])).expect("no other state");
-        run("BEGIN");
-        let user_id: i64 = reader
-            .prepare_cached("SELECT user_id FROM tokens WHERE hash = ?1")
-            .and_then(|mut statement| statement.query_row([&Sha256::digest(token)[..]], |row| row.get(0)))
-            .expect("the token is known");
-        let mut body = String::with_capacity(2048);
-        let Some(id) = arguments.strip_prefix("{\"id\":") else {
-            run("COMMIT");
-            drop(reader);
-            let content = arguments.to_owned();
-            self.writer.send(NewEntry { user_id, content, done: sender.clone() }).expect("the writer lives");
-            let id = receiver.recv().expect("the writer answers");
-            write!(body, r#"{{"entry":{{"id":{id},"userId":{user_id},"content":{arguments}}}}}"#)
-                .expect("a string");
-            return answer("200 OK", &body, self.write_bytes);
+        let reader = |_| {
+            let reader = Connection::open_with_flags(database, flags).expect("the database opens");
+            reader.set_prepared_statement_cache_capacity(32);
+            Mutex::new(reader)
         };
-        let id: i64 = id.trim_matches([' ', '}']).parse().expect("an id");
-        reader
-            .prepare_cached("SELECT title, content, created_at FROM entries WHERE id = ?1 AND user_id = ?2")
-            .and_then(|mut statement| {
-                statement.query_row([id, user_id], |row| {
-                    let (title, content) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
-                    let created_at: i64 = row.get(2)?;
-                    write!(
-                        body,
-                        r#"{{"entry":{{"id":{id},"userId":{user_id},"title":"{title}","content":"{content}","createdAt":{created_at}}}}}"#
-                    )
-                    .expect("a string");
-                    Ok(())
-                })
-            })
-            .expect("the entry is there");
-        run("COMMIT");
-        drop(reader);
-        answer("200 OK", &body, self.read_bytes)
+        Self { readers: (0..READERS).map(reader).collect(), writer, counts: Mutex::default() }
     }
 
     /// A connection to read with: one that is free, or else the first that will be.
@@ -158,16 +147,214 @@ impl Store {
         let free = self.readers.iter().find_map(|reader| reader.try_lock().ok());
         free.unwrap_or_else(|| self.readers[0].lock().expect("no reader panics"))
     }
+
+    fn total(&self, reader: &Connection, user_id: i64) -> i64 {
+        let mut counts = self.counts.lock().expect("no thread panics");
+        *counts.entry(user_id).or_insert_with(|| {
+            reader.query_row(statements::COUNT, [user_id], |row| row.get(0)).expect("a count")
+        })
+    }
 }
 
-/// Commits whatever is queued as one transaction, and only then says so to each that waits.
+/// What a connection needs for one answer after another. The buffers are given back with the connection.
+struct Exchange<'s> {
+    store: &'s Store,
+    sender: mpsc::Sender<i64>,
+    receiver: mpsc::Receiver<i64>,
+    /// The rows as JSON, and the body.
+    data: Vec<u8>,
+    body: Vec<u8>,
+    /// The `Date` of a second.
+    date: (u64, String),
+}
+
+impl<'s> Exchange<'s> {
+    fn new(store: &'s Store) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        let (data, body) = (Vec::new(), Vec::new());
+        Self { store, sender, receiver, data, body, date: (0, String::new()) }
+    }
+
+    /// Answers a request for one of four tools.
+    fn answer(&mut self, stream: &mut TcpStream, request: &[u8]) -> Result<()> {
+        let request = std::str::from_utf8(request).expect("the load is ASCII");
+        let token = between(request, "Bearer ", "\r\n");
+        let tool = between(request, "Mcp-Name: ", "\r\n");
+        let arguments = between(request, "\"arguments\":", ",\"_meta\"");
+        self.data.clear();
+        self.body.clear();
+        self.body.extend(br#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":["#);
+        let reader = self.store.reader();
+        // One transaction for all reads takes SQLite's lock once.
+        run(&reader, "BEGIN");
+        let mut user_id = 0;
+        each_row(&reader, statements::TOKEN, &[&&Sha256::digest(token)[..]], |row| user_id = number(row, 0));
+        assert!(user_id > 0, "the token is known");
+        match tool {
+            "get_entry" => self.one(&reader, user_id, digits(arguments)),
+            "list_entries" => self.list(&reader, user_id, digits(arguments)),
+            "search_entries" => self.search(&reader, user_id, between(arguments, "\"query\":\"", "\"}")),
+            _ => {}
+        }
+        run(&reader, "COMMIT");
+        drop(reader);
+        if tool == "create_entry" {
+            let title = between(arguments, "\"title\":\"", "\",\"content\":\"");
+            let content = between(arguments, "\"content\":\"", "\"}");
+            self.create(user_id, title, content);
+        }
+        self.finish(stream)
+    }
+
+    fn one(&mut self, reader: &Connection, user_id: i64, id: i64) {
+        let (data, body) = (&mut self.data, &mut self.body);
+        each_row(reader, statements::ENTRY, &[&user_id, &id], |row| {
+            link(body, number(row, 0), text(row, 2), number(row, 10));
+            entry(data, row);
+        });
+        let mut comma = false;
+        each_row(reader, statements::TAGS, &[&user_id, &id], |row| {
+            data.extend(if comma { &b","[..] } else { b"" });
+            comma = true;
+            put(data, format_args!("{{\"id\":{},\"name\":", number(row, 0)));
+            string(data, text(row, 1));
+            data.push(b'}');
+        });
+        data.extend(b"]}}");
+    }
+
+    fn create(&mut self, user_id: i64, title: &str, content: &str) {
+        let entry = NewEntry {
+            user_id,
+            title: title.to_owned(),
+            content: content.to_owned(),
+            done: self.sender.clone(),
+        };
+        self.store.writer.send(entry).expect("the writer lives");
+        let id = self.receiver.recv().expect("the writer answers");
+        let now = seconds();
+        let (data, body) = (&mut self.data, &mut self.body);
+        put(
+            body,
+            format_args!("{{\"type\":\"text\",\"text\":\"Entry \\\"{title}\\\" created with ID {id}.\"}},"),
+        );
+        link(body, id, title, now as i64);
+        put(data, format_args!("{{\"entry\":{{\"id\":{id},\"userId\":{user_id},\"title\":"));
+        string(data, title);
+        data.extend(b",\"content\":");
+        string(data, content);
+        data.extend(b",\"mood\":null,\"location\":null,\"weather\":null,\"isPrivate\":1,\"isFavorite\":0");
+        put(data, format_args!(",\"createdAt\":{now},\"updatedAt\":{now},\"tags\":[]}}}}"));
+    }
+
+    fn list(&mut self, reader: &Connection, user_id: i64, limit: i64) {
+        let total = self.store.total(reader, user_id);
+        let (data, body) = (&mut self.data, &mut self.body);
+        found(body, total, total.min(limit));
+        data.extend(b"{\"entries\":[");
+        let mut shown = 0;
+        each_row(reader, statements::LIST, &[&user_id, &(limit + 1)], |row| {
+            shown += 1;
+            if shown > limit {
+                return;
+            }
+            if shown <= statements::LINKS as i64 {
+                link(body, number(row, 0), text(row, 1), number(row, 6));
+            }
+            data.extend(if shown > 1 { &b","[..] } else { b"" });
+            put(data, format_args!("{{\"id\":{},\"title\":", number(row, 0)));
+            string(data, text(row, 1));
+            put(data, format_args!(",\"tagCount\":{},\"mood\":", number(row, 2)));
+            optional(data, row, 3);
+            put(
+                data,
+                format_args!(
+                    ",\"isFavorite\":{},\"createdAt\":{},\"updatedAt\":{}}}",
+                    number(row, 4),
+                    number(row, 5),
+                    number(row, 6)
+                ),
+            );
+        });
+        end_of_page(data, total, (shown > limit).then_some(LIST_CURSOR));
+    }
+
+    fn search(&mut self, reader: &Connection, user_id: i64, word: &str) {
+        let (words, in_title) = (format!("\"{word}\""), format!("{{title}} : (\"{word}\")"));
+        let (data, body) = (&mut self.data, &mut self.body);
+        let (mut total, mut shown, limit) = (0, 0, statements::SEARCH_PAGE as i64);
+        each_row(reader, statements::FOUND, &[&user_id, &words], |row| total = number(row, 0));
+        found(body, total, total.min(limit));
+        data.extend(b"{\"entries\":[");
+        each_row(reader, statements::SEARCH, &[&user_id, &words, &in_title, &(limit + 1)], |row| {
+            shown += 1;
+            if shown > limit {
+                return;
+            }
+            let (id, created_at) = (number(row, 0), number(row, 3));
+            link(body, id, text(row, 1), created_at);
+            data.extend(if shown > 1 { &b","[..] } else { b"" });
+            put(data, format_args!("{{\"id\":{id},\"title\":"));
+            string(data, text(row, 1));
+            put(
+                data,
+                format_args!(",\"tagCount\":{},\"createdAt\":{created_at},\"snippet\":", number(row, 2)),
+            );
+            each_row(reader, statements::SNIPPET, &[&words, &id], |row| string(data, text(row, 0)));
+            data.push(b'}');
+        });
+        end_of_page(data, total, (shown > limit).then_some(SEARCH_CURSOR));
+    }
+
+    /// Adds the rows as a text and as they are, and sends it all with its head.
+    fn finish(&mut self, stream: &mut TcpStream) -> Result<()> {
+        let Self { data, body, date, .. } = self;
+        body.extend(b"{\"type\":\"text\",\"text\":");
+        string(body, std::str::from_utf8(data).expect("JSON is text"));
+        body.extend(b"}],\"structuredContent\":");
+        body.extend(&*data);
+        body.extend(br#","_meta":{"io.modelcontextprotocol/serverInfo":"#);
+        body.extend(br#"{"name":"epicme","title":"EpicMe Journal","version":"0.1.0"}}}}"#);
+        body.push(b'\n');
+        let now = seconds();
+        if date.0 != now {
+            *date = (now, httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now)));
+        }
+        let mut head = [0; 256];
+        let mut rest = &mut head[..];
+        write!(
+            rest,
+            "HTTP/1.1 200 OK\r\nDate: {}\r\nContent-Type: application/json\r\nVary: Origin\r\nContent-Length: {}\r\n\r\n",
+            date.1,
+            body.len()
+        )?;
+        let head_bytes = 256 - rest.len();
+        // Both go out in one piece, unless the socket's buffer is full.
+        let sent = stream.write_vectored(&[IoSlice::new(&head[..head_bytes]), IoSlice::new(body)])?;
+        stream.write_all(&body[sent.saturating_sub(head_bytes)..])
+    }
+}
+
+/// Commits whatever is queued as one transaction, and only then says so to each that waits. The index is filled once
+/// for all rows of the transaction.
 fn write_in_groups(connection: &mut Connection, queue: &mpsc::Receiver<NewEntry>) {
+    let index = databases::index_new_rows(connection);
+    let mut last: i64 = connection
+        .query_row("SELECT coalesce(max(id), 0) FROM entries", [], |row| row.get(0))
+        .expect("the highest id");
     while let Ok(first) = queue.recv() {
         let transaction = connection.transaction().expect("no other writer");
         let mut done = Vec::new();
+        let indexed = last;
         for write in std::iter::once(first).chain(queue.try_iter()) {
-            done.push((write.done, insert(&transaction, write.user_id, &write.content)));
+            let mut statement = transaction.prepare_cached(statements::CREATE).expect("the table is there");
+            let values = (write.user_id, &write.title, &write.content);
+            last = statement.insert(values).expect("room on the disk");
+            done.push((write.done, last));
         }
+        let mut statement = transaction.prepare_cached(&index).expect("the index is there");
+        statement.execute([indexed]).expect("room on the disk");
+        drop(statement);
         transaction.commit().expect("room on the disk");
         for (done, id) in done {
             // A connection that has ended meanwhile needs no answer.
@@ -176,63 +363,115 @@ fn write_in_groups(connection: &mut Connection, queue: &mpsc::Receiver<NewEntry>
     }
 }
 
-/// Makes a database with one token for user 1 and so many entries.
-pub fn create(database: &Path, token: &str, entries: u64, content: &str) {
-    let mut connection = open(database);
-    connection
-        .execute_batch(
-            "CREATE TABLE tokens (hash BLOB PRIMARY KEY, user_id INTEGER NOT NULL) WITHOUT ROWID;
-             CREATE TABLE entries (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, title TEXT NOT NULL,
-                                   content TEXT NOT NULL, created_at INTEGER NOT NULL);",
-        )
-        .expect("a new database");
-    let hash = Sha256::digest(token);
-    connection.execute("INSERT INTO tokens VALUES (?1, 1)", [&hash[..]]).expect("a new token");
-    let transaction = connection.transaction().expect("no other writer");
-    for _ in 0..entries {
-        insert(&transaction, 1, content);
-    }
-    transaction.commit().expect("room on the disk");
+fn run(connection: &Connection, sql: &str) {
+    connection.prepare_cached(sql).and_then(|mut it| it.execute([])).expect("no other state");
 }
 
-/// How many inserts SQLite makes durable when each is a transaction of its own.
-pub fn commit_each(database: &Path, content: &str, until: Until) -> Round {
-    let connection = open(database);
-    let (start, cpu_us) = (Instant::now(), process::cpu_us(std::process::id()));
-    let mut inserts = 0;
-    while inserts < until.requests_each && start.elapsed() < until.time {
-        insert(&connection, 1, content);
-        inserts += 1;
-    }
-    Round {
-        requests_per_second: inserts as f64 / start.elapsed().as_secs_f64(),
-        cpu_us: (process::cpu_us(std::process::id()) - cpu_us) / inserts as f64,
+/// Runs a statement and hands over each of its rows.
+fn each_row(connection: &Connection, sql: &str, values: &[&dyn ToSql], mut with: impl FnMut(&Row)) {
+    let mut statement = connection.prepare_cached(sql).expect("the tables are there");
+    let statement: &mut Statement = &mut statement;
+    let mut rows = statement.query(values).expect("the values fit");
+    while let Some(row) = rows.next().expect("the database is whole") {
+        with(row);
     }
 }
 
-fn insert(connection: &Connection, user_id: i64, content: &str) -> i64 {
-    let sql =
-        "INSERT INTO entries (user_id, title, content, created_at) VALUES (?1, 'A title', ?2, unixepoch())";
-    let mut statement = connection.prepare_cached(sql).expect("the table is there");
-    statement.insert(params![user_id, content]).expect("room on the disk")
+fn number(row: &Row, column: usize) -> i64 {
+    row.get(column).expect("a number")
 }
 
-/// A connection that writes as the server's does: into the log first, and on disk when it returns.
-fn open(database: &Path) -> Connection {
-    let connection = Connection::open(database).expect("the database opens");
-    connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
-        .expect("SQLite has these settings");
-    connection
+fn text<'r>(row: &'r Row, column: usize) -> &'r str {
+    row.get_ref(column).ok().and_then(|value| value.as_str().ok()).expect("a text")
 }
 
-/// An answer of exactly `bytes` in all, its body padded with spaces.
-fn answer(status: &str, body: &str, bytes: usize) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: ");
-    let body_bytes = bytes - head.len() - "00000\r\n\r\n".len();
-    let mut answer = format!("{head}{body_bytes:05}\r\n\r\n{body}").into_bytes();
-    answer.resize(bytes, b' ');
-    answer
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments) {
+    out.write_fmt(text).expect("memory");
+}
+
+/// Writes a text as JSON, in quotes. The runs that need no escape are copied whole.
+fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut copied = 0;
+    for (place, byte) in text.bytes().enumerate() {
+        if byte >= b' ' && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend(&text.as_bytes()[copied..place]);
+        match byte {
+            b'"' | b'\\' => out.extend([b'\\', byte]),
+            b'\n' => out.extend(b"\\n"),
+            _ => put(out, format_args!("\\u{byte:04x}")),
+        }
+        copied = place + 1;
+    }
+    out.extend(&text.as_bytes()[copied..]);
+    out.push(b'"');
+}
+
+fn optional(out: &mut Vec<u8>, row: &Row, column: usize) {
+    match row.get_ref(column).ok().and_then(|value| value.as_str().ok()) {
+        Some(text) => string(out, text),
+        None => out.extend(b"null"),
+    }
+}
+
+/// The members of an entry up to its tags.
+fn entry(out: &mut Vec<u8>, row: &Row) {
+    put(out, format_args!("{{\"entry\":{{\"id\":{},\"userId\":{}", number(row, 0), number(row, 1)));
+    for (name, column) in [("title", 2), ("content", 3), ("mood", 4), ("location", 5), ("weather", 6)] {
+        put(out, format_args!(",\"{name}\":"));
+        optional(out, row, column);
+    }
+    for (name, column) in [("isPrivate", 7), ("isFavorite", 8), ("createdAt", 9), ("updatedAt", 10)] {
+        put(out, format_args!(",\"{name}\":{}", number(row, column)));
+    }
+    out.extend(b",\"tags\":[");
+}
+
+/// A link to an entry, and a comma.
+fn link(out: &mut Vec<u8>, id: i64, title: &str, modified: i64) {
+    put(out, format_args!("{{\"type\":\"resource_link\",\"uri\":\"epicme://entries/{id}\",\"name\":"));
+    string(out, title);
+    out.extend(b",\"description\":\"Journal Entry: \\\"");
+    let start = out.len();
+    string(out, title);
+    out.remove(start); // the title's own quotes are those that are escaped
+    out.pop();
+    let modified = UNIX_EPOCH + Duration::from_secs(modified.unsigned_abs());
+    put(
+        out,
+        format_args!(
+            "\\\"\",\"mimeType\":\"application/json\",\"annotations\":{{\"lastModified\":\"{}\"}}}},",
+            humantime::format_rfc3339_seconds(modified)
+        ),
+    );
+}
+
+/// The sentence that a page begins with, and a comma.
+fn found(out: &mut Vec<u8>, total: i64, shown: i64) {
+    put(out, format_args!("{{\"type\":\"text\",\"text\":\"Found {total} entries."));
+    if shown != total {
+        put(out, format_args!(" This page shows {shown} of them."));
+    }
+    out.extend(b"\"},");
+}
+
+fn end_of_page(out: &mut Vec<u8>, total: i64, cursor: Option<&str>) {
+    put(out, format_args!("],\"total\":{total}"));
+    if let Some(cursor) = cursor {
+        put(out, format_args!(",\"nextCursor\":\"{cursor}\""));
+    }
+    out.push(b'}');
+}
+
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The number of an object that has one member, a number.
+fn digits(arguments: &str) -> i64 {
+    arguments.trim_matches(|letter: char| !letter.is_ascii_digit()).parse().expect("a number")
 }
 
 /// The part of `text` after `before` and up to `after`.

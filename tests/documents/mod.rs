@@ -235,6 +235,7 @@ fn print_what_they_show() {
 fn name_what_is_there() {
     let paths = [
         "docs/architecture.md",
+        "docs/performance.md",
         "docs/threats.md",
         "CHANGELOG.md",
         ".github/CONTRIBUTING.md",
