@@ -70,7 +70,7 @@ pub fn svg(rows: &[Row]) -> String {
             "<line class=\"{class}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{}\" y2=\"{y:.1}\"/>",
             TOP - 8.0
         );
-        let label = if tick == 1.0 { "the limit".to_owned() } else { format!("× {}", short(tick)) };
+        let label = if tick == 1.0 { "the limit".to_owned() } else { format!("× {tick}") };
         let _ = writeln!(svg, "<text class=\"m s\" x=\"{x:.1}\" y=\"{}\">{label}</text>", TOP - 14.0);
         tick *= 2.0;
     }

@@ -40,6 +40,8 @@ struct Store {
     writer: mpsc::Sender<NewEntry>,
     /// How many entries each person has: counted once, and never anew.
     counts: Mutex<HashMap<i64, i64>>,
+    /// How many connections there have been.
+    connections: AtomicUsize,
 }
 
 /// An entry for the writer thread, and where it says under which id it is on disk.
@@ -139,13 +141,18 @@ impl Store {
             reader.set_prepared_statement_cache_capacity(32);
             Mutex::new(reader)
         };
-        Self { readers: (0..READERS).map(reader).collect(), writer, counts: Mutex::default() }
+        Self {
+            readers: (0..READERS).map(reader).collect(),
+            writer,
+            counts: Mutex::default(),
+            connections: AtomicUsize::new(0),
+        }
     }
 
-    /// A connection to read with: one that is free, or else the first that will be.
-    fn reader(&self) -> MutexGuard<'_, Connection> {
-        let free = self.readers.iter().find_map(|reader| reader.try_lock().ok());
-        free.unwrap_or_else(|| self.readers[0].lock().expect("no reader panics"))
+    /// A connection to read with: one that is free, or else that of this `place`.
+    fn reader(&self, place: usize) -> MutexGuard<'_, Connection> {
+        let free = (place..place + READERS).find_map(|place| self.readers[place % READERS].try_lock().ok());
+        free.unwrap_or_else(|| self.readers[place % READERS].lock().expect("no reader panics"))
     }
 
     fn total(&self, reader: &Connection, user_id: i64) -> i64 {
@@ -159,6 +166,8 @@ impl Store {
 /// What a connection needs for one answer after another. The buffers are given back with the connection.
 struct Exchange<'s> {
     store: &'s Store,
+    /// Spreads the connections over the readers.
+    place: usize,
     sender: mpsc::Sender<i64>,
     receiver: mpsc::Receiver<i64>,
     /// The rows as JSON, and the body.
@@ -172,7 +181,8 @@ impl<'s> Exchange<'s> {
     fn new(store: &'s Store) -> Self {
         let (sender, receiver) = mpsc::channel();
         let (data, body) = (Vec::new(), Vec::new());
-        Self { store, sender, receiver, data, body, date: (0, String::new()) }
+        let place = store.connections.fetch_add(1, Ordering::Relaxed);
+        Self { store, place, sender, receiver, data, body, date: (0, String::new()) }
     }
 
     /// Answers a request for one of four tools.
@@ -184,7 +194,7 @@ impl<'s> Exchange<'s> {
         self.data.clear();
         self.body.clear();
         self.body.extend(br#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":["#);
-        let reader = self.store.reader();
+        let reader = self.store.reader(self.place);
         // One transaction for all reads takes SQLite's lock once.
         run(&reader, "BEGIN");
         let mut user_id = 0;
@@ -286,7 +296,9 @@ impl<'s> Exchange<'s> {
         each_row(reader, statements::FOUND, &[&user_id, &words], |row| total = number(row, 0));
         found(body, total, total.min(limit));
         data.extend(b"{\"entries\":[");
-        each_row(reader, statements::SEARCH, &[&user_id, &words, &in_title, &(limit + 1)], |row| {
+        // Where nothing was found there is no page to look for.
+        let page: i64 = if total == 0 { 0 } else { limit + 1 };
+        each_row(reader, statements::SEARCH, &[&user_id, &words, &in_title, &page], |row| {
             shown += 1;
             if shown > limit {
                 return;
