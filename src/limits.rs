@@ -57,8 +57,9 @@ pub(crate) const CLOSE_DRAIN_MAX: Duration = Duration::from_secs(5);
 /// has gathered, also one that is past [`MCP_BODY_BYTES_MAX`]; only its own limit bounds that.
 pub(crate) const CLOSE_DRAIN_BYTES_MAX: usize = 16 * MCP_BODY_BYTES_MAX;
 /// Connections served at once. For the next one the connection that can best be spared is closed; if each has a request
-/// under way, the next one is answered `503`. It is fewer if the process may open fewer descriptors.
-pub(crate) const CONNECTIONS_MAX: usize = 4096;
+/// under way, the next one is answered `503`. It is fewer if the process may open fewer descriptors. Idle, so many take
+/// less than 256 MB.
+pub(crate) const CONNECTIONS_MAX: usize = 10_240;
 /// A connection that was opened, or began to wait for a request, less than this long ago doesn't make room for a
 /// newcomer while another one can. A head comes within this, unless a packet was lost.
 pub const ROOM_GRACE: Duration = Duration::from_millis(250);

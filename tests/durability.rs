@@ -384,6 +384,7 @@ fn returns_to_writing_when_the_disk_has_room_again() {
 fn bounds_the_log_although_reads_of_one_person_always_overlap() {
     let folder = Folder::new();
     let store = &Store::open(&folder.database(), BeforeCommit::NOTHING).expect("a store");
+    store.open_read_connections().expect("more than one");
     let log = folder.database().with_extension("db-wal");
     let (stop, begun, overlaps) = (&AtomicBool::new(false), &AtomicUsize::new(0), &AtomicUsize::new(0));
     // Each read keeps its view of the file until the other one has a later view, unless the store breaks it off.

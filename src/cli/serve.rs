@@ -116,6 +116,9 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
         }
     });
 
+    let announced =
+        announced.and_then(|()| app.store.open_read_connections().map_err(|error| line.cannot_open(&error)));
+
     // A server whose operator can't read how to reach it stops at once, in the same order as at a signal.
     if announced.is_ok() {
         signals.forever().next();

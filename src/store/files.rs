@@ -80,6 +80,7 @@ pub(super) fn keep_to_owner(path: &Path) -> Result<(), OpenError> {
 }
 
 /// How a connection that only reads is opened.
+#[derive(Clone)]
 pub(super) struct ReadOnly {
     /// A path, or a URI if the flags say so.
     name: OsString,

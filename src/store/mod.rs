@@ -327,9 +327,16 @@ impl Store {
         }
     }
 
+    /// Opens the read connections that are not open yet: a store begins with one for each of its two uses. A server calls
+    /// this once, when it listens.
+    pub fn open_read_connections(&self) -> Result<(), OpenError> {
+        self.readers.open_others()?;
+        self.look_ups.open_others()
+    }
+
     /// Opens the read connections alone.
     fn of_readers(file: &ReadOnly, log_is_full: &LogIsFull) -> Result<Store, OpenError> {
-        let open = |count, per_holder| Readers::open(file, count, per_holder, log_is_full);
+        let open = |count, per_holder| Readers::open(file.clone(), count, per_holder, log_is_full);
         let readers = open(limits::READ_CONNECTIONS, limits::READ_CONNECTIONS_PER_PERSON)?;
         let look_ups = open(limits::LOOK_UP_CONNECTIONS, limits::LOOK_UP_CONNECTIONS)?;
         Ok(Store { readers, look_ups, writer: None, _lock: None })

@@ -26,6 +26,9 @@ use crate::lock::locked;
 
 /// Connections to one file, and the rule by which threads share them; see THE FAIRNESS RULE in [`Readers::lend`].
 pub(super) struct Readers {
+    file: ReadOnly,
+    /// How many there are, once all are open.
+    count: usize,
     state: Mutex<State>,
     /// The share: how many connections one holder may have at a time.
     per_holder: usize,
@@ -60,31 +63,43 @@ pub(super) enum Borrower {
 }
 
 impl Readers {
-    /// Opens `count` connections, once, with the store. With a new connection for each read, SQLite would parse the
-    /// schema each time, and no prepared statement would be used twice.
+    /// Makes a pool of `count` connections, and opens the first of them. With a new connection for each read, SQLite would
+    /// parse the schema each time, and no prepared statement would be used twice.
+    ///
     /// Within `per_holder` a holder who has a connection gets a further one only if [`limits::READ_CONNECTIONS_KEPT`]
     /// stay free; where one holder may have all, nothing is kept.
     pub(super) fn open(
-        file: &ReadOnly,
+        file: ReadOnly,
         count: usize,
         per_holder: usize,
         log_is_full: &LogIsFull,
     ) -> Result<Readers, OpenError> {
         let kept = if per_holder < count { limits::READ_CONNECTIONS_KEPT } else { 0 };
-        let connections = (0..count).map(|_| {
-            // SQLite itself makes it read-only: if a mistake in this crate sends a write here and not to the writer,
-            // SQLite refuses it.
-            let connection = file.connect()?;
-            // A reader gets SQLITE_BUSY only in rare moments, for example while another process recovers the log
-            // after a crash. Those moments are short, so SQLite waits.
-            connection.busy_timeout(limits::READ_WAIT_MAX)?;
-            configure(&connection)?;
-            Ok(connection)
-        });
-        let free = connections.collect::<Result<_, OpenError>>()?;
-        let state = Mutex::new(State { free, ..State::default() });
-        let log_is_full = Arc::clone(log_is_full);
-        Ok(Readers { state, per_holder, kept, log_is_full })
+        let (state, log_is_full) = (Mutex::default(), Arc::clone(log_is_full));
+        let readers = Readers { file, count, state, per_holder, kept, log_is_full };
+        readers.add()?;
+        Ok(readers)
+    }
+
+    /// Opens the other connections. SQLite parses the schema for each of them, which takes longer than all else at a
+    /// start. So the server listens before it opens them, and the commands, which read one thing after the other, don't
+    /// open them at all.
+    pub(super) fn open_others(&self) -> Result<(), OpenError> {
+        (1..self.count).try_for_each(|_| self.add())
+    }
+
+    fn add(&self) -> Result<(), OpenError> {
+        // SQLite itself makes it read-only: if a mistake in this crate sends a write here and not to the writer, SQLite
+        // refuses it.
+        let connection = self.file.connect()?;
+        // A reader gets SQLITE_BUSY only in rare moments, for example while another process recovers the log after a
+        // crash. Those moments are short, so SQLite waits.
+        connection.busy_timeout(limits::READ_WAIT_MAX)?;
+        configure(&connection)?;
+        let mut state = locked(&self.state);
+        state.free.push(connection);
+        self.call_next(&mut state);
+        Ok(())
     }
 
     /// Lends a connection to `holder`, for whom it is used, within their share of the pool. Fails with
@@ -221,7 +236,8 @@ mod tests {
     fn keeps_a_connection_for_people_who_have_none() {
         let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
         Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
-        let readers = Readers::open(&ReadOnly::shared(&path), 4, 2, &LogIsFull::default()).expect("the pool");
+        let readers = Readers::open(ReadOnly::shared(&path), 4, 2, &LogIsFull::default()).expect("the pool");
+        readers.open_others().expect("the others");
         let lend = |person| readers.lend(Borrower::Programs(person));
         let mut first: Vec<_> = (0..2).map(|_| lend(1).expect("a share")).collect();
         assert!(matches!(lend(1), Err(StoreError::Busy)), "a third is more than a share");
@@ -240,7 +256,8 @@ mod tests {
     fn keeps_a_connection_for_a_persons_page_whatever_their_programs_read() {
         let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
         Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
-        let readers = Readers::open(&ReadOnly::shared(&path), 4, 2, &LogIsFull::default()).expect("the pool");
+        let readers = Readers::open(ReadOnly::shared(&path), 4, 2, &LogIsFull::default()).expect("the pool");
+        readers.open_others().expect("the others");
         let lend = |borrower| readers.lend(borrower);
         let programs = [(); 2].map(|()| lend(Borrower::Programs(1)).expect("a share"));
         assert!(matches!(lend(Borrower::Programs(1)), Err(StoreError::Busy)));
@@ -254,7 +271,8 @@ mod tests {
     fn calls_the_first_waiting_thread_that_may_have_the_connection() {
         let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
         Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
-        let readers = Readers::open(&ReadOnly::shared(&path), 2, 1, &LogIsFull::default()).expect("the pool");
+        let readers = Readers::open(ReadOnly::shared(&path), 2, 1, &LogIsFull::default()).expect("the pool");
+        readers.open_others().expect("the other");
         let lend = |person| readers.lend(Borrower::Programs(person));
         let (first, second) = (lend(1).expect("one"), lend(2).expect("the other"));
         let (got, comes) = std::sync::mpsc::channel();
