@@ -25,6 +25,10 @@ pub(crate) struct Arrival {
 }
 
 /// Writes what happened to a request. `head` is `None` if no head could be read.
+///
+/// Never inlined, as are a few others on the way of each request: what they need would lie on the stack below the whole
+/// answer, and the thread of a connection keeps each page of its stack that it has used once.
+#[inline(never)]
 pub(crate) fn write(arrival: Arrival, head: Option<&Head>, response: &Response, log: &RequestLog) {
     stderr::print(arrival.now, || match stderr::view() {
         None => log.line(arrival, head, response.status()),

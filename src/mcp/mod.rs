@@ -179,6 +179,9 @@ impl Accepts {
 }
 
 /// Answers a request that the gate has admitted. Only this function turns a [`Failure`] into a response.
+///
+/// Never inlined, for the reason that `log::write` gives: a request that the gate refuses needs none of this.
+#[inline(never)]
 pub(crate) fn answer(
     context: &Context,
     caller: Caller,
