@@ -11,6 +11,9 @@ use std::fmt::{self, Write};
 
 use serde_json::Value;
 
+/// Room for a value at first, in bytes. Most are one row as a list shows it, and fit.
+const USUAL_BYTES: usize = 256;
+
 /// One JSON value as text.
 #[derive(Clone)]
 pub(crate) struct JsonText(String);
@@ -23,7 +26,7 @@ pub(crate) trait Json {
 
 impl JsonText {
     pub(crate) fn of(value: &(impl Json + ?Sized)) -> JsonText {
-        let mut text = String::new();
+        let mut text = String::with_capacity(USUAL_BYTES);
         value.write(&mut text);
         JsonText(text)
     }
@@ -45,14 +48,13 @@ pub(crate) struct Object<'o> {
 
 impl Object<'_> {
     /// Appends a member. The caller gives each name once: a reader would refuse the object otherwise, or take either of
-    /// the two values.
-    pub(crate) fn member(&mut self, name: &str, value: impl Json) {
-        if !self.is_empty {
-            self.out.push(',');
-        }
+    /// the two values. A name is a literal without a character that must be escaped.
+    pub(crate) fn member(&mut self, name: &'static str, value: impl Json) {
+        debug_assert!(!name.bytes().any(must_be_escaped), "{name}");
+        self.out.push_str(if self.is_empty { "\"" } else { ",\"" });
+        self.out.push_str(name);
+        self.out.push_str("\":");
         self.is_empty = false;
-        name.write(self.out);
-        self.out.push(':');
         value.write(self.out);
     }
 }
@@ -149,13 +151,11 @@ impl Json for str {
     fn write(&self, out: &mut String) {
         out.reserve(self.len() + 2);
         out.push('"');
-        let mut copied = 0;
-        for (place, byte) in self.bytes().enumerate() {
-            if byte >= b' ' && byte != b'"' && byte != b'\\' {
-                continue;
-            }
-            out.push_str(&self[copied..place]);
-            copied = place + 1;
+        let mut rest = self;
+        while let Some(place) = rest.bytes().position(must_be_escaped) {
+            out.push_str(&rest[..place]);
+            let byte = rest.as_bytes()[place];
+            rest = &rest[place + 1..];
             match byte {
                 b'"' => out.push_str("\\\""),
                 b'\\' => out.push_str("\\\\"),
@@ -167,9 +167,24 @@ impl Json for str {
                 _ => write!(out, "\\u{byte:04x}").expect("a String takes every write"),
             }
         }
-        out.push_str(&self[copied..]);
+        out.push_str(rest);
         out.push('"');
     }
+}
+
+/// Returns whether a byte of a text can't stand in JSON as it is. It looks the byte up, since a list is thousands of them.
+fn must_be_escaped(byte: u8) -> bool {
+    const ESCAPED: [bool; 256] = {
+        let mut escaped = [false; 256];
+        let mut byte = 0;
+        while byte < b' ' {
+            escaped[byte as usize] = true;
+            byte += 1;
+        }
+        (escaped[b'"' as usize], escaped[b'\\' as usize]) = (true, true);
+        escaped
+    };
+    ESCAPED[usize::from(byte)]
 }
 
 #[cfg(test)]
@@ -190,13 +205,13 @@ mod tests {
     fn writes_members_and_items_in_the_order_of_the_calls() {
         let written = object(|out| {
             out.member("b", -1);
-            out.member("a\"", array([Some("x"), None]));
+            out.member("a", array([Some("x"), None]));
             out.member("none", object(|_| ()));
             out.member("value", json!({ "y": [true, 1.5] }));
             out.member("text", JsonText::of(&array::<bool>([])));
             out.member("is", false);
         });
-        let expected = r#"{"b":-1,"a\"":["x",null],"none":{},"value":{"y":[true,1.5]},"text":[],"is":false}"#;
+        let expected = r#"{"b":-1,"a":["x",null],"none":{},"value":{"y":[true,1.5]},"text":[],"is":false}"#;
         assert_eq!(JsonText::of(&written).into_string(), expected);
     }
 }

@@ -195,7 +195,7 @@ pub(crate) fn page_schema(name: &'static str, item: Value) -> Value {
 
 /// Writes what became of a delete: the row as it was, under `name`. If it wasn't deleted, `reason` says why: a program
 /// that reads the data alone doesn't see the sentence beside it.
-pub(crate) fn deletion(name: &str, row: impl Json, reason: Option<&str>) -> impl Json {
+pub(crate) fn deletion(name: &'static str, row: impl Json, reason: Option<&str>) -> impl Json {
     json_text::object(move |out| {
         out.member("success", reason.is_none());
         out.member(name, &row);
