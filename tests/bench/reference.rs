@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row, Statement, ToSql};
 use sha2::{Digest, Sha256};
 
@@ -138,6 +139,10 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = |_| {
             let reader = Connection::open_with_flags(database, flags).expect("the database opens");
+            // Otherwise SQLite may plan a statement anew for another value.
+            reader
+                .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+                .expect("SQLite has this setting");
             reader.set_prepared_statement_cache_capacity(32);
             Mutex::new(reader)
         };
