@@ -412,12 +412,6 @@ fn full() -> File {
     OpenOptions::new().write(true).open("/dev/full").expect("Linux has it")
 }
 
-fn count(folder: &Folder, table: &str) -> i64 {
-    let connection = Connection::open(folder.database()).expect("the database");
-    let sql = format!("SELECT count(*) FROM {table}");
-    connection.query_row(&sql, [], |row| row.get(0)).expect("a number")
-}
-
 #[test]
 fn fails_where_its_output_is_lost_and_not_where_its_reader_has_ended() {
     let server = Server::start();
@@ -463,10 +457,10 @@ fn takes_back_what_nobody_has_seen() {
         for output in [printing_to(full(), &folder, arguments), printing_to(writer, &folder, arguments)] {
             assert_eq!(output.status.code(), Some(1), "{arguments:?}");
             assert!(stderr(&output).contains("it was taken back"), "{}", stderr(&output));
-            assert_eq!(count(&folder, table), before, "{arguments:?}");
+            assert_eq!(folder.count(table), before, "{arguments:?}");
         }
         assert_eq!(folder.epicme(arguments, "").status.code(), Some(0));
-        assert_eq!(count(&folder, table), before + 1, "{arguments:?}");
+        assert_eq!(folder.count(table), before + 1, "{arguments:?}");
     }
 }
 
@@ -490,10 +484,10 @@ fn makes_no_secret_where_standard_output_keeps_nothing() {
     for (arguments, table, before) in [(token, "tokens", 1), (client, "clients", 0)] {
         for nowhere in [">&-", "> /dev/null"] {
             fails(&run(nowhere, arguments), 1, "nothing was made");
-            assert_eq!(count(&folder, table), before, "{nowhere}");
+            assert_eq!(folder.count(table), before, "{nowhere}");
         }
         assert_eq!(run(&kept, arguments).status.code(), Some(0));
-        assert_eq!(count(&folder, table), before + 1);
+        assert_eq!(folder.count(table), before + 1);
     }
     // What can be found later, by a list, may go there.
     let public = ["client", "add", "an app", "http://127.0.0.1/callback"];
@@ -536,7 +530,7 @@ fn reads_a_clients_document_within_a_bound() {
     fails(&add(Path::new("/dev/zero")), 1, "has more than 65536 bytes");
     std::fs::write(&document, padded(64 * 1024)).expect("a document");
     assert_eq!(add(&document).status.code(), Some(0));
-    assert_eq!(count(&folder, "clients"), 1);
+    assert_eq!(folder.count("clients"), 1);
 }
 
 #[test]
@@ -556,7 +550,7 @@ fn ends_in_order_where_nobody_can_read_how_to_reach_the_server() {
             assert!(stderr(&output).contains(says), "{options:?}: {}", stderr(&output));
             let log = folder.database().with_extension("db-wal");
             assert_eq!(std::fs::metadata(log).map_or(0, |log| log.len()), 0, "the log is empty");
-            let rows = ["users", "tokens", "entries"].map(|table| count(&folder, table));
+            let rows = ["users", "tokens", "entries"].map(|table| folder.count(table));
             assert_eq!(rows, [0; 3], "{options:?}: as if the demo had never been made");
         }
     }

@@ -19,12 +19,6 @@ fn watched(form: &str) -> Server {
     Server::start_in(Arc::new(Folder::new()), &[form])
 }
 
-/// Changes the database behind the server's back, as no command can.
-fn tamper(folder: &Folder, sql: &str) {
-    let connection = rusqlite::Connection::open(folder.database()).expect("the database");
-    connection.execute_batch(sql).expect("the change");
-}
-
 /// How a server was started: with a public URL, or without.
 fn deployment(server: &Server, public_url: Option<&str>) -> Deployment {
     let port = server.address.port();
@@ -55,8 +49,7 @@ fn tokens(server: &Server) -> Vec<(String, Decision)> {
         ("nonsense".to_owned(), (Check::TokenWellFormed, false)),
         (String::new(), (Check::TokenWellFormed, false)),
     ];
-    tamper(
-        &server.folder,
+    server.folder.tamper(
         "UPDATE tokens SET scope = 'offline_access' WHERE label = 'no-scope';
          UPDATE tokens SET expires_at = unixepoch() WHERE label = 'expired';
          UPDATE tokens SET revoked_at = unixepoch() WHERE label = 'revoked';",
@@ -99,9 +92,9 @@ fn send_in_every_way(server: &Server, check: impl Fn(Decision, &Reply)) {
     let page = [("Origin", "http://localhost:6274"), ("Access-Control-Request-Method", "POST")];
     let preflight = request("OPTIONS", "/mcp", &[&[("Host", host.as_str())], &page[..]].concat(), "");
     check((Check::IsPreflight, true), &server.send(preflight));
-    tamper(&server.folder, "ALTER TABLE tokens RENAME TO mislaid");
+    server.folder.tamper("ALTER TABLE tokens RENAME TO mislaid");
     check((Check::TokenLookedUp, false), &post(server, "/mcp", &[authorization], LIST));
-    tamper(&server.folder, "ALTER TABLE mislaid RENAME TO tokens");
+    server.folder.tamper("ALTER TABLE mislaid RENAME TO tokens");
 }
 
 /// The checks that are made of a request until the last one decides, and whether each holds.
@@ -518,7 +511,7 @@ fn explains_a_token_to_whoever_has_the_database() {
         assert_eq!((output.status.code(), text.as_str()), (Some(2), ""), "{options:?}");
         assert!(errors.contains(says) && !errors.contains(&good), "{errors}");
     }
-    tamper(&server.folder, "ALTER TABLE tokens RENAME TO mislaid");
+    server.folder.tamper("ALTER TABLE tokens RENAME TO mislaid");
     let (output, text) = explained(&server, &good, &[], "");
     assert_eq!((output.status.code(), foretold(&text)), (Some(1), (503, None)), "{text}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("the gate can't look up a token"));

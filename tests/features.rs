@@ -188,15 +188,8 @@ impl Person {
     }
 
     fn sql(&self, statements: &str) {
-        change(&self.server.folder, statements);
+        self.server.folder.tamper(statements);
     }
-}
-
-/// Changes a database without its server.
-fn change(folder: &Folder, statements: &str) {
-    let database = Connection::open(folder.database()).expect("the database");
-    database.busy_timeout(support::PATIENCE).expect("a timeout");
-    database.execute_batch(&format!("PRAGMA foreign_keys = ON; {statements}")).expect("the change");
 }
 
 /// The parameters of `completion/complete`; a reference with `://` is one to a template, any other to a prompt.
@@ -612,14 +605,11 @@ fn shows_the_newest_hundred_entries_and_how_many_there_are() {
 
 /// Tags of the first person, named so that their order is that of their numbers.
 fn number_tags(folder: &Folder, count: i64) {
-    change(
-        folder,
-        &format!(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+    folder.tamper(&format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
              INSERT INTO tags (user_id, name, created_at, updated_at)
              SELECT 1, printf('tag %05d', i), 0, 0 FROM n"
-        ),
-    );
+    ));
 }
 
 #[test]
@@ -1059,16 +1049,13 @@ fn summarizes_no_more_than_a_prompt_may_hold_and_says_how_much_is_left_out() {
     // Entries count as they are written, in bytes: three of them fill the prompt to the last one.
     let server = Arc::clone(&ada.server);
     let fill = |ada: &mut Person, [first, second, third]: [usize; 3]| {
-        change(
-            &server.folder,
-            &format!(
-                "DELETE FROM entries WHERE user_id = 1; INSERT INTO entries
+        server.folder.tamper(&format!(
+            "DELETE FROM entries WHERE user_id = 1; INSERT INTO entries
              (id, user_id, title, content, created_at, updated_at) VALUES
              (1, 1, '\"x\"', printf('%.*c', {first}, 'x'), 1, 0),
              (2, 1, 'é', printf('%.*c', {second}, 'x'), 2, 0),
              (3, 1, 'x', char(10) || printf('%.*c', {third}, 'x'), 3, 0)",
-            ),
-        );
+        ));
         [1, 2, 3].map(|id| {
             let message = embedded(ada, &format!("epicme://entries/{id}"));
             message["content"]["resource"].to_string().len()

@@ -364,19 +364,13 @@ fn refuses_a_token_made_for_another_resource() {
     assert_eq!(post(&other, &[("Authorization", &next), ("Host", "other.example")]).status, 200);
 }
 
-/// Changes the database behind the server's back, as no command can.
-fn tamper(folder: &Folder, sql: &str) {
-    let connection = rusqlite::Connection::open(folder.database()).expect("the database");
-    connection.execute_batch(sql).expect("the change");
-}
-
 #[test]
 fn refuses_a_token_from_the_second_of_its_expiry_on() {
     let server = Server::start();
     let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
-    tamper(&server.folder, "UPDATE tokens SET expires_at = unixepoch() + 1000");
+    server.folder.tamper("UPDATE tokens SET expires_at = unixepoch() + 1000");
     assert_eq!(post(&server, &[("Authorization", &bearer)]).status, 200);
-    tamper(&server.folder, "UPDATE tokens SET expires_at = unixepoch()");
+    server.folder.tamper("UPDATE tokens SET expires_at = unixepoch()");
     refuses(&server, &[("Authorization", &bearer)], 401, "invalid_token", Check::NotExpired);
 }
 
@@ -384,7 +378,7 @@ fn refuses_a_token_from_the_second_of_its_expiry_on() {
 fn refuses_a_token_without_a_scope_of_ours_and_names_all_five() {
     let server = Server::start();
     let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
-    tamper(&server.folder, "UPDATE tokens SET scope = 'offline_access user:write'");
+    server.folder.tamper("UPDATE tokens SET scope = 'offline_access user:write'");
     refuses(&server, &[("Authorization", &bearer)], 403, "insufficient_scope", Check::HasKnownScope);
     let description = post(&server, &[("Authorization", &bearer)]).json()["error_description"].to_string();
     for scope in ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"] {
@@ -396,12 +390,12 @@ fn refuses_a_token_without_a_scope_of_ours_and_names_all_five() {
 fn stays_shut_when_the_token_cannot_be_looked_up() {
     let server = Server::start();
     let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
-    tamper(&server.folder, "ALTER TABLE tokens RENAME TO mislaid");
+    server.folder.tamper("ALTER TABLE tokens RENAME TO mislaid");
     let reply = post(&server, &[("Authorization", &bearer)]);
     assert_eq!((reply.status, reply.field("retry-after")), (503, Some("1")));
     assert_eq!(reply.field("www-authenticate"), None);
     failed(&server, Check::TokenLookedUp);
-    tamper(&server.folder, "ALTER TABLE mislaid RENAME TO tokens");
+    server.folder.tamper("ALTER TABLE mislaid RENAME TO tokens");
     assert_eq!(post(&server, &[("Authorization", &bearer)]).status, 200);
 }
 

@@ -254,15 +254,11 @@ impl House {
     }
 
     pub fn count(&self, table: &str) -> i64 {
-        let connection = rusqlite::Connection::open(self.server.folder.database()).expect("the database");
-        let sql = format!("SELECT count(*) FROM {table}");
-        connection.query_row(&sql, [], |row| row.get(0)).expect("a count")
+        self.server.folder.count(table)
     }
 
-    /// Changes the database behind the server's back: time passes that way.
     pub fn tamper(&self, sql: &str) {
-        let connection = rusqlite::Connection::open(self.server.folder.database()).expect("the database");
-        connection.execute_batch(sql).expect("the change");
+        self.server.folder.tamper(sql);
     }
 }
 

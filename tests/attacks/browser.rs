@@ -135,15 +135,3 @@ pub fn server(options: &[&str]) -> (Server, std::sync::Arc<Folder>) {
 pub fn borrowed(form: &[(String, String)]) -> Vec<(&str, &str)> {
     form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
-
-/// Reads a number from the database.
-pub fn count(folder: &Folder, table: &str) -> i64 {
-    let connection = rusqlite::Connection::open(folder.database()).expect("the database");
-    connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a count")
-}
-
-/// Changes the database behind the server's back.
-pub fn tamper(folder: &Folder, sql: &str) {
-    let connection = rusqlite::Connection::open(folder.database()).expect("the database");
-    connection.execute_batch(sql).expect("the change");
-}

@@ -13,9 +13,7 @@
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use super::browser::{
-    Browser, EMAIL, PUBLIC, PUBLIC_HOST, borrowed, count, hidden, query, register, server, tamper, text,
-};
+use super::browser::{Browser, EMAIL, PUBLIC, PUBLIC_HOST, borrowed, hidden, query, register, server, text};
 use crate::support::{Folder, PASSWORD, Reply, Server};
 
 /// What sixteen threads get that send the same form at once, in order of status.
@@ -66,14 +64,14 @@ fn gives_one_code_for_one_form_however_often_it_comes() {
         let reply = browser.post("/authorize", &borrowed(&form));
         check_refused(&reply, USED, &format!("/authorize?{query}"));
     }
-    assert_eq!((count(&folder, "grants"), count(&folder, "codes")), (1, 1));
+    assert_eq!((folder.count("grants"), folder.count("codes")), (1, 1));
     server.log_with("POST /authorize 400 outcome=used-form");
     // Each page has a form of its own, two in one second too.
     let (first, second) = (browser.consent(&query), browser.consent(&query));
     for form in [second, first] {
         assert_eq!(browser.post("/authorize", &borrowed(&form)).status, 303);
     }
-    assert_eq!(count(&folder, "grants"), 3);
+    assert_eq!(folder.count("grants"), 3);
     // The form of a page that is shown again is a fresh one.
     let mut form = browser.consent(&query);
     let ticked = form.pop().expect("a box");
@@ -101,7 +99,7 @@ fn tells_a_second_press_to_begin_again_at_the_program() {
     check_refused(&again(&form), "begin again there", &format!("/authorize?{query}"));
     assert!(!text(&again(&form)).contains("close this page"));
     check_refused(&again(&unused), STALE, &format!("/authorize?{query}"));
-    assert_eq!(count(&folder, "grants"), 1);
+    assert_eq!(folder.count("grants"), 1);
 }
 
 #[test]
@@ -110,16 +108,16 @@ fn takes_a_form_once_however_many_send_it_at_once() {
     let form = browser.consent(&query);
     let one_success = |status: u16| [&[status][..], &[400; 15]].concat();
     assert_eq!(sixteen(&browser, "/authorize", &borrowed(&form)), one_success(303));
-    assert_eq!((count(&folder, "grants"), count(&folder, "codes")), (1, 1));
+    assert_eq!((folder.count("grants"), folder.count("codes")), (1, 1));
     let form = hidden(&browser.get("/account"), "form").expect("a form");
     let button = [("form", form.as_str()), ("do", "revoke"), ("grant", "1")];
     assert_eq!(sixteen(&browser, "/account", &button), one_success(200));
     let mut fresh = Browser::at_host(&server, PUBLIC_HOST);
     let form = hidden(&fresh.get("/account"), "form").expect("a form");
     let signing_in = [("form", form.as_str()), ("email", EMAIL), ("password", PASSWORD)];
-    let before = count(&folder, "browsers");
+    let before = folder.count("browsers");
     assert_eq!(sixteen(&fresh, "/sign-in", &signing_in), one_success(303));
-    assert_eq!(count(&folder, "browsers"), before + 1);
+    assert_eq!(folder.count("browsers"), before + 1);
     check_refused(&fresh.post("/sign-in", &signing_in), USED, "/account");
     check_refused(&fresh.post("/sign-in", &signing_in), "try from the start", "/account");
 }
@@ -145,7 +143,7 @@ fn sets_up_once_by_one_form_however_many_send_it_at_once() {
     // Behind the first, a form is used, or the server is set up already.
     statuses.retain(|status| ![400, 410].contains(status));
     assert_eq!(statuses, [201]);
-    assert_eq!((count(&server.folder, "users"), count(&server.folder, "browsers")), (1, 1));
+    assert_eq!((server.folder.count("users"), server.folder.count("browsers")), (1, 1));
 }
 
 #[test]
@@ -159,7 +157,7 @@ fn remembers_a_used_form_over_a_restart() {
     again.cookie = browser.cookie;
     check_refused(&again.post("/authorize", &borrowed(&used)), USED, &format!("/authorize?{query}"));
     assert_eq!(again.post("/authorize", &borrowed(&unused)).status, 303, "its twin is good still");
-    assert_eq!(count(&folder, "grants"), 2);
+    assert_eq!(folder.count("grants"), 2);
 }
 
 #[test]
@@ -181,7 +179,7 @@ fn refuses_a_form_of_another_page_or_another_request() {
         STALE,
         &format!("{authorize}&scope=user%3Aread"),
     );
-    assert_eq!(count(&folder, "grants"), 0);
+    assert_eq!(folder.count("grants"), 0);
     // The consent signs nobody out.
     let press = |form: &str| {
         let fields = [("form", form), ("do", "sign-out-everywhere")];
@@ -201,7 +199,7 @@ fn refuses_a_form_of_another_page_or_another_request() {
     check_refused(&signing_in(&leading, ""), STALE, "/account");
     check_refused(&signing_in(&leading, &other), STALE, &elsewhere);
     // None of that has used a form up: each is good where it belongs.
-    assert_eq!(count(&folder, "used_forms"), 1, "the sign-in's");
+    assert_eq!(folder.count("used_forms"), 1, "the sign-in's");
     assert_eq!(signing_in(&leading, &asked).field("location"), Some(authorize.as_str()));
     assert_eq!(signing_in(&plain, "").field("location"), Some("/account"));
     assert_eq!(decide(&consent, &asked).status, 303);
@@ -211,7 +209,7 @@ fn refuses_a_form_of_another_page_or_another_request() {
 #[test]
 fn remembers_no_form_of_a_stranger() {
     let (server, folder, mut browser, asked) = at_consent();
-    let before = count(&folder, "used_forms");
+    let before = folder.count("used_forms");
     let mut stranger = Browser::at_host(&server, PUBLIC_HOST);
     for number in 0..5 {
         let form = hidden(&stranger.get("/account"), "form").expect("a form");
@@ -224,17 +222,17 @@ fn remembers_no_form_of_a_stranger() {
             assert_eq!(status, if path == "/setup" { 410 } else { 400 }, "{path}");
         }
     }
-    assert_eq!(count(&folder, "used_forms"), before);
+    assert_eq!(folder.count("used_forms"), before);
     // Used forms are forgotten when they have long expired.
     for _ in 0..3 {
         let form = browser.consent(&asked);
         assert_eq!(browser.post("/authorize", &borrowed(&form)).status, 303);
     }
-    assert_eq!(count(&folder, "used_forms"), before + 3);
-    tamper(&folder, "UPDATE used_forms SET expires_at = unixepoch() - 3700");
+    assert_eq!(folder.count("used_forms"), before + 3);
+    folder.tamper("UPDATE used_forms SET expires_at = unixepoch() - 3700");
     let form = browser.consent(&asked);
     assert_eq!(browser.post("/authorize", &borrowed(&form)).status, 303);
-    assert_eq!(count(&folder, "used_forms"), 1);
+    assert_eq!(folder.count("used_forms"), 1);
 }
 
 /// What a button of the account page writes, its fields, and the status of its answer.
@@ -252,9 +250,9 @@ fn keeps_a_form_whose_answer_cannot_be_recorded() {
     let (server, folder, mut browser, query) = at_consent();
     let fail = |what: &str| {
         let sql = format!("CREATE TRIGGER refuses BEFORE {what} BEGIN SELECT RAISE(ABORT, 'no'); END");
-        tamper(&folder, &sql);
+        folder.tamper(&sql);
     };
-    let mend = || tamper(&folder, "DROP TRIGGER refuses");
+    let mend = || folder.tamper("DROP TRIGGER refuses");
     let form = browser.consent(&query);
     fail("INSERT ON grants");
     let failed = browser.post("/authorize", &borrowed(&form));
@@ -291,7 +289,7 @@ fn does_nothing_for_a_session_that_has_ended_meanwhile() {
                      VALUES ('c_x', 'x', 'http://127.0.0.1:9/', 'none', 'operator', 1);
                  INSERT INTO grants (user_id, client_id, resource, scope, created_at, used_at)
                      SELECT id, 'c_x', 'r', 'tags:read', unixepoch(), unixepoch() FROM users";
-    tamper(&folder, grant);
+    folder.tamper(grant);
     let state = || {
         let sql = "SELECT (SELECT count(*) FROM used_forms), (SELECT count(*) FROM codes), (SELECT count(*) FROM browsers),
                           (SELECT count(*) FROM grants WHERE revoked_at IS NULL), (SELECT password_hash FROM users)";
@@ -305,14 +303,14 @@ fn does_nothing_for_a_session_that_has_ended_meanwhile() {
     let account = hidden(&browser.get("/account"), "form").expect("a form");
     let before = state();
     // The first thing that is written for a form is that it was used.
-    tamper(&folder, "CREATE TRIGGER ends AFTER INSERT ON used_forms BEGIN DELETE FROM browsers; END");
+    folder.tamper("CREATE TRIGGER ends AFTER INSERT ON used_forms BEGIN DELETE FROM browsers; END");
     check_refused(&browser.post("/authorize", &borrowed(&form)), STALE, &format!("/authorize?{query}"));
     for (_, button, _) in BUTTONS {
         let fields = [&[("form", account.as_str())], button].concat();
         check_refused(&browser.post("/account", &fields), STALE, "/account");
     }
     assert_eq!(state(), before, "nothing was done");
-    tamper(&folder, "DROP TRIGGER ends");
+    folder.tamper("DROP TRIGGER ends");
     assert_eq!(browser.post("/authorize", &borrowed(&form)).status, 303);
-    assert_eq!((count(&folder, "grants"), count(&folder, "codes")), (2, 1));
+    assert_eq!((folder.count("grants"), folder.count("codes")), (2, 1));
 }

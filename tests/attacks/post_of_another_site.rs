@@ -7,7 +7,7 @@
 //! What must hold: no such form changes anything, nor signs the person out, and the person gets a page from which
 //! they can go on.
 
-use super::browser::{Browser, EMAIL, borrowed, count, hidden, query, register, server, text};
+use super::browser::{Browser, EMAIL, borrowed, hidden, query, register, server, text};
 use crate::support::{PASSWORD, request};
 
 #[test]
@@ -43,7 +43,7 @@ fn answers_with_no_cookie_that_would_take_the_place_of_the_persons_own() {
         }
     }
     assert!(person.is_signed_in());
-    assert_eq!((count(&folder, "grants"), count(&folder, "browsers")), (0, 1));
+    assert_eq!((folder.count("grants"), folder.count("browsers")), (0, 1));
     // The page leads on: to where the person was, and they are signed in there as before.
     let reply = person.send_as(None, "POST", "/authorize", &[("request", &asked), ("decision", "allow")]);
     let again = format!("/authorize?{asked}");
@@ -83,8 +83,5 @@ fn lets_a_page_on_another_port_press_nothing() {
         assert_eq!(person.post("/sign-in", &fields).status, 400);
     }
     assert!(person.is_signed_in());
-    assert_eq!(
-        (count(&folder, "grants"), count(&folder, "browsers"), count(&folder, "used_forms")),
-        (0, 1, 1)
-    );
+    assert_eq!((folder.count("grants"), folder.count("browsers"), folder.count("used_forms")), (0, 1, 1));
 }

@@ -4,24 +4,12 @@
 //! token allows. It has no cookie. What must hold: the person sees the account page, takes the access back, changes the
 //! password and signs out, as if the program did nothing.
 
-use std::io::Read;
-
 use epicme::limits;
 
-use super::browser::{Browser, EMAIL, hidden, server, tamper, text};
-use crate::support::{Client, PASSWORD, Server, Wire};
+use super::browser::{Browser, EMAIL, hidden, server, text};
+use crate::support::{Client, PASSWORD};
 
 const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-
-/// A request in progress: the server waits for its body.
-fn unfinished(server: &Server, token: &str) -> Wire {
-    let mut wire = server.connect();
-    let bytes = Client::new(server, token).bytes(&[("Expect", "100-continue")], BODY);
-    wire.write(&bytes[..bytes.len() - BODY.len()]);
-    let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
-    wire.stream.read_exact(&mut go_on).expect("the server asks for the body");
-    wire
-}
 
 /// Grants of the person, each with a refresh token.
 const GRANTS: &str = "
@@ -36,10 +24,11 @@ const GRANTS: &str = "
 #[test]
 fn takes_access_back_while_the_program_has_all_its_requests_in_progress() {
     let (server, folder) = server(&[]);
-    tamper(&folder, GRANTS);
+    folder.tamper(GRANTS);
     let token = folder.token(EMAIL, &[]);
-    let open: Vec<_> = (0..limits::REQUESTS_PER_PERSON_MAX).map(|_| unfinished(&server, &token)).collect();
-    assert_eq!(Client::new(&server, &token).post(&[], BODY).status, 429, "it has all that it can have");
+    let mut program = Client::new(&server, &token);
+    let open: Vec<_> = (0..limits::REQUESTS_PER_PERSON_MAX).map(|_| program.unfinished(BODY)).collect();
+    assert_eq!(program.post(&[], BODY).status, 429, "it has all that it can have");
     let mut browser = Browser::at(&server);
     browser.sign_in();
     let page = browser.get("/account");
@@ -60,17 +49,17 @@ fn takes_access_back_while_the_program_has_all_its_requests_in_progress() {
 #[test]
 fn says_that_access_was_taken_back_where_it_can_not_show_the_rest() {
     let (server, folder) = server(&[]);
-    tamper(&folder, GRANTS);
+    folder.tamper(GRANTS);
     let mut browser = Browser::at(&server);
     browser.sign_in();
     let form = hidden(&browser.get("/account"), "form").expect("a form");
-    tamper(&folder, "ALTER TABLE refresh_tokens RENAME TO refresh_tokens_elsewhere");
+    folder.tamper("ALTER TABLE refresh_tokens RENAME TO refresh_tokens_elsewhere");
     assert_eq!(browser.get("/account").status, 503);
     let reply = browser.post("/account", &[("form", &form), ("do", "revoke"), ("grant", "1")]);
     let shown = text(&reply);
     assert!(reply.status == 200 && shown.contains("Access was taken back."), "{shown}");
     assert!(shown.contains("href=\"/account\"") && !shown.contains("<form"), "{shown}");
-    tamper(&folder, "ALTER TABLE refresh_tokens_elsewhere RENAME TO refresh_tokens");
+    folder.tamper("ALTER TABLE refresh_tokens_elsewhere RENAME TO refresh_tokens");
     let page = text(&browser.get("/account"));
     assert!(
         page.contains("name=\"grant\" value=\"2\"") && !page.contains("name=\"grant\" value=\"1\""),

@@ -13,9 +13,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-use super::browser::{
-    Browser, EMAIL, PUBLIC, PUBLIC_HOST, borrowed, count, hidden, query, register, server, tamper, text,
-};
+use super::browser::{Browser, EMAIL, PUBLIC, PUBLIC_HOST, borrowed, hidden, query, register, server, text};
 use crate::support::{PASSWORD, Reply, Server, request};
 
 /// The attacker's program: a client of this server, with a port.
@@ -120,7 +118,7 @@ fn carries_no_live_session_to_a_client_by_any_redirect() {
     browser.sign_in();
     let before = browser.cookie.clone();
     let form = browser.consent(&query(&program.id, "code"));
-    tamper(&folder, "CREATE TRIGGER refuses BEFORE INSERT ON grants BEGIN SELECT RAISE(ABORT, 'no'); END");
+    folder.tamper("CREATE TRIGGER refuses BEFORE INSERT ON grants BEGIN SELECT RAISE(ABORT, 'no'); END");
     let reply = browser.post("/authorize", &borrowed(&form));
     assert!(reply.field("location").expect("a location").contains("error=server_error"));
     check(&program, &browser, before, &reply);
@@ -133,7 +131,7 @@ fn sends_the_browser_nowhere_where_the_end_of_the_session_cannot_be_recorded() {
     let mut browser = Browser::at(&server);
     browser.sign_in();
     let form = browser.consent(&query(&client, "code"));
-    tamper(&folder, "CREATE TRIGGER refuses BEFORE DELETE ON browsers BEGIN SELECT RAISE(ABORT, 'no'); END");
+    folder.tamper("CREATE TRIGGER refuses BEFORE DELETE ON browsers BEGIN SELECT RAISE(ABORT, 'no'); END");
     let by_form = browser.post("/authorize", &borrowed(&form));
     let by_link = browser.get(&format!("/authorize?{}", query(&client, "token")));
     for reply in [by_form, by_link] {
@@ -141,7 +139,7 @@ fn sends_the_browser_nowhere_where_the_end_of_the_session_cannot_be_recorded() {
         assert_eq!(reply.field("retry-after"), Some("5"));
     }
     assert!(browser.is_signed_in());
-    tamper(&folder, "DROP TRIGGER refuses");
+    folder.tamper("DROP TRIGGER refuses");
     assert_eq!(browser.get(&format!("/authorize?{}", query(&client, "token"))).status, 303);
 }
 
@@ -192,8 +190,7 @@ fn ends_the_session_of_another_person_under_another_name_of_this_machine() {
     let port = server.address.port();
     let program = Program::start(&server, "localhost");
     let other = Browser::signed_in(&server, &format!("localhost:{port}"));
-    tamper(
-        &folder,
+    folder.tamper(
         "INSERT INTO users (email, password_hash, created_at, updated_at)
              SELECT 'eve@example.com', password_hash, created_at, updated_at FROM users;
          UPDATE browsers SET user_id = (SELECT id FROM users WHERE email = 'eve@example.com')",
@@ -267,7 +264,7 @@ fn stays_signed_in_over_https_unless_the_client_is_on_this_very_host() {
         assert_eq!(visit(&mut browser, uri), [303, told], "{uri}");
         assert!(browser.is_signed_in(), "{uri}");
     }
-    assert_eq!(count(&folder, "grants"), 4);
+    assert_eq!(folder.count("grants"), 4);
     let before = browser.cookie.clone();
     let [allowed, _] = visit(&mut browser, "https://journal.example:8443/cb");
     assert_eq!((allowed, browser.cookie.as_deref()), (303, None));

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 /// The program under test.
@@ -56,6 +57,21 @@ impl Folder {
             .expect("the binary runs");
         let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
         child.wait_with_output().expect("the command ends")
+    }
+
+    /// Changes the database behind the server's back, as no command can: time passes that way.
+    #[track_caller]
+    pub fn tamper(&self, sql: &str) {
+        let database = Connection::open(self.database()).expect("the database");
+        database.execute_batch(sql).expect("the change");
+    }
+
+    /// The number of a table's rows. The name may be followed by a condition.
+    #[track_caller]
+    pub fn count(&self, table: &str) -> i64 {
+        let database = Connection::open(self.database()).expect("the database");
+        let sql = format!("SELECT count(*) FROM {table}");
+        database.query_row(&sql, [], |row| row.get(0)).expect("a count")
     }
 
     /// Adds a person, unless they are there, and makes a token for them.
@@ -504,6 +520,23 @@ impl Client {
             ("Content-Type", "application/json"),
         ];
         request("POST", "/mcp", &[&own, fields].concat(), body)
+    }
+
+    /// The head of a request, on a connection of its own: the body is sent only when the server has asked for it.
+    pub fn begin(&self, body: &str) -> Wire {
+        let bytes = self.bytes(&[("Expect", "100-continue")], body);
+        let mut wire = connect(self.host.parse().expect("an address"));
+        wire.write(&bytes[..bytes.len() - body.len()]);
+        wire
+    }
+
+    /// A request in progress: the server has asked for the body and waits for it.
+    #[track_caller]
+    pub fn unfinished(&self, body: &str) -> Wire {
+        let mut wire = self.begin(body);
+        let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+        wire.stream.read_exact(&mut go_on).expect("the server asks for the body");
+        wire
     }
 
     /// A request of revision 2026-07-28 with all its headers; `params` need no `_meta`.
