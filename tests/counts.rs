@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::durability::check_integrity;
-use crate::support::{Client, Folder, Server};
+use crate::support::{Client, Dice, Folder, Server};
 
 /// What the counts must be, from the rows themselves.
 const COUNTED: &str = "
@@ -50,21 +50,7 @@ pub fn check(connection: &Connection) {
     assert_eq!(connection.query_row(sql, [], |row| row.get::<_, i64>(0)), Ok(0), "a date of a link");
 }
 
-/// Numbers that look random and are the same in every run (xorshift64).
-struct Dice(u64);
-
 impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize].clone()
-    }
-
     /// Labels that differ, that differ in case alone, and none.
     fn label(&mut self) -> Value {
         self.pick(&[json!("calm"), json!("CALM"), json!("tired"), json!(""), json!("É"), json!(null)])

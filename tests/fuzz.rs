@@ -3,17 +3,9 @@
 
 use epicme::fuzz;
 
-/// A xorshift generator: the same numbers in every run.
-struct Random(u64);
+use crate::support::Dice;
 
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
-
+impl Dice {
     /// Changes some places: a bit, a byte, a byte that means something to a reader, a piece taken away, repeated, or
     /// brought from another input.
     fn mutate(&mut self, bytes: &mut Vec<u8>, telling: &[u8], other: &[u8]) {
@@ -43,12 +35,12 @@ fn check(read: fn(&[u8]) -> bool, tries: usize, telling: &[u8], good: &[&str]) {
     for input in good {
         assert!(read(input.as_bytes()), "not accepted: {input}");
     }
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut accepted = 0;
     for number in 0..tries {
         let mut bytes = good[number % good.len()].as_bytes().to_vec();
-        let other = good[random.below(good.len())].as_bytes();
-        random.mutate(&mut bytes, telling, other);
+        let other = dice.pick(good).as_bytes();
+        dice.mutate(&mut bytes, telling, other);
         accepted += usize::from(read(&bytes));
     }
     assert!((tries / 100..tries / 100 * 99).contains(&accepted), "{accepted} of {tries} were accepted");

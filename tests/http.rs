@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use epicme::limits;
 use serde_json::{Value, json};
 
-use crate::support::{Client, EPICME, Folder, PATIENCE, Reply, Server, Wire, eventually, request};
+use crate::support::{Client, Dice, EPICME, Folder, PATIENCE, Reply, Server, Wire, eventually, request};
 
 const METADATA: &str = "/.well-known/oauth-protected-resource";
 /// 40 bytes, 0x28.
@@ -626,13 +626,8 @@ fn survives_mutated_requests() {
         house.chunked(&PING_CHUNKED.replace("\r\n0\r\n", "\r\n0;x=y\r\nX: y\r\n")),
         house.line("OPTIONS * HTTP/1.1") + &house.sized(40, PING),
     ];
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut random = |bound: usize| dice.below(bound);
     for round in 0..4000 {
         let mut bytes = seeds[round % seeds.len()].clone().into_bytes();
         for _ in 0..=random(3) {

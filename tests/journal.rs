@@ -12,7 +12,7 @@ use jsonschema::Validator;
 use rusqlite::{Connection, types};
 use serde_json::{Value, json};
 
-use crate::support::{self, Client, SCOPES, Server};
+use crate::support::{self, Client, Dice, SCOPES, Server};
 
 /// Name, title, scope, hints (as journal.md section 3 shortens them), and arguments, the required ones starred.
 const TOOLS: &str = "
@@ -1132,21 +1132,7 @@ fn refuses_a_link_between_two_people_in_the_database_itself_and_accepts_one_of_t
     add((1, entry, tag)).expect("a link within");
 }
 
-/// Numbers that look random and are the same in every run (xorshift64).
-struct Dice(u64);
-
 impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())].clone()
-    }
-
     /// Something near what a schema asks for, mostly within it.
     fn value(&mut self, schema: &Value) -> Value {
         let edge = |name: &str, default: u64| schema[name].as_u64().unwrap_or(default) as usize;

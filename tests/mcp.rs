@@ -8,7 +8,7 @@ use epicme::secret::Signer;
 use jsonschema::draft202012;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Reply, SCOPES, Server, Wire, modern_meta};
+use crate::support::{Client, Dice, Reply, SCOPES, Server, Wire, modern_meta};
 
 const VERSION: &str = "MCP-Protocol-Version";
 /// The header of the stateless revision.
@@ -1076,17 +1076,7 @@ fn refuses_a_call_that_names_no_tool_or_no_object_of_arguments() {
 
 // ---- Chance ----
 
-/// A xorshift generator: the same throws in every run.
-struct Dice(u64);
-
 impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound.max(1) as u64) as usize
-    }
-
     /// Flips a bit, cuts or repeats a piece, or puts something else in the place of a JSON value.
     fn spoil(&mut self, bytes: &mut Vec<u8>) {
         let odd = r#"null | true | -1 | 1.5 | 1e300 | 1e999 | 99999999999999999999 | "" | "\u0000" | "\ud800" | [] |

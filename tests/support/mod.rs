@@ -485,6 +485,23 @@ pub fn modern_meta() -> Value {
     })
 }
 
+/// Numbers that look random and are the same in every run (xorshift64); the seed isn't zero. Each test adds what it
+/// throws.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound.max(1) as u64) as usize
+    }
+
+    pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())].clone()
+    }
+}
+
 /// Somebody with a token, on one connection.
 pub struct Client {
     wire: Wire,
