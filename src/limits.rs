@@ -140,6 +140,7 @@ pub const GROUP_BYTES_MAX: usize = 256 * 1024;
 pub(crate) const CHECKPOINT_PAGES: i64 = 4_000;
 /// Rows that are over (expired sign-ins, used forms, tokens) which one write deletes besides its own work. The other writes
 /// wait for it, so what is left stays for the next write of its kind. Each adds one row at most, so the rows don't pile up.
+/// `epicme client remove` deletes as many at once.
 pub const CLEAN_UP_ROWS_MAX: usize = 1_000;
 /// Prepared statements that one connection keeps.
 pub(crate) const STATEMENTS_MAX: usize = 128;
@@ -169,10 +170,10 @@ pub(crate) const HASHING_PASSES: u32 = 2;
 pub(crate) const HASHING_PASSES_MAX: u32 = 10;
 /// How long `epicme user remove` works in one transaction; the server's writes wait meanwhile.
 pub(crate) const REMOVAL_WORK_MAX: Duration = Duration::from_millis(50);
-/// How long it waits between two, so that a server that waits for the database gets it: SQLite looks after 25 ms at the
-/// latest during the first tenth of a second.
+/// How long it waits between two, as `epicme client remove` does, so that a server that waits for the database gets it:
+/// SQLite looks after 25 ms at the latest during the first tenth of a second.
 pub(crate) const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
-/// Rows that it deletes by one statement, between two looks at the clock.
+/// Rows that `epicme user remove` deletes by one statement, between two looks at the clock.
 pub(crate) const REMOVED_AT_ONCE: i64 = 10;
 /// Bytes of an email address (RFC 5321 §4.5.3.1.3, less the angle brackets).
 pub const EMAIL_BYTES_MAX: usize = 254;

@@ -1,6 +1,7 @@
 //! The authorization server: the whole flow once, then a test for each refusal, named after its clause.
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use epicme::limits;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Folder, PASSWORD, Reply, Server, request};
+use crate::support::{Client, EPICME, Folder, PASSWORD, Reply, Server, eventually, request};
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"; // RFC 7636 appendix B
@@ -2434,6 +2435,35 @@ fn ends_a_grant_that_was_refreshed_too_often_and_deletes_it_in_pieces() {
     let piece = most + limits::CLEAN_UP_ROWS_MAX as i64;
     assert_eq!((pieces.len(), left.last()), (3, Some(&0)), "{pieces:?}");
     assert!(pieces.iter().all(|count| *count <= piece), "{pieces:?}");
+}
+
+#[test]
+fn removes_a_client_in_pieces_after_all_of_its_access() {
+    let (mut house, client) = House::connected();
+    let (access, refresh) = house.tokens(&client);
+    let total = limits::CLEAN_UP_ROWS_MAX as i64 * 20;
+    let traded = "randomblob(32), 1, unixepoch() + 1000, unixepoch()";
+    house.tamper(&format!("{} INSERT INTO refresh_tokens SELECT {traded} FROM number", rows(total)));
+    let folder = house.server.folder.clone();
+    let left = || folder.count("refresh_tokens");
+    let remove = || {
+        let mut command = Command::new(EPICME);
+        command.args(["client", "remove", &client, "--database"]).arg(folder.database());
+        command.stderr(Stdio::null()).spawn().expect("the command runs")
+    };
+    // Killed in the middle, it has left the client without any access.
+    let mut killed = remove();
+    eventually("some rows are gone", || left() < total);
+    killed.kill().expect("it runs");
+    killed.wait().expect("it ends");
+    assert!(left() > 0, "there is a middle");
+    assert!(!house.opens(&access));
+    refused(&house.refresh(&client, &refresh), "invalid_grant");
+    // Run again it removes the rest.
+    assert!(remove().wait().expect("it ends").success());
+    let tables = ["clients", "grants", "codes", "refresh_tokens", "tokens WHERE grant_id IS NOT NULL"];
+    let rows = tables.map(|table| house.count(table));
+    assert_eq!(rows, [0; 5]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::json;
 use crate::limits;
 use crate::oauth::clients::{self, AuthMethod, NewClient};
 use crate::oauth::register::Registration;
-use crate::oauth::{OAuthError, redirect};
+use crate::oauth::{OAuthError, grants, redirect};
 use crate::text;
 
 /// Registers a client by its redirect URIs, or from a client metadata document (RFC 7591 §2), and prints its id, and
@@ -68,7 +68,7 @@ pub(super) fn add(line: &CommandLine, what: &[&str]) -> Result<(), CliError> {
     let (id, secret) = clients::insert(&store, new, Timestamp::now()).map_err(failed)?;
     let shown = secret.iter().fold(id.clone(), |id, secret| format!("{id}\n{secret}"));
     // Also a client without a secret is taken back: the operator runs a command again that failed, and would have two.
-    show_once(&shown, || clients::remove(&store, &id).map(|_| ()))?;
+    show_once(&shown, || grants::remove_client(&store, &id, Timestamp::now()).map(|_| ()))?;
     if secret.is_some() {
         note("the second line is the client's secret; it is shown this once");
     }
@@ -113,7 +113,7 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
 /// Removes a client; its grants and tokens end with it. The id of a client that registered itself stays good, because
 /// this server keeps no list of such ids; the client has to ask a person again.
 pub(super) fn remove(line: &CommandLine, id: &str) -> Result<(), CliError> {
-    if clients::remove(&line.open_existing()?, id)? {
+    if grants::remove_client(&line.open_existing()?, id, Timestamp::now())? {
         note(&format!(
             "{id} is removed, with everything that it was given; if it registered itself, it can ask a person for \
              access again"

@@ -228,13 +228,6 @@ pub(crate) fn list(store: &Store) -> Result<Vec<Client>, StoreError> {
     })
 }
 
-/// Removes the row of a client, and with it its grants, codes and tokens, by the foreign keys; `false` when there is no
-/// row of this id. [`find`] says what that means for a client that registered itself.
-pub(crate) fn remove(store: &Store, id: &str) -> Result<bool, StoreError> {
-    let id = id.to_owned();
-    store.write(move |connection| Ok(connection.execute("DELETE FROM clients WHERE id = ?1", [id])? == 1))
-}
-
 /// Finds the client that makes this request, and checks its secret if it has one (OAuth 2.1 §2.4, §3.2.1).
 ///
 /// A public client only names itself by `client_id`, which proves nothing: any program that knows the id can send it.

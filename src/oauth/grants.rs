@@ -12,8 +12,8 @@
 //!
 //! Codes and tokens all refer to the row of their grant. Revoking the grant ends all its tokens at once, however many
 //! there are. A person does that on the account page, a client when it gives back a refresh token, and this server
-//! when a used code or refresh token comes again, because an attacker has probably copied it. Deleting the person or
-//! the client deletes the grant, by the foreign keys.
+//! when a used code or refresh token comes again, because an attacker has probably copied it. Removing the person or
+//! the client deletes the grant.
 //!
 //! Every change happens on the store's one writer thread, in a transaction that commits or undoes the work of each
 //! request as a whole. That is why a look-up followed by an update is safe here: no other write can come between the
@@ -21,6 +21,7 @@
 //! the count of changed rows.
 
 use std::fmt;
+use std::thread;
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
@@ -182,7 +183,7 @@ pub(crate) fn allow(connection: &Connection, new: &NewGrant, now: Timestamp) -> 
 
 /// Makes room for one more grant of a person: deletes three kinds of grants, so that the table doesn't grow forever,
 /// and then the clients that have none left.
-fn delete_old(connection: &Connection, user_id: UserId, now: Timestamp) -> Result<(), OAuthError> {
+fn delete_old(connection: &Connection, user_id: UserId, now: Timestamp) -> Result<(), StoreError> {
     // As many rows as one grant may have, and some more: other writes wait meanwhile, and what is left stays for the
     // next consent.
     let mut left = (limits::REFRESH_TOKENS_PER_GRANT_MAX + limits::CLEAN_UP_ROWS_MAX) as i64;
@@ -211,7 +212,7 @@ fn delete(
     parameters: impl Params,
     left: &mut i64,
     now: Timestamp,
-) -> Result<(), OAuthError> {
+) -> Result<(), StoreError> {
     let mut select = connection.prepare_cached(select)?;
     let ids: Vec<i64> = select.query_map(parameters, |row| row.get(0))?.collect::<Result<_, _>>()?;
     for id in ids {
@@ -234,6 +235,46 @@ fn delete(
         }
     }
     Ok(())
+}
+
+/// Removes the row of a client with its grants, codes and tokens; `false` when there is no row of this id.
+/// [`clients::find`] says what that means for a client that registered itself.
+///
+/// A client may have been given very much. So the first transaction ends all that opens something, and the following
+/// ones delete the rows piece by piece, the client's own last: other writes come in between, and after a crash a second
+/// call removes the rest.
+pub(crate) fn remove_client(store: &Store, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+    if clients::find_stored(store, id)?.is_none() {
+        return Ok(false);
+    }
+    let client = id.to_owned();
+    store.write(move |connection| {
+        for sql in [
+            "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2)
+                 WHERE grant_id IN (SELECT id FROM grants WHERE client_id = ?1)",
+            "UPDATE grants SET revoked_at = coalesce(revoked_at, ?2) WHERE client_id = ?1",
+        ] {
+            connection.execute(sql, (&client, now.0))?;
+        }
+        Ok::<_, StoreError>(())
+    })?;
+    loop {
+        let client = id.to_owned();
+        let is_removed = store.write(move |connection| {
+            let mut left = limits::CLEAN_UP_ROWS_MAX as i64;
+            let of_client = "SELECT id FROM grants WHERE client_id = ?1 LIMIT ?2";
+            delete(connection, of_client, (&client, left), &mut left, now)?;
+            // What is left of the number shows that no grant is.
+            if left > 0 {
+                connection.execute("DELETE FROM clients WHERE id = ?1", [client])?;
+            }
+            Ok::<_, StoreError>(left > 0)
+        })?;
+        if is_removed {
+            return Ok(true);
+        }
+        thread::sleep(limits::REMOVAL_PAUSE);
+    }
 }
 
 /// A code's row, with the grant that it belongs to.
@@ -513,7 +554,7 @@ fn new_refresh_token() -> String {
 /// Revokes a grant with its code and its tokens. The mark of the grant decides for codes and refresh tokens; each
 /// access token gets a mark of its own, because that is the only one that the gate checks. An earlier mark is kept:
 /// it says when access ended.
-fn revoke_in(connection: &Connection, grant_id: i64, now: Timestamp) -> Result<(), OAuthError> {
+fn revoke_in(connection: &Connection, grant_id: i64, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE grants SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
     connection.execute(sql, (grant_id, now.0))?;
     let sql = "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WHERE grant_id = ?1";
@@ -544,7 +585,7 @@ pub(crate) fn revoke_token(
         let refresh = "SELECT g.id, g.client_id FROM refresh_tokens r JOIN grants g ON g.id = r.grant_id
                        WHERE r.hash = ?1";
         if let Some(grant_id) = find_owned(connection, refresh, hash, &client_id)? {
-            return revoke_in(connection, grant_id, now);
+            return Ok(revoke_in(connection, grant_id, now)?);
         }
         let access = "SELECT t.id, g.client_id FROM tokens t LEFT JOIN grants g ON g.id = t.grant_id
                       WHERE t.hash = ?1";
