@@ -44,8 +44,8 @@ pub(crate) struct App {
     /// The requests on `/mcp` that are in progress, counted by person. Each of them keeps a clone of this `Arc`, by
     /// which it takes itself off the count.
     pub(crate) shares: Arc<Shares>,
-    /// The account pages that are being sent, counted in the same way. They have a count of their own, so that a program
-    /// with many requests in progress doesn't keep its person from the page on which they take its access back.
+    /// The account pages that are being sent, counted in the same way. They have a count of their own, so that a
+    /// program with many requests in progress doesn't keep its person from the page on which they take its access back.
     pub(crate) account_pages: Arc<Shares>,
     /// The schemes that apps may have in their redirect URIs.
     pub(crate) redirect_schemes: Schemes,
@@ -79,7 +79,8 @@ pub(crate) struct SignIns {
 }
 
 impl App {
-    /// Returns the gate for a request that addressed `base_url`, at this time. Without a request there is no peer and no log.
+    /// Returns the gate for a request that addressed `base_url`, at this time. Without a request there is no peer and
+    /// no log.
     pub(crate) fn gate<'a>(
         &'a self,
         base_url: &'a str,
@@ -92,8 +93,8 @@ impl App {
     }
 
     /// Has the gate check the token of an admitted caller again, at this moment and without a request: see
-    /// [`Gate::recheck`]. It is for what may outlast the token. The clock is read here, below `routes`, because the time
-    /// in the request's context may be hours old.
+    /// [`Gate::recheck`]. It is for what may outlast the token. The clock is read here, below `routes`, because the
+    /// time in the request's context may be hours old.
     pub(crate) fn recheck(&self, base_url: &str, caller: &Caller) -> Result<(), Check> {
         self.gate(base_url, Timestamp::now(), None, None).recheck(caller)
     }

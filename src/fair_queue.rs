@@ -154,8 +154,8 @@ impl Crowd {
 }
 
 impl CrowdTicket {
-    /// Waits until the thread is called. The one that calls must do so in any case: there is no other end to the wait but
-    /// to be pushed out.
+    /// Waits until the thread is called. The one that calls must do so in any case: there is no other end to the wait
+    /// but to be pushed out.
     pub(crate) fn wait(self) -> Result<(), QueueError> {
         self.0.recv().map_err(|_| QueueError::PushedOut)
     }

@@ -1,11 +1,11 @@
 //! JSON text, written from values as they are read: no tree of values is built in between.
 //!
-//! Knows no member's name and reads no JSON (`json.rs` does). Invariant: a [`JsonText`] is one whole JSON value, with each
-//! text in it escaped.
+//! Knows no member's name and reads no JSON (`json.rs` does). Invariant: a [`JsonText`] is one whole JSON value, with
+//! each text in it escaped.
 //!
 //! Most of what this server writes are rows of the journal. A tree (`serde_json::Value`) of a page of them takes an
-//! allocation for each member's name and for each text, all to be written once and dropped; that was a third of the work
-//! of a list. Where a value is small and rarely written, a tree is easier to read, and [`Value`] is [`Json`] too.
+//! allocation for each member's name and for each text, all to be written once and dropped; that was a third of the
+//! work of a list. Where a value is small and rarely written, a tree is easier to read, and [`Value`] is [`Json`] too.
 
 use std::fmt::{self, Write};
 

@@ -76,7 +76,8 @@ pub(crate) const THREAD_IDLE_MAX: Duration = Duration::from_secs(10);
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(20);
 /// Worker threads that wait for connections at each listener at least, so that a burst finds some that are ready.
 pub(crate) const WAITING_WORKERS_MIN: usize = 4;
-/// Requests in flight get this long to finish after SIGTERM, SIGINT or SIGHUP; then their connections end with the process.
+/// Requests in flight get this long to finish after SIGTERM, SIGINT or SIGHUP; then their connections end with the
+/// process.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 // ---- The log (`stderr.rs`, `log/`) ----
@@ -133,14 +134,14 @@ pub(crate) const READ_STEPS_BETWEEN_LOOKS: i32 = 10_000;
 pub(crate) const BATCH_MAX: usize = 256;
 /// How long one commit may gather writes: the first of them waits for the last.
 pub(crate) const GATHER_MAX: Duration = Duration::from_millis(50);
-/// Bytes of entries that one commit may add to the search index; the next write waits for the next commit. It takes about as
-/// long as [`GATHER_MAX`].
+/// Bytes of entries that one commit may add to the search index; the next write waits for the next commit. It takes
+/// about as long as [`GATHER_MAX`].
 pub const GROUP_BYTES_MAX: usize = 256 * 1024;
 /// Pages of the write-ahead log after which SQLite copies it into the database file; a page has 4 KiB.
 pub(crate) const CHECKPOINT_PAGES: i64 = 4_000;
-/// Rows that are over (expired sign-ins, used forms, tokens) which one write deletes besides its own work. The other writes
-/// wait for it, so what is left stays for the next write of its kind. Each adds one row at most, so the rows don't pile up.
-/// `epicme client remove` deletes as many at once.
+/// Rows that are over (expired sign-ins, used forms, tokens) which one write deletes besides its own work. The other
+/// writes wait for it, so what is left stays for the next write of its kind. Each adds one row at most, so the rows
+/// don't pile up. `epicme client remove` deletes as many at once.
 pub const CLEAN_UP_ROWS_MAX: usize = 1_000;
 /// Prepared statements that one connection keeps.
 pub(crate) const STATEMENTS_MAX: usize = 128;
@@ -225,12 +226,12 @@ pub(crate) const SIGN_IN_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Grants of one person: what they allowed one program once. Past it the one that was used longest ago ends, and its
 /// program gets a `401` and asks again.
 pub const GRANTS_PER_PERSON_MAX: usize = 200;
-/// Refresh tokens of one grant, those that were traded included; past it the grant ends, and its program asks the person
-/// again. A traded one is kept until it expires ([`REFRESH_TOKEN_SECONDS`]), because its return means theft. A program
-/// that refreshes as often as its access tokens expire has 2,880.
+/// Refresh tokens of one grant, those that were traded included; past it the grant ends, and its program asks the
+/// person again. A traded one is kept until it expires ([`REFRESH_TOKEN_SECONDS`]), because its return means theft. A
+/// program that refreshes as often as its access tokens expire has 2,880.
 pub const REFRESH_TOKENS_PER_GRANT_MAX: usize = 10_000;
-/// Access tokens of one grant; past it the one that expires first ends, and its holder refreshes. A program with one grant
-/// uses one at a time.
+/// Access tokens of one grant; past it the one that expires first ends, and its holder refreshes. A program with one
+/// grant uses one at a time.
 pub const ACCESS_TOKENS_PER_GRANT_MAX: usize = 100;
 /// Programs with access that the account page shows at once; a link leads to the others.
 pub const GRANTS_PER_PAGE: usize = 50;
@@ -238,7 +239,7 @@ pub const GRANTS_PER_PAGE: usize = 50;
 /// same, and a short page says so.
 pub const ACCOUNT_PAGES_PER_PERSON_MAX: usize = 16;
 /// How long a page with a form may stay open, in seconds; past it the form isn't taken, and the person gets a fresh
-/// one. A used form is remembered for twice this time; one that is used after that deletes its row.
+/// one. A used form is remembered for twice this time; the next form that is used after that deletes its row.
 pub(crate) const FORM_SECONDS: i64 = 60 * 60;
 /// Browsers in which one person is signed in; past it the one that signed in longest ago is signed out.
 pub const SIGN_INS_PER_PERSON_MAX: usize = 100;
@@ -301,11 +302,11 @@ pub(crate) const TERMINAL_LINE_CHARS_MAX: usize = 110;
 // ---- MCP (`mcp/`) ----
 
 /// Requests of one person on `/mcp` that may be in progress at once (`shares.rs`), bodies that are still arriving
-/// included; past it `429`. An agent sends a few at a time, so an ordinary one never meets this bound. Open event streams
-/// have a limit of their own, [`STREAMS_PER_PERSON_MAX`].
+/// included; past it `429`. An agent sends a few at a time, so an ordinary one never meets this bound. Open event
+/// streams have a limit of their own, [`STREAMS_PER_PERSON_MAX`].
 pub const REQUESTS_PER_PERSON_MAX: usize = 100;
-/// Bytes of the bodies of one person's requests on `/mcp` that are in progress; past it `429`. These are 16 of the largest. A
-/// body whose length isn't announced counts as one of those.
+/// Bytes of the bodies of one person's requests on `/mcp` that are in progress; past it `429`. These are 16 of the
+/// largest. A body whose length isn't announced counts as one of those.
 pub const BODY_BYTES_PER_PERSON_MAX: usize = 16 * MCP_BODY_BYTES_MAX;
 /// The same of all persons together; past it `503`.
 pub const BODY_BYTES_MAX: usize = 4 * BODY_BYTES_PER_PERSON_MAX;

@@ -1,8 +1,8 @@
 //! How many requests of each person are in progress, how large their bodies are, and the bounds on both.
 //!
-//! Knows no request and no scope. Invariant: a person never has more [`Share`]s than the bound says; the bodies for which
-//! there are shares are within [`limits::BODY_BYTES_PER_PERSON_MAX`] and [`limits::BODY_BYTES_MAX`]; and a share that is
-//! dropped is given back, after a panic too.
+//! Knows no request and no scope. Invariant: a person never has more [`Share`]s than the bound says; the bodies for
+//! which there are shares are within [`limits::BODY_BYTES_PER_PERSON_MAX`] and [`limits::BODY_BYTES_MAX`]; and a share
+//! that is dropped is given back, after a panic too.
 //!
 //! A request in progress holds a thread, one of the server's connections, and its body and its response in memory. The
 //! bounds keep one person's agents from taking all of them. They count requests that are in progress, and not requests

@@ -63,8 +63,9 @@ pub(crate) fn insert(
     Ok(connection.execute(sql, (hash, person.user_id, person.hash(), now.0, expires_at.0))? == 1)
 }
 
-/// The proof that the server has ended every sign-in under the cookies that came with a request. Only [`delete_with`] and
-/// [`delete_everyones`] make one, after their commit; `oauth::authorize` demands it where the cookies could reach a client's server.
+/// The proof that the server has ended every sign-in under the cookies that came with a request. Only [`delete_with`]
+/// and [`delete_everyones`] make one, after their commit; `oauth::authorize` demands it where the cookies could reach a
+/// client's server.
 pub(crate) struct SignedOut(());
 
 /// Ends every sign-in of each person who is signed in under one of these cookies.
@@ -83,9 +84,9 @@ pub(crate) fn delete_with(store: &Store, cookies: &[&str]) -> Result<SignedOut, 
     })
 }
 
-/// Ends every sign-in of everybody. On plain http all browsers of this server are on its own machine, and one of them may
-/// hold a cookie of each of several people, if it knows this server as `localhost` and as `127.0.0.1`: a request brings
-/// only one of those, and a redirect may take the other along.
+/// Ends every sign-in of everybody. On plain http all browsers of this server are on its own machine, and one of them
+/// may hold a cookie of each of several people, if it knows this server as `localhost` and as `127.0.0.1`: a request
+/// brings only one of those, and a redirect may take the other along.
 pub(crate) fn delete_everyones(store: &Store) -> Result<SignedOut, StoreError> {
     store.write(|connection| {
         connection.execute("DELETE FROM browsers", [])?;

@@ -35,9 +35,9 @@ enum Effect {
 /// The invisible ones are the default-ignorable code points of Unicode (UTS #39 §3.1 allows none in identifiers), the
 /// marks of interlinear annotation, and two that have a glyph without ink. Those that change the direction are from
 /// UAX #9. The marks are the blocks of Unicode whose marks go with the letters of any script. Those of one script, such
-/// as the vowels of Thai or Hebrew, count as visible: to tell them from letters would take a table of hundreds of ranges.
-/// Letters of different scripts that look alike (a Cyrillic `а` for a Latin `a`) are visible: to refuse them would refuse
-/// people's own names.
+/// as the vowels of Thai or Hebrew, count as visible: to tell them from letters would take a table of hundreds of
+/// ranges. Letters of different scripts that look alike (a Cyrillic `а` for a Latin `a`) are visible: to refuse them
+/// would refuse people's own names.
 fn effect(character: char) -> Effect {
     match character {
         _ if character.is_control() => Effect::Moves,
@@ -65,13 +65,13 @@ fn effect(character: char) -> Effect {
 
 /// Returns each character of a text, and whether it may be shown. A joiner or selector may follow a visible character
 /// outside of ASCII, and nothing else: there it has a use, and between the letters of `Claude` it would only make
-/// another name that looks the same. Two sequences of emoji need more (UTS #51 ED-16, ED-14c): a joiner after a selector,
-/// between symbols (`❤️‍🔥`), and a selector in a keycap (`1️⃣`). The flags that are written with tag characters are left
-/// without them: such characters can spell a whole text that a model reads and no person sees.
+/// another name that looks the same. Two sequences of emoji need more (UTS #51 ED-16, ED-14c): a joiner after a
+/// selector, between symbols (`❤️‍🔥`), and a selector in a keycap (`1️⃣`). The flags that are written with tag
+/// characters are left without them: such characters can spell a whole text that a model reads and no person sees.
 ///
-/// A mark may follow a visible character, at most [`limits::MARKS_PER_CHARACTER_MAX`] of them. At the beginning of a name
-/// it would be drawn on the page's own text, and nothing of the name would be seen; a tall stack of marks covers the
-/// lines above and below.
+/// A mark may follow a visible character, at most [`limits::MARKS_PER_CHARACTER_MAX`] of them. At the beginning of a
+/// name it would be drawn on the page's own text, and nothing of the name would be seen; a tall stack of marks covers
+/// the lines above and below.
 pub(crate) fn judged(text: &str) -> impl Iterator<Item = (char, bool)> {
     let is_symbol = |character: char| {
         !character.is_ascii() && !character.is_alphanumeric() && effect(character) == Effect::Visible

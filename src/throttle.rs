@@ -24,8 +24,8 @@ pub(crate) struct Throttle {
     counts: Mutex<Counts>,
 }
 
-/// Keys are digests: they are all of one size, however long the address is that was typed, and no email address stays in
-/// memory.
+/// Keys are digests: they are all of one size, however long the address is that was typed, and no email address stays
+/// in memory.
 #[derive(Default)]
 struct Counts {
     /// For each key the beginning of its window, and the events in it.
@@ -65,9 +65,9 @@ impl Throttle {
             *count += 1;
             return;
         }
-        // The oldest key makes room, since its window has ended or will end first. If the windows of all keys are open, an
-        // attacker may be trying many names, and could push out a key in this way, but only with ten thousand failures at
-        // other accounts, each of which takes the time of a password hash.
+        // The oldest key makes room, since its window has ended or will end first. If the windows of all keys are open,
+        // an attacker may be trying many names, and could push out a key in this way, but only with ten thousand
+        // failures at other accounts, each of which takes the time of a password hash.
         if counts.windows.len() >= limits::THROTTLE_KEYS_MAX
             && let Some((_, oldest)) = counts.oldest.first().copied()
         {

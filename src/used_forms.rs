@@ -61,13 +61,13 @@ impl<E: fmt::Display> fmt::Display for Undone<E> {
 impl<E: Error> Error for Undone<E> {}
 
 /// Does what a form asks for, `work`, and records that the form was used, both in one transaction in the name of
-/// `holder`. The look, the insertion and the work are one job of the store's one writer thread, so no other use can come
-/// between them.
+/// `holder`. The look, the insertion and the work are one job of the store's one writer thread, so no other use can
+/// come between them.
 ///
 /// If the use were recorded first, in a transaction of its own, a failure between the two would take the person's form
-/// and do nothing of what they wanted; the other way round, the form would work once more. The sign-in is looked up here
-/// too, because it may have ended since the request came: the person has signed out in another tab, or the operator has
-/// set another password to shut a stranger out.
+/// and do nothing of what they wanted; the other way round, the form would work once more. The sign-in is looked up
+/// here too, because it may have ended since the request came: the person has signed out in another tab, or the
+/// operator has set another password to shut a stranger out.
 pub(crate) fn act<T, E>(
     store: &Store,
     holder: Holder,

@@ -97,11 +97,11 @@ pub(crate) fn check_email(text: &str) -> Result<(), BadCredential> {
 }
 
 /// Checks that `text` can be a password: that it has at least [`limits::PASSWORD_CHARS_MIN`] characters and at most
-/// [`limits::PASSWORD_BYTES_MAX`] bytes, and that a person can type it into a form. A browser takes line ends out of the
-/// field of a password, so a password with one could be set on the command line and never be given on the page. The
-/// same characters come from files and pipes without anybody's wish. Nothing else is checked. Rules about digits and signs make people write
-/// `Password1!` (NIST SP 800-63B §5.1.1.2 advises against them). The same clause would have a server refuse passwords
-/// that are known from breaches; this server has no list of them, as a larger one would.
+/// [`limits::PASSWORD_BYTES_MAX`] bytes, and that a person can type it into a form. A browser takes line ends out of
+/// the field of a password, so a password with one could be set on the command line and never be given on the page. The
+/// same characters come from files and pipes without anybody's wish. Nothing else is checked. Rules about digits and
+/// signs make people write `Password1!` (NIST SP 800-63B §5.1.1.2 advises against them). The same clause would have a
+/// server refuse passwords that are known from breaches; this server has no list of them, as a larger one would.
 pub(crate) fn check_password(text: &str) -> Result<(), BadCredential> {
     match text {
         _ if text.chars().count() < limits::PASSWORD_CHARS_MIN => Err(BadCredential::PasswordShort),
@@ -295,8 +295,8 @@ pub(crate) fn replace_password(
     Ok(Some(Authenticated { user_id, hash: hash.as_str().to_owned() }))
 }
 
-/// What a person owns and there may be much of, table by table. The foreign keys would delete all of it together with the
-/// person, but in one transaction, and a long one: every write of the server would wait for it and fail.
+/// What a person owns and there may be much of, table by table. The foreign keys would delete all of it together with
+/// the person, but in one transaction, and a long one: every write of the server would wait for it and fail.
 const MUCH: [&str; 5] = [
     "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries WHERE user_id = ?1 LIMIT ?2)",
     "DELETE FROM tags WHERE rowid IN (SELECT rowid FROM tags WHERE user_id = ?1 LIMIT ?2)",
@@ -333,8 +333,8 @@ fn end_access(connection: &Connection, id: UserId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Deletes rows of a person for [`limits::REMOVAL_WORK_MAX`], and no more entries than one commit may take out of the search
-/// index; returns whether that was all of them, the person's own too.
+/// Deletes rows of a person for [`limits::REMOVAL_WORK_MAX`], and no more entries than one commit may take out of the
+/// search index; returns whether that was all of them, the person's own too.
 fn delete_piece(connection: &Connection, id: UserId) -> Result<bool, StoreError> {
     let began = Instant::now();
     for sql in MUCH {

@@ -1,5 +1,5 @@
-//! Every kind of answer, byte for byte: each tool, prompt, resource, list, completion and error, in a stateless protocol
-//! version and in two with sessions, is compared with what `answers.txt` records.
+//! Every kind of answer, byte for byte: each tool, prompt, resource, list, completion and error, in a stateless
+//! protocol version and in two with sessions, is compared with what `answers.txt` records.
 //!
 //! A change of how answers are made must change none of these bytes, the order of the members included: models and
 //! caches have read the same texts before. `UPDATE_ANSWERS=1 cargo test answers::` writes what came into the record;

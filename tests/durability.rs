@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use crate::counts;
 use crate::support::{Client, Folder, PATIENCE, Server, eventually, request};
 
-/// Writes entries until the server goes away, changes each and deletes another, and counts those that were acknowledged;
-/// gives their titles.
+/// Writes entries until the server goes away, changes each and deletes another, and counts those that were
+/// acknowledged; gives their titles.
 fn write_until_killed(
     server: &Server,
     token: &str,

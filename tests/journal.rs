@@ -1181,10 +1181,10 @@ impl Dice {
     }
 }
 
-/// What the arguments mean, as the schema writes it. The leniencies are: null for an argument that is left out, where no
-/// argument of the tool can be cleared; true for 1 and false for 0; digits for a number, and an integer for its digits;
-/// one id for a list of ids; an empty text for an argument that is left out, where the tool stands for a prompt; anything
-/// where the tool has no arguments. (To a schema, too, 3.0 is an integer.)
+/// What the arguments mean, as the schema writes it. The leniencies are: null for an argument that is left out, where
+/// no argument of the tool can be cleared; true for 1 and false for 0; digits for a number, and an integer for its
+/// digits; one id for a list of ids; an empty text for an argument that is left out, where the tool stands for a
+/// prompt; anything where the tool has no arguments. (To a schema, too, 3.0 is an integer.)
 fn strictly(tool: &str, schema: &Value, arguments: &Value) -> Value {
     let integer = |value: &Value| match value.as_str() {
         Some("1") => json!(1),

@@ -2,8 +2,8 @@
 //!
 //! In reading order, what each module holds:
 //!
-//! - `support` has no tests, but what the others stand on. It starts the built binary, talks to it over a raw socket, and
-//!   holds each MCP message that comes back against its revision.
+//! - `support` has no tests, but what the others stand on. It starts the built binary, talks to it over a raw socket,
+//!   and holds each MCP message that comes back against its revision.
 //! - `http`: HTTP/1.1 framing, deadlines, and what abuse leaves behind.
 //! - `fuzz`: the readers of foreign bytes, on what chance makes of good input.
 //! - `gate`: the 401 and the 403, a test for each check.

@@ -1,5 +1,5 @@
-//! MCP over HTTP, in every protocol version: which one a message speaks, the order of the checks, every mistake with its
-//! response, and what the responses hold. `journal.rs` holds what the tools do.
+//! MCP over HTTP, in every protocol version: which one a message speaks, the order of the checks, every mistake with
+//! its response, and what the responses hold. `journal.rs` holds what the tools do.
 
 use std::collections::BTreeMap;
 

@@ -170,8 +170,8 @@ fn binds_every_statement_of_the_journal_to_its_owner() {
     assert!(statements > 15, "{statements} statements were found");
 }
 
-/// A permit of the wrong scope can't reach a function of the journal: that doesn't compile, since each takes the `Journal`
-/// of its own access. No test can compile what must not (the functions aren't public), so this one looks at
+/// A permit of the wrong scope can't reach a function of the journal: that doesn't compile, since each takes the
+/// `Journal` of its own access. No test can compile what must not (the functions aren't public), so this one looks at
 /// their signatures: none takes a journal of any access, and none reaches the rows without one.
 #[test]
 fn opens_each_function_of_the_journal_to_a_named_access_alone() {
@@ -263,7 +263,7 @@ const GLOSSARY: [(Old, &str, &str); 63] = [
     (Old::NameIn("mcp"), "Consent", "ConfirmationAnswer"),
     (Old::Name, "Desk", "ToolContext"),
     (Old::Name, "Standing", "ConfirmationState"),
-    (Old::NameIn("mcp"), "told", "error_result"),
+    (Old::NameIn("mcp"), "told", "ToolResult::Error"),
     (Old::Name, "Wish", "Interest"),
     (Old::Name, "News", "Event"),
     (Old::Name, "Opener", "RequestKey"),

@@ -524,9 +524,9 @@ fn show_once(text: &str, withdraw: impl FnOnce() -> Result<(), StoreError>) -> R
     }))
 }
 
-/// Fails if standard output keeps nothing: a command that makes a secret would lose it and end with 0. Some services and
-/// timers start a program with standard output closed, and Rust then opens `/dev/null` in its place, because otherwise
-/// the next file that is opened would get what is printed.
+/// Fails if standard output keeps nothing: a command that makes a secret would lose it and end with 0. Some services
+/// and timers start a program with standard output closed, and Rust then opens `/dev/null` in its place, because
+/// otherwise the next file that is opened would get what is printed.
 fn require_kept_output() -> Result<(), CliError> {
     let output = io::stdout().as_fd().try_clone_to_owned().and_then(|output| File::from(output).metadata());
     let device = |found: Metadata| found.file_type().is_char_device().then(|| found.rdev());

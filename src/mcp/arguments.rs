@@ -56,8 +56,8 @@ const ID_MAX: i64 = (1 << 53) - 1;
 const DATE_CHARS_MAX: usize = 40;
 /// The largest `maxLength` in a schema; a larger one is a sentence in the description, which a model reads as well.
 /// Programs that run a local model make a grammar of the schema, in which each character that may come is a rule of its
-/// own. With a large bound some take minutes, and some refuse the grammar and with it all tools, from 2,000 characters on
-/// (ggml-org/llama.cpp#25746).
+/// own. With a large bound some take minutes, and some refuse the grammar and with it all tools, from 2,000 characters
+/// on (ggml-org/llama.cpp#25746).
 const SCHEMA_LENGTH_MAX: usize = 1_999;
 /// Unknown arguments that an error names. The error only counts the other names: otherwise a call with a thousand
 /// unknown arguments would fill the model's context with the names.

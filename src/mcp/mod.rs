@@ -371,9 +371,9 @@ impl Mcp<'_> {
     /// model that creates a tag and then attaches it relies on the order of the array.
     ///
     /// A batch of searches may take a minute. If the client has gone, nobody reads the answers, so the server runs no
-    /// further call. A client that has only closed its side still reads which calls weren't run. For the same reason the
-    /// gate checks the token again before each call: a person who takes access back expects that nothing is done with
-    /// the token from then on.
+    /// further call. A client that has only closed its side still reads which calls weren't run. For the same reason
+    /// the gate checks the token again before each call: a person who takes access back expects that nothing is done
+    /// with the token from then on.
     fn batch(&self, messages: Vec<Value>, is_client_there: &mut IsClientThere) -> Result<Reply, Failure> {
         let invalid = |text: &str| Failure::from(RpcError::invalid_request(text));
         let no_batches = || invalid("this protocol version has no batches");

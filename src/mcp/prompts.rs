@@ -211,9 +211,9 @@ impl Prompt {
     }
 }
 
-/// Puts the tags and one entry before the model. The person decides: the words tell the model to propose tags and
-/// to wait for a yes before it attaches one. The bytes of the tags are bounded, because a person may have thousands, and
-/// a sentence counts those that are left out.
+/// Puts the tags and one entry before the model. The person decides: the words tell the model to propose tags and to
+/// wait for a yes before it attaches one. The bytes of the tags are bounded, because a person may have thousands, and a
+/// sentence counts those that are left out.
 pub(crate) fn suggest_tags(
     journal: &Journal<(EntriesRead, TagsRead)>,
     given: &Checked,

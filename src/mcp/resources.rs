@@ -126,8 +126,8 @@ pub(crate) fn is_readable(mcp: &Mcp, resource: Resource) -> Result<bool, Journal
     })
 }
 
-/// What a resource holds: a `ResourceContents`. JSON goes out as a text, because the specification has no other form for
-/// it (2025-11-25 resources, Text Content).
+/// What a resource holds: a `ResourceContents`. JSON goes out as a text, because the specification has no other form
+/// for it (2025-11-25 resources, Text Content).
 pub(crate) struct Contents {
     resource: Resource,
     held: JsonText,

@@ -55,8 +55,8 @@ impl Message {
     /// without a value so, and what they mean is clear. `jsonrpc` and `method` can't be left out of a request.
     ///
     /// An `id` of `null` counts as none only beside a method that is a notification by its name: those names begin with
-    /// `notifications/`, and no request of MCP has such a name. Beside another method it is refused: MCP forbids it in a
-    /// request, and without the id the request would be a notification, which is never answered.
+    /// `notifications/`, and no request of MCP has such a name. Beside another method it is refused: MCP forbids it in
+    /// a request, and without the id the request would be a notification, which is never answered.
     pub(crate) fn read(value: Value) -> Result<Message, (RpcError, Option<Value>)> {
         let Value::Object(mut members) = value else {
             return Err((RpcError::invalid_request("a message is an object"), None));

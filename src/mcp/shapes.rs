@@ -2,10 +2,10 @@
 //!
 //! Knows no tool. This is the one place that decides how an entry, a tag or a person is written for clients.
 //!
-//! Each thing has two functions, one above the other: what is written, as JSON text, and its schema. They must agree, because the
-//! TypeScript and Python SDKs check each result against the tool's `outputSchema` and throw if it doesn't fit. A test
-//! calls every tool and compares. The types of the journal don't derive `Serialize` for the same reason: a field that
-//! is renamed in the journal must not change what clients read.
+//! Each thing has two functions, one above the other: what is written, as JSON text, and its schema. They must agree,
+//! because the TypeScript and Python SDKs check each result against the tool's `outputSchema` and throw if it doesn't
+//! fit. A test calls every tool and compares. The types of the journal don't derive `Serialize` for the same reason: a
+//! field that is renamed in the journal must not change what clients read.
 
 use serde_json::{Map, Value, json};
 
@@ -170,8 +170,9 @@ pub(crate) fn entry_tag_schema() -> Value {
     object(["id", "userId", "entryId", "tagId", "createdAt", "updatedAt"].map(|name| (name, integer())))
 }
 
-/// Writes a page of a list: each of its items by `item` under `name`, the total, and the cursor if there is a next page.
-/// On the last page the cursor is left out, because it must not be `null` (2025-11-25 pagination, Response Format).
+/// Writes a page of a list: each of its items by `item` under `name`, the total, and the cursor if there is a next
+/// page. On the last page the cursor is left out, because it must not be `null` (2025-11-25 pagination, Response
+/// Format).
 pub(crate) fn page<'p, T, J: Json>(
     name: &'static str,
     page: &'p Page<T>,

@@ -116,7 +116,8 @@ impl ProtocolVersion {
 
     /// Checks whether results have what 2025-06-18 brought: titles, structured content, links to resources, the times
     /// of annotations. A client of the version before may have a strict reader that refuses what its version doesn't
-    /// define, so these are left out for it. The data of a tool isn't lost: a text block of the result holds it as JSON.
+    /// define, so these are left out for it. The data of a tool isn't lost: a text block of the result holds it as
+    /// JSON.
     pub(crate) fn has_structured_content(self) -> bool {
         self >= V2025_06_18
     }

@@ -201,9 +201,10 @@ pub(super) fn forget_unused(connection: &Connection, id: &str) -> rusqlite::Resu
     Ok(())
 }
 
-/// Finds the client with this id, in the id itself or in its row; returns `None` when this server has issued no such id,
-/// or the row of an id without a registration in it was removed. A client with a self-contained id is found for as long
-/// as the server has its key, also after it was removed: it has lost its grants, and can ask a person for new ones.
+/// Finds the client with this id, in the id itself or in its row; returns `None` when this server has issued no such
+/// id, or the row of an id without a registration in it was removed. A client with a self-contained id is found for as
+/// long as the server has its key, also after it was removed: it has lost its grants, and can ask a person for new
+/// ones.
 pub(crate) fn find(app: &App, id: &str) -> Result<Option<Client>, StoreError> {
     match read_id(&app.signer, id) {
         Some(client) => Ok(Some(client)),

@@ -202,8 +202,8 @@ fn delete_old(connection: &Connection, user_id: UserId, now: Timestamp) -> Resul
     delete(connection, surplus, (user_id, at_once, kept), &mut left, now)
 }
 
-/// Deletes the grants that `select` finds, with their codes and tokens, and the clients that have no grant left. It stops
-/// when it has deleted `left` rows, and lowers that number; a grant of which rows are left is revoked.
+/// Deletes the grants that `select` finds, with their codes and tokens, and the clients that have no grant left. It
+/// stops when it has deleted `left` rows, and lowers that number; a grant of which rows are left is revoked.
 ///
 /// The foreign keys would delete the codes and tokens by themselves, but all at once.
 fn delete(
@@ -484,8 +484,8 @@ fn rotate_in(connection: &Connection, rotation: &Rotation, now: Timestamp) -> At
             return Ok(Err(error));
         }
     };
-    // To delete the oldest ones instead would hide a theft: a thief with the newest token could trade it until that of the
-    // honest client is forgotten, and then its return would mean nothing.
+    // To delete the oldest ones instead would hide a theft: a thief with the newest token could trade it until that of
+    // the honest client is forgotten, and then its return would mean nothing.
     let full = "SELECT 1 FROM refresh_tokens WHERE grant_id = ?1 AND expires_at >= ?2 LIMIT 1 OFFSET ?3";
     let others = limits::REFRESH_TOKENS_PER_GRANT_MAX as i64 - 1;
     if connection.prepare_cached(full)?.exists((token.grant.id, now.0, others))? {
@@ -538,9 +538,9 @@ fn issue(
 
 const REFRESH_IS_KNOWN: &str = "SELECT 1 FROM refresh_tokens WHERE hash = ?1";
 
-/// Returns whether there is a row with the hash of this text. Anyone can invent codes and tokens and register a client to
-/// present them, so they are looked up first: a stranger can't fill the writer's queue, in which rightful clients would
-/// wait behind them. What was issued is found, because it was issued after its commit.
+/// Returns whether there is a row with the hash of this text. Anyone can invent codes and tokens and register a client
+/// to present them, so they are looked up first: a stranger can't fill the writer's queue, in which rightful clients
+/// would wait behind them. What was issued is found, because it was issued after its commit.
 fn is_known(store: &Store, sql: &str, presented: &str) -> Result<bool, StoreError> {
     let hash = secret::sha256(presented.as_bytes());
     store.look_up(|connection| Ok(connection.prepare_cached(sql)?.exists([hash])?))

@@ -1,8 +1,9 @@
 //! Redirect URIs: which may be registered, which of a client's own a request names, and where each takes the browser.
 //!
-//! Looks up no client and writes no page; `schemes` knows which scheme an app may have. Invariant: a URI is compared byte for byte (RFC 3986 §6.2.1), and no parser
-//! normalizes one first. Parsers disagree about escapes, case, dots and backslashes; two that disagree, here and in
-//! the browser, are how a code reaches a host that the comparison never saw.
+//! Looks up no client and writes no page; `schemes` knows which scheme an app may have. Invariant: a URI is compared
+//! byte for byte (RFC 3986 §6.2.1), and no parser normalizes one first. Parsers disagree about escapes, case, dots and
+//! backslashes; two that disagree, here and in the browser, are how a code reaches a host that the comparison never
+//! saw.
 //!
 //! What a redirect URI decides: the browser takes the code there. A URI that can be registered although no honest
 //! client could use it is therefore a tool for an attacker alone, and registration is open to everyone.
@@ -152,14 +153,15 @@ pub(crate) fn is_local(uri: &str) -> bool {
 /// Returns whether a browser that goes to `uri` may send along the cookies that it keeps for this server, or be sent
 /// on to a server that receives them. `base_url` is our own, and `host` what the browser's request names as ours.
 ///
-/// A browser sends the cookies of a host to every port of it, and those of http to https as well (RFC 6265 §8.5). So the
-/// host that the browser has in its address bar decides, and the request's `Host` is all that the server knows of it.
+/// A browser sends the cookies of a host to every port of it, and those of http to https as well (RFC 6265 §8.5). So
+/// the host that the browser has in its address bar decides, and the request's `Host` is all that the server knows of
+/// it.
 ///
 /// If that is a name of this machine, the answer is always yes: programs listen on its other ports, and the client's
 /// own server, wherever it is, can send the browser on to one of them. A server with a public URL answers under such a
 /// name too. A proxy that doesn't pass `Host` on looks the same from here; its people are signed out more often than
-/// they need be. If `Host` is that of the public https URL (or left out, as no browser does), it is yes only for a URI on
-/// that host: the cookie is `Secure` and bound to the host, and another https server there would need this host's
+/// they need be. If `Host` is that of the public https URL (or left out, as no browser does), it is yes only for a URI
+/// on that host: the cookie is `Secure` and bound to the host, and another https server there would need this host's
 /// certificate.
 ///
 /// An address can be written in many ways (`127.1`, `0x7f000001`), which browsers take for the same, so any two

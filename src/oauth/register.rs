@@ -139,8 +139,8 @@ impl Registration {
             Some(Value::String(scope)) => Some(Scopes::parse_known(scope).to_string()),
             _ => return Err(OAuthError::Metadata("scope must be a string")),
         };
-        // The client's id holds all of this, and each URL that the client makes holds the id. A client without a name is
-        // called by a part of its first URI, which is then in the id twice.
+        // The client's id holds all of this, and each URL that the client makes holds the id. A client without a name
+        // is called by a part of its first URI, which is then in the id twice.
         let shown_name = shown_name(name.as_deref(), &redirect_uris);
         let bytes = shown_name.len() + redirect_uris.iter().map(String::len).sum::<usize>();
         if bytes > limits::REGISTRATION_BYTES_MAX {

@@ -1,11 +1,12 @@
-//! Schemes of redirect URIs: by which an app may be called, and what may not follow one.
+//! Schemes of redirect URIs: by which an app may be called, and what may follow one.
 //!
-//! Knows no client, and of a URI only its scheme and whether another URL follows it. Invariant: a scheme is accepted
-//! only if it is made of a domain name, is listed here, or was added by the operator, who can add none that browsers
-//! are known to run or to open pages by.
+//! Knows no registered client. Invariant: a scheme is accepted only if it is made of a domain name, or was added by the
+//! operator, who can add none that browsers are known to run or to open pages by; of any other scheme, the callbacks
+//! that are listed here.
 
-/// Callbacks of well-known clients of MCP whose schemes aren't made of a domain name: the scheme, and how the rest begins.
-/// Each is here because that client was seen to register it. Others, such as Windsurf and Kiro, register a loopback URI.
+/// Callbacks of well-known clients of MCP whose schemes aren't made of a domain name: the scheme, and how the rest
+/// begins. Each is here because that client was seen to register it. Others, such as Windsurf and Kiro, register a
+/// loopback URI.
 ///
 /// The scheme alone would let in too much, since each of these programs can do more by it than take a code:
 /// `vscode://file/…` opens a file, `vscode://vscode.git/clone?url=…` clones a repository, `cursor://` does the same and

@@ -8,9 +8,9 @@
 //! register a client whose redirect URI leads to a copy of a bank's site, and make a request with an error in it on
 //! purpose. If the server answered the error by redirect at once, a link with this server's name in it would lead to
 //! that copy. So the server redirects an error only for a person who is signed in; a person who isn't, and who didn't
-//! start this, stops at the sign-in page. An app that its own scheme opens is told of an error only after the person has
-//! pressed a button: a browser asks little before it opens an app, and what the app does with what it is told is its own
-//! matter.
+//! start this, stops at the sign-in page. An app that its own scheme opens is told of an error only after the person
+//! has pressed a button: a browser asks little before it opens an app, and what the app does with what it is told is
+//! its own matter.
 //!
 //! Each request is decided anew, and no consent is remembered. A client that registered itself proves nothing by its
 //! id, so a remembered yes could be used by any program that knows the id (OAuth 2.1 §7.3.1).
@@ -60,8 +60,8 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
         Ok(request) => {
             PendingConsent { query, session, user_id, client, redirect, request }.page(context, None)
         }
-        // Nobody has seen a page of this request yet. An app that a link opens may act on what it is told, so the person
-        // decides about that too.
+        // Nobody has seen a page of this request yet. An app that a link opens may act on what it is told, so the
+        // person decides about that too.
         Err(error) if redirect::opens_an_app(redirect.uri()) => {
             error.record(context.log);
             Ok(refusal_page(Form::Consent(query).open(context, &session), &redirect, &error))

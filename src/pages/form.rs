@@ -1,7 +1,8 @@
 //! The forms of the pages: the token in each, and the check of a form that comes back.
 //!
-//! Uses no SQL and does nothing of what a form asks for. Invariant: a form is taken once, from the browser that it
-//! was shown to, at the page that it belongs to, and for what the person saw on it.
+//! Uses no SQL, and doesn't know what a form asks for: the page hands that to [`SubmittedForm::act`]. Invariant: a form
+//! counts once, from the browser that it was shown to, at the page that it belongs to, and for what the person saw on
+//! it.
 //!
 //! The cookie says which browser sends a request. It doesn't say that the person wanted the request: a page of
 //! another site can make the browser post a form here (cross-site request forgery). `SameSite=Lax` leaves the cookie

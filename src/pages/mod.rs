@@ -51,7 +51,7 @@ pub(crate) enum PageError {
     },
     /// Wrong passwords have used up the tries of the account, or of the network address, for so many seconds more.
     TooManyTries(u64),
-    /// The person has as many account pages open as one person may have.
+    /// As many account pages are being sent to the person as one person may have.
     TooManyRequests,
     /// Too many passwords wait to be hashed, so this one was not looked at.
     SignInQueue(QueueError),
@@ -130,7 +130,7 @@ impl fmt::Display for PageError {
                 write!(out, "Too many wrong tries. Wait {minutes} minute{s}, then try again.")
             }
             PageError::TooManyRequests => out.write_str(
-                "You have too many pages open at this moment. Wait a moment, then load the page anew.",
+                "Too many pages are being sent to you at this moment. Wait a moment, then load the page anew.",
             ),
             PageError::SignInQueue(_) => out.write_str(
                 "Too many people are signing in at this moment. Wait a minute, then go back, load the page anew, and \

@@ -65,8 +65,8 @@ fn form_page(
 /// Answers `POST /sign-in`: checks the form and the limits on wrong tries, then the password, and begins a session.
 ///
 /// On success the person gets a 303 (or a page, see [`onward`]), so that neither the back button nor a reload sends the
-/// password again. A wrong password (403), too many tries (429) and a full queue (503) are no errors here: they show the
-/// form once more.
+/// password again. A wrong password (403), too many tries (429) and a full queue (503) are no errors here: they show
+/// the form once more.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let Context { app, now, log, .. } = *context;
     let fields = form_fields(context, body)?;
@@ -126,8 +126,8 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         return Ok(again(403, WRONG));
     };
     drop(permit);
-    // The form is used up only now, because a stranger can send any number of forms with wrong passwords, and the server
-    // stores nothing of them. So a form works for as many guesses as the limits allow, but for one sign-in.
+    // The form is used up only now, because a stranger can send any number of forms with wrong passwords, and the
+    // server stores nothing of them. So a form works for as many guesses as the limits allow, but for one sign-in.
     let signed_in = submitted
         .act(context, Holder::Server, move |connection| BrowserSession::sign_in(connection, &person, now))?;
     // The count by address stays: otherwise an attacker with an account of their own could reset it by signing in
@@ -144,8 +144,8 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
 /// Builds the response that leads the browser to a path of this server: a redirect, or, if the path is too long for the
 /// head of a response, a page that goes on by itself.
 ///
-/// The path holds a client's whole request, with the client's id, which holds its registration. A proxy reads the head of
-/// a response into a buffer, with nginx by default one of 4 KiB, and answers 502 if it doesn't fit.
+/// The path holds a client's whole request, with the client's id, which holds its registration. A proxy reads the head
+/// of a response into a buffer, with nginx by default one of 4 KiB, and answers 502 if it doesn't fit.
 fn onward(path: &str) -> Response {
     if path.len() <= limits::LOCATION_BYTES_MAX {
         return Response::see_other(path.to_owned()).with("Cache-Control", "no-store");

@@ -7,8 +7,8 @@
 //! remembers which were used.
 //!
 //! What must hold: a form gives one answer, to the question that was on its page, and only from a browser where the
-//! person is still signed in; a form whose answer could not be recorded stays good; and a stranger's form leaves nothing
-//! behind.
+//! person is still signed in; a form whose answer could not be recorded stays good; and a stranger's form leaves
+//! nothing behind.
 
 use std::sync::{Arc, Barrier};
 use std::thread;

@@ -45,7 +45,8 @@ fn takes_access_back_while_the_program_has_all_its_requests_in_progress() {
     drop(open);
 }
 
-/// Something keeps the page with the list from being made: what was pressed counts all the same, and the person is told.
+/// Something keeps the page with the list from being made: what was pressed counts all the same, and the person is
+/// told.
 #[test]
 fn says_that_access_was_taken_back_where_it_can_not_show_the_rest() {
     let (server, folder) = server(&[]);

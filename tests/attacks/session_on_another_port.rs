@@ -5,9 +5,9 @@
 //! wherever this server sends the browser on to the attacker's port, the cookie goes along. The attacker then opens
 //! the consent page under that cookie and presses Allow.
 //!
-//! What must hold: a redirect to a client never takes along a cookie under which somebody is still signed in,
-//! whatever the redirect says. At the public https URL, where the cookie can't reach another host, the browser stays signed
-//! in; at a name of this machine it doesn't, whether there is a public URL or not.
+//! What must hold: a redirect to a client never takes along a cookie under which somebody is still signed in, whatever
+//! the redirect says. At the public https URL, where the cookie can't reach another host, the browser stays signed in;
+//! at a name of this machine it doesn't, whether there is a public URL or not.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

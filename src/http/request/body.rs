@@ -77,8 +77,8 @@ impl Body<'_> {
         }
     }
 
-    /// Returns how many bytes [`Body::read`] may keep in memory if it is called with this limit: those that the client has
-    /// announced, or, if it has announced none, as many as the limit.
+    /// Returns how many bytes [`Body::read`] may keep in memory if it is called with this limit: those that the client
+    /// has announced, or, if it has announced none, as many as the limit.
     pub(crate) fn bytes_at_most(&self, bytes_max: usize) -> usize {
         match self.progress {
             Progress::Unread { framing: Framing::Length(length), .. } => {
