@@ -1,13 +1,14 @@
--- Version 4: what a list shows of one person takes no walk over all of their rows, and the search index is filled once a
--- commit.
+-- Version 4: what a list shows of one person takes no walk over all of their rows, and the search index is filled once
+-- a commit.
 
 -- How many rows of each kind a person has, so that the total of a list is read and not counted. `value` says which of
--- them: the label's text, or the id of the tag; it is empty where there is one number only. Triggers keep the numbers in
--- the transaction that changes the rows, also when a foreign key deletes rows, so a number never differs from its rows.
+-- them: the label's text, or the id of the tag; it is empty where there is one number only. Triggers keep the numbers
+-- in the transaction that changes the rows, also when a foreign key deletes rows, so a number never differs from its
+-- rows.
 --
 -- Favorites and public entries are counted, and not their opposites: most entries are neither, and a count that isn't
--- kept costs a new entry nothing. `value` is compared as the filter compares labels, without regard to the case of ASCII
--- letters.
+-- kept costs a new entry nothing. `value` is compared as the filter compares labels, without regard to the case of
+-- ASCII letters.
 CREATE TABLE journal_counts (
     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     kind    TEXT NOT NULL
@@ -158,10 +159,10 @@ END;
 DROP INDEX entry_tags_tag;
 CREATE INDEX entry_tags_tag ON entry_tags (user_id, tag_id, entry_created_at DESC, entry_id DESC);
 
--- The index is filled once for all writes of a commit (`src/search_index.rs`), and not by a trigger for each row. Here the
--- triggers note which entries have changed since, with the words that the index still has of them: FTS5 keeps no copy,
--- and must get them to remove them. An entry that the index doesn't have yet is noted without words. `bytes` is the work
--- that is left. After each commit the table is empty.
+-- The index is filled once for all writes of a commit (`src/search_index.rs`), and not by a trigger for each row. Here
+-- the triggers note which entries have changed since, with the words that the index still has of them: FTS5 keeps no
+-- copy, and must get them to remove them. An entry that the index doesn't have yet is noted without words. `bytes` is
+-- the work that is left. After each commit the table is empty.
 CREATE TABLE entries_unindexed (
     id         INTEGER PRIMARY KEY, -- the entry's
     is_indexed INTEGER NOT NULL CHECK (is_indexed IN (0, 1)),
@@ -175,7 +176,8 @@ CREATE TABLE entries_unindexed (
 DROP TRIGGER entries_fts_insert;
 DROP TRIGGER entries_fts_update;
 DROP TRIGGER entries_fts_delete;
--- The casts have SQLite count bytes and not characters. A second change of an entry within one commit adds its work, and leaves what the index has of the entry as it is.
+-- The casts have SQLite count bytes and not characters. A second change of an entry within one commit adds its work,
+-- and leaves what the index has of the entry as it is.
 CREATE TRIGGER entries_unindexed_insert AFTER INSERT ON entries BEGIN
     INSERT INTO entries_unindexed (id, is_indexed, bytes)
         VALUES (new.id, 0, length(CAST(new.title AS BLOB)) + length(CAST(new.content AS BLOB)))

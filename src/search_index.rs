@@ -1,13 +1,14 @@
 //! Fills the search index for the entries that a group of writes has changed, once for all of them.
 //!
-//! Names no person and runs no search (`journal/search.rs` does). Invariant: after each commit the index holds just what
-//! the entries hold, because both are of one transaction.
+//! Names no person and runs no search (`journal/search.rs` does). Invariant: after each commit the index holds just
+//! what the entries hold, because both are of one transaction.
 //!
-//! If a trigger inserted each row into FTS5 as it changes, FTS5 would write a piece of index for each row of a group, all
-//! to be merged later: SQLite opens a savepoint for a statement with triggers, and FTS5 must be able to go back to each.
-//! So the triggers of `schema_4.sql` only note which entries have changed, and with which words the index still has
-//! them, and the writer calls [`BEFORE_COMMIT`] when it has run the last job of its group. The notes are rows of the same
-//! transaction. A job that is undone takes its notes with it, and after a crash there are as many notes as changes.
+//! If a trigger inserted each row into FTS5 as it changes, FTS5 would write a piece of index for each row of a group,
+//! all to be merged later: SQLite opens a savepoint for a statement with triggers, and FTS5 must be able to go back to
+//! each. So the triggers of `schema_4.sql` only note which entries have changed, and with which words the index still
+//! has them, and the writer calls [`BEFORE_COMMIT`] when it has run the last job of its group. The notes are rows of
+//! the same transaction. A job that is undone takes its notes with it, and after a crash there are as many notes as
+//! changes.
 
 use rusqlite::Connection;
 
@@ -26,8 +27,8 @@ fn fill(connection: &Connection) -> rusqlite::Result<()> {
     {
         return Ok(());
     }
-    // To remove a row from the index, FTS5 must get the words that it has inserted. The removals come first: with the new
-    // words of a row already in the index, FTS5 would take the old ones from the wrong list.
+    // To remove a row from the index, FTS5 must get the words that it has inserted. The removals come first: with the
+    // new words of a row already in the index, FTS5 would take the old ones from the wrong list.
     for sql in [
         "INSERT INTO entries_fts (entries_fts, rowid, title, content, mood, location, weather)
              SELECT 'delete', id, title, content, mood, location, weather FROM entries_unindexed WHERE is_indexed",

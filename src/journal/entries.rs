@@ -1,7 +1,7 @@
 //! Creates, reads, lists, changes and deletes entries, and attaches tags to them.
 //!
-//! Names no tool, and uses no HTTP and no JSON (except that SQLite takes a list of ids as a JSON array). Invariant: a
-//! write is one transaction with everything that belongs to it, so a reader can't see a new entry without its tags.
+//! Names no tool, and uses no HTTP and no JSON. Invariant: a write is one transaction with everything that belongs to
+//! it, so a reader can't see a new entry without its tags.
 //!
 //! A function gets the permit with its [`Journal`], gets the time as an argument if it stores one, and reads and
 //! writes rows through `OwnedRows` alone. A function whose name ends in `_in` works inside a transaction that its
@@ -288,8 +288,8 @@ pub(crate) fn days(
     limit: usize,
 ) -> Result<Matches, JournalError> {
     journal.read(|own| {
-        // From each day the next older one is found by a jump in the index: to the last entry before the day. A walk over
-        // all entries would count each day as often as its entries.
+        // From each day the next older one is found by a jump in the index: to the last entry before the day. A walk
+        // over all entries would count each day as often as its entries.
         let sql = "WITH RECURSIVE latest (at) AS (
                        SELECT max(created_at) FROM entries WHERE user_id = ?1
                        UNION ALL

@@ -1,10 +1,11 @@
 //! Which entries a list or a search shows, and where a list begins to read.
 //!
-//! Names no tool. Invariant: a list begins at the smallest known set of rows that holds all of its entries, in an index
-//! that has the order of the list, and its total is read where the person's counts have it.
+//! Names no tool, and no JSON but that in which SQLite takes a list of ids. Invariant: a list begins at the smallest
+//! known set of rows that holds all of its entries, in an index that has the order of the list, and its total is read
+//! where the person's counts have it.
 //!
-//! A statement whose text is built from the fields in use would have hundreds of forms, each parsed and planned anew. So
-//! one condition, [`FILTER_SQL`], tests every field on a row that was found, and only the beginning of the statement
+//! A statement whose text is built from the fields in use would have hundreds of forms, each parsed and planned anew.
+//! So one condition, [`FILTER_SQL`], tests every field on a row that was found, and only the beginning of the statement
 //! depends on the filter: there is one for each [`Source`]. `INDEXED BY` names the index, so SQLite refuses a statement
 //! that can't begin there instead of choosing another beginning.
 
@@ -58,8 +59,8 @@ impl Filter {
     }
 }
 
-/// The condition of a [`Filter`] on `e`, an entry, but for its dates, with the parameters `?1` (the person) to `?10`. An
-/// entry passes if it has at least `?2` of the tags `?3`: one of them, or all.
+/// The condition of a [`Filter`] on `e`, an entry, but for its dates, with the parameters `?1` (the person) to `?10`.
+/// An entry passes if it has at least `?2` of the tags `?3`: one of them, or all.
 pub(super) const FILTER_SQL: &str = "e.user_id = ?1
     AND (?2 = 0 OR ?2 <= (
         SELECT count(*) FROM entry_tags l INDEXED BY entry_tags_entry
@@ -175,8 +176,8 @@ impl<'f> FilterValues<'f> {
         [tags_needed, tag_ids, first, last, mood, location, weather, is_private, is_favorite]
     }
 
-    /// Chooses where the list of this filter begins: at the fields of the filter that the fewest entries have. Changes the
-    /// parameters for the tags to what the source leaves to be tested.
+    /// Chooses where the list of this filter begins: at the fields of the filter that the fewest entries have. Changes
+    /// the parameters for the tags to what the source leaves to be tested.
     pub(super) fn start(&mut self, own: &OwnedRows) -> Result<Start, JournalError> {
         let Filter { tag_ids, all_tags, mood, location, weather, is_private, is_favorite, .. } = self.filter;
         let entries = own.count("entries", "")?;

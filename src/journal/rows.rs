@@ -1,7 +1,8 @@
 //! One person's rows: the only way from the journal to the database.
 //!
-//! Names no column but `user_id`, `id`, those of the counts and those that [`OwnedRows::matching`] is given. Invariant: `?1` of each
-//! statement is the id of the person whose permit opened the journal, see THE BINDING in [`OwnedRows::bound`].
+//! Names no column but `user_id`, `id`, those of the counts and those that [`OwnedRows::matching`] is given. Invariant:
+//! `?1` of each statement is the id of the person whose permit opened the journal, see THE BINDING in
+//! [`OwnedRows::bound`].
 //!
 //! What this prevents: a statement that finds an entry by its id alone would give a person any other person's entry,
 //! because ids are small numbers that anyone can count through (an insecure direct object reference, which the OWASP
@@ -92,8 +93,8 @@ impl<'c> OwnedRows<'c> {
 
     /// Finds the ids of the rows that fit what a person is typing. Digits fit every id that contains them; any other
     /// text fits every name that contains it, in capital or small letters. Rows that equal the text come first, then
-    /// those that begin with it, then the rest; each group is in `order`. Only the first [`limits::COMPLETION_ROWS_MAX`] rows
-    /// in `order` are looked at, and the one whose id the text is.
+    /// those that begin with it, then the rest; each group is in `order`. Only the first
+    /// [`limits::COMPLETION_ROWS_MAX`] rows in `order` are looked at, and the one whose id the text is.
     ///
     /// The three texts of `column` become part of the statement, because SQL can bind only values. `&'static` makes
     /// sure that they are literals of this crate: a text that came with a request has no such lifetime.
@@ -111,9 +112,9 @@ impl<'c> OwnedRows<'c> {
         let typed = typed.to_lowercase();
         let (mut equal, mut beginning, mut others, mut total) = (Vec::new(), Vec::new(), Vec::new(), 0);
         // This code compares the texts, because SQLite knows the case of ASCII letters alone: to LIKE, É and é are
-        // different letters. One pass over the rows finds the matches and counts them. A client asks at each key that the
-        // person presses, so the rows are bounded; a larger server would keep an index of parts of names.
-        // All rows fit an empty text, and their number is known.
+        // different letters. One pass over the rows finds the matches and counts them. A client asks at each key that
+        // the person presses, so the rows are bounded; a larger server would keep an index of parts of names. All rows
+        // fit an empty text, and their number is known.
         let is_any = typed.is_empty();
         let rows_max = if is_any { limit } else { limits::COMPLETION_ROWS_MAX } as i64;
         let sql = format!("SELECT id, {text} FROM {table} WHERE user_id = ?1 ORDER BY {order} LIMIT ?2");

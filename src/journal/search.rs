@@ -10,7 +10,8 @@
 //!
 //! One index serves all people, because FTS5 has one index for each table, and a table for each person would mean
 //! statements whose text differs from person to person. So each statement joins what the index finds with `entries`,
-//! and compares the owner of the row. Only the time still differs: a word that other people use in many entries takes
+//! and compares the owner of the row. (Two further matches, by which rows get their tier, read the index of all people;
+//! only the person's rows get one.) Only the time still differs: a word that other people use in many entries takes
 //! longer to find. A larger server would keep an index for each person.
 
 use std::cmp::Reverse;
@@ -129,8 +130,8 @@ pub(crate) fn search(
     })
 }
 
-/// Cuts a snippet to [`limits::SNIPPET_CHARS_MAX`] characters around its first bracket, which marks the match unless the
-/// text has one before. FTS5 counts tokens, and one token can be a whole text: a picture in base64, or a page of
+/// Cuts a snippet to [`limits::SNIPPET_CHARS_MAX`] characters around its first bracket, which marks the match unless
+/// the text has one before. FTS5 counts tokens, and one token can be a whole text: a picture in base64, or a page of
 /// Chinese without punctuation. A page of such snippets would have tens of megabytes.
 fn shortened(snippet: String) -> String {
     let (count, max) = (snippet.chars().count(), limits::SNIPPET_CHARS_MAX);

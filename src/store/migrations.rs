@@ -68,8 +68,8 @@ pub(super) fn run(connection: &mut Connection, before_commit: BeforeCommit) -> R
     // it was before all of them.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // The version is read again now that this process holds the write lock: another process may have opened the same
-    // new file at the same time, and may have taken the steps after the first look in [`recognize`]. Taking them twice would
-    // fail.
+    // new file at the same time, and may have taken the steps after the first look in [`recognize`]. Taking them twice
+    // would fail.
     let taken = transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
     for (number, (name, sql)) in (1i64..).zip(MIGRATIONS).filter(|(number, _)| *number > taken) {
         transaction.execute_batch(sql)?;

@@ -109,8 +109,8 @@ impl StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
-        // Four kinds say what can be done: wait, free some disk, ask for less, or nothing. All other errors are for the log
-        // alone.
+        // Four kinds say what can be done: wait, free some disk, ask for less, or nothing. All other errors are for the
+        // log alone.
         match error.sqlite_error_code() {
             // The third is SQLite's word for a log that others keep changing while it looks at it.
             Some(
@@ -239,8 +239,8 @@ impl fmt::Display for OpenError {
 
 impl Error for OpenError {}
 
-/// What the writer calls for each group of jobs: some work is cheaper once for the whole group than once for each row. What
-/// it is for, the store doesn't know.
+/// What the writer calls for each group of jobs: some work is cheaper once for the whole group than once for each row.
+/// What it is for, the store doesn't know.
 #[derive(Clone, Copy)]
 pub struct BeforeCommit {
     /// Finishes what the jobs of the group have left, in their transaction and just before its commit. If it fails, the

@@ -18,8 +18,8 @@ use crate::lock::locked;
 pub(crate) enum Holder {
     /// A person, for their journal.
     Person(UserId),
-    /// The server itself: sign-ins, grants and tokens, and the commands. Each of these writes is small, and they share one
-    /// turn, so no person's journal waits behind many of them.
+    /// The server itself: sign-ins, grants and tokens, and the commands. Each of these writes is small, and they share
+    /// one turn, so no person's journal waits behind many of them.
     Server,
 }
 

@@ -186,8 +186,8 @@ impl Loan<'_> {
     }
 
     /// Makes SQLite interrupt whatever still runs on the connection [`limits::READ_WORK_MAX`] after `began`, or sooner
-    /// if the writer waits for it: it fails with SQLITE_INTERRUPT, which becomes [`StoreError::TooSlow`]. A connection has one progress handler at a time, so this one replaces
-    /// that of the last loan.
+    /// if the writer waits for it: it fails with SQLITE_INTERRUPT, which becomes [`StoreError::TooSlow`]. A connection
+    /// has one progress handler at a time, so this one replaces that of the last loan.
     ///
     /// SQLite calls the handler between the steps of its virtual machine. One step can be long, such as FTS5's
     /// look-up of every word that begins with `ab`: so `search.rs` bounds what a query may ask for, and doesn't rely

@@ -74,9 +74,9 @@ impl WriteAheadLog {
 
 /// Copies all of the log into the database file and empties it, once no reader needs it; `false` if one still does.
 ///
-/// SQLite can wait for the readers by itself, but it waits for the place in its list where it has seen an early one, and
-/// a later reader, which needs not be waited for, may take that place meanwhile. With readers that overlap it would wait
-/// in vain. So it is asked again and again, and doesn't wait.
+/// SQLite can wait for the readers by itself, but it waits for the place in its list where it has seen an early one,
+/// and a later reader, which needs not be waited for, may take that place meanwhile. With readers that overlap it would
+/// wait in vain. So it is asked again and again, and doesn't wait.
 fn start_over(connection: &Connection) -> Result<bool, StoreError> {
     connection.busy_timeout(Duration::ZERO)?;
     let began = Instant::now();

@@ -3,10 +3,11 @@
 //! Names no table and no word of the domain. Invariant: a thread gets the value of its work only after the commit
 //! with this work is on the disk; look for THE COMMIT POINT in [`commit_in_groups`].
 //!
-//! SQLite allows one write transaction at a time on a file, so all writes of the process go through one queue, in
-//! which the people take turns (`queue.rs`). What makes a write slow is the `fsync` of its commit, which takes far longer than most statements. So the thread takes
-//! the jobs that are queued, at most [`limits::BATCH_MAX`] and for at most [`limits::GATHER_MAX`], finishes what they
-//! have left to be done once for all of them ([`BeforeCommit`]), and commits them as one transaction:
+//! SQLite allows one write transaction at a time on a file, so all writes of the process go through one queue, in which
+//! the people take turns (`queue.rs`). What makes a write slow is the `fsync` of its commit, which takes far longer
+//! than most statements. So the thread takes the jobs that are queued, at most [`limits::BATCH_MAX`] and for at most
+//! [`limits::GATHER_MAX`], finishes what they have left to be done once for all of them ([`BeforeCommit`]), and commits
+//! them as one transaction:
 //!
 //! ```text
 //! BEGIN IMMEDIATE                    A is alone in the queue
@@ -126,9 +127,9 @@ impl Writer {
     }
 }
 
-/// A command drops its store without [`super::Store::close`]. The connection must be closed before the program ends: the
-/// last one that closes moves the log into the database file. Otherwise what the command has written would be in the
-/// log alone, and a copy of the database file wouldn't have it.
+/// A command drops its store without [`super::Store::close`]. The connection must be closed before the program ends:
+/// the last one that closes moves the log into the database file. Otherwise what the command has written would be in
+/// the log alone, and a copy of the database file wouldn't have it.
 impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.stop()); // an error means that it has stopped already
@@ -206,9 +207,9 @@ fn commit_in_groups(
     }
 }
 
-/// Returns whether the jobs of a group have left as much as one commit may finish. The commit takes the time for it, which
-/// the time of the jobs doesn't show. A look takes longer the more is left, so after the first jobs it comes once in a
-/// while; a bound that is crossed by a few jobs does no harm.
+/// Returns whether the jobs of a group have left as much as one commit may finish. The commit takes the time for it,
+/// which the time of the jobs doesn't show. A look takes longer the more is left, so after the first jobs it comes once
+/// in a while; a bound that is crossed by a few jobs does no harm.
 fn is_full(connection: &Connection, jobs: usize, before_commit: BeforeCommit) -> bool {
     (jobs < 4 || jobs.is_multiple_of(4)) && (before_commit.is_full)(connection).unwrap_or(true)
 }
@@ -222,8 +223,8 @@ fn begin(connection: &Connection, wait: Duration) -> Result<(), StoreError> {
     run(connection, "BEGIN IMMEDIATE")
 }
 
-/// Finishes what the jobs have left and commits the open transaction; if that fails, leaves none open for the next group. Fails with
-/// [`StoreError::Abandoned`] if the transaction has been rolled back already.
+/// Finishes what the jobs have left and commits the open transaction; if that fails, leaves none open for the next
+/// group. Fails with [`StoreError::Abandoned`] if the transaction has been rolled back already.
 fn finish_and_commit(connection: &Connection, before_commit: BeforeCommit) -> Result<(), StoreError> {
     if connection.is_autocommit() {
         // There is no transaction any more: the first job failed alone, or SQLite rolled everything back by itself,
