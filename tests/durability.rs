@@ -200,6 +200,18 @@ fn indexes_at_the_start_what_another_program_has_written() {
 }
 
 #[test]
+fn finishes_at_an_open_what_another_program_has_left() {
+    let folder = Folder::new();
+    let finish = |connection: &Connection| {
+        connection.execute("INSERT INTO settings VALUES ('finished', x'')", []).map(|_| ())
+    };
+    let store = Store::open(&folder.database(), BeforeCommit { finish, ..BeforeCommit::NOTHING });
+    let store = store.expect("a store");
+    assert_eq!(folder.count("settings WHERE name = 'finished'"), 1, "before any write");
+    store.close().expect("it closes");
+}
+
+#[test]
 fn stops_in_order_on_a_signal() {
     for signal in ["TERM", "INT", "HUP"] {
         let mut server = Server::start();
