@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{EPICME, Folder, PATIENCE, Server, read_on};
+use crate::support::{EPICME, Folder, PATIENCE, Server, deaf_address, read_on};
 
 const STEPS: usize = 9;
 const RESOURCE: &str = "/.well-known/oauth-protected-resource/mcp";
@@ -1041,10 +1041,8 @@ fn survives_a_server_that_is_none() {
         reply.member("resource", Some(json!(format!("\u{1b}[2J\r\nok \u{202e}{}", "x".repeat(5000)))))
     });
     check(wild, 5, "FAIL resource is \"\\x1b[2J\\r\\nok \\xe2\\x80\\xae", "that people type");
-    // The port of a client's socket: nobody listens there, and while the socket is open nobody else can have it.
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let client = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
-    let output = doctor(&[&format!("http://{}/mcp", client.local_addr().expect("an address"))]);
+    let (nobodys, _kept) = deaf_address();
+    let output = doctor(&[&format!("http://{nobodys}/mcp")]);
     let findings = findings(&output);
     assert!(findings.steps[1][0].starts_with("FAIL no connection is accepted at"), "{:?}", findings.steps[1]);
     assert_eq!(output.status.code(), Some(1));

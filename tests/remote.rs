@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Folder, Server, read_on, request};
+use crate::support::{Client, Folder, Server, deaf_address, read_on, request};
 
 pub const ISSUER: &str = "https://auth.example/tenant";
 pub const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
@@ -222,10 +222,8 @@ fn sends_nobody_to_this_server_for_a_token_that_the_other_one_issues() {
 
 #[test]
 fn admits_nobody_when_the_other_server_is_gone() {
-    let url = {
-        let gone = TcpListener::bind("127.0.0.1:0").expect("a port");
-        format!("http://{}/introspect", gone.local_addr().expect("an address"))
-    };
+    let (gone, _kept) = deaf_address();
+    let url = format!("http://{gone}/introspect");
     let options = [
         "--authorization-server",
         ISSUER,

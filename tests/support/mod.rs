@@ -7,7 +7,7 @@ pub mod events;
 pub mod schema;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -476,6 +476,14 @@ pub fn request(method: &str, path: &str, fields: &[(&str, &str)], body: &str) ->
 
 /// Every scope, in the order in which the server writes them.
 pub const SCOPES: [&str; 5] = ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"];
+
+/// An address of this machine at which nobody listens, and the sockets that keep all others from it while they are open:
+/// it is that of a client's own socket. A port that was given back could be another test's a moment later.
+pub fn deaf_address() -> (SocketAddr, (TcpListener, TcpStream)) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let client = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
+    (client.local_addr().expect("an address"), (listener, client))
+}
 
 /// The keys that every request of revision 2026-07-28 carries.
 pub fn modern_meta() -> Value {
