@@ -310,9 +310,9 @@ const MUCH: [&str; 5] = [
 ///
 /// The first transaction takes away every access to the journal, and the following ones delete the rows piece by piece,
 /// the person's own last. So after a crash in between the person can do nothing, and a second call removes the rest.
-pub(crate) fn remove(store: &Store, email: &str) -> Result<bool, StoreError> {
+pub(crate) fn remove(store: &Store, email: &str, now: Timestamp) -> Result<bool, StoreError> {
     let Some(User { id, .. }) = find_by_email(store, email)? else { return Ok(false) };
-    store.write(move |connection| end_access(connection, id))?;
+    store.write(move |connection| end_access(connection, id, now))?;
     while !store.write(move |connection| delete_piece(connection, id))? {
         thread::sleep(limits::REMOVAL_PAUSE);
     }
@@ -321,14 +321,14 @@ pub(crate) fn remove(store: &Store, email: &str) -> Result<bool, StoreError> {
 
 /// Ends all that opens a person's journal. A person without a password can't sign in, and without a subject a token of
 /// another authorization server isn't theirs. The row keeps the address, by which it is found again.
-fn end_access(connection: &Connection, id: UserId) -> Result<(), StoreError> {
+fn end_access(connection: &Connection, id: UserId, now: Timestamp) -> Result<(), StoreError> {
+    connection.execute("UPDATE users SET password_hash = '', subject = NULL WHERE id = ?1", [id])?;
+    connection.execute("DELETE FROM browsers WHERE user_id = ?1", [id])?;
     for sql in [
-        "UPDATE users SET password_hash = '', subject = NULL WHERE id = ?1",
-        "DELETE FROM browsers WHERE user_id = ?1",
-        "UPDATE tokens SET revoked_at = unixepoch() WHERE user_id = ?1 AND revoked_at IS NULL",
-        "UPDATE grants SET revoked_at = unixepoch() WHERE user_id = ?1 AND revoked_at IS NULL",
+        "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WHERE user_id = ?1",
+        "UPDATE grants SET revoked_at = coalesce(revoked_at, ?2) WHERE user_id = ?1",
     ] {
-        connection.execute(sql, [id])?;
+        connection.execute(sql, (id, now.0))?;
     }
     Ok(())
 }

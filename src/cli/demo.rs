@@ -76,7 +76,7 @@ pub(super) fn fill(app: &App, bound: SocketAddr) -> Result<(), CliError> {
             now,
         )
     })?;
-    let withdraw = || users::remove(&app.store, EMAIL).map(|_| ());
+    let withdraw = || users::remove(&app.store, EMAIL, now).map(|_| ());
     // Nobody has seen the token. With the person the next start would take this for a database that is in use.
     write_entries(bound, &token).inspect_err(|_| _ = withdraw())?;
 

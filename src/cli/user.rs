@@ -56,7 +56,7 @@ pub(super) fn passwd(line: &CommandLine, email: &str) -> Result<(), CliError> {
 /// Removes a person with everything that is theirs, for good. The command doesn't ask first: the operator has to type
 /// the address, and a question would stop a script.
 pub(super) fn remove(line: &CommandLine, email: &str) -> Result<(), CliError> {
-    require_account(users::remove(&line.open_existing()?, email)?, email)?;
+    require_account(users::remove(&line.open_existing()?, email, Timestamp::now())?, email)?;
     say(&format!("{email} removed, with their journal and tokens"))
 }
 
