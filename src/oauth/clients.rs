@@ -192,7 +192,7 @@ pub(super) fn keep(connection: &Connection, client: &Client) -> rusqlite::Result
 }
 
 /// Deletes the row of a client that registered itself, if it has no grant any more. A person's next consent makes the
-/// row again. [`super::grants::allow`] calls this for the clients whose grants it deletes, so the table is bounded by
+/// row again. `grants.rs` calls this for the clients whose grants it deletes, so the table is bounded by
 /// what people allow, and no walk over it is needed.
 pub(super) fn forget_unused(connection: &Connection, id: &str) -> rusqlite::Result<()> {
     let sql = "DELETE FROM clients WHERE id = ?1 AND registered_by = 'itself'
