@@ -308,8 +308,10 @@ pub const REQUESTS_PER_PERSON_MAX: usize = 100;
 /// Bytes of the bodies of one person's requests on `/mcp` that are in progress; past it `429`. These are 16 of the
 /// largest. A body whose length isn't announced counts as one of those.
 pub const BODY_BYTES_PER_PERSON_MAX: usize = 16 * MCP_BODY_BYTES_MAX;
-/// The same of all persons together; past it `503`.
+/// The same of all persons together; past it `503`. Small bodies don't count.
 pub const BODY_BYTES_MAX: usize = 4 * BODY_BYTES_PER_PERSON_MAX;
+/// Bytes of a small body: as many as a stranger may send to other paths.
+pub const SMALL_BODY_BYTES_MAX: usize = OAUTH_BODY_BYTES_MAX;
 /// How long a client that got this `429` or `503` is told to wait, in seconds.
 pub(crate) const REQUESTS_RETRY_SECONDS: i64 = 1;
 /// Messages in one JSON-RPC batch (protocol version 2025-03-26); past it `-32600`.

@@ -1,8 +1,8 @@
 //! How many requests of each person are in progress, how large their bodies are, and the bounds on both.
 //!
 //! Knows no request and no scope. Invariant: a person never has more [`Share`]s than the bound says; the bodies for
-//! which there are shares are within [`limits::BODY_BYTES_PER_PERSON_MAX`] and [`limits::BODY_BYTES_MAX`]; and a share
-//! that is dropped is given back, after a panic too.
+//! which there are shares are within [`limits::BODY_BYTES_PER_PERSON_MAX`] and, but for small ones,
+//! [`limits::BODY_BYTES_MAX`]; and a share that is dropped is given back, after a panic too.
 //!
 //! A request in progress holds a thread, one of the server's connections, and its body and its response in memory. The
 //! bounds keep one person's agents from taking all of them. They count requests that are in progress, and not requests
@@ -28,7 +28,7 @@ pub(crate) struct Shares {
 #[derive(Default)]
 struct People {
     each: HashMap<UserId, InProgress>,
-    /// The sum over all.
+    /// The sum over all, but for the small ones.
     body_bytes: usize,
 }
 
@@ -65,6 +65,10 @@ impl Shares {
     }
 
     /// Counts one more request of a person, with a body of at most so many bytes.
+    ///
+    /// A small body is refused to nobody because of what others send: otherwise a few people who open requests and send
+    /// nothing of their large bodies would keep everybody else out. Strangers may send bodies of the same size elsewhere, so
+    /// the number of connections bounds these too.
     pub(crate) fn take(self: &Arc<Shares>, user_id: UserId, body_bytes: usize) -> Result<Share, NoShare> {
         let mut in_progress = locked(&self.in_progress);
         let own = in_progress.each.get(&user_id).copied().unwrap_or_default();
@@ -74,20 +78,25 @@ impl Shares {
         if own.body_bytes + body_bytes > limits::BODY_BYTES_PER_PERSON_MAX {
             return Err(NoShare::Bodies);
         }
-        if in_progress.body_bytes + body_bytes > limits::BODY_BYTES_MAX {
+        if in_progress.body_bytes + counted_for_all(body_bytes) > limits::BODY_BYTES_MAX {
             return Err(NoShare::AllBodies);
         }
         let own = InProgress { requests: own.requests + 1, body_bytes: own.body_bytes + body_bytes };
         in_progress.each.insert(user_id, own);
-        in_progress.body_bytes += body_bytes;
+        in_progress.body_bytes += counted_for_all(body_bytes);
         Ok(Share { shares: Arc::clone(self), user_id, body_bytes })
     }
+}
+
+/// Returns how much of a body counts against the bound of all persons.
+fn counted_for_all(body_bytes: usize) -> usize {
+    if body_bytes <= limits::SMALL_BODY_BYTES_MAX { 0 } else { body_bytes }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         let mut in_progress = locked(&self.shares.in_progress);
-        in_progress.body_bytes -= self.body_bytes;
+        in_progress.body_bytes -= counted_for_all(self.body_bytes);
         if let Some(own) = in_progress.each.get_mut(&self.user_id) {
             own.requests -= 1;
             own.body_bytes -= self.body_bytes;
@@ -124,9 +133,11 @@ mod tests {
         let mut taken: Vec<_> =
             (0..(all / own) as i64).map(|number| shares.take(person(number), own).ok()).collect();
         assert!(taken.iter().all(Option::is_some));
+        let small = limits::SMALL_BODY_BYTES_MAX;
         assert_eq!(shares.take(person(0), 1).err(), Some(NoShare::Bodies));
-        assert_eq!(shares.take(person(-1), 1).err(), Some(NoShare::AllBodies));
-        assert!(shares.take(person(0), 0).is_ok() && shares.take(person(-1), 0).is_ok(), "without a body");
+        assert_eq!(shares.take(person(-1), small + 1).err(), Some(NoShare::AllBodies));
+        assert!(shares.take(person(-1), small).is_ok(), "a small one comes in");
+        assert!(shares.take(person(0), 0).is_ok(), "without a body");
         taken.pop();
         assert!(shares.take(person(-1), own).is_ok());
         taken.clear();
