@@ -123,8 +123,9 @@ pub(crate) const LOG_BYTES_KEPT: i64 = 32 * 1024 * 1024;
 /// How long one read may work while the log waits to start over; past it the read is broken off, and the call fails.
 pub const READ_WORK_MAX_AT_FULL_LOG: Duration = Duration::from_millis(500);
 /// How long the writer waits for such reads; past it the log grows by as much again before the next attempt. Writes
-/// wait meanwhile, so this is a part of [`BUSY_MAX`].
-pub(crate) const LOG_WAIT_MAX: Duration = Duration::from_secs(1);
+/// wait meanwhile, so this is a part of [`BUSY_MAX`]. It is longer than [`READ_WORK_MAX`], because a long step of the search
+/// index can't be broken off.
+pub(crate) const LOG_WAIT_MAX: Duration = Duration::from_secs(3);
 /// How often the writer looks meanwhile whether they have ended.
 pub(crate) const LOG_LOOK: Duration = Duration::from_millis(5);
 /// Steps of SQLite's virtual machine between two looks at the clock. With fewer, looking would be a cost of every

@@ -61,12 +61,13 @@ impl WriteAheadLog {
         let _ = connection.busy_timeout(limits::BUSY_MAX); // for what comes next; it fails for no value
         self.bound = limits::LOG_BYTES_MAX;
         if !matches!(started_over, Ok(true)) {
-            // Another process reads the file, perhaps a backup, and for it no deadline of ours counts. A wait after
-            // each commit would stop this server; so it waits again after so many bytes more.
+            // Another process reads the file, perhaps a backup, and for it no deadline of ours counts. (Or a search is in
+            // a step that has taken this long: SQLite looks at the deadline between steps alone.) A wait after each
+            // commit would stop this server; so it waits again after so many bytes more.
             self.bound += size;
             stderr::note(&format!(
                 "the database's log (-wal) has {size} bytes and can't start over; another program reads the file for \
-                 long: let that end"
+                 long, or a search takes long: let that end"
             ));
         }
     }
@@ -96,4 +97,32 @@ fn start_over(connection: &Connection) -> Result<bool, StoreError> {
 pub(super) fn checkpoint(connection: &Connection) -> Result<bool, StoreError> {
     let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     Ok(!is_busy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret;
+
+    #[test]
+    fn waits_for_a_read_that_works_for_as_long_as_a_read_may() {
+        let path = std::env::temp_dir().join(format!("epicme-log-{}.db", secret::random_text::<16>()));
+        let writer = Connection::open(&path).expect("a file");
+        writer.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE t (n)").expect("a table");
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let reader = Connection::open(&path).expect("the file");
+        let reading = thread::spawn(move || {
+            reader.execute_batch("BEGIN; SELECT count(*) FROM t").expect("a read");
+            begun.send(()).expect("a receiver");
+            // As in one step of the search index: nothing breaks it off.
+            thread::sleep(limits::READ_WORK_MAX);
+            reader.execute_batch("COMMIT").expect("its end");
+        });
+        has_begun.recv().expect("it reads");
+        writer.execute_batch("INSERT INTO t VALUES (1)").expect("a write");
+        assert!(start_over(&writer).expect("a checkpoint"));
+        reading.join().expect("the reader ends");
+        drop(writer);
+        fs::remove_file(&path).expect("the file");
+    }
 }
