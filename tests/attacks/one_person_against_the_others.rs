@@ -122,25 +122,18 @@ fn answers_a_small_body_although_those_of_others_take_all_of_the_memory() {
     let server = Server::start();
     let own = limits::BODY_BYTES_PER_PERSON_MAX / limits::MCP_BODY_BYTES_MAX;
     let all = limits::BODY_BYTES_MAX / limits::BODY_BYTES_PER_PERSON_MAX;
-    let attackers: Vec<_> =
-        (0..all).map(|number| server.token(&format!("mallory{number}@example.com"), &[])).collect();
-    let token = server.token("ada@example.com", &[]);
+    let mut attackers: Vec<_> = (0..all)
+        .map(|number| Client::new(&server, &server.token(&format!("mallory{number}@example.com"), &[])))
+        .collect();
+    let mut ada = Client::new(&server, &server.token("ada@example.com", &[]));
     // Nothing comes of the bodies that they announce.
-    let (largest, mut open) = (" ".repeat(limits::MCP_BODY_BYTES_MAX), Vec::new());
-    for attacker in &attackers {
-        let head = Client::new(&server, attacker).bytes(&[("Expect", "100-continue")], &largest);
-        for _ in 0..own {
-            let mut wire = server.connect();
-            wire.write(&head[..head.len() - largest.len()]);
-            let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
-            wire.stream.read_exact(&mut go_on).expect("the server asks for the body");
-            open.push(wire);
-        }
-    }
+    let largest = &" ".repeat(limits::MCP_BODY_BYTES_MAX);
+    let open: Vec<_> =
+        attackers.iter().flat_map(|attacker| (0..own).map(|_| attacker.unfinished(largest))).collect();
     let large = &format!("{BODY}{}", " ".repeat(limits::SMALL_BODY_BYTES_MAX + 1 - BODY.len()));
-    assert_eq!(Client::new(&server, &token).post(&[], large).status, 503);
-    assert_eq!(Client::new(&server, &token).post(&[], &large[..large.len() - 1]).status, 200);
-    assert_eq!(Client::new(&server, &attackers[0]).post(&[], BODY).status, 429);
+    assert_eq!(ada.begin(large).reply().expect("an answer").status, 503);
+    assert_eq!(ada.post(&[], &large[..large.len() - 1]).status, 200);
+    assert_eq!(attackers[0].post(&[], BODY).status, 429);
     drop(open);
 }
 
