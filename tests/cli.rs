@@ -917,7 +917,7 @@ fn names_a_full_disk_and_too_few_descriptors_and_no_failing_disk_or_other_owner(
     for arguments in [&["user", "list"][..], &["token", "create", "ada@example.com"]] {
         // No file may grow past 8 KiB, which stands in for a full disk: the index of the log needs 32 KiB.
         fails(&bounded("ulimit -f 16", arguments), 1, "the disk is full; free some space");
-        fails(&bounded("ulimit -n 12", arguments), 1, "ulimit -n");
+        fails(&bounded("ulimit -n 8", arguments), 1, "ulimit -n");
         let enough = bounded("ulimit -f 1000 && ulimit -n 200", arguments);
         assert_eq!(enough.status.code(), Some(0), "{}", stderr(&enough));
     }
