@@ -113,6 +113,8 @@ pub(crate) const READ_CONNECTIONS_PER_PERSON: usize = 2;
 pub(crate) const READ_CONNECTIONS_KEPT: usize = 1;
 /// Read connections kept apart for look-ups of one row, the gate's above all.
 pub(crate) const LOOK_UP_CONNECTIONS: usize = 2;
+/// How often a thread lets others run before it waits for a connection: most reads are over by then.
+pub(crate) const READ_YIELDS: usize = 4;
 /// How long one read may work; past it it is broken off, and the call fails.
 pub(crate) const READ_WORK_MAX: Duration = Duration::from_secs(2);
 /// Bytes of the write-ahead log; past it the log starts over after the commit that made it so large, and writes wait

@@ -118,6 +118,15 @@ impl Readers {
         // may take the connection before the one that was called: to hold it back for that one would leave it unused
         // until the system runs the thread. There are no turns, as the writer has them (`queue.rs`): a read waits for a
         // second at most, and turns would only order that second.
+        // A read takes less time than to fall asleep and to be woken, so the thread first lets others run.
+        for _ in 0..limits::READ_YIELDS {
+            if !self.must_wait(&state, holder) {
+                break;
+            }
+            drop(state);
+            thread::yield_now();
+            state = locked(&self.state);
+        }
         let deadline = Instant::now() + limits::READ_WAIT_MAX;
         let mut came_before = false;
         while self.must_wait(&state, holder) {
