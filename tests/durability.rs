@@ -393,6 +393,19 @@ fn returns_to_writing_when_the_disk_has_room_again() {
 }
 
 #[test]
+fn writes_nothing_at_an_open_that_has_nothing_to_do() {
+    let folder = Folder::new();
+    let open = || Store::open(&folder.database(), BeforeCommit::NOTHING).expect("a store");
+    let written = || fs::metadata(folder.database().with_extension("db-wal")).map_or(0, |log| log.len());
+    let first = open();
+    assert!(written() > 0, "the steps of a new file go through the log");
+    first.close().expect("it closes");
+    let second = open();
+    assert_eq!(written(), 0);
+    second.close().expect("it closes");
+}
+
+#[test]
 fn bounds_the_log_although_reads_of_one_person_always_overlap() {
     let folder = Folder::new();
     let store = &Store::open(&folder.database(), BeforeCommit::NOTHING).expect("a store");

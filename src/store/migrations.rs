@@ -71,6 +71,7 @@ pub(super) fn run(connection: &mut Connection, before_commit: BeforeCommit) -> R
     // new file at the same time, and may have taken the steps after the first look in [`recognize`]. Taking them twice
     // would fail.
     let taken = transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+    // Mostly no step is missing. Then nothing is written, and the commit below waits for no disk.
     for (number, (name, sql)) in (1i64..).zip(MIGRATIONS).filter(|(number, _)| *number > taken) {
         transaction.execute_batch(sql)?;
         // This record is for people who look into the file. The program itself uses `user_version`.
@@ -79,10 +80,10 @@ pub(super) fn run(connection: &mut Connection, before_commit: BeforeCommit) -> R
             (number, name),
         )?;
         transaction.pragma_update(None, "user_version", number)?;
+        // The mark is set in the same transaction. A file with our tables but without our mark would be refused as
+        // another program's.
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
-    // The mark is set in the same transaction. A file with our tables but without our mark would be refused as
-    // another program's.
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     (before_commit.finish)(&transaction)?;
     Ok(transaction.commit()?)
 }
