@@ -378,6 +378,7 @@ pub(super) fn item(row: &Row) -> rusqlite::Result<EntryItem> {
 
 /// Reads an entry with its tags, in two statements. One statement with a join would return the whole text of the
 /// entry once for each tag, and an entry may have [`limits::TAGS_PER_ENTRY_MAX`] of them.
+#[inline(never)] // see `log::write`
 fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Entry>, JournalError> {
     let sql =
         "SELECT id, user_id, title, content, mood, location, weather, is_private, is_favorite, created_at,

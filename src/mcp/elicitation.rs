@@ -109,6 +109,7 @@ impl Call {
 
 /// Runs a call about which the person is asked first, on the call's own stream (2025-11-25 elicitation, Form Mode
 /// Flow).
+#[inline(never)] // see `log::write`
 pub(crate) fn ask_on_stream(
     mcp: Mcp,
     call: Call,

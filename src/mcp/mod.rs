@@ -468,6 +468,7 @@ impl Mcp<'_> {
     /// Fails if what describes the client is missing or malformed, if the headers contradict the request, if the
     /// server doesn't speak the version that is named there, or if the session is unknown or has expired. An
     /// `initialize` that asks for an unknown version doesn't fail: the server offers another one.
+    #[inline(never)] // see `log::write`
     fn client<'h>(&self, request: &Request, headers: &Headers<'h>) -> Result<ClientInfo<'h>, RpcError> {
         if headers.is_stateless_request(request)? {
             headers.check_stateless(request)?;

@@ -246,6 +246,7 @@ impl HonouredNotifications {
 /// (2026-07-28, Subscriptions). Resources that don't exist or that the caller may not read are left out, and that is
 /// no error. Fails if the client doesn't accept event streams, if as many are open as there may be, if the server is
 /// stopping, or if the database fails.
+#[inline(never)] // see `log::write`
 pub(crate) fn subscribe(
     mcp: Mcp,
     requested: RequestedNotifications,
