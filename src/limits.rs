@@ -124,17 +124,17 @@ pub(crate) const READ_YIELDS: usize = 4;
 pub(crate) const READ_WORK_MAX: Duration = Duration::from_secs(2);
 /// Bytes of the write-ahead log; past it the log starts over after the commit that made it so large, and writes wait
 /// meanwhile. SQLite mostly starts it over long before, but not as long as reads overlap.
-pub const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of its file that are kept when SQLite starts it over by itself.
-pub(crate) const LOG_BYTES_KEPT: i64 = 32 * 1024 * 1024;
+pub(crate) const WAL_BYTES_KEPT: i64 = 32 * 1024 * 1024;
 /// How long one read may work while the log waits to start over; past it the read is broken off, and the call fails.
-pub const READ_WORK_MAX_AT_FULL_LOG: Duration = Duration::from_millis(500);
+pub const READ_WORK_MAX_AT_FULL_WAL: Duration = Duration::from_millis(500);
 /// How long the writer waits for such reads; past it the log grows by as much again before the next attempt. Writes
 /// wait meanwhile, so this is a part of [`BUSY_MAX`]. It is longer than [`READ_WORK_MAX`], because a long step of the search
 /// index can't be broken off.
-pub(crate) const LOG_WAIT_MAX: Duration = Duration::from_secs(3);
+pub(crate) const WAL_WAIT_MAX: Duration = Duration::from_secs(3);
 /// How often the writer looks meanwhile whether they have ended.
-pub(crate) const LOG_LOOK: Duration = Duration::from_millis(5);
+pub(crate) const WAL_LOOK: Duration = Duration::from_millis(5);
 /// Steps of SQLite's virtual machine between two looks at the clock. With fewer, looking would be a cost of every
 /// read.
 pub(crate) const READ_STEPS_BETWEEN_LOOKS: i32 = 10_000;

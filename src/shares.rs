@@ -67,8 +67,8 @@ impl Shares {
     /// Counts one more request of a person, with a body of at most so many bytes.
     ///
     /// A small body is refused to nobody because of what others send: otherwise a few people who open requests and send
-    /// nothing of their large bodies would keep everybody else out. Strangers may send bodies of the same size elsewhere, so
-    /// the number of connections bounds these too.
+    /// nothing of their large bodies would keep everybody else out. Strangers may send bodies of the same size
+    /// elsewhere, so the number of connections bounds these too.
     pub(crate) fn take(self: &Arc<Shares>, user_id: UserId, body_bytes: usize) -> Result<Share, NoShare> {
         let mut in_progress = locked(&self.in_progress);
         let own = in_progress.each.get(&user_id).copied().unwrap_or_default();

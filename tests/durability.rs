@@ -435,7 +435,7 @@ fn bounds_the_log_although_reads_of_one_person_always_overlap() {
         eventually("both read", || overlaps.load(Ordering::SeqCst) > 0);
         let part = 4 * 1024 * 1024;
         let mut largest = 0;
-        for number in 0..2 * limits::LOG_BYTES_MAX / part {
+        for number in 0..2 * limits::WAL_BYTES_MAX / part {
             let before = begun.load(Ordering::SeqCst);
             store
                 .write(move |connection| {
@@ -448,8 +448,8 @@ fn bounds_the_log_although_reads_of_one_person_always_overlap() {
             eventually("the next read begins", || begun.load(Ordering::SeqCst) > before);
             largest = largest.max(fs::metadata(&log).map_or(0, |log| log.len()));
         }
-        let bound = limits::LOG_BYTES_MAX + 2 * part;
-        assert!(largest > limits::LOG_BYTES_MAX / 2, "the reads overlap: {largest}");
+        let bound = limits::WAL_BYTES_MAX + 2 * part;
+        assert!(largest > limits::WAL_BYTES_MAX / 2, "the reads overlap: {largest}");
         assert!(largest <= bound, "the log has grown to {largest} bytes, past {bound}");
     });
     store.close().expect("it closes");

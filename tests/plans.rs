@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use crate::tidy;
 use crate::tidy::source::{self, Kind};
 
 /// The statements that walk or sort, by their beginning; what their plan says; and why that is right.
@@ -42,24 +42,6 @@ const EXCEPTIONS: [(&str, &str, &str); 15] = [
         "an entry may have several of a filter's tags, whose links have no order together",
     ),
 ];
-
-/// The Rust sources, without their unit tests.
-fn sources() -> Vec<(PathBuf, String)> {
-    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).expect("text");
-                found.push((path, text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()));
-            }
-        }
-    }
-    let mut found = Vec::new();
-    walk(Path::new("src"), &mut found);
-    found
-}
 
 /// The literals of a source, as the program has them, with single spaces.
 fn literals(source: &str) -> Vec<String> {
@@ -159,9 +141,14 @@ fn faults(database: &Connection, sql: &str) -> BTreeSet<String> {
 fn walks_over_no_table_and_sorts_nothing_but_for_the_reasons_that_are_given() {
     let database = database();
     let (mut statements, mut wrong, mut used) = (0, Vec::new(), BTreeSet::new());
-    for (path, source) in sources() {
+    for (path, source) in tidy::sources() {
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
         let starts = ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "WITH "];
-        for sql in literals(&source).iter().filter(|text| starts.iter().any(|start| text.starts_with(start)))
+        for sql in literals(tidy::code(&source))
+            .iter()
+            .filter(|text| starts.iter().any(|start| text.starts_with(start)))
         {
             statements += 1;
             for form in forms(sql) {

@@ -10,7 +10,7 @@ use std::process::Command;
 use self::source::{Kind, Piece, is_word};
 
 /// Every source file with its text.
-fn sources() -> Vec<(PathBuf, String)> {
+pub fn sources() -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
@@ -28,7 +28,7 @@ fn sources() -> Vec<(PathBuf, String)> {
 }
 
 /// A source without its unit tests.
-fn code(text: &str) -> &str {
+pub fn code(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or(text)
 }
 

@@ -348,7 +348,7 @@ impl Store {
     /// `holder` is the id of the person for whom `work` reads; each person may have a bounded share of the
     /// connections at a time. Fails with [`StoreError::Busy`] if no connection is free for the person within
     /// [`limits::READ_WAIT_MAX`], and with [`StoreError::TooSlow`] if the statements run for longer than
-    /// [`limits::READ_WORK_MAX`], or than [`limits::READ_WORK_MAX_AT_FULL_LOG`] while the log must start over.
+    /// [`limits::READ_WORK_MAX`], or than [`limits::READ_WORK_MAX_AT_FULL_WAL`] while the log must start over.
     pub fn read<T, E>(&self, holder: i64, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E>
     where
         E: From<StoreError>,
@@ -449,7 +449,7 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     // disk. Such a commit survives `kill -9`, but a power failure takes back writes that clients were promised.
     connection.pragma_update(None, "synchronous", "full")?;
     // When SQLite starts the log over, it keeps the file as long as it has become, unless it is told how much to keep.
-    connection.pragma_update(None, "journal_size_limit", limits::LOG_BYTES_KEPT)?;
+    connection.pragma_update(None, "journal_size_limit", limits::WAL_BYTES_KEPT)?;
     // SQLite reads REFERENCES but ignores it by default, for compatibility with old files. (The bundled build obeys
     // it; this program doesn't rely on that.) Without this setting a link could join two people's rows, and rows
     // would stay behind when their owner is removed.

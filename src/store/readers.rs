@@ -206,7 +206,7 @@ impl Loan<'_> {
         let is_over = move || {
             let worked = began.elapsed();
             worked >= limits::READ_WORK_MAX
-                || (worked >= limits::READ_WORK_MAX_AT_FULL_LOG && log_is_full.load(SeqCst))
+                || (worked >= limits::READ_WORK_MAX_AT_FULL_WAL && log_is_full.load(SeqCst))
         };
         if let Some(connection) = &mut self.connection {
             // Reading the clock takes about as long as a step, so SQLite makes many steps between two calls of the
@@ -238,15 +238,24 @@ impl Drop for Loan<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::secret;
 
-    #[test]
-    fn keeps_a_connection_for_people_who_have_none() {
+    /// A pool with all of its connections open, on a file that the test removes.
+    fn pool(count: usize, per_holder: usize) -> (PathBuf, Readers) {
         let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
         Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
-        let readers = Readers::open(ReadOnly::shared(&path), 4, 2, &LogIsFull::default()).expect("the pool");
+        let readers = Readers::open(ReadOnly::shared(&path), count, per_holder, &LogIsFull::default());
+        let readers = readers.expect("the pool");
         readers.open_others().expect("the others");
+        (path, readers)
+    }
+
+    #[test]
+    fn keeps_a_connection_for_people_who_have_none() {
+        let (path, readers) = pool(4, 2);
         let lend = |person| readers.lend(Borrower::Programs(person));
         let mut first: Vec<_> = (0..2).map(|_| lend(1).expect("a share")).collect();
         assert!(matches!(lend(1), Err(StoreError::Busy)), "a third is more than a share");
@@ -263,10 +272,7 @@ mod tests {
 
     #[test]
     fn keeps_a_connection_for_a_persons_page_whatever_their_programs_read() {
-        let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
-        Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
-        let readers = Readers::open(ReadOnly::shared(&path), 4, 2, &LogIsFull::default()).expect("the pool");
-        readers.open_others().expect("the others");
+        let (path, readers) = pool(4, 2);
         let lend = |borrower| readers.lend(borrower);
         let programs = [(); 2].map(|()| lend(Borrower::Programs(1)).expect("a share"));
         assert!(matches!(lend(Borrower::Programs(1)), Err(StoreError::Busy)));
@@ -276,12 +282,10 @@ mod tests {
         drop((programs, page));
         std::fs::remove_file(&path).expect("the file");
     }
+
     #[test]
     fn calls_the_first_waiting_thread_that_may_have_the_connection() {
-        let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
-        Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
-        let readers = Readers::open(ReadOnly::shared(&path), 2, 1, &LogIsFull::default()).expect("the pool");
-        readers.open_others().expect("the other");
+        let (path, readers) = pool(2, 1);
         let lend = |person| readers.lend(Borrower::Programs(person));
         let (first, second) = (lend(1).expect("one"), lend(2).expect("the other"));
         let (got, comes) = std::sync::mpsc::channel();

@@ -1,7 +1,7 @@
 //! The write-ahead log: how large it may become, and how it starts over.
 //!
 //! Names no table. Invariant: unless another process reads the file for long, the log is never larger than
-//! [`limits::LOG_BYTES_MAX`] and one commit.
+//! [`limits::WAL_BYTES_MAX`] and one commit.
 //!
 //! SQLite appends each commit to the log, and copies the log's pages into the database file at a checkpoint, which
 //! doesn't wait for anybody. It starts the log over, at its beginning, with the first commit that finds all pages
@@ -12,7 +12,7 @@
 //! So when the log has become too large, the writer pauses after a commit until no reader needs the log. It waits for
 //! the reads that have begun and for no others: while no commit comes, SQLite copies every page, and a read that begins
 //! after that needs only the database file. And those reads end soon, because while the writer waits, a read may work
-//! for [`limits::READ_WORK_MAX_AT_FULL_LOG`] only.
+//! for [`limits::READ_WORK_MAX_AT_FULL_WAL`] only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,14 +43,14 @@ impl WriteAheadLog {
     pub(super) fn of(path: &Path, is_full: LogIsFull) -> WriteAheadLog {
         let mut name = path.as_os_str().to_owned();
         name.push("-wal");
-        WriteAheadLog { path: name.into(), is_full, bound: limits::LOG_BYTES_MAX }
+        WriteAheadLog { path: name.into(), is_full, bound: limits::WAL_BYTES_MAX }
     }
 
     /// Starts the log over if it is too large. Called between two commits, when all clients of the first have their
-    /// answers. Waits for [`limits::LOG_WAIT_MAX`] at most.
+    /// answers. Waits for [`limits::WAL_WAIT_MAX`] at most.
     pub(super) fn start_over_if_full(&mut self, connection: &Connection) {
         // The file's size is that of the log: when SQLite starts it over by itself, it cuts the file to
-        // [`limits::LOG_BYTES_KEPT`]. If the size can't be read, the log is left as it is.
+        // [`limits::WAL_BYTES_KEPT`]. If the size can't be read, the log is left as it is.
         let size = fs::metadata(&self.path).map_or(0, |log| log.len());
         if size < self.bound {
             return;
@@ -59,7 +59,7 @@ impl WriteAheadLog {
         let started_over = start_over(connection);
         self.is_full.store(false, SeqCst);
         let _ = connection.busy_timeout(limits::BUSY_MAX); // for what comes next; it fails for no value
-        self.bound = limits::LOG_BYTES_MAX;
+        self.bound = limits::WAL_BYTES_MAX;
         if !matches!(started_over, Ok(true)) {
             // Another process reads the file, perhaps a backup, and for it no deadline of ours counts. (Or a search is in
             // a step that has taken this long: SQLite looks at the deadline between steps alone.) A wait after each
@@ -85,10 +85,10 @@ fn start_over(connection: &Connection) -> Result<bool, StoreError> {
         if checkpoint(connection)? {
             return Ok(true);
         }
-        if began.elapsed() >= limits::LOG_WAIT_MAX {
+        if began.elapsed() >= limits::WAL_WAIT_MAX {
             return Ok(false);
         }
-        thread::sleep(limits::LOG_LOOK);
+        thread::sleep(limits::WAL_LOOK);
     }
 }
 

@@ -178,14 +178,20 @@ impl<'s> Run<'s> {
         ]
     }
 
+    /// Copies of a database for epicme, the limit and rmcp, which fill the search index each in a way of its own.
+    fn copies_to_write(&self, database: &Path, name: &str) -> [PathBuf; 3] {
+        let mine = self.copy(database, &format!("{name}.db"));
+        let [limits, peers] =
+            ["limit", "peer"].map(|server| self.scratch.file(&format!("{name}-{server}.db")));
+        databases::copy_without_index_triggers(database, &limits);
+        databases::copy_with_plain_index_trigger(database, &peers);
+        [mine, limits, peers]
+    }
+
     /// Durable writes. Each server has a file of its own.
     fn writes(&self, small: &Path) -> Vec<Row> {
         self.progress("durable writes");
-        let [mine, limits, peers] =
-            ["write.db", "write-limit.db", "write-peer.db"].map(|name| self.scratch.file(name));
-        self.copy(small, "write.db");
-        databases::copy_without_index_triggers(small, &limits);
-        databases::copy_with_plain_index_trigger(small, &peers);
+        let [mine, limits, peers] = self.copies_to_write(small, "write");
         let (epicme, store, rmcp) = (serve(&mine), limit("store", &limits), peer(&["rmcp", text(&peers)]));
         let servers = [Some(&epicme), Some(&store), rmcp.as_ref(), None];
         let arguments = new_entry();
@@ -402,11 +408,7 @@ impl<'s> Run<'s> {
 
     fn system_calls(&self, small: &Path) -> Vec<Row> {
         self.progress("system calls");
-        let [mine, limits, peers] =
-            ["calls.db", "calls-limit.db", "calls-peer.db"].map(|name| self.scratch.file(name));
-        self.copy(small, "calls.db");
-        databases::copy_without_index_triggers(small, &limits);
-        databases::copy_with_plain_index_trigger(small, &peers);
+        let [mine, limits, peers] = self.copies_to_write(small, "calls");
         let epicme = serve(&mine);
         let (bare, store) = (self.bare(&epicme), limit("store", &limits));
         let (rmcp, hyper) = (peer(&["rmcp", text(&peers)]), peer(&["hyper"]));
