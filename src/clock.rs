@@ -10,6 +10,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// The first second of the year 1, where the calendar of RFC 3339 begins for this program.
+pub(crate) const FIRST_SECOND: i64 = -62_135_596_800;
 /// The last second of the year 9999: in ISO 8601 a year has four digits.
 pub(crate) const LAST_SECOND: i64 = 253_402_300_799;
 

