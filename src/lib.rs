@@ -68,6 +68,8 @@ pub mod secret;
 mod json;
 mod json_text;
 mod text;
+#[cfg_attr(not(test), expect(dead_code, reason = "the search index doesn't use it yet"))]
+mod terms;
 #[cfg_attr(not(test), expect(dead_code, reason = "the journal's dates come next"))]
 mod zone;
 #[cfg_attr(not(test), expect(dead_code, reason = "the journal's dates come next"))]

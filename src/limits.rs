@@ -397,6 +397,10 @@ pub(crate) const QUERY_CHARS_MAX: usize = 500;
 pub(crate) const QUERY_TERMS_MAX: usize = 16;
 /// Prefixes (`word*`) among them, which cost the most: each matches all words that begin so.
 pub(crate) const QUERY_BEGINNINGS_MAX: usize = 4;
+/// Characters of one word in the search index; the rest isn't looked at, neither in an entry nor in a query.
+pub(crate) const TERM_CHARS_MAX: usize = 64;
+/// The same symbol in a row in the search index; the rest is left out, in an entry as in a query.
+pub(crate) const SYMBOLS_IN_A_ROW_MAX: usize = 2;
 /// Entries on one page of `list_entries`, and how many when `limit` is left out.
 pub(crate) const LIST_PAGE_MAX: usize = 200;
 /// See [`LIST_PAGE_MAX`].
