@@ -10,6 +10,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::SignedDuration;
+use jiff::civil::Date;
+
 /// The first second of the year 1, where the calendar of RFC 3339 begins for this program.
 pub(crate) const FIRST_SECOND: i64 = -62_135_596_800;
 /// The last second of the year 9999: in ISO 8601 a year has four digits.
@@ -37,9 +40,9 @@ impl Timestamp {
     /// the nearest one inside.
     pub(crate) fn iso8601(self) -> String {
         // The server writes no moment outside these years, but an edited database file can hold one.
-        let seconds = u64::try_from(self.0.clamp(0, LAST_SECOND)).expect("not negative");
-        let since = Duration::from_secs(seconds);
-        humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
+        let since = SignedDuration::from_secs(self.0.clamp(0, LAST_SECOND));
+        let shown = Date::constant(1970, 1, 1).at(0, 0, 0, 0).checked_add(since);
+        format!("{}Z", shown.expect("a second of these years"))
     }
 }
 
@@ -52,5 +55,14 @@ mod tests {
         assert_eq!(Timestamp(1_785_231_000).iso8601(), "2026-07-28T09:30:00Z");
         assert_eq!(Timestamp(-1).iso8601(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp(i64::MAX).iso8601(), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn writes_the_same_as_another_crate() {
+        for seconds in (0..253_402_300_799).step_by(86_461 * 97) {
+            let text =
+                humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string();
+            assert_eq!(Timestamp(i64::try_from(seconds).expect("small")).iso8601(), text);
+        }
     }
 }

@@ -27,7 +27,7 @@ impl Zone {
     }
 
     /// Finds a zone by its name, such as `Europe/Berlin`; the case of letters doesn't matter. Names that IANA has
-    /// replaced (`Europe/Kiev`) are names too, and are kept: whoever chose one should see what they chose.
+    /// replaced (`Europe/Kiev`) are names too, and are kept: a person sees the name that they chose.
     ///
     /// Nothing but a name is taken, no path and no rule such as `CET-1CEST`.
     pub(crate) fn named(name: &str) -> Option<Zone> {
