@@ -395,8 +395,14 @@ pub(crate) const TAGS_PER_ENTRY_MAX: usize = 50;
 pub(crate) const QUERY_CHARS_MAX: usize = 500;
 /// Terms of a search query.
 pub(crate) const QUERY_TERMS_MAX: usize = 16;
+/// Terms of the search index that the terms of a query may be together: an address or a phrase is several, and Chinese
+/// about one for each character.
+pub(crate) const QUERY_LOOKUPS_MAX: usize = 64;
 /// Prefixes (`word*`) among them, which cost the most: each matches all words that begin so.
 pub(crate) const QUERY_BEGINNINGS_MAX: usize = 4;
+/// Letters of such a prefix, at least. With one letter it matches a tenth of all words of a journal, and costs ten times
+/// what a usual word costs.
+pub(crate) const QUERY_BEGINNING_CHARS_MIN: usize = 2;
 /// Characters of one word in the search index; the rest isn't looked at, neither in an entry nor in a query.
 pub(crate) const TERM_CHARS_MAX: usize = 64;
 /// The same symbol in a row in the search index; the rest is left out, in an entry as in a query.

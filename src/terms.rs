@@ -78,16 +78,18 @@ fn class(character: char) -> Class {
         'a'..='z' | '0'..='9' => Class::Letter,
         '+' | '=' | '<' | '>' | '$' | '#' | '@' | '&' | '%' | '§' => Class::Symbol,
         _ if character.is_ascii() => Class::Separator,
-        // The most used among the Chinese characters and the Korean syllables, and emoji: also those of which this
-        // version of the tables doesn't know yet.
-        '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => Class::Paired,
+        // Emoji, also those of which this version of the tables doesn't know yet.
         '\u{1f000}'..='\u{1faff}' => Class::Symbol,
         '\u{2b9}'..='\u{2bf}' => Class::Separator,
         // No mark with a smaller number is kept.
         '\u{7a0}'.. if is_combining_mark(character) => Class::Mark,
         _ if character.is_alphanumeric() => {
-            let is_paired = PAIRED.iter().any(|(first, last)| (*first..=*last).contains(&character));
-            if is_paired { Class::Paired } else { Class::Letter }
+            let next = PAIRED.partition_point(|(first, _)| *first <= character);
+            if PAIRED[..next].last().is_some_and(|(_, last)| character <= *last) {
+                Class::Paired
+            } else {
+                Class::Letter
+            }
         }
         _ if character.general_category_group() == GeneralCategoryGroup::Symbol => Class::Symbol,
         _ => Class::Separator,
@@ -95,7 +97,7 @@ fn class(character: char) -> Class {
 }
 
 /// The blocks of the scripts that are written without blanks between words (those with the line breaking class SA of
-/// UAX #14 are among them), and of Korean. `class` knows the largest two.
+/// UAX #14 are among them), and of Korean, in their order.
 const PAIRED: [(char, char); 24] = [
     ('\u{e00}', '\u{eff}'),     // Thai, Lao
     ('\u{1000}', '\u{109f}'),   // Myanmar
@@ -110,11 +112,11 @@ const PAIRED: [(char, char); 24] = [
     ('\u{3041}', '\u{30ff}'),   // Hiragana, Katakana
     ('\u{3100}', '\u{312f}'),   // Bopomofo
     ('\u{31a0}', '\u{31ff}'),   // Bopomofo, Katakana
-    ('\u{3400}', '\u{4dbf}'),   // Chinese characters
+    ('\u{3400}', '\u{9fff}'),   // Chinese characters
     ('\u{a960}', '\u{a97f}'),   // the parts of Korean syllables
     ('\u{a980}', '\u{a9ff}'),   // Javanese, Myanmar
     ('\u{aa60}', '\u{aadf}'),   // Myanmar, Tai Viet
-    ('\u{d7b0}', '\u{d7ff}'),   // the parts of Korean syllables
+    ('\u{ac00}', '\u{d7ff}'),   // Korean syllables, and parts of them
     ('\u{f900}', '\u{faff}'),   // Chinese characters
     ('\u{116d0}', '\u{116ff}'), // Myanmar
     ('\u{11700}', '\u{1174f}'), // Ahom
@@ -122,6 +124,23 @@ const PAIRED: [(char, char); 24] = [
     ('\u{1aff0}', '\u{1b2ff}'), // Kana, Nushu
     ('\u{20000}', '\u{3ffff}'), // Chinese characters
 ];
+
+/// What the usual letters do that are folded to themselves, or nothing. It says nothing that the tables of Unicode don't
+/// say too, but they take several times as long, and most of most texts are these letters.
+fn usual(character: char) -> Option<Class> {
+    match character {
+        'a'..='z' | '0'..='9' => Some(Class::Letter),
+        // Greek, Cyrillic, Hebrew, Arabic, Devanagari.
+        'α'..='ρ' | 'σ'..='ω' | 'а'..='и' | 'к'..='я' | 'א'..='ת' => Some(Class::Letter),
+        '\u{627}'..='\u{63a}' | '\u{641}'..='\u{64a}' | '\u{915}'..='\u{928}' => Some(Class::Letter),
+        '\u{92a}'..='\u{930}' | '\u{932}'..='\u{933}' | '\u{935}'..='\u{939}' => Some(Class::Letter),
+        // Thai, kana, Chinese characters, Korean syllables.
+        '\u{e01}'..='\u{e30}' | '\u{e32}' | '\u{e40}'..='\u{e46}' => Some(Class::Paired),
+        '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{30fc}' => Some(Class::Paired),
+        '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => Some(Class::Paired),
+        _ => None,
+    }
+}
 
 /// Gives the characters that a character is folded to: none, one or several.
 ///
@@ -131,7 +150,7 @@ const PAIRED: [(char, char); 24] = [
 fn folded(character: char, mut each: impl FnMut(char)) {
     match character {
         _ if character.is_ascii() => each(character.to_ascii_lowercase()),
-        '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => each(character),
+        _ if usual(character).is_some() => each(character),
         // Their decomposition would be a part of the word before them.
         '™' | '℠' => each(character),
         _ => decompose_compatible(character, |part| {
@@ -245,13 +264,24 @@ pub(crate) fn for_each(text: &str, each: impl FnMut(Term<'_>)) {
         term: String::new(),
         last_start: 0,
         length: 0,
-        has_marks: false,
+        letter: None,
+        is_normal: true,
         at: 0..0,
         last_at: 0..0,
         symbol: None,
     };
-    for (start, character) in text.char_indices() {
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let start = text.len() - rest.len();
+        // Most of most texts are such words.
+        let end = rest.bytes().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        if end > 0 {
+            cutter.ascii_letters(&rest[..end], start);
+            rest = &rest[end..];
+            continue;
+        }
         let at = start..start + character.len_utf8();
+        rest = &rest[character.len_utf8()..];
         let mut is_empty = true;
         folded(character, |folded| {
             is_empty = false;
@@ -265,6 +295,33 @@ pub(crate) fn for_each(text: &str, each: impl FnMut(Term<'_>)) {
     cutter.end();
 }
 
+/// A text as FTS5 inserts it: its terms with blanks between them, each with the owner's salt before it. No term of one
+/// person is one of another, so a look-up reads nothing that isn't the person's own. The index must cut this text at
+/// blanks alone.
+pub(crate) fn index_text(salt: &str, text: &str) -> String {
+    // For most texts this is enough; pairs take about twice their text.
+    let mut terms = String::with_capacity(text.len() * 2);
+    for_each(text, |term| {
+        if !terms.is_empty() {
+            terms.push(' ');
+        }
+        terms.push_str(salt);
+        terms.push_str(term.text);
+    });
+    terms
+}
+
+/// Returns whether a text may not be cut between two characters, because they are seen as one: a letter and its mark, the
+/// members of an emoji, a flag. `Cutter::completes` knows the parts of a Korean syllable that are meant here.
+pub(crate) fn is_joined(before: char, after: char) -> bool {
+    let is_flag = |character| matches!(character, '\u{1f1e6}'..='\u{1f1ff}');
+    before == '\u{200d}'
+        || is_ignored(after)
+        || is_combining_mark(after)
+        || matches!(after, '\u{e33}' | '\u{eb3}' | '\u{1160}'..='\u{11ff}' | '\u{1f3fb}'..='\u{1f3ff}')
+        || is_flag(before) && is_flag(after)
+}
+
 /// What has been read of a text and isn't given yet.
 struct Cutter<F> {
     each: F,
@@ -276,8 +333,11 @@ struct Cutter<F> {
     last_start: usize,
     /// How many characters of `term` came after `last_start`, as far as they were taken.
     length: usize,
-    /// Whether there are marks after `last_start`, or other parts of a character that belong together.
-    has_marks: bool,
+    /// The last letter of `term`, without its marks.
+    letter: Option<char>,
+    /// Whether the marks after `last_start` are in their canonical order, and none of them composes with what is before
+    /// it. Nearly every text is so, and then needn't be brought into Unicode's normal form.
+    is_normal: bool,
     /// The bytes of the original text for the first of two characters of a run.
     at: Range<usize>,
     /// The same for the last character of a run, and for a word.
@@ -288,7 +348,7 @@ struct Cutter<F> {
 
 impl<F: FnMut(Term<'_>)> Cutter<F> {
     fn take(&mut self, character: char, at: &Range<usize>) {
-        match class(character) {
+        match usual(character).unwrap_or_else(|| class(character)) {
             Class::Letter => self.letter(character, Kind::Word, at),
             Class::Paired if self.completes(character) => self.mark(character, at),
             Class::Paired => self.letter(character, Kind::Pair, at),
@@ -317,8 +377,27 @@ impl<F: FnMut(Term<'_>)> Cutter<F> {
     }
 
     fn mark(&mut self, mark: char, at: &Range<usize>) {
+        let last = self.term.chars().next_back();
+        let order = canonical_combining_class(mark);
+        let is_behind = order == 0 || last.is_some_and(|last| canonical_combining_class(last) <= order);
+        let composes = |before: Option<char>| before.is_some_and(|before| compose(before, mark).is_some());
+        self.is_normal &= is_behind && !composes(last) && !composes(self.letter);
         self.push(mark, at);
-        self.has_marks = true;
+    }
+
+    /// Takes letters and digits of ASCII, as they are in the original text from `start` on.
+    fn ascii_letters(&mut self, letters: &str, start: usize) {
+        if self.pending != Some(Kind::Word) {
+            self.end();
+            (self.pending, self.symbol, self.last_at.start) = (Some(Kind::Word), None, start);
+        }
+        let taken = letters.len().min(limits::TERM_CHARS_MAX - self.length);
+        let before = self.term.len();
+        self.term.push_str(&letters[..taken]);
+        self.term[before..].make_ascii_lowercase();
+        self.length += taken;
+        self.letter = None;
+        self.last_at.end = start + letters.len();
     }
 
     /// Takes a letter of a word, or the first of the code points that make a character of a run.
@@ -334,6 +413,7 @@ impl<F: FnMut(Term<'_>)> Cutter<F> {
             self.last_at = at.clone();
         }
         self.push(letter, at);
+        self.letter = Some(letter);
     }
 
     /// Adds to the pending word or character of a run. One that is longer than [`limits::TERM_CHARS_MAX`] is known by
@@ -362,11 +442,11 @@ impl<F: FnMut(Term<'_>)> Cutter<F> {
 
     /// Brings the marks of the last character, or of the word, into their canonical order, and composes them with it.
     fn finish_character(&mut self) {
-        if self.has_marks {
+        if !self.is_normal {
             let composed: String = self.term[self.last_start..].nfc().collect();
             self.term.truncate(self.last_start);
             self.term.push_str(&composed);
-            self.has_marks = false;
+            self.is_normal = true;
         }
     }
 
@@ -557,8 +637,12 @@ mod tests {
                 assert!(last <= term.at.start && term.at.start < term.at.end, "{text:?}: {term:?}");
                 assert!(!text[term.at.clone()].is_empty());
                 last = term.at.start;
-                let is_plain = |character: char| {
-                    !character.is_whitespace() && !character.is_control() && !"\"'\\()*:.".contains(character)
+                let is_plain = |character: char| match character {
+                    _ if character.is_ascii_uppercase() => false,
+                    _ if character.is_ascii() => {
+                        character.is_ascii_alphanumeric() || "+=<>$#@&%".contains(character)
+                    }
+                    _ => !character.is_whitespace() && !character.is_control(),
                 };
                 assert!(!term.text.is_empty() && term.text.chars().all(is_plain), "{text:?}: {term:?}");
                 assert!(term.text.chars().count() <= 2 * limits::TERM_CHARS_MAX);
@@ -577,5 +661,23 @@ mod tests {
             for_each(&format!("x{text}"), |_| terms += 1);
             assert!(terms <= 400_001, "{character:?}");
         }
+    }
+
+    #[test]
+    fn knows_of_the_usual_letters_what_the_tables_say() {
+        let mut count = 0;
+        for character in '\0'..=char::MAX {
+            if let Some(usual) = usual(character) {
+                count += 1;
+                let text = character.to_string();
+                let folded: String =
+                    text.to_lowercase().nfkd().filter(|part| !is_accent(*part)).nfc().collect();
+                // Of kana and Korean the parts that NFKD takes apart are put together again.
+                let composed: String = text.nfkd().nfc().collect();
+                assert!(class(character) == usual && composed == text, "{text}");
+                assert!(folded == text || usual == Class::Paired, "{text}");
+            }
+        }
+        assert!(count > 20_000);
     }
 }

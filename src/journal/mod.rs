@@ -12,8 +12,12 @@ mod encoding;
 pub(crate) mod entries;
 mod error;
 mod filter;
+#[cfg_attr(not(test), expect(dead_code, reason = "the search doesn't use it yet"))]
+mod query;
 mod rows;
 pub(crate) mod search;
+#[cfg_attr(not(test), expect(dead_code, reason = "the search doesn't use it yet"))]
+mod snippet;
 pub(crate) mod tags;
 
 use self::encoding::Encoding;
