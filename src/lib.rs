@@ -48,6 +48,7 @@ mod journal;
 mod search_index;
 mod events;
 pub mod store;
+mod schema_5;
 mod users;
 pub mod passwords;
 mod sign_ins;
@@ -68,8 +69,7 @@ pub mod secret;
 mod json;
 mod json_text;
 mod text;
-#[cfg_attr(not(test), expect(dead_code, reason = "the search index doesn't use it yet"))]
-mod terms;
+pub mod terms;
 #[cfg_attr(not(test), expect(dead_code, reason = "the journal's dates come next"))]
 mod zone;
 #[cfg_attr(not(test), expect(dead_code, reason = "the journal's dates come next"))]

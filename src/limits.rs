@@ -142,6 +142,11 @@ pub(crate) const READ_STEPS_BETWEEN_LOOKS: i32 = 10_000;
 pub(crate) const BATCH_MAX: usize = 256;
 /// How long one commit may gather writes: the first of them waits for the last.
 pub(crate) const GATHER_MAX: Duration = Duration::from_millis(50);
+/// Bytes of entries that one commit puts into the search index when all of it is made anew. A process that is killed
+/// meanwhile loses so much work.
+pub(crate) const INDEX_PIECE_BYTES: usize = 4 * 1024 * 1024;
+/// How often the operator hears how far long work is.
+pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes of entries that one commit may add to the search index; the next write waits for the next commit. It takes
 /// about as long as [`GATHER_MAX`].
 pub const GROUP_BYTES_MAX: usize = 256 * 1024;
@@ -182,6 +187,8 @@ pub(crate) const REMOVAL_WORK_MAX: Duration = Duration::from_millis(50);
 /// How long it waits between two, as `epicme client remove` does, so that a server that waits for the database gets it:
 /// SQLite looks after 25 ms at the latest during the first tenth of a second.
 pub(crate) const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
+/// Rows that it deletes in one transaction.
+pub(crate) const REMOVED_ROWS_MAX: usize = 1_000;
 /// Rows that `epicme user remove` deletes by one statement, between two looks at the clock.
 pub(crate) const REMOVED_AT_ONCE: i64 = 10;
 /// Bytes of an email address (RFC 5321 §4.5.3.1.3, less the angle brackets).

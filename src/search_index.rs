@@ -1,54 +1,105 @@
 //! Fills the search index for the entries that a group of writes has changed, once for all of them.
 //!
-//! Names no person and runs no search (`journal/search.rs` does). Invariant: after each commit the index holds just
-//! what the entries hold, because both are of one transaction.
+//! Runs no search (`journal/search.rs` does). Invariant: after each commit the index holds just the terms of the entries,
+//! because both are of one transaction; and each term stands under its owner, so a look-up of one person's terms meets no
+//! list of another's.
 //!
-//! If a trigger inserted each row into FTS5 as it changes, FTS5 would write a piece of index for each row of a group,
-//! all to be merged later: SQLite opens a savepoint for a statement with triggers, and FTS5 must be able to go back to
-//! each. So the triggers of `schema_4.sql` only note which entries have changed, and with which words the index still
-//! has them, and the writer calls [`BEFORE_COMMIT`] when it has run the last job of its group. The notes are rows of
-//! the same transaction. A job that is undone takes its notes with it, and after a crash there are as many notes as
-//! changes.
+//! If each row went into FTS5 as it changes, FTS5 would write a piece of index for each row of a group, all to be merged
+//! later, because it must be able to go back to the savepoint of each job. So the store remembers which entries a group
+//! has changed, and calls [`update`] when it has run the last job.
+//!
+//! The index is FTS5's, which keeps for each term a sorted list of rows and positions. It is given no text and keeps
+//! none: [`terms::index_text`] makes the terms, and a search makes those of its query by the same function. With FTS5's
+//! own tokenizer a word of Chinese or Thai would not be found, and all people would share the list of a word: how long a
+//! search takes would tell how much others write of it.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, Row};
 
+use crate::ids::UserId;
 use crate::limits;
-use crate::store::BeforeCommit;
+use crate::store::{ChangedRows, Derived, Piece};
+use crate::terms;
 
-/// What the writer's commits need of this file.
-pub(crate) const BEFORE_COMMIT: BeforeCommit = BeforeCommit { finish: fill, is_full };
+/// What the store needs of this file.
+pub(crate) const SEARCH_INDEX: Derived = Derived { table: "entries", update, is_full, make_piece };
 
-/// Brings the index up to date with the entries that are noted, and removes the notes.
-fn fill(connection: &Connection) -> rusqlite::Result<()> {
-    // Most groups that the server itself writes, for tokens and sign-ins, change no entry.
-    if !connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM entries_unindexed)")?
-        .query_row([], |row| row.get(0))?
-    {
-        return Ok(());
+/// The columns of an entry that are searched, as [`insert`] reads them.
+const SEARCHED: &str = "row_id, user_id, title, content, mood, location, weather";
+
+/// Returns what stands before each term of a person's entries. A colon ends it, so none is the beginning of another.
+pub(crate) fn salt(owner: UserId) -> String {
+    format!("{owner}:")
+}
+
+/// Brings the index up to date with these entries: they are new, changed, deleted, or as they were.
+fn update(connection: &Connection, rows: &ChangedRows) -> rusqlite::Result<()> {
+    // The removals come first, and the new terms in the order of the rows: for a row below the last one, FTS5 would write
+    // out what it has in memory and begin a new piece.
+    let mut delete = connection.prepare_cached("DELETE FROM search_index WHERE rowid = ?1")?;
+    for row in rows {
+        delete.execute([row])?;
     }
-    // To remove a row from the index, FTS5 must get the words that it has inserted. The removals come first: with the
-    // new words of a row already in the index, FTS5 would take the old ones from the wrong list.
-    for sql in [
-        "INSERT INTO entries_fts (entries_fts, rowid, title, content, mood, location, weather)
-             SELECT 'delete', id, title, content, mood, location, weather FROM entries_unindexed WHERE is_indexed",
-        "INSERT INTO entries_fts (rowid, title, content, mood, location, weather)
-             SELECT e.id, e.title, e.content, e.mood, e.location, e.weather
-             FROM entries_unindexed n CROSS JOIN entries e ON e.id = n.id",
-        "DELETE FROM entries_unindexed",
-    ] {
-        connection.prepare_cached(sql)?.execute([])?;
+    let mut find = connection.prepare_cached(&format!("SELECT {SEARCHED} FROM entries WHERE row_id = ?1"))?;
+    for row in rows {
+        find.query_row([row], |row| insert(connection, row)).optional()?;
     }
     Ok(())
 }
 
-/// Returns whether the noted entries are as many bytes as one commit may index. A group's jobs are quick, and its clients
-/// wait for the index too; without this bound a few hundred long entries would make all of them wait. A job that changes
-/// many entries asks this too.
-pub(crate) fn is_full(connection: &Connection) -> rusqlite::Result<bool> {
-    let sql = "SELECT total(bytes) FROM entries_unindexed";
-    let bytes: f64 = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-    Ok(bytes >= limits::GROUP_BYTES_MAX as f64)
+/// Puts an entry into the index, which doesn't have it.
+fn insert(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
+    let salt = salt(row.get(1)?);
+    // A label that isn't there has no terms.
+    let terms = |column| -> rusqlite::Result<String> {
+        Ok(row
+            .get_ref(column)?
+            .as_str_or_null()?
+            .map_or_else(String::new, |text| terms::index_text(&salt, text)))
+    };
+    let sql = "INSERT INTO search_index (rowid, title, content, mood, location, weather) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    connection.prepare_cached(sql)?.execute((
+        row.get::<_, i64>(0)?,
+        terms(2)?,
+        terms(3)?,
+        terms(4)?,
+        terms(5)?,
+        terms(6)?,
+    ))?;
+    Ok(())
+}
+
+/// Returns whether these entries have as many bytes as one commit may index. A group's jobs are quick, and its clients
+/// wait for the index too; without this bound a few hundred long entries would make all of them wait.
+fn is_full(connection: &Connection, rows: &ChangedRows) -> rusqlite::Result<bool> {
+    // SQLite knows the length of a text without reading it.
+    let sql = "SELECT octet_length(title) + octet_length(content) FROM entries WHERE row_id = ?1";
+    let mut measure = connection.prepare_cached(sql)?;
+    let mut bytes = 0;
+    for row in rows {
+        bytes += measure.query_row([row], |row| row.get::<_, i64>(0)).optional()?.unwrap_or(0);
+    }
+    Ok(bytes >= limits::GROUP_BYTES_MAX as i64)
+}
+
+/// Indexes the entries behind the last that the index has, as many as one commit may. The index lacks entries after the
+/// step to version 5 of the file, and after that only if a process was killed in here.
+fn make_piece(connection: &Connection) -> rusqlite::Result<Option<Piece>> {
+    let last = |sql| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+    let (made, of) =
+        (last("SELECT max(id) FROM search_index_docsize")?, last("SELECT max(row_id) FROM entries")?);
+    let Some(of) = of.filter(|of| made.unwrap_or(0) < *of) else { return Ok(None) };
+    let sql = format!("SELECT {SEARCHED} FROM entries WHERE row_id > ?1 ORDER BY row_id");
+    let mut find = connection.prepare(&sql)?;
+    let mut rows = find.query([made.unwrap_or(0)])?;
+    let (mut made, mut bytes) = (made.unwrap_or(0), 0);
+    while bytes < limits::INDEX_PIECE_BYTES
+        && let Some(row) = rows.next()?
+    {
+        insert(connection, row)?;
+        made = row.get(0)?;
+        bytes += row.get_ref(2)?.as_str()?.len() + row.get_ref(3)?.as_str()?.len();
+    }
+    Ok(Some(Piece { made, of }))
 }
 
 #[cfg(test)]
@@ -78,12 +129,12 @@ mod tests {
         copies.push(folder.join(database.file_name().expect("a name")));
     }
 
-    fn fill_between_copies(connection: &Connection) -> rusqlite::Result<()> {
+    fn update_between_copies(connection: &Connection, rows: &ChangedRows) -> rusqlite::Result<()> {
         let is_open = !locked(&COPIES).is_empty();
         if is_open {
             copy(connection);
         }
-        fill(connection)?;
+        update(connection, rows)?;
         if is_open {
             copy(connection);
         }
@@ -93,19 +144,24 @@ mod tests {
     /// The titles of the entries of a database that is opened after a crash, when its index and counts were compared with
     /// the rows.
     fn titles(database: &Path) -> String {
-        let store = Store::open(database, BEFORE_COMMIT).expect("it opens");
+        let store = Store::open(database, SEARCH_INDEX).expect("it opens");
         let read = store.write(|connection| {
-            let check = "INSERT INTO entries_fts (entries_fts, rank) VALUES ('integrity-check', 1)";
+            let check = "INSERT INTO search_index (search_index, rank) VALUES ('integrity-check', 1)";
             connection.execute(check, [])?;
             let sql = "SELECT count(*) FROM entries e WHERE NOT EXISTS (
-                           SELECT 1 FROM entries_fts WHERE entries_fts MATCH '\"' || e.title || '\"' AND rowid = e.id)";
+                           SELECT 1 FROM search_index
+                           WHERE search_index MATCH '\"1:' || e.title || '\"' AND rowid = e.row_id)";
             assert_eq!(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?, 0, "each word is found");
+            let sql = "SELECT (SELECT count(*) FROM search_index_docsize) = (SELECT count(*) FROM entries)";
+            assert!(connection.query_row(sql, [], |row| row.get::<_, bool>(0))?, "and no more");
             let sql = "SELECT (SELECT count(*) FROM entries) =
                            (SELECT sum(number) FROM journal_counts WHERE kind = 'entries')
                        AND (SELECT count(*) FROM entries WHERE mood = 'calm') =
-                           (SELECT total(number) FROM journal_counts WHERE kind = 'mood' AND value = 'calm')
-                       AND NOT EXISTS (SELECT 1 FROM entries_unindexed)";
-            assert!(connection.query_row(sql, [], |row| row.get::<_, bool>(0))?, "the counts are of the rows");
+                           (SELECT total(number) FROM journal_counts WHERE kind = 'mood' AND value = 'calm')";
+            assert!(
+                connection.query_row(sql, [], |row| row.get::<_, bool>(0))?,
+                "the counts are of the rows"
+            );
             let sql = "SELECT group_concat(title, ' ' ORDER BY id) FROM entries";
             Ok::<String, StoreError>(connection.query_row(sql, [], |row| row.get(0))?)
         });
@@ -118,8 +174,8 @@ mod tests {
     fn agrees_with_the_rows_after_a_crash_at_each_statement_of_a_group() {
         let folder = std::env::temp_dir().join(format!("epicme-crashes-{}", secret::random_text::<16>()));
         std::fs::create_dir(&folder).expect("a folder");
-        let before_commit = BeforeCommit { finish: fill_between_copies, is_full };
-        let store = Store::open(&folder.join("epicme.db"), before_commit).expect("a store");
+        let derived = Derived { update: update_between_copies, ..SEARCH_INDEX };
+        let store = Store::open(&folder.join("epicme.db"), derived).expect("a store");
         let write = |statements: &'static [&'static str], copies: bool| {
             let done = store.write(move |connection| {
                 // So few pages are kept in memory that changes go to the log before the commit.
@@ -137,19 +193,22 @@ mod tests {
         write(
             &[
                 "INSERT INTO users (id, email, password_hash, created_at, updated_at) VALUES (1, 'a@b', '', 0, 0)",
-                "INSERT INTO entries (user_id, title, content, mood, created_at, updated_at)
-                 VALUES (1, 'kept', 'x', NULL, 0, 0), (1, 'changed', 'y', 'calm', 1, 1), (1, 'deleted', 'z', 'calm', 2, 2)",
+                "INSERT INTO entries (user_id, id, date, title, content, mood, mood_key, created_at, updated_at)
+                 VALUES (1, 1, '2025-01-31', 'kept', 'x', NULL, NULL, 0, 0),
+                        (1, 2, '2025-01-31', 'changed', 'y', 'calm', 'calm', 1, 1),
+                        (1, 3, '2025-01-31', 'deleted', 'z', 'calm', 'calm', 2, 2)",
             ],
             false,
         );
         write(
             &[
-                "INSERT INTO entries (user_id, title, content, mood, created_at, updated_at)
-                 VALUES (1, 'new', printf('%.*c', 60000, 'n '), 'calm', 3, 3)",
-                "UPDATE entries SET title = 'otherwise', mood = NULL WHERE title = 'changed'",
+                "INSERT INTO entries (user_id, id, date, title, content, mood, mood_key, created_at, updated_at)
+                 VALUES (1, 4, '2025-01-31', 'new', printf('%.*c', 60000, 'n '), 'calm', 'calm', 3, 3)",
+                "UPDATE entries SET title = 'otherwise', mood = NULL, mood_key = NULL WHERE title = 'changed'",
                 "UPDATE entries SET content = printf('%.*c', 60000, 'm ') WHERE title = 'otherwise'",
                 "DELETE FROM entries WHERE title = 'deleted'",
-                "INSERT INTO entries (user_id, title, content, created_at, updated_at) VALUES (1, 'brief', '', 4, 4)",
+                "INSERT INTO entries (user_id, id, date, title, content, created_at, updated_at)
+                 VALUES (1, 5, '2025-01-31', 'brief', '', 4, 4)",
                 "DELETE FROM entries WHERE title = 'brief'",
             ],
             true,

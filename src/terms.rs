@@ -298,7 +298,7 @@ pub(crate) fn for_each(text: &str, each: impl FnMut(Term<'_>)) {
 /// A text as FTS5 inserts it: its terms with blanks between them, each with the owner's salt before it. No term of one
 /// person is one of another, so a look-up reads nothing that isn't the person's own. The index must cut this text at
 /// blanks alone.
-pub(crate) fn index_text(salt: &str, text: &str) -> String {
+pub fn index_text(salt: &str, text: &str) -> String {
     // For most texts this is enough; pairs take about twice their text.
     let mut terms = String::with_capacity(text.len() * 2);
     for_each(text, |term| {

@@ -8,6 +8,8 @@
 use std::error::Error;
 use std::fmt;
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::limits;
 
 /// What a character does to a text in which it is shown.
@@ -156,7 +158,8 @@ impl fmt::Display for BadName {
 impl Error for BadName {}
 
 /// Checks and cleans a name: that of a client, a tag or a token. Removes the blanks around it and every character in
-/// it that may not be shown, so that two names that differ only in what isn't seen are the same.
+/// it that may not be shown, writes each run of blanks as one, and composes letters with their marks (Unicode's form
+/// NFC): so two names that look the same are the same.
 ///
 /// What moves the cursor or turns the text around is refused: no program writes it by mistake, and its author should
 /// learn that the name isn't taken as it was sent. What is only invisible is left out without a word, since people
@@ -168,7 +171,8 @@ pub(crate) fn name(text: &str) -> Result<String, BadName> {
     }
     let cleaned = displayable(text);
     let visible = cleaned.chars().any(|character| effect(character) == Effect::Visible);
-    if visible { Ok(cleaned.trim().to_owned()) } else { Err(BadName::Blank) }
+    let words: Vec<_> = cleaned.split_whitespace().collect();
+    if visible { Ok(words.join(" ").nfc().collect()) } else { Err(BadName::Blank) }
 }
 
 /// Returns the text as one word of a POSIX shell: as it is if no character of it could mean something there, else in
@@ -299,7 +303,8 @@ mod tests {
             "1\u{20e3}",
         ];
         for kept in kept {
-            assert_eq!(name(kept), Ok(kept.to_owned()), "{kept}");
+            assert_eq!(displayable(kept), kept, "{kept}");
+            assert_eq!(name(kept), Ok(kept.nfc().collect()), "{kept}");
         }
         // A joiner after a mark belongs to the letter below the mark.
         assert_eq!(displayable("ж\u{301}\u{200c}ж x\u{301}\u{200c}x"), "ж\u{301}\u{200c}ж x\u{301}x");

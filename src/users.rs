@@ -19,7 +19,6 @@ use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::limits;
 use crate::passwords::{HashedPassword, HashingPermit};
-use crate::search_index;
 use crate::secret;
 use crate::store::{Store, StoreError};
 use crate::throttle;
@@ -299,7 +298,7 @@ pub(crate) fn replace_password(
 /// the person, but in one transaction, and a long one: every write of the server would wait for it and fail.
 const MUCH: [&str; 5] = [
     "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries WHERE user_id = ?1 LIMIT ?2)",
-    "DELETE FROM tags WHERE rowid IN (SELECT rowid FROM tags WHERE user_id = ?1 LIMIT ?2)",
+    "DELETE FROM tags WHERE user_id = ?1 AND id IN (SELECT id FROM tags WHERE user_id = ?1 LIMIT ?2)",
     "DELETE FROM tokens WHERE rowid IN (SELECT rowid FROM tokens WHERE user_id = ?1 LIMIT ?2)",
     "DELETE FROM refresh_tokens WHERE rowid IN (
          SELECT r.rowid FROM grants g JOIN refresh_tokens r ON r.grant_id = g.id WHERE g.user_id = ?1 LIMIT ?2)",
@@ -333,14 +332,19 @@ fn end_access(connection: &Connection, id: UserId, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// Deletes rows of a person for [`limits::REMOVAL_WORK_MAX`], and no more entries than one commit may take out of the
-/// search index; returns whether that was all of them, the person's own too.
+/// Deletes rows of a person for [`limits::REMOVAL_WORK_MAX`], and no more than [`limits::REMOVED_ROWS_MAX`], because the
+/// commit takes the entries out of the search index; returns whether that was all of them, the person's own too.
 fn delete_piece(connection: &Connection, id: UserId) -> Result<bool, StoreError> {
-    let began = Instant::now();
+    let (began, mut deleted) = (Instant::now(), 0);
     for sql in MUCH {
         let mut delete = connection.prepare_cached(sql)?;
-        while delete.execute((id, limits::REMOVED_AT_ONCE))? > 0 {
-            if began.elapsed() >= limits::REMOVAL_WORK_MAX || search_index::is_full(connection)? {
+        loop {
+            let rows = delete.execute((id, limits::REMOVED_AT_ONCE))?;
+            if rows == 0 {
+                break;
+            }
+            deleted += rows;
+            if began.elapsed() >= limits::REMOVAL_WORK_MAX || deleted >= limits::REMOVED_ROWS_MAX {
                 return Ok(false);
             }
         }
@@ -360,31 +364,29 @@ mod tests {
 
     use super::*;
     use crate::passwords::HashingQueue;
-    use crate::store::BeforeCommit;
+    use crate::search_index::SEARCH_INDEX;
+    use crate::store::Derived;
 
     #[test]
-    fn removes_no_more_at_once_than_one_commit_may_take_out_of_the_index() {
+    fn removes_a_journal_in_pieces() {
         let folder = std::env::temp_dir().join(format!("epicme-removal-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let store = Store::open(&folder.join("epicme.db"), search_index::BEFORE_COMMIT).expect("a store");
-        let long = 90_000;
+        let store = Store::open(&folder.join("epicme.db"), SEARCH_INDEX).expect("a store");
+        let entries = 3 * limits::REMOVED_ROWS_MAX;
         let left = store.write(move |connection| {
             connection.execute_batch(&format!(
                 "INSERT INTO users (id, email, password_hash, created_at, updated_at) VALUES (1, 'a@b', '', 0, 0);
-                 WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 100)
-                 INSERT INTO entries (user_id, title, content, created_at, updated_at)
-                     SELECT 1, 'long', printf('%.{long}c', 'x'), 0, 0 FROM number;"
+                 WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {entries})
+                 INSERT INTO entries (user_id, id, title, content, date, created_at, updated_at)
+                     SELECT 1, n, 'one', 'of many', '2025-01-31', 0, 0 FROM number;"
             ))?;
-            (search_index::BEFORE_COMMIT.finish)(connection)?;
             assert!(!delete_piece(connection, UserId::new(1))?, "there are more");
             let left = "SELECT count(*) FROM entries";
             Ok::<_, StoreError>(connection.query_row(left, [], |row| row.get::<_, i64>(0))?)
         });
-        let (deleted, at_once) = (100 - left.expect("a write"), limits::REMOVED_AT_ONCE);
-        assert!(
-            deleted > 0 && deleted <= limits::GROUP_BYTES_MAX as i64 / long + at_once,
-            "{deleted} deleted"
-        );
+        let deleted = entries - left.expect("a write") as usize;
+        let max = limits::REMOVED_ROWS_MAX + limits::REMOVED_AT_ONCE as usize;
+        assert!(deleted > 0 && deleted <= max, "{deleted} deleted");
         store.close().expect("a close");
         let _ = std::fs::remove_dir_all(&folder);
     }
@@ -393,7 +395,7 @@ mod tests {
     fn replaces_a_password_only_while_it_is_the_one_that_was_given() {
         let folder = std::env::temp_dir().join(format!("epicme-users-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let store = Store::open(&folder.join("epicme.db"), BeforeCommit::NOTHING).expect("a store");
+        let store = Store::open(&folder.join("epicme.db"), Derived::NOTHING).expect("a store");
         let (queue, email, now) = (HashingQueue::new(4), "ada@example.com", Timestamp(1000));
         let mut permit = queue.take(Ipv4Addr::LOCALHOST.into(), email).expect("an empty queue");
         insert(&store, email, permit.hash("first password"), now).expect("a write");

@@ -12,7 +12,6 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Reply, Server, modern_meta};
@@ -186,15 +185,12 @@ fn named_times(text: &str) -> String {
 
 /// Moves what was written so far to fixed times: an entry a day, so that filters and completions have days to find.
 fn fix_times(server: &Server) {
-    let database = Connection::open(server.folder.database()).expect("the database");
-    database
-        .execute_batch(&format!(
+    server.folder.tamper(&format!(
             "UPDATE users SET created_at = {FIRST}, updated_at = {FIRST};
-             UPDATE entries SET created_at = {FIRST} + 86400 * id, updated_at = {FIRST} + 86400 * id + 60;
+             UPDATE made_entries SET created_at = {FIRST} + 86400 * id, updated_at = {FIRST} + 86400 * id + 60;
              UPDATE tags SET created_at = {FIRST}, updated_at = {FIRST} + id;
-             UPDATE entry_tags SET created_at = {FIRST}, updated_at = {FIRST};"
-        ))
-        .expect("the change");
+             UPDATE entry_tags SET created_at = {FIRST};"
+    ));
 }
 
 /// A journal with texts that need every escape of JSON, and with more entries and tags than one page shows.

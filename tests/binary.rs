@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-const BYTES_MAX: u64 = 5_000_000;
+const BYTES_MAX: u64 = 6_500_000;
 /// Files that a program reads which calls the C library's `getaddrinfo`; it can't be linked without their names.
 const RESOLVER_TEXTS: [&str; 2] = ["/etc/nsswitch.conf", "/etc/gai.conf"];
 

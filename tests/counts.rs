@@ -19,13 +19,22 @@ const COUNTED: &str = "
     UNION ALL SELECT user_id, 'favorite', '', count(*) FROM entries WHERE is_favorite GROUP BY user_id
     UNION ALL SELECT user_id, 'public', '', count(*) FROM entries WHERE NOT is_private GROUP BY user_id
     UNION ALL SELECT user_id, 'tag', CAST(tag_id AS TEXT), count(*) FROM entry_tags GROUP BY user_id, tag_id
-    UNION ALL SELECT user_id, 'mood', lower(mood), count(*) FROM entries
-        WHERE mood IS NOT NULL GROUP BY user_id, lower(mood)
-    UNION ALL SELECT user_id, 'location', lower(location), count(*) FROM entries
-        WHERE location IS NOT NULL GROUP BY user_id, lower(location)
-    UNION ALL SELECT user_id, 'weather', lower(weather), count(*) FROM entries
-        WHERE weather IS NOT NULL GROUP BY user_id, lower(weather)";
-const KEPT: &str = "SELECT user_id, kind, lower(value), number FROM journal_counts WHERE number <> 0";
+    UNION ALL SELECT user_id, 'day', date, count(*) FROM entries GROUP BY user_id, date
+    UNION ALL SELECT user_id, 'mood', mood_key, count(*) FROM entries
+        WHERE mood IS NOT NULL GROUP BY user_id, mood_key
+    UNION ALL SELECT user_id, 'location', location_key, count(*) FROM entries
+        WHERE location IS NOT NULL GROUP BY user_id, location_key
+    UNION ALL SELECT user_id, 'weather', weather_key, count(*) FROM entries
+        WHERE weather IS NOT NULL GROUP BY user_id, weather_key";
+const KEPT: &str = "SELECT user_id, kind, value, number FROM journal_counts WHERE kind NOT LIKE 'last %'";
+/// Rows whose id is larger than the last that was given.
+const NOT_GIVEN: &str = "
+    SELECT count(*) FROM (
+        SELECT user_id, 'last entry' AS kind, max(id) AS id FROM entries GROUP BY user_id
+        UNION ALL SELECT user_id, 'last tag', max(id) FROM tags GROUP BY user_id
+        UNION ALL SELECT user_id, 'last link', max(id) FROM entry_tags GROUP BY user_id) AS largest
+    WHERE NOT EXISTS (SELECT 1 FROM journal_counts c
+        WHERE c.user_id = largest.user_id AND c.kind = largest.kind AND c.number >= largest.id)";
 
 /// The counts agree with the rows, and so do the dates of the links.
 #[track_caller]
@@ -45,9 +54,15 @@ pub fn check(connection: &Connection) {
     let (counted, kept) = (rows(COUNTED), rows(KEPT));
     let wrong: Vec<_> = counted.symmetric_difference(&kept).collect();
     assert!(wrong.is_empty(), "counted: {counted:?}\nkept: {kept:?}\nwrong: {wrong:?}");
-    let sql = "SELECT count(*) FROM entry_tags l JOIN entries e ON e.id = l.entry_id
-               WHERE l.entry_created_at IS NOT e.created_at";
+    let sql =
+        "SELECT count(*) FROM entry_tags l JOIN entries e ON e.user_id = l.user_id AND e.id = l.entry_id
+               WHERE (l.entry_date, l.entry_created_at) IS NOT (e.date, e.created_at)";
     assert_eq!(connection.query_row(sql, [], |row| row.get::<_, i64>(0)), Ok(0), "a date of a link");
+    assert_eq!(
+        connection.query_row(NOT_GIVEN, [], |row| row.get::<_, i64>(0)),
+        Ok(0),
+        "an id that wasn't given"
+    );
 }
 
 impl Dice {
@@ -126,31 +141,29 @@ impl Dice {
 /// The ids of the entries of user 1 that pass the filter, in the order of the list, by the plainest statement.
 fn expected(connection: &Connection, filter: &Value) -> Vec<i64> {
     let sql = "SELECT e.id FROM entries e WHERE e.user_id = 1
-        AND (?1 IS NULL OR lower(e.mood) = lower(?1)) AND (?2 IS NULL OR lower(e.location) = lower(?2))
-        AND (?3 IS NULL OR lower(e.weather) = lower(?3))
+        AND (?1 IS NULL OR e.mood_key = ?1) AND (?2 IS NULL OR e.location_key = ?2)
+        AND (?3 IS NULL OR e.weather_key = ?3)
         AND (?4 IS NULL OR e.is_favorite = ?4) AND (?5 IS NULL OR e.is_private = ?5)
         AND (?6 = 0 OR ?6 <= (SELECT count(DISTINCT l.tag_id) FROM entry_tags l
-             WHERE l.entry_id = e.id AND l.tag_id IN (SELECT value FROM json_each(?7))))
-        AND e.created_at >= ?8 AND e.created_at <= ?9
-        ORDER BY e.created_at DESC, e.id DESC";
-    let day = |name: &str| filter[name].as_str().map(|text| text[8..].parse::<i64>().expect("a day") - 1);
+             WHERE l.user_id = e.user_id AND l.entry_id = e.id AND l.tag_id IN (SELECT value FROM json_each(?7))))
+        AND e.date >= ?8 AND e.date <= ?9
+        ORDER BY e.date DESC, e.created_at DESC, e.id DESC";
     let tags: BTreeSet<_> =
         filter["tagIds"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
     let needed = if filter["tagMode"] == "all" { tags.len() } else { tags.len().min(1) };
-    let first = day("from").map_or(i64::MIN, |day| day * 86_400);
-    let last = day("to").map_or(i64::MAX, |day| day * 86_400 + 86_399);
     let mut select = connection.prepare(sql).expect("a statement");
     let text = |name: &str| filter[name].as_str();
+    let key = |name: &str| text(name).map(|text| text.to_lowercase().replace('é', "e"));
     let values = (
-        text("mood"),
-        text("location"),
-        text("weather"),
+        key("mood"),
+        key("location"),
+        key("weather"),
         filter["isFavorite"].as_i64(),
         filter["isPrivate"].as_i64(),
         needed as i64,
         json!(tags).to_string(),
-        first,
-        last,
+        text("from").unwrap_or(""),
+        text("to").unwrap_or("~"),
     );
     select.query_map(values, |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("ids")
 }
@@ -200,10 +213,10 @@ fn lists_by_each_filter_what_passes_it_and_counts_it_exactly() {
             client.call(tool, arguments);
         }
     }
-    let database = Connection::open(server.folder.database()).expect("the database");
+    let database = server.folder.open();
     // Days of January 1970, several entries on each, some of them in the same second.
     database
-        .execute("UPDATE entries SET created_at = (id * 7919 % 17) * 86400 + id % 3", [])
+        .execute("UPDATE made_entries SET created_at = (id * 7919 % 17) * 86400 + id % 3", [])
         .expect("a change");
     check(&database);
     let mut sizes = BTreeSet::new();
@@ -256,7 +269,7 @@ fn counts_the_rows_of_a_database_of_an_earlier_version() {
     drop(connection);
     let server = Server::start_in(Arc::new(folder), &[]);
     let database = Connection::open(server.folder.database()).expect("the database");
-    assert_eq!(database.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)), Ok(4));
+    assert_eq!(database.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)), Ok(5));
     check(&database);
     let made = server.folder.epicme(&["token", "create", "ada@example.com"], "");
     let mut client = Client::new(&server, String::from_utf8_lossy(&made.stdout).trim_end());

@@ -1,5 +1,6 @@
 //! What was acknowledged is still there: after `kill -9`, after a torn log, while others hold the lock.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use epicme::limits;
-use epicme::store::{BeforeCommit, Store, StoreError};
+use epicme::store::{Derived, Piece, Store, StoreError};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -124,11 +125,40 @@ pub fn check_integrity(database: &Path) {
     let dangling =
         connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0));
     assert_eq!(dangling, Ok(0));
-    let index = "INSERT INTO entries_fts (entries_fts, rank) VALUES ('integrity-check', 1)";
-    connection.execute(index, []).expect("the index agrees with the entries");
-    let unindexed = connection.query_row("SELECT count(*) FROM entries_unindexed", [], |row| row.get(0));
-    assert_eq!(unindexed, Ok(0), "entries that the index lacks");
+    check_index(&connection);
     counts::check(&connection);
+}
+
+/// The search index is sound, and has just the terms of the entries.
+#[track_caller]
+fn check_index(connection: &Connection) {
+    let check = "INSERT INTO search_index (search_index, rank) VALUES ('integrity-check', 1)";
+    connection.execute(check, []).expect("a sound index");
+    // Each column of each row, as its terms.
+    let rows = |sql: &str| {
+        let mut select = connection.prepare(sql).expect("a statement");
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
+        rows.expect("rows").collect::<Result<Vec<(i64, String, i64, String)>, _>>().expect("texts")
+    };
+    connection
+        .execute_batch("CREATE VIRTUAL TABLE temp.terms USING fts5vocab('main', 'search_index', 'instance')")
+        .expect("the terms");
+    let kept =
+        rows("SELECT doc, col, 0, group_concat(term, ' ' ORDER BY offset) FROM terms GROUP BY doc, col");
+    let kept: BTreeSet<_> = kept.into_iter().map(|(row, column, _, terms)| (row, column, terms)).collect();
+    let texts = rows(
+        "SELECT row_id, 'title', user_id, title FROM entries
+         UNION ALL SELECT row_id, 'content', user_id, content FROM entries
+         UNION ALL SELECT row_id, 'mood', user_id, mood FROM entries WHERE mood IS NOT NULL
+         UNION ALL SELECT row_id, 'location', user_id, location FROM entries WHERE location IS NOT NULL
+         UNION ALL SELECT row_id, 'weather', user_id, weather FROM entries WHERE weather IS NOT NULL",
+    );
+    let made = texts.into_iter().map(|(row, column, owner, text)| {
+        (row, column, epicme::terms::index_text(&format!("{owner}:"), &text).trim().to_owned())
+    });
+    let made: BTreeSet<_> = made.filter(|(_, _, terms)| !terms.is_empty()).collect();
+    let wrong: Vec<_> = made.symmetric_difference(&kept).take(3).collect();
+    assert!(wrong.is_empty(), "the index differs from the entries: {wrong:?}");
 }
 
 #[test]
@@ -181,33 +211,31 @@ fn indexes_at_the_start_what_another_program_has_written() {
     client.ok("create_entry", json!({ "title": "first", "content": "an old word" }));
     client.ok("create_entry", json!({ "title": "second", "content": "an old word" }));
     server.kill();
-    let connection = Connection::open(folder.database()).expect("the database");
-    connection
-        .execute_batch(
-            "INSERT INTO entries (user_id, title, content, created_at, updated_at) VALUES (1, 'third', 'foreign', 0, 0);
-             UPDATE entries SET content = 'a foreign word' WHERE id = 1;
-             UPDATE entries SET title = 'a new name' WHERE id = 1;
-             DELETE FROM entries WHERE id = 2",
-        )
-        .expect("the changes");
-    drop(connection);
+    folder.tamper(
+        "INSERT INTO made_entries (user_id, title, content, created_at, updated_at) VALUES (1, 'third', 'foreign', 0, 0)",
+    );
     let server = Server::start_in(folder.clone(), &[]);
     let mut client = Client::new(&server, &token);
-    for (query, total) in [("foreign", 2), ("old", 0), ("name", 1), ("second", 0)] {
+    for (query, total) in [("foreign", 1), ("old", 2), ("third", 1), ("second", 1)] {
         assert_eq!(client.ok("search_entries", json!({ "query": query }))["total"], total, "{query}");
     }
     check_integrity(&folder.database());
 }
 
 #[test]
-fn finishes_at_an_open_what_another_program_has_left() {
+fn makes_at_an_open_what_is_missing_piece_by_piece() {
     let folder = Folder::new();
-    let finish = |connection: &Connection| {
-        connection.execute("INSERT INTO settings VALUES ('finished', x'')", []).map(|_| ())
+    let make_piece = |connection: &Connection| {
+        let made: i64 = connection.query_row("SELECT count(*) FROM settings", [], |row| row.get(0))?;
+        if made == 3 {
+            return Ok(None);
+        }
+        connection.execute("INSERT INTO settings VALUES (?1, x'')", [made])?;
+        Ok(Some(Piece { made: made + 1, of: 3 }))
     };
-    let store = Store::open(&folder.database(), BeforeCommit { finish, ..BeforeCommit::NOTHING });
+    let store = Store::open(&folder.database(), Derived { make_piece, ..Derived::NOTHING });
     let store = store.expect("a store");
-    assert_eq!(folder.count("settings WHERE name = 'finished'"), 1, "before any write");
+    assert_eq!(folder.count("settings"), 3, "before any write");
     store.close().expect("it closes");
 }
 
@@ -306,7 +334,7 @@ fn answers_while_another_process_holds_the_lock() {
 #[test]
 fn spares_the_neighbours_of_a_failing_or_panicking_write() {
     let folder = Folder::new();
-    let store = Arc::new(Store::open(&folder.database(), BeforeCommit::NOTHING).expect("a store"));
+    let store = Arc::new(Store::open(&folder.database(), Derived::NOTHING).expect("a store"));
     // The first job keeps the writer busy until the others are queued, so that they share its commit.
     let queued = Arc::new(AtomicBool::new(false));
     let wait = Arc::clone(&queued);
@@ -359,7 +387,7 @@ fn spares_the_neighbours_of_a_failing_or_panicking_write() {
 #[test]
 fn returns_to_writing_when_the_disk_has_room_again() {
     let folder = Folder::new();
-    let store = Store::open(&folder.database(), BeforeCommit::NOTHING).expect("a store");
+    let store = Store::open(&folder.database(), Derived::NOTHING).expect("a store");
     let write = |bytes: i64| {
         store.write(move |connection| {
             connection.execute("INSERT OR REPLACE INTO settings VALUES ('large', zeroblob(?1))", [bytes])?;
@@ -395,7 +423,7 @@ fn returns_to_writing_when_the_disk_has_room_again() {
 #[test]
 fn writes_nothing_at_an_open_that_has_nothing_to_do() {
     let folder = Folder::new();
-    let open = || Store::open(&folder.database(), BeforeCommit::NOTHING).expect("a store");
+    let open = || Store::open(&folder.database(), Derived::NOTHING).expect("a store");
     let written = || fs::metadata(folder.database().with_extension("db-wal")).map_or(0, |log| log.len());
     let first = open();
     assert!(written() > 0, "the steps of a new file go through the log");
@@ -408,7 +436,7 @@ fn writes_nothing_at_an_open_that_has_nothing_to_do() {
 #[test]
 fn bounds_the_log_although_reads_of_one_person_always_overlap() {
     let folder = Folder::new();
-    let store = &Store::open(&folder.database(), BeforeCommit::NOTHING).expect("a store");
+    let store = &Store::open(&folder.database(), Derived::NOTHING).expect("a store");
     store.open_read_connections().expect("more than one");
     let log = folder.database().with_extension("db-wal");
     let (stop, begun, overlaps) = (&AtomicBool::new(false), &AtomicUsize::new(0), &AtomicUsize::new(0));
@@ -483,10 +511,10 @@ fn removes_a_person_in_pieces_between_which_others_write() {
     let server = Server::start();
     let (folder, total) = (&server.folder, 20_000);
     let (adas, bobs) = (server.token("ada@example.com", &[]), server.token("bob@example.com", &[]));
-    let connection = Connection::open(folder.database()).expect("the database");
+    let connection = folder.open();
     let sql = format!(
         "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {total})
-         INSERT INTO entries (user_id, title, content, created_at, updated_at)
+         INSERT INTO made_entries (user_id, title, content, created_at, updated_at)
          SELECT 1, 'entry ' || n, 'some words of it', n, n FROM number;
          INSERT INTO browsers SELECT randomblob(32), 1, 1, 2"
     );
@@ -526,9 +554,9 @@ fn removes_a_person_in_pieces_between_which_others_write() {
 #[test]
 fn says_of_a_write_for_somebody_who_was_removed_that_nothing_is_damaged() {
     let folder = Folder::new();
-    let store = Store::open(&folder.database(), BeforeCommit::NOTHING).expect("a store");
+    let store = Store::open(&folder.database(), Derived::NOTHING).expect("a store");
     let written = store.write(|connection| {
-        let sql = "INSERT INTO tags (user_id, name, created_at, updated_at) VALUES (7, 'walks', 1, 1)";
+        let sql = "INSERT INTO tags (user_id, id, name, created_at, updated_at) VALUES (7, 1, 'walks', 1, 1)";
         Ok::<_, StoreError>(connection.execute(sql, [])?)
     });
     assert!(matches!(written, Err(StoreError::Gone)), "{written:?}");

@@ -220,12 +220,12 @@ fn neighbours() -> (Person, Person) {
     ada.client.ok("create_entry", full);
     ada.client.ok("create_entry", json!({ "title": "Two", "content": "" }));
     ada.sql(
-        "INSERT INTO entries (id, user_id, title, content, created_at, updated_at)
+        "INSERT INTO made_entries (id, user_id, title, content, created_at, updated_at)
          VALUES (7001, 2, 'Bob''s page', 'secret', 0, 0);
-         INSERT INTO tags (id, user_id, name, created_at, updated_at) VALUES (7001, 2, 'hidden', 0, 0);
-         INSERT INTO entry_tags (user_id, entry_id, tag_id, created_at, updated_at) VALUES (2, 7001, 7001, 0, 0);
+         INSERT INTO made_tags (id, user_id, name, created_at, updated_at) VALUES (7001, 2, 'hidden', 0, 0);
+         INSERT INTO made_links (user_id, entry_id, tag_id, created_at) VALUES (2, 7001, 7001, 0);
          UPDATE users SET created_at = 1000, updated_at = 2000;
-         UPDATE entries SET created_at = 1000 * id, updated_at = 86400;
+         UPDATE made_entries SET created_at = 1000 * id, updated_at = 86400;
          UPDATE tags SET created_at = 1000 * id, updated_at = 86400;",
     );
     (ada, bob)
@@ -234,8 +234,10 @@ fn neighbours() -> (Person, Person) {
 /// What Ada's resources hold in [`neighbours`], and the scope of each.
 fn held() -> [(&'static str, &'static str, Value); 7] {
     let item = |id: i64, title: &str, tags: i64, mood: Option<&str>, favorite: i64| {
-        json!({ "id": id, "title": title, "tagCount": tags, "mood": mood, "isFavorite": favorite,
-            "createdAt": 1000 * id, "updatedAt": 86400 })
+        support::with_dates(
+            &json!({ "id": id, "title": title, "tagCount": tags, "mood": mood, "isFavorite": favorite,
+            "createdAt": 1000 * id, "updatedAt": 86400 }),
+        )
     };
     let hill = json!({ "id": 2, "name": "hill" });
     let sea = json!({ "id": 1, "name": "sea" });
@@ -243,7 +245,9 @@ fn held() -> [(&'static str, &'static str, Value); 7] {
         (
             "epicme://users/current",
             "user:read",
-            json!({ "id": 1, "email": "ada@example.com", "createdAt": 1000, "updatedAt": 2000 }),
+            support::with_dates(
+                &json!({ "id": 1, "email": "ada@example.com", "createdAt": 1000, "updatedAt": 2000 }),
+            ),
         ),
         (
             "epicme://entries",
@@ -257,36 +261,36 @@ fn held() -> [(&'static str, &'static str, Value); 7] {
         (
             "epicme://entries/1",
             "entries:read",
-            json!({
+            support::with_dates(&json!({
                 "id": 1, "userId": 1, "title": "A \"walk\"", "content": "☂ text", "mood": "calm",
                 "location": "Home", "weather": "rain", "isPrivate": 0, "isFavorite": 1, "createdAt": 1000,
                 "updatedAt": 86400, "tags": [hill, sea],
-            }),
+            })),
         ),
         (
             "epicme://entries/2",
             "entries:read",
-            json!({
+            support::with_dates(&json!({
                 "id": 2, "userId": 1, "title": "Two", "content": "", "mood": null, "location": null,
                 "weather": null, "isPrivate": 1, "isFavorite": 0, "createdAt": 2000, "updatedAt": 86400,
                 "tags": [],
-            }),
+            })),
         ),
         (
             "epicme://tags/1",
             "tags:read",
-            json!({
+            support::with_dates(&json!({
                 "id": 1, "userId": 1, "name": "sea", "description": null, "createdAt": 1000,
                 "updatedAt": 86400,
-            }),
+            })),
         ),
         (
             "epicme://tags/2",
             "tags:read",
-            json!({
+            support::with_dates(&json!({
                 "id": 2, "userId": 1, "name": "hill", "description": "up", "createdAt": 2000,
                 "updatedAt": 86400,
-            }),
+            })),
         ),
     ]
 }
@@ -580,9 +584,9 @@ fn demands_the_name_of_a_resource_and_of_a_prompt_in_the_header() {
 fn write_entries(ada: &Person, count: i64) {
     ada.sql(&format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
-         INSERT INTO entries (id, user_id, title, content, created_at, updated_at)
+         INSERT INTO made_entries (id, user_id, title, content, created_at, updated_at)
          SELECT i, 1, 'Entry ' || i, 'text', 1000 + i / 2, 0 FROM n;
-         INSERT INTO entries (id, user_id, title, content, created_at, updated_at)
+         INSERT INTO made_entries (id, user_id, title, content, created_at, updated_at)
          SELECT id + 100000, 2, 'Bob', 'his', created_at, 0 FROM entries"
     ));
 }
@@ -607,7 +611,7 @@ fn shows_the_newest_hundred_entries_and_how_many_there_are() {
 fn number_tags(folder: &Folder, count: i64) {
     folder.tamper(&format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
-             INSERT INTO tags (user_id, name, created_at, updated_at)
+             INSERT INTO made_tags (user_id, name, created_at, updated_at)
              SELECT 1, printf('tag %05d', i), 0, 0 FROM n"
     ));
 }
@@ -979,13 +983,13 @@ fn summarizes_the_entries_of_the_days_and_tags_that_are_named() {
         ada.client.ok("create_entry", json!({ "title": "Day", "content": "text", "tags": tags }));
     }
     ada.sql(
-        "UPDATE entries SET created_at = unixepoch('2025-01-30T00:00:00Z') WHERE id = 1;
-         UPDATE entries SET created_at = unixepoch('2025-01-31T23:59:59Z') WHERE id = 2;
-         UPDATE entries SET created_at = unixepoch('2025-02-01T00:00:00Z') WHERE id = 3;
-         INSERT INTO entries (id, user_id, title, content, created_at, updated_at)
+        "UPDATE made_entries SET created_at = unixepoch('2025-01-30T00:00:00Z') WHERE id = 1;
+         UPDATE made_entries SET created_at = unixepoch('2025-01-31T23:59:59Z') WHERE id = 2;
+         UPDATE made_entries SET created_at = unixepoch('2025-02-01T00:00:00Z') WHERE id = 3;
+         INSERT INTO made_entries (id, user_id, title, content, created_at, updated_at)
          VALUES (7001, 2, 'secret', 'secret', unixepoch('2025-01-31'), 0);
-         INSERT INTO tags (id, user_id, name, created_at, updated_at) VALUES (7001, 2, 'hidden', 0, 0);
-         INSERT INTO entry_tags (user_id, entry_id, tag_id, created_at, updated_at) VALUES (2, 7001, 7001, 0, 0);",
+         INSERT INTO made_tags (id, user_id, name, created_at, updated_at) VALUES (7001, 2, 'hidden', 0, 0);
+         INSERT INTO made_links (user_id, entry_id, tag_id, created_at) VALUES (2, 7001, 7001, 0);",
     );
     let rows = r#"
         3 2 1 | {} | {"tagIds":"","from":"","to":""} | {"from":"2025-01-30"} | {"to":"2025-02-01"} | {"from":"1970-01-01","to":""}
@@ -1032,14 +1036,14 @@ fn summarizes_no_more_than_a_prompt_may_hold_and_says_how_much_is_left_out() {
     assert_eq!(ids, newest);
     assert!(!text.contains("left out"), "{text}");
     ada.sql(
-        "UPDATE entries SET created_at = created_at + 1; INSERT INTO entries
+        "UPDATE made_entries SET created_at = created_at + 1; INSERT INTO made_entries
         (user_id, title, content, created_at, updated_at) VALUES (1, 'old', '', 1, 0)",
     );
     let (text, ids) = summary(&mut ada, "2025-06-18", json!({}));
     assert_eq!(ids, newest);
     assert!(text.contains("\n\n1 older entry is left out here"), "{text}");
     ada.sql(
-        "INSERT INTO entries (user_id, title, content, created_at, updated_at) VALUES (1, 'older', '', 0, 0)",
+        "INSERT INTO made_entries (user_id, title, content, created_at, updated_at) VALUES (1, 'older', '', 0, 0)",
     );
     let (text, ids) = summary(&mut ada, OLDEST, json!({}));
     assert_eq!(ids, newest);
@@ -1050,7 +1054,7 @@ fn summarizes_no_more_than_a_prompt_may_hold_and_says_how_much_is_left_out() {
     let server = Arc::clone(&ada.server);
     let fill = |ada: &mut Person, [first, second, third]: [usize; 3]| {
         server.folder.tamper(&format!(
-            "DELETE FROM entries WHERE user_id = 1; INSERT INTO entries
+            "DELETE FROM entries WHERE user_id = 1; INSERT INTO made_entries
              (id, user_id, title, content, created_at, updated_at) VALUES
              (1, 1, '\"x\"', printf('%.*c', {first}, 'x'), 1, 0),
              (2, 1, 'é', printf('%.*c', {second}, 'x'), 2, 0),
@@ -1089,10 +1093,10 @@ fn bounds_both_copies_of_the_rows_in_the_result_of_a_tool_with_instructions() {
     // What needs an escape in JSON needs two in JSON within a text.
     ada.sql(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)
-         INSERT INTO entries (user_id, title, content, created_at, updated_at)
+         INSERT INTO made_entries (user_id, title, content, created_at, updated_at)
          SELECT 1, 'day', replace(hex(zeroblob(10000)), '0', char(10) || '\"'), i, 0 FROM n;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
-         INSERT INTO tags (user_id, name, created_at, updated_at)
+         INSERT INTO made_tags (user_id, name, created_at, updated_at)
          SELECT 1, printf('%05d \"\"\"\"\"\"\"\"', i), 0, 0 FROM n;",
     );
     let mut call = |tool: &str, arguments: Value| {
@@ -1134,12 +1138,12 @@ fn completes_an_id_by_its_digits_the_best_first() {
     // The later an entry the larger its id; a tag's name turns that round. Titles and names hold other digits.
     ada.sql(
         "CREATE TEMP TABLE ids (id INTEGER); INSERT INTO ids VALUES (7), (12), (17), (70), (71), (107), (170), (700), (1007);
-         INSERT INTO entries (id, user_id, title, content, created_at, updated_at)
+         INSERT INTO made_entries (id, user_id, title, content, created_at, updated_at)
          SELECT id, 1, 'page 555 of 12', '7', id, 0 FROM ids;
-         INSERT INTO tags (id, user_id, name, created_at, updated_at)
+         INSERT INTO made_tags (id, user_id, name, created_at, updated_at)
          SELECT id, 1, 'tag 555 ' || (10000 - id), 0, 0 FROM ids;
-         INSERT INTO entries (id, user_id, title, content, created_at, updated_at) VALUES (77, 2, '7', '7', 0, 0);
-         INSERT INTO tags (id, user_id, name, created_at, updated_at) VALUES (77, 2, '7', 0, 0);",
+         INSERT INTO made_entries (id, user_id, title, content, created_at, updated_at) VALUES (77, 2, '7', '7', 0, 0);
+         INSERT INTO made_tags (id, user_id, name, created_at, updated_at) VALUES (77, 2, '7', 0, 0);",
     );
     let rows = "
         7 | 7 700 71 70 1007 170 107 17
@@ -1184,11 +1188,11 @@ fn completes_an_id_by_the_name_of_what_has_it_the_best_first() {
         let id = at + 1;
         ada.client.ok("create_entry", json!({ "title": name, "content": "sea" }));
         ada.tag(name);
-        ada.sql(&format!("UPDATE entries SET created_at = {id} WHERE id = {id}"));
+        ada.sql(&format!("UPDATE made_entries SET created_at = {id} WHERE id = {id}"));
     }
     ada.sql(
-        "INSERT INTO entries (id, user_id, title, content, created_at, updated_at) VALUES (77, 2, 'sea', '', 0, 0);
-         INSERT INTO tags (id, user_id, name, created_at, updated_at) VALUES (77, 2, 'sea', 0, 0);",
+        "INSERT INTO made_entries (id, user_id, title, content, created_at, updated_at) VALUES (77, 2, 'sea', '', 0, 0);
+         INSERT INTO made_tags (id, user_id, name, created_at, updated_at) VALUES (77, 2, 'sea', 0, 0);",
     );
     // What is typed; the entries, newest first; the tags, by name.
     let rows = r#"
@@ -1198,7 +1202,7 @@ fn completes_an_id_by_the_name_of_what_has_it_the_best_first() {
         a s | |
         e S | 4 | 4
         p sea | 1 | 1
-        sea  wall | |
+        sea  wall | 6 | 6
         sea of 7 | 4 | 4
         7 sea | |
         % | 7 | 7
@@ -1214,17 +1218,18 @@ fn completes_an_id_by_the_name_of_what_has_it_the_best_first() {
         "so" | 10 | 10
         ☂ | 13 | 13
         mile | 12 11 | 11 12
-        É | 12 11 | 11 12
+        É | 12 11 16 15 6 5 4 3 2 1 | 11 12 15 5 3 1 2 6 16 4
         éM | 12 11 | 11 12
+        EMI | 12 11 | 11 12
         ÉMILE | 12 11 | 11 12
         ß | 16 | 16
         STRAẞE | 16 | 16
-        STRASSE | |
+        STRASSE | 16 | 16
         [5] | |
         5. | |
         5 | 5 15 | 5 15
         tags;-- | 15 | 15
-        １ | |"#;
+        １ | 7 | 7"#;
     for (typed, cells) in table(rows) {
         for (references, expected) in [(ENTRY_IDS, cells[0]), (TAG_IDS, cells[1])] {
             let expected: Vec<_> = expected.split_whitespace().collect();
@@ -1234,7 +1239,7 @@ fn completes_an_id_by_the_name_of_what_has_it_the_best_first() {
         }
     }
     // The end of a text is no end to what is compared.
-    for odd in ["\0", "sea\0", "sea\0x", "\0sea", "s\0ea", "e\u{301}mile", "\u{200b}"] {
+    for odd in ["\0", "sea\0", "sea\0x", "\0sea", "s\0ea"] {
         for (reference, name) in ENTRY_IDS.into_iter().chain(TAG_IDS) {
             assert_eq!(ada.values(reference, name, odd), [""; 0], "{reference} {odd:?}");
         }
@@ -1248,7 +1253,7 @@ fn completes_from_the_newest_of_many_entries_and_by_the_whole_id_from_all() {
     // The later an entry the larger its id, and each is of a day of its own.
     ada.sql(&format!(
         "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {all})
-         INSERT INTO entries (id, user_id, title, content, created_at, updated_at)
+         INSERT INTO made_entries (id, user_id, title, content, created_at, updated_at)
          SELECT n, 1, iif(n <= 5, 'old', 'new'), '', n * 86400, 0 FROM number"
     ));
     let newest = all.to_string();
@@ -1307,7 +1312,7 @@ fn completes_the_days_on_which_somebody_wrote_newest_first() {
     ];
     for (user, moment) in rows {
         ada.sql(&format!(
-            "INSERT INTO entries (user_id, title, content, created_at, updated_at)
+            "INSERT INTO made_entries (user_id, title, content, created_at, updated_at)
              VALUES ({user}, '2025-07-07', '', unixepoch('{moment}'), 0)"
         ));
     }
@@ -1342,7 +1347,7 @@ fn offers_a_hundred_at_most_and_says_how_many_there_are() {
     Person::on(&ada.server, "bob@example.com");
     number_tags(&ada.server.folder, 100);
     write_entries(&ada, 100);
-    ada.sql("UPDATE entries SET created_at = 86400 * id WHERE user_id = 1");
+    ada.sql("UPDATE made_entries SET created_at = 86400 * id WHERE user_id = 1");
     let subjects =
         [(ENTRY, "id"), (SUGGEST, "entryId"), (TAG, "id"), (SUMMARIZE, "tagIds"), (SUMMARIZE, "from")];
     for (reference, name) in subjects {
@@ -1351,8 +1356,8 @@ fn offers_a_hundred_at_most_and_says_how_many_there_are() {
         assert_eq!(list(&offer, "values").len(), 100);
     }
     ada.sql(
-        "INSERT INTO tags (id, user_id, name, created_at, updated_at) VALUES (1234, 1, 'zz', 0, 0);
-         INSERT INTO entries (id, user_id, title, content, created_at, updated_at) VALUES (1234, 1, 'zz', '', 0, 0);",
+        "INSERT INTO made_tags (id, user_id, name, created_at, updated_at) VALUES (1234, 1, 'zz', 0, 0);
+         INSERT INTO made_entries (id, user_id, title, content, created_at, updated_at) VALUES (1234, 1, 'zz', '', 0, 0);",
     );
     for revision in REVISIONS {
         for (reference, name) in subjects {
@@ -1613,11 +1618,11 @@ fn has_in_each_era_the_methods_of_that_era() {
 fn goes_on_behind_the_longest_name() {
     let server = Server::start();
     let mut ada = Client::new(&server, &server.token("ada@example.com", &[]));
-    let mut connection = Connection::open(server.folder.database()).expect("the database");
+    let mut connection = server.folder.open();
     let many = connection.transaction().expect("a transaction");
     for number in 0..250 {
         let name = format!("{}{number:03}", "😀".repeat(97));
-        let sql = "INSERT INTO tags (user_id, name, created_at, updated_at) VALUES (1, ?1, 0, 0)";
+        let sql = "INSERT INTO made_tags (user_id, name, created_at, updated_at) VALUES (1, ?1, 0, 0)";
         many.execute(sql, [name]).expect("a tag");
     }
     many.commit().expect("a commit");

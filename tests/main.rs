@@ -22,6 +22,7 @@
 //! - `explain`: the wire view, and `epicme explain`.
 //! - `doctor`: `epicme doctor`.
 //! - `durability`: what was acknowledged is still there after a crash.
+//! - `upgrade`: the file of a released version is brought up to date.
 //! - `attacks`: what one client must not be able to take from the others, each attack in a file of its own.
 //! - `documents`: the README and everything in `docs/` is run or looked up.
 //! - `examples`: the clients in `docs/examples/` do what they are there for.
@@ -57,6 +58,7 @@ mod schema;
 mod cli;
 mod explain;
 mod doctor;
+mod upgrade;
 mod attacks;
 mod durability;
 mod documents;

@@ -41,6 +41,7 @@ impl House {
     /// Somebody else, with the like.
     fn bob(&self) -> Client {
         let mut bob = Client::new(&self.server, &self.server.token("bob@example.com", &[]));
+        self.server.folder.give_ids_after(2, 3, 2);
         furnish(&mut bob);
         bob
     }
@@ -392,16 +393,33 @@ fn asks_again_about_a_row_that_has_changed() {
     for (tool, id, change) in [
         ("delete_entry", 1, "UPDATE entries SET title = 'Mountains' WHERE id = 1"),
         ("delete_entry", 1, "UPDATE entries SET content = 'x' WHERE id = 1"),
-        ("delete_entry", 1, "UPDATE entries SET mood = '' WHERE id = 1"),
-        ("delete_entry", 1, "UPDATE entries SET location = 'x' WHERE id = 1"),
-        ("delete_entry", 1, "UPDATE entries SET weather = 'x' WHERE id = 1"),
+        ("delete_entry", 1, "UPDATE entries SET mood = '', mood_key = '' WHERE id = 1"),
+        ("delete_entry", 1, "UPDATE entries SET location = 'x', location_key = 'x' WHERE id = 1"),
+        ("delete_entry", 1, "UPDATE entries SET weather = 'x', weather_key = 'x' WHERE id = 1"),
         ("delete_entry", 1, "UPDATE entries SET is_favorite = 1 WHERE id = 1"),
+        (
+            "delete_entry",
+            1,
+            "UPDATE entries SET date = '2020-02-20', date_time = NULL, instant = NULL WHERE id = 1",
+        ),
         ("delete_entry", 1, "UPDATE entries SET updated_at = updated_at + 1 WHERE id = 1"),
-        ("delete_entry", 1, "INSERT INTO entry_tags VALUES (NULL, 1, 1, 2, 0, 0, 0)"),
+        (
+            "delete_entry",
+            1,
+            "INSERT INTO made_links (user_id, entry_id, tag_id, created_at) VALUES (1, 1, 2, 0)",
+        ),
         ("delete_entry", 1, "UPDATE tags SET name = 'hikes' WHERE id = 1"),
         ("delete_entry", 1, "DELETE FROM entry_tags WHERE entry_id = 1"),
-        ("delete_tag", 2, "INSERT INTO entry_tags VALUES (NULL, 1, 1, 2, 0, 0, 0)"),
-        ("delete_tag", 2, "INSERT INTO entry_tags VALUES (NULL, 1, 2, 2, 0, 0, 0)"),
+        (
+            "delete_tag",
+            2,
+            "INSERT INTO made_links (user_id, entry_id, tag_id, created_at) VALUES (1, 1, 2, 0)",
+        ),
+        (
+            "delete_tag",
+            2,
+            "INSERT INTO made_links (user_id, entry_id, tag_id, created_at) VALUES (1, 2, 2, 0)",
+        ),
         ("delete_tag", 2, "DELETE FROM entry_tags WHERE entry_id = 2"),
         ("delete_tag", 2, "UPDATE tags SET name = 'storms' WHERE id = 2"),
         ("delete_tag", 2, "UPDATE tags SET description = '' WHERE id = 2"),

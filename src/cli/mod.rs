@@ -37,7 +37,7 @@ use lexopt::{Arg, Parser};
 use self::terminal::HiddenInput;
 use crate::limits;
 use crate::oauth::schemes::Schemes;
-use crate::search_index::BEFORE_COMMIT;
+use crate::search_index::SEARCH_INDEX;
 use crate::secret::TOKEN_PREFIX;
 use crate::site::BadUrl;
 use crate::stderr;
@@ -346,7 +346,7 @@ impl CommandLine {
     /// Opens the database, and makes it if there is none.
     fn open(&self) -> Result<Store, CliError> {
         let path = self.database();
-        Store::open(&path, BEFORE_COMMIT).map_err(|error| self.cannot_open(&error))
+        Store::open(&path, SEARCH_INDEX).map_err(|error| self.cannot_open(&error))
     }
 
     fn cannot_open(&self, error: &OpenError) -> CliError {
@@ -365,7 +365,7 @@ impl CommandLine {
 
     /// Opens the database that must be there, to change it.
     fn open_existing(&self) -> Result<Store, CliError> {
-        self.existing(|path| Store::open(path, BEFORE_COMMIT))
+        self.existing(|path| Store::open(path, SEARCH_INDEX))
     }
 
     /// Opens the database that must be there, to read it. The file may be one that can't be written.

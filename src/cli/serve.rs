@@ -18,7 +18,7 @@ use crate::http::connections;
 use crate::http::server::{self, Server};
 use crate::introspection::Introspector;
 use crate::routes;
-use crate::search_index::BEFORE_COMMIT;
+use crate::search_index::SEARCH_INDEX;
 use crate::settings;
 use crate::site::{self, Site};
 use crate::stderr::{self, View};
@@ -68,7 +68,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
         signals.map_err(|error| CliError::Failed(format!("can't watch for signals: {error}")))?;
 
     let store =
-        Store::open_to_serve(&line.database(), BEFORE_COMMIT).map_err(|error| line.cannot_open(&error))?;
+        Store::open_to_serve(&line.database(), SEARCH_INDEX).map_err(|error| line.cannot_open(&error))?;
     let listeners = server::bind(address).map_err(|error| {
         let hint =
             if error.kind() == io::ErrorKind::AddrInUse { "; --listen takes another port" } else { "" };

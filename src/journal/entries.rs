@@ -7,20 +7,22 @@
 //! writes rows through `OwnedRows` alone. A function whose name ends in `_in` works inside a transaction that its
 //! caller has opened, so that several of them see one state.
 
-use rusqlite::Row;
+use rusqlite::{Row, ToSql};
 
 use super::encoding::Encoding;
-use super::filter::{FILTER_SQL, Filter, FilterValues, Start};
-use super::rows::{NamedRows, OwnedRows, cut, take_number};
+use super::filter::{AFTER_ALL_DAYS, FILTER_SQL, Filter, FilterValues, Start};
+use super::rows::{NamedRows, OwnedRows, cut, take_day, take_number};
 use super::{
     Entry, EntryItem, EntryTag, Journal, JournalError, Matches, Page, RowDigest, Tag, TagName, entry_changed,
     tags,
 };
 use crate::clock::Timestamp;
+use crate::dates::EntryDate;
 use crate::ids::{EntryId, TagId};
 use crate::limits;
 use crate::scope::{EntriesRead, EntriesWrite};
 use crate::secret::Signer;
+use crate::terms;
 
 /// An entry to be made.
 pub(crate) struct NewEntry {
@@ -31,6 +33,8 @@ pub(crate) struct NewEntry {
     pub(crate) weather: Option<String>,
     pub(crate) is_private: bool,
     pub(crate) is_favorite: bool,
+    /// The day that it is about; `None` for the day and time at which it is made.
+    pub(crate) date: Option<EntryDate>,
     /// The tags to attach; an id that comes twice is attached once. The schema of the arguments bounds their number.
     pub(crate) tag_ids: Vec<TagId>,
 }
@@ -46,13 +50,14 @@ pub(crate) struct EntryChange {
     pub(crate) weather: Option<Option<String>>,
     pub(crate) is_private: Option<bool>,
     pub(crate) is_favorite: Option<bool>,
+    pub(crate) date: Option<EntryDate>,
 }
 
 /// The columns of an [`EntryItem`], as [`item`] reads them. A subquery counts the tags, because a join would return
 /// an entry once for each of its tags.
 pub(super) const ITEM_SQL: &str = "e.id, e.title,
     (SELECT count(*) FROM entry_tags l WHERE l.user_id = ?1 AND l.entry_id = e.id),
-    e.mood, e.is_favorite, e.created_at, e.updated_at";
+    e.mood, e.is_favorite, e.date, e.date_time, e.created_at, e.updated_at";
 
 /// Creates an entry with its tags; if the person doesn't have one of the tags, nothing is created. The alternative,
 /// an entry without that tag and a warning, would make the client find out what was done, and it could write the
@@ -63,26 +68,37 @@ pub(crate) fn create(
     now: Timestamp,
 ) -> Result<Entry, JournalError> {
     journal.change(move |own, changes| {
-        // Both times come from the server's clock, because lists are ordered by them, and a client's clock may be
-        // wrong.
-        let sql =
-            "INSERT INTO entries (user_id, title, content, mood, location, weather, is_private, is_favorite,
-                                        created_at, updated_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)";
+        let id = EntryId::new(own.next_id("entry")?);
+        let date = match new.date {
+            Some(date) => date,
+            None => own.zone()?.now(now),
+        };
+        // When it was made is the server's word, since a client's clock may be wrong. What day it is about is the
+        // person's.
+        let sql = "INSERT INTO entries (user_id, id, title, content, mood, location, weather, mood_key, location_key,
+                       weather_key, is_private, is_favorite, date, date_time, instant, created_at, updated_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16)";
+        let (mood_key, location_key, weather_key) = (key(&new.mood), key(&new.location), key(&new.weather));
         own.change(
             sql,
             &[
+                &id,
                 &new.title,
                 &new.content,
                 &new.mood,
                 &new.location,
                 &new.weather,
+                &mood_key,
+                &location_key,
+                &weather_key,
                 &new.is_private,
                 &new.is_favorite,
+                &date.day,
+                &date.time.as_ref().map(ToString::to_string),
+                &date.time.as_ref().map(|time| time.instant().0),
                 &now.0,
             ],
         )?;
-        let id = EntryId::new(own.inserted_id());
         for tag_id in &new.tag_ids {
             // The foreign key of the link refuses another person's tag as well, but the client would get that as a
             // failure of the database.
@@ -117,12 +133,13 @@ pub(crate) fn update(
     now: Timestamp,
 ) -> Result<Entry, JournalError> {
     journal.change(move |own, changes| {
-        let EntryChange { title, content, mood, location, weather, is_private, is_favorite } = change;
+        let EntryChange { title, content, mood, location, weather, is_private, is_favorite, date } = change;
         let changes_a_field = title.is_some()
             || content.is_some()
             || [&mood, &location, &weather].iter().any(|field| field.is_some())
             || is_private.is_some()
-            || is_favorite.is_some();
+            || is_favorite.is_some()
+            || date.is_some();
         if changes_a_field {
             // There is one statement for every set of fields, for the reason that `filter.rs` gives. NULL in place
             // of a title keeps the title; a label can be NULL itself, so a flag says whether to set it. The statement
@@ -130,25 +147,41 @@ pub(crate) fn update(
             let sql = "UPDATE entries SET
                            title = coalesce(?3, title), content = coalesce(?4, content),
                            mood = CASE WHEN ?5 THEN ?6 ELSE mood END,
-                           location = CASE WHEN ?7 THEN ?8 ELSE location END,
-                           weather = CASE WHEN ?9 THEN ?10 ELSE weather END,
-                           is_private = coalesce(?11, is_private), is_favorite = coalesce(?12, is_favorite),
-                           updated_at = ?13
+                           mood_key = CASE WHEN ?5 THEN ?7 ELSE mood_key END,
+                           location = CASE WHEN ?8 THEN ?9 ELSE location END,
+                           location_key = CASE WHEN ?8 THEN ?10 ELSE location_key END,
+                           weather = CASE WHEN ?11 THEN ?12 ELSE weather END,
+                           weather_key = CASE WHEN ?11 THEN ?13 ELSE weather_key END,
+                           is_private = coalesce(?14, is_private), is_favorite = coalesce(?15, is_favorite),
+                           date = coalesce(?16, date),
+                           date_time = CASE WHEN ?16 IS NULL THEN date_time ELSE ?17 END,
+                           instant = CASE WHEN ?16 IS NULL THEN instant ELSE ?18 END,
+                           updated_at = ?19
                        WHERE user_id = ?1 AND id = ?2";
+            let time = date.as_ref().and_then(|date| date.time.as_ref());
+            let (is_mood, mood) = (mood.is_some(), mood.flatten());
+            let (is_location, location) = (location.is_some(), location.flatten());
+            let (is_weather, weather) = (weather.is_some(), weather.flatten());
             own.change(
                 sql,
                 &[
                     &id,
                     &title,
                     &content,
-                    &mood.is_some(),
-                    &mood.flatten(),
-                    &location.is_some(),
-                    &location.flatten(),
-                    &weather.is_some(),
-                    &weather.flatten(),
+                    &is_mood,
+                    &mood,
+                    &key(&mood),
+                    &is_location,
+                    &location,
+                    &key(&location),
+                    &is_weather,
+                    &weather,
+                    &key(&weather),
                     &is_private,
                     &is_favorite,
+                    &date.as_ref().map(|date| date.day),
+                    &time.map(ToString::to_string),
+                    &time.map(|time| time.instant().0),
                     &now.0,
                 ],
             )?;
@@ -174,7 +207,7 @@ pub(crate) fn delete(
             return Err(JournalError::Changed);
         }
         changes.extend(entry_changed(id));
-        // The foreign key deletes the links too, and a trigger notes that the search index has the entry's words.
+        // The foreign key deletes the links too.
         own.change("DELETE FROM entries WHERE user_id = ?1 AND id = ?2", &[&id])?;
         Ok(entry)
     })
@@ -266,7 +299,8 @@ pub(crate) fn list_whole(
     })
 }
 
-const TITLES: NamedRows = NamedRows { table: "entries", name: "title", order: "created_at DESC, id DESC" };
+const TITLES: NamedRows =
+    NamedRows { table: "entries", name: "title", order: "date DESC, created_at DESC, id DESC" };
 
 /// Finds the ids of entries whose id or title fits what a person is typing; entries that fit equally well come newest
 /// first; see [`OwnedRows::matching`]. The result holds ids and not titles, because the client puts the chosen id
@@ -279,24 +313,15 @@ pub(crate) fn matching(
     journal.read(|own| own.matching(&TITLES, typed, limit))
 }
 
-/// Finds the days on which the person created an entry and whose date begins with what they are typing; newest first.
-/// The days are in UTC, since the server doesn't know the person's time zone: an entry from around midnight can be
-/// found under the day before or after the one that the person remembers. The filter by dates uses UTC too.
+/// Finds the days that the person has written about and whose date begins with what they are typing; newest first.
 pub(crate) fn days(
     journal: &Journal<EntriesRead>,
     typed: &str,
     limit: usize,
 ) -> Result<Matches, JournalError> {
     journal.read(|own| {
-        // From each day the next older one is found by a jump in the index: to the last entry before the day. A walk
-        // over all entries would count each day as often as its entries.
-        let sql = "WITH RECURSIVE latest (at) AS (
-                       SELECT max(created_at) FROM entries WHERE user_id = ?1
-                       UNION ALL
-                       SELECT (SELECT max(e.created_at) FROM entries e
-                               WHERE e.user_id = ?1 AND e.created_at < unixepoch(date(at, 'unixepoch')))
-                       FROM latest WHERE at IS NOT NULL)
-                   SELECT date(at, 'unixepoch') FROM latest WHERE at IS NOT NULL LIMIT ?2";
+        // The counts have a row for each day.
+        let sql = "SELECT value FROM journal_counts WHERE user_id = ?1 AND kind = 'day' ORDER BY value DESC LIMIT ?2";
         let days_max = limits::COMPLETION_ROWS_MAX;
         let days: Vec<String> = own.all(sql, &[&(days_max as i64 + 1)], |row| row.get(0))?;
         let is_cut = days.len() > days_max;
@@ -319,48 +344,73 @@ fn list_in(
     let mut encoding = Encoding::default();
     filter.encode(&mut encoding);
     let digest = encoding.digest();
-    // A position is the date and id of the last entry on the page before, not a number of entries to skip. With
-    // OFFSET an entry that is created between two pages would move all others down by one, and the next page would
-    // repeat one of them. The id orders the entries of one second; without the id the next page could leave out some
-    // of these.
-    let (mut created_at, mut id) = (i64::MAX, i64::MAX); // sorts before every entry
+    // A position is that of the last entry on the page before, not a number of entries to skip. With OFFSET an entry
+    // that is created between two pages would move all others down by one, and the next page would repeat one of them.
+    // The id orders the entries of one day and second; without the id the next page could leave out some of these.
+    let mut position = Position::before_day(AFTER_ALL_DAYS);
     if let Some(cursor) = cursor {
-        let position = own.position(signer, "entries", &digest, cursor)?;
-        let mut position = &position[..];
-        created_at = take_number(&mut position)?;
-        id = take_number(&mut position)?;
+        position = Position::read(&own.position(signer, "entries", &digest, cursor)?)?;
     }
-    let mut values = FilterValues::of(filter)?;
+    let mut values = FilterValues::of(filter, own)?;
     let Start { source, rows, total } = values.start(own)?;
     if rows == 0 {
         return Ok(Page { items: Vec::new(), total: 0, next: None });
     }
-    // One bound on the date is enough for the index to begin there: the position, or the last second of the period.
-    if values.last < created_at {
-        (created_at, id) = (values.last, i64::MAX);
+    // One bound on the date is enough for the index to begin there: the position, or the last day of the period.
+    if values.last_day < position.day {
+        position = Position::before_day(&values.last_day);
     }
     let values = values.parameters();
-    let (from, date, entry_id) = source.sql();
+    let (from, date, created_at, entry_id) = source.sql();
     let total = match total {
         Some(total) => total,
-        // Two fields of a filter, or a period: the entries of the source are counted anew for each page.
+        // Two fields of a filter, or a period beside one: the entries of the source are counted anew for each page.
         None => {
             let sql = format!("SELECT count(*) FROM {from} {FILTER_SQL} AND {date} >= ?4 AND {date} <= ?5");
             own.first(&sql, &values, |row| row.get(0))?.unwrap_or(0)
         }
     };
     let sql = format!(
-        "SELECT {ITEM_SQL} FROM {from} {FILTER_SQL} AND {date} >= ?4 AND ({date}, {entry_id}) < (?11, ?12)
-             ORDER BY {date} DESC, {entry_id} DESC LIMIT ?13"
+        "SELECT {ITEM_SQL} FROM {from} {FILTER_SQL} AND {date} >= ?4
+             AND ({date}, {created_at}, {entry_id}) < (?15, ?16, ?17)
+             ORDER BY {date} DESC, {created_at} DESC, {entry_id} DESC LIMIT ?18"
     );
     let one_more = limit as i64 + 1; // one more shows whether another page follows
-    let values = [&values[..], &[&created_at, &id, &one_more]].concat();
-    let mut items = own.all(&sql, &values, item)?;
-    let next = cut(&mut items, limit).map(|last: &EntryItem| {
-        let position = [last.created_at.0.to_be_bytes(), last.id.get().to_be_bytes()].concat();
-        own.cursor(signer, "entries", &digest, &position)
-    });
+    let place: [&dyn ToSql; 4] = [&position.day, &position.created_at, &position.id, &one_more];
+    let mut items = own.all(&sql, &[&values[..], &place].concat(), item)?;
+    let next = cut(&mut items, limit)
+        .map(|last: &EntryItem| own.cursor(signer, "entries", &digest, &Position::of(last).bytes()));
     Ok(Page { items, total, next })
+}
+
+/// The place of an entry in the order of lists, which goes downwards in each of the three.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    pub(super) day: String,
+    pub(super) created_at: i64,
+    pub(super) id: i64,
+}
+
+impl Position {
+    /// Before every entry of this day, and after those of later days.
+    pub(super) fn before_day(day: &str) -> Position {
+        Position { day: day.to_owned(), created_at: i64::MAX, id: i64::MAX }
+    }
+
+    pub(super) fn of(entry: &EntryItem) -> Position {
+        Position { day: entry.date.day.to_string(), created_at: entry.created_at.0, id: entry.id.get() }
+    }
+
+    /// Writes it for a cursor.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        [self.day.as_bytes(), &self.created_at.to_be_bytes(), &self.id.to_be_bytes()].concat()
+    }
+
+    /// Reads it from a cursor.
+    pub(super) fn read(mut position: &[u8]) -> Result<Position, JournalError> {
+        let day = take_day(&mut position)?;
+        Ok(Position { day, created_at: take_number(&mut position)?, id: take_number(&mut position)? })
+    }
 }
 
 /// Reads the columns of [`ITEM_SQL`].
@@ -371,18 +421,28 @@ pub(super) fn item(row: &Row) -> rusqlite::Result<EntryItem> {
         tag_count: row.get(2)?,
         mood: row.get(3)?,
         is_favorite: row.get(4)?,
-        created_at: Timestamp(row.get(5)?),
-        updated_at: Timestamp(row.get(6)?),
+        date: date(row, 5)?,
+        created_at: Timestamp(row.get(7)?),
+        updated_at: Timestamp(row.get(8)?),
     })
+}
+
+/// Reads the date of an entry from its columns `date` and `date_time`, of which the first is at `place`.
+fn date(row: &Row, place: usize) -> rusqlite::Result<EntryDate> {
+    Ok(EntryDate::stored(row.get(place)?, row.get(place + 1)?))
+}
+
+/// Returns the form of a label by which it is compared.
+fn key(label: &Option<String>) -> Option<String> {
+    label.as_deref().map(terms::fold)
 }
 
 /// Reads an entry with its tags, in two statements. One statement with a join would return the whole text of the
 /// entry once for each tag, and an entry may have [`limits::TAGS_PER_ENTRY_MAX`] of them.
 #[inline(never)] // see `log::write`
 fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Entry>, JournalError> {
-    let sql =
-        "SELECT id, user_id, title, content, mood, location, weather, is_private, is_favorite, created_at,
-                      updated_at
+    let sql = "SELECT id, user_id, title, content, mood, location, weather, is_private, is_favorite, date, date_time,
+                   created_at, updated_at
                FROM entries WHERE user_id = ?1 AND id = ?2";
     let entry = own.first(sql, &[&id], |row| {
         Ok(Entry {
@@ -395,8 +455,9 @@ fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Entry>, JournalError> 
             weather: row.get(6)?,
             is_private: row.get(7)?,
             is_favorite: row.get(8)?,
-            created_at: Timestamp(row.get(9)?),
-            updated_at: Timestamp(row.get(10)?),
+            date: date(row, 9)?,
+            created_at: Timestamp(row.get(11)?),
+            updated_at: Timestamp(row.get(12)?),
             tags: Vec::new(),
         })
     })?;
@@ -410,29 +471,33 @@ fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Entry>, JournalError> 
 /// Links an entry to a tag, or finds the link that exists already; returns `true` for a new link. The caller has
 /// checked that both are the person's.
 ///
-/// The table's UNIQUE decides whether the link is new. Its `user_id` is part of both of its foreign keys, so even a
-/// mistake here couldn't link two people's rows.
+/// The writer runs one transaction at a time, so nobody makes the link between the look and the INSERT. The `user_id` of
+/// a link is part of both of its foreign keys, so even a mistake here couldn't link two people's rows.
 fn link(
     own: &OwnedRows,
     entry_id: EntryId,
     tag_id: TagId,
     now: Timestamp,
 ) -> Result<(EntryTag, bool), JournalError> {
-    let sql = "INSERT INTO entry_tags (user_id, entry_id, tag_id, created_at, updated_at)
-               VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (entry_id, tag_id) DO NOTHING";
-    let is_new = own.change(sql, &[&entry_id, &tag_id, &now.0])? == 1;
-    // A second statement reads the link, because RETURNING returns nothing for a link that existed before.
-    let sql = "SELECT id, user_id, entry_id, tag_id, created_at, updated_at FROM entry_tags
+    let sql = "SELECT id, user_id, entry_id, tag_id, created_at FROM entry_tags
                WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3";
-    let found = own.first(sql, &[&entry_id, &tag_id], |row| {
-        Ok(EntryTag {
-            id: row.get(0)?,
-            user_id: row.get(1)?,
-            entry_id: row.get(2)?,
-            tag_id: row.get(3)?,
-            created_at: Timestamp(row.get(4)?),
-            updated_at: Timestamp(row.get(5)?),
+    let find = || {
+        own.first(sql, &[&entry_id, &tag_id], |row| {
+            Ok(EntryTag {
+                id: row.get(0)?,
+                user_id: row.get(1)?,
+                entry_id: row.get(2)?,
+                tag_id: row.get(3)?,
+                created_at: Timestamp(row.get(4)?),
+            })
         })
-    })?;
-    Ok((found.ok_or(JournalError::EntryNotFound(entry_id))?, is_new))
+    };
+    if let Some(link) = find()? {
+        return Ok((link, false));
+    }
+    let sql =
+        "INSERT INTO entry_tags (user_id, entry_id, tag_id, id, created_at, entry_date, entry_created_at)
+               SELECT ?1, ?2, ?3, ?4, ?5, date, created_at FROM entries WHERE user_id = ?1 AND id = ?2";
+    own.change(sql, &[&entry_id, &tag_id, &own.next_id("link")?, &now.0])?;
+    Ok((find()?.ok_or(JournalError::EntryNotFound(entry_id))?, true))
 }

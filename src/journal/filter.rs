@@ -16,8 +16,11 @@ use rusqlite::ToSql;
 use super::encoding::Encoding;
 use super::rows::OwnedRows;
 use super::{FilterEnd, JournalError};
-use crate::dates;
+use crate::clock::Timestamp;
+use crate::dates::{Bound, Day};
 use crate::ids::TagId;
+use crate::terms;
+use crate::zone::Zone;
 
 /// Which entries a list or search shows. A field that is `None`, or an empty `tag_ids`, leaves out no entry.
 #[derive(Default)]
@@ -25,12 +28,11 @@ pub(crate) struct Filter {
     pub(crate) tag_ids: Vec<TagId>,
     /// Whether an entry must have all of [`Filter::tag_ids`], instead of any of them.
     pub(crate) all_tags: bool,
-    /// Only entries made at or after this date-time, or after the beginning of this date (UTC).
+    /// Only entries of this day and later ones; or, if it is a date-time, from this moment on.
     pub(crate) from: Option<String>,
-    /// Only entries made at or before this date-time, or before the end of this date (UTC).
+    /// Only entries of this day and earlier ones; or, if it is a date-time, up to this moment.
     pub(crate) to: Option<String>,
-    // The three labels are compared without regard to the case of ASCII letters: SQLite's NOCASE treats É and é as
-    // different.
+    // The three labels are compared in their folded form: capitals, accents and widths don't count.
     pub(crate) mood: Option<String>,
     pub(crate) location: Option<String>,
     pub(crate) weather: Option<String>,
@@ -59,29 +61,46 @@ impl Filter {
     }
 }
 
-/// The condition of a [`Filter`] on `e`, an entry, but for its dates, with the parameters `?1` (the person) to `?10`.
-/// An entry passes if it has at least `?2` of the tags `?3`: one of them, or all.
+/// The condition of a [`Filter`] on `e`, an entry, but for the days `?4` and `?5`, with the parameters `?1` (the person)
+/// to `?14`. An entry passes if it has at least `?2` of the tags `?3`: one of them, or all. A moment is compared with
+/// that of the entry; an entry without a time is compared by its day.
 pub(super) const FILTER_SQL: &str = "e.user_id = ?1
     AND (?2 = 0 OR ?2 <= (
-        SELECT count(*) FROM entry_tags l INDEXED BY entry_tags_entry
+        SELECT count(*) FROM entry_tags l NOT INDEXED
         WHERE l.user_id = ?1 AND l.entry_id = e.id AND l.tag_id IN (SELECT value FROM json_each(?3))))
-    AND (?6 IS NULL OR e.mood = ?6 COLLATE NOCASE)
-    AND (?7 IS NULL OR e.location = ?7 COLLATE NOCASE)
-    AND (?8 IS NULL OR e.weather = ?8 COLLATE NOCASE)
+    AND (?6 IS NULL OR e.mood_key = ?6)
+    AND (?7 IS NULL OR e.location_key = ?7)
+    AND (?8 IS NULL OR e.weather_key = ?8)
     AND (?9 IS NULL OR e.is_private = ?9)
-    AND (?10 IS NULL OR e.is_favorite = ?10)";
+    AND (?10 IS NULL OR e.is_favorite = ?10)
+    AND (?11 IS NULL OR coalesce(e.instant >= ?11, e.date >= ?12))
+    AND (?13 IS NULL OR coalesce(e.instant <= ?13, e.date <= ?14))";
 
-/// A [`Filter`] as the parameters `?2` to `?10`: those of [`FILTER_SQL`], and its dates as `?4` and `?5`.
+/// Sorts before every day, and after it: the ends of a period that has none. They are texts and not NULL, so that SQLite
+/// can use them as the ends of a range in the index.
+const BEFORE_ALL_DAYS: &str = "";
+pub(super) const AFTER_ALL_DAYS: &str = "~";
+/// The largest offset from UTC that a time may have, in seconds, and a little more.
+const OFFSET_SECONDS_MAX: i64 = 15 * 60 * 60;
+
+/// A [`Filter`] as the parameters `?2` to `?14`: those of [`FILTER_SQL`], and its days as `?4` and `?5`.
 pub(super) struct FilterValues<'f> {
     filter: &'f Filter,
     /// How many of the filter's tags an entry must have.
     tags_needed: i64,
     /// The ids of the tags as a JSON array, for `json_each`: a parameter of SQL holds one value and not a list.
     tag_ids: String,
-    /// The first and the last second in which an entry may have been made. Without a `from` or `to` it is the
-    /// smallest or largest number and not NULL, so that SQLite can use both as the ends of a range in the index.
-    first: i64,
-    pub(super) last: i64,
+    mood_key: Option<String>,
+    location_key: Option<String>,
+    weather_key: Option<String>,
+    /// The first and the last day that an entry may have.
+    first_day: String,
+    pub(super) last_day: String,
+    /// A `from` and a `to` that are moments and not days, and the days that these belong to in the person's time zone.
+    from: Option<i64>,
+    from_day: Option<Day>,
+    to: Option<i64>,
+    to_day: Option<Day>,
 }
 
 /// Where a list begins to read. Each begins at an index that has the order of the list, except [`Source::Tagged`].
@@ -111,38 +130,33 @@ pub(super) struct Start {
 }
 
 impl Source {
-    /// Returns what a statement has behind FROM, up to its first condition, and the entry's date and id as the source
-    /// has them: a comparison of these with a position, and an order by them, use the source's index.
-    pub(super) fn sql(self) -> (&'static str, &'static str, &'static str) {
-        let (date, id) = ("e.created_at", "e.id");
+    /// Returns what a statement has behind FROM, up to its first condition, and the entry's date, the time when it was
+    /// made and its id as the source has them: a comparison of these with a position, and an order by them, use the
+    /// source's index.
+    pub(super) fn sql(self) -> (&'static str, &'static str, &'static str, &'static str) {
+        let of_entry = |from| (from, "e.date", "e.created_at", "e.id");
         match self {
-            Source::Newest => ("entries e INDEXED BY entries_newest WHERE", date, id),
-            Source::Mood => {
-                ("entries e INDEXED BY entries_mood WHERE e.mood = ?6 COLLATE NOCASE AND", date, id)
-            }
+            Source::Newest => of_entry("entries e INDEXED BY entries_newest WHERE"),
+            Source::Mood => of_entry("entries e INDEXED BY entries_mood WHERE e.mood_key = ?6 AND"),
             Source::Location => {
-                ("entries e INDEXED BY entries_location WHERE e.location = ?7 COLLATE NOCASE AND", date, id)
+                of_entry("entries e INDEXED BY entries_location WHERE e.location_key = ?7 AND")
             }
-            Source::Weather => {
-                ("entries e INDEXED BY entries_weather WHERE e.weather = ?8 COLLATE NOCASE AND", date, id)
-            }
-            Source::Favorite => {
-                ("entries e INDEXED BY entries_favorite WHERE e.is_favorite = 1 AND", date, id)
-            }
-            Source::Public => ("entries e INDEXED BY entries_public WHERE e.is_private = 0 AND", date, id),
+            Source::Weather => of_entry("entries e INDEXED BY entries_weather WHERE e.weather_key = ?8 AND"),
+            Source::Favorite => of_entry("entries e INDEXED BY entries_favorite WHERE e.is_favorite = 1 AND"),
+            Source::Public => of_entry("entries e INDEXED BY entries_public WHERE e.is_private = 0 AND"),
             Source::Tag => (
-                "entry_tags s INDEXED BY entry_tags_tag CROSS JOIN entries e ON e.id = s.entry_id
+                "entry_tags s INDEXED BY entry_tags_tag
+                 CROSS JOIN entries e ON e.user_id = s.user_id AND e.id = s.entry_id
                  WHERE s.user_id = ?1 AND s.tag_id = json_extract(?3, '$[0]') AND",
+                "s.entry_date",
                 "s.entry_created_at",
                 "s.entry_id",
             ),
-            Source::Tagged => (
-                // By their ids and no other index, so that SQLite doesn't walk over all entries of the person.
-                "entries e NOT INDEXED WHERE e.id IN (
-                     SELECT l.entry_id FROM entry_tags l
-                     WHERE l.user_id = ?1 AND l.tag_id IN (SELECT value FROM json_each(?3))) AND",
-                date,
-                id,
+            // The links come first, so that SQLite doesn't walk over all entries of the person.
+            Source::Tagged => of_entry(
+                "(SELECT DISTINCT l.entry_id FROM entry_tags l
+                     WHERE l.user_id = ?1 AND l.tag_id IN (SELECT value FROM json_each(?3))) s
+                 CROSS JOIN entries e ON e.user_id = ?1 AND e.id = s.entry_id WHERE",
             ),
         }
     }
@@ -151,43 +165,84 @@ impl Source {
 impl<'f> FilterValues<'f> {
     /// Makes the parameters; fails if one of the dates can't be read. SQLite's own date functions would return NULL
     /// for such a date, and the client would get an empty list instead of an error.
-    pub(super) fn of(filter: &'f Filter) -> Result<FilterValues<'f>, JournalError> {
+    pub(super) fn of(filter: &'f Filter, own: &OwnedRows) -> Result<FilterValues<'f>, JournalError> {
         // An id that comes twice counts once: an entry has at most one link to a tag, so it couldn't have both.
         let tag_ids: BTreeSet<_> = filter.tag_ids.iter().copied().collect();
         let tags_needed = if filter.all_tags { tag_ids.len() as i64 } else { i64::from(!tag_ids.is_empty()) };
-        let period = |end, text: &str| {
-            dates::read(text).map_err(|_| JournalError::BadDate { end, text: text.to_owned() })
+        let bound = |end, text: &str| {
+            Bound::read(text).map_err(|_| JournalError::BadDate { end, text: text.to_owned() })
         };
-        let from = filter.from.as_deref().map(|text| period(FilterEnd::From, text)).transpose()?;
-        let to = filter.to.as_deref().map(|text| period(FilterEnd::To, text)).transpose()?;
+        let (mut first_day, mut last_day) = (BEFORE_ALL_DAYS.to_owned(), AFTER_ALL_DAYS.to_owned());
+        let (mut from, mut from_day, mut to, mut to_day) = (None, None, None, None);
+        // The day of an entry is that of its own place. Around a moment there are places where it is the day before or
+        // after that in UTC; these days are part of the range too, and the moment decides.
+        let day_of = |instant: i64| Zone::utc().day_of(Timestamp(instant)).to_string();
+        match filter.from.as_deref().map(|text| bound(FilterEnd::From, text)).transpose()? {
+            Some(Bound::Day(day)) => first_day = day.to_string(),
+            Some(Bound::Instant(instant)) => {
+                first_day = day_of(instant.0 - OFFSET_SECONDS_MAX);
+                (from, from_day) = (Some(instant.0), Some(own.zone()?.day_of(instant)));
+            }
+            None => {}
+        }
+        match filter.to.as_deref().map(|text| bound(FilterEnd::To, text)).transpose()? {
+            Some(Bound::Day(day)) => last_day = day.to_string(),
+            Some(Bound::Instant(instant)) => {
+                last_day = day_of(instant.0 + OFFSET_SECONDS_MAX);
+                (to, to_day) = (Some(instant.0), Some(own.zone()?.day_of(instant)));
+            }
+            None => {}
+        }
+        let key = |label: &Option<String>| label.as_deref().map(terms::fold);
         Ok(FilterValues {
             filter,
             tags_needed,
             tag_ids: json_array(tag_ids),
-            first: from.map_or(i64::MIN, |period| period.first.0),
-            last: to.map_or(i64::MAX, |period| period.last.0),
+            mood_key: key(&filter.mood),
+            location_key: key(&filter.location),
+            weather_key: key(&filter.weather),
+            first_day,
+            last_day,
+            from,
+            from_day,
+            to,
+            to_day,
         })
     }
 
     /// Returns the parameters in the order of their numbers.
-    pub(super) fn parameters(&self) -> [&dyn ToSql; 9] {
-        let Filter { mood, location, weather, is_private, is_favorite, .. } = self.filter;
-        let FilterValues { tags_needed, tag_ids, first, last, .. } = self;
-        [tags_needed, tag_ids, first, last, mood, location, weather, is_private, is_favorite]
+    pub(super) fn parameters(&self) -> [&dyn ToSql; 13] {
+        let Filter { is_private, is_favorite, .. } = self.filter;
+        let FilterValues { tags_needed, tag_ids, mood_key, location_key, weather_key, .. } = self;
+        [
+            tags_needed,
+            tag_ids,
+            &self.first_day,
+            &self.last_day,
+            mood_key,
+            location_key,
+            weather_key,
+            is_private,
+            is_favorite,
+            &self.from,
+            &self.from_day,
+            &self.to,
+            &self.to_day,
+        ]
     }
 
     /// Chooses where the list of this filter begins: at the fields of the filter that the fewest entries have. Changes
     /// the parameters for the tags to what the source leaves to be tested.
     pub(super) fn start(&mut self, own: &OwnedRows) -> Result<Start, JournalError> {
-        let Filter { tag_ids, all_tags, mood, location, weather, is_private, is_favorite, .. } = self.filter;
+        let Filter { tag_ids, all_tags, is_private, is_favorite, .. } = self.filter;
         let entries = own.count("entries", "")?;
         let mut sources = vec![(entries, Source::Newest)];
         // How many entries the one field lets pass that was looked at last, and how many fields there are.
         let (mut passing, mut fields) = (Some(entries), 0);
         for (label, kind, source) in [
-            (mood, "mood", Source::Mood),
-            (location, "location", Source::Location),
-            (weather, "weather", Source::Weather),
+            (&self.mood_key, "mood", Source::Mood),
+            (&self.location_key, "location", Source::Location),
+            (&self.weather_key, "weather", Source::Weather),
         ] {
             if let Some(label) = label {
                 let rows = own.count(kind, label)?;
@@ -232,8 +287,17 @@ impl<'f> FilterValues<'f> {
         if source == Source::Tagged || source == Source::Tag && tags.len() == 1 {
             self.tags_needed = 0;
         }
-        let is_open = (self.first, self.last) == (i64::MIN, i64::MAX);
-        let total = passing.filter(|_| fields <= 1 && is_open);
+        let is_open = (&self.first_day[..], &self.last_day[..]) == (BEFORE_ALL_DAYS, AFTER_ALL_DAYS);
+        let total = match (fields, is_open) {
+            (0 | 1, true) => passing,
+            // Whole days are counted by day.
+            (0, false) if self.from.is_none() && self.to.is_none() => {
+                let sql = "SELECT coalesce(sum(number), 0) FROM journal_counts
+                           WHERE user_id = ?1 AND kind = 'day' AND value >= ?2 AND value <= ?3";
+                own.first(sql, &[&self.first_day, &self.last_day], |row| row.get(0))?
+            }
+            _ => None,
+        };
         Ok(Start { source, rows, total: if rows == 0 { Some(0) } else { total } })
     }
 }

@@ -12,11 +12,9 @@ mod encoding;
 pub(crate) mod entries;
 mod error;
 mod filter;
-#[cfg_attr(not(test), expect(dead_code, reason = "the search doesn't use it yet"))]
 mod query;
 mod rows;
 pub(crate) mod search;
-#[cfg_attr(not(test), expect(dead_code, reason = "the search doesn't use it yet"))]
 mod snippet;
 pub(crate) mod tags;
 
@@ -25,6 +23,7 @@ pub(crate) use self::error::{FilterEnd, JournalError};
 pub(crate) use self::filter::Filter;
 use self::rows::OwnedRows;
 use crate::clock::Timestamp;
+use crate::dates::EntryDate;
 use crate::events::{Change, Changes, Events, Resource};
 use crate::gate::Permit;
 use crate::ids::{EntryId, TagId, UserId};
@@ -132,6 +131,8 @@ pub(crate) struct Entry {
     /// Only a label: every entry is visible to its owner alone, whatever the label says.
     pub(crate) is_private: bool,
     pub(crate) is_favorite: bool,
+    /// What day the entry is about, and what time if that is known. Lists are in its order.
+    pub(crate) date: EntryDate,
     pub(crate) created_at: Timestamp,
     /// When a call last changed fields of the entry itself; attaching a tag doesn't count.
     pub(crate) updated_at: Timestamp,
@@ -156,6 +157,7 @@ impl Entry {
             weather,
             is_private,
             is_favorite,
+            date,
             created_at,
             updated_at,
             tags,
@@ -170,6 +172,8 @@ impl Entry {
         }
         encoding.flag(*is_private);
         encoding.flag(*is_favorite);
+        encoding.text(&date.day.to_string());
+        encoding.optional(date.time.as_ref(), |encoding, time| encoding.text(&time.to_string()));
         encoding.number(created_at.0);
         encoding.number(updated_at.0);
         encoding.number(tags.len() as i64);
@@ -188,6 +192,7 @@ pub(crate) struct EntryItem {
     pub(crate) tag_count: i64,
     pub(crate) mood: Option<String>,
     pub(crate) is_favorite: bool,
+    pub(crate) date: EntryDate,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
@@ -237,15 +242,14 @@ pub(crate) struct TagItem {
 
 /// The link between an entry and a tag.
 pub(crate) struct EntryTag {
-    /// A plain number, since no call takes the id of a link.
+    /// A plain number, since no call takes the id of a link. It counts the links of the person.
     pub(crate) id: i64,
     /// The owner of the entry and of the tag; the foreign keys make sure that this is the same person.
     pub(crate) user_id: UserId,
     pub(crate) entry_id: EntryId,
     pub(crate) tag_id: TagId,
+    /// A link never changes, so this is also when it was last changed.
     pub(crate) created_at: Timestamp,
-    /// The same moment as `created_at`, since a link never changes.
-    pub(crate) updated_at: Timestamp,
 }
 
 /// The values that fit a text that a person has begun to type.
@@ -289,6 +293,7 @@ mod tests {
             weather: None,
             is_private: false,
             is_favorite: false,
+            date: EntryDate::read("2025-01-31").expect("a date"),
             created_at: Timestamp(1),
             updated_at: Timestamp(1),
             tags: vec![TagName { id: TagId::new(1), name: "d".into() }],
@@ -297,7 +302,7 @@ mod tests {
 
     #[test]
     fn gives_rows_that_differ_in_anything_different_digests() {
-        let changes: [fn(&mut Entry); 15] = [
+        let changes: [fn(&mut Entry); 17] = [
             |_| (),
             |entry| entry.id = EntryId::new(2),
             |entry| entry.user_id = UserId::new(2),
@@ -308,6 +313,8 @@ mod tests {
             |entry| (entry.location, entry.weather) = (None, Some(String::new())),
             |entry| entry.is_private = true,
             |entry| entry.is_favorite = true,
+            |entry| entry.date = EntryDate::read("2025-02-01").expect("a date"),
+            |entry| entry.date = EntryDate::read("2025-01-31T00:00:00Z").expect("a date-time"),
             |entry| entry.created_at = Timestamp(2),
             |entry| entry.updated_at = Timestamp(2),
             |entry| entry.tags.clear(),

@@ -30,7 +30,9 @@ pub(super) struct Query {
     pub(super) some_in_title: String,
     /// What is wanted, as it is found in a text.
     pub(super) wanted: Vec<Wanted>,
-    looked_for: String,
+    /// What an entry must have to be found, in words: `"rain" and a word that begins with "gard" without "sun"`. Terms
+    /// that can't be in an entry aren't named.
+    pub(super) looked_for: String,
 }
 
 /// One wanted word or phrase: terms that stand in a row.
@@ -99,6 +101,7 @@ impl Query {
     pub(super) fn parse(query: &str, salt: &str) -> Result<Query, JournalError> {
         let (mut wanted, mut excluded) = (Vec::new(), Vec::new());
         let (mut names, mut excluded_names) = (Vec::new(), Vec::new());
+        let mut signs = Vec::new();
         let (mut lookups, mut beginnings, mut rest) = (0, 0, query.trim_start());
         while !rest.is_empty() {
             // One term: an optional minus, then a phrase or a word, then an optional star.
@@ -119,6 +122,10 @@ impl Query {
                 (starred, after) = (Some(text), behind); // "a phrase"*
             }
             let text = starred.unwrap_or(text);
+            // A sign of ASCII between two words is mostly meant as an operator: `rain + garden`. It is looked for only if
+            // there is nothing else.
+            let is_sign =
+                !excludes && !term.starts_with('"') && text.chars().all(|c| c.is_ascii_punctuation());
             // No entry can match a term without letters, digits and symbols: a dash between two words would make the
             // whole search find nothing.
             if let Some(cut) = Wanted::cut(text, starred.is_some())? {
@@ -128,6 +135,8 @@ impl Query {
                 if excludes {
                     excluded.push(cut.quoted(salt));
                     excluded_names.push(name);
+                } else if is_sign {
+                    signs.push((name, cut));
                 } else {
                     names.push(if starred.is_some() {
                         format!("a word that begins with {name}")
@@ -138,6 +147,9 @@ impl Query {
                 }
             }
             rest = after.trim_start();
+        }
+        if wanted.is_empty() && excluded.is_empty() {
+            (names, wanted) = signs.into_iter().unzip();
         }
         // Each term is a look-up of its own. A beginning is as many as there are words that begin so, and FTS5 merges
         // their lists inside one step of SQLite's virtual machine, where the deadline of a read can't interrupt it.
@@ -164,12 +176,6 @@ impl Query {
         let some_in_title = format!("{{title}} : ({})", quoted.join(" OR "));
         let all_in_title = format!("{{title}} : ({all})");
         Ok(Query { expression, all_in_title, some_in_title, wanted, looked_for })
-    }
-
-    /// What an entry must have to be found, in words: `"rain" and a word that begins with "gard" without "sun"`. Terms
-    /// that can't be in an entry aren't named.
-    pub(super) fn looked_for(&self) -> &str {
-        &self.looked_for
     }
 }
 
@@ -456,7 +462,7 @@ mod tests {
             ("天 -sun -\"long night\"", "\"天\" without \"sun\" or \"long night\""),
             ("a\u{1b}[2J\u{202e}b", "\"a[2Jb\""),
         ] {
-            assert_eq!(parse(query).looked_for(), expected, "{query}");
+            assert_eq!(parse(query).looked_for, expected, "{query}");
         }
     }
 

@@ -17,7 +17,11 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use super::{JournalError, Matches};
 use crate::ids::UserId;
 use crate::limits;
+use crate::search_index;
 use crate::secret::Signer;
+use crate::store::StoreError;
+use crate::terms;
+use crate::zone::Zone;
 
 /// The rows of one person, inside a transaction. The connection is private, so the other files of the journal can't
 /// run a statement without the person's id.
@@ -76,10 +80,26 @@ impl<'c> OwnedRows<'c> {
         Ok(self.connection.prepare_cached(sql)?.execute(&self.bound(arguments)[..])?)
     }
 
-    /// Returns the id of the row that was inserted last. Call this right after the INSERT: the id is that of the last
-    /// INSERT on the writer's connection, and a later statement may insert too.
-    pub(super) fn inserted_id(&self) -> i64 {
-        self.connection.last_insert_rowid()
+    /// Returns the id for a new row of a kind (`entry`, `tag` or `link`): the one after the last that was given, also if
+    /// that row was deleted. Each person's rows are counted alone, so that an id tells nothing of other people's.
+    pub(super) fn next_id(&self, kind: &str) -> Result<i64, JournalError> {
+        let sql =
+            "INSERT INTO journal_counts (user_id, kind, value, number) VALUES (?1, 'last ' || ?2, '', 1)
+                   ON CONFLICT DO UPDATE SET number = number + 1 RETURNING number";
+        self.first(sql, &[&kind], |row| row.get(0))?.ok_or(JournalError::Store(StoreError::Gone))
+    }
+
+    /// Returns what stands before each term of the person's entries in the search index.
+    pub(super) fn salt(&self) -> String {
+        search_index::salt(self.user_id)
+    }
+
+    /// Returns the person's time zone: which day it is for them.
+    pub(super) fn zone(&self) -> Result<Zone, JournalError> {
+        let sql = "SELECT time_zone FROM users WHERE id = ?1";
+        let name = self.first(sql, &[], |row| row.get::<_, String>(0))?;
+        // A zone that this version doesn't know: an older or newer one wrote it.
+        Ok(name.and_then(|name| Zone::named(&name)).unwrap_or_else(Zone::utc))
     }
 
     // ---- THE BINDING ----
@@ -92,7 +112,7 @@ impl<'c> OwnedRows<'c> {
     }
 
     /// Finds the ids of the rows that fit what a person is typing. Digits fit every id that contains them; any other
-    /// text fits every name that contains it, in capital or small letters. Rows that equal the text come first, then
+    /// text fits every name that contains it, with capitals, accents and widths folded. Rows that equal the text come first, then
     /// those that begin with it, then the rest; each group is in `order`. Only the first
     /// [`limits::COMPLETION_ROWS_MAX`] rows in `order` are looked at, and the one whose id the text is.
     ///
@@ -109,7 +129,7 @@ impl<'c> OwnedRows<'c> {
         // first ones in `order` are returned.
         let by_id = typed.bytes().all(|byte| byte.is_ascii_digit());
         let text = if by_id { "CAST(id AS TEXT)" } else { name };
-        let typed = typed.to_lowercase();
+        let typed = terms::fold(typed);
         let (mut equal, mut beginning, mut others, mut total) = (Vec::new(), Vec::new(), Vec::new(), 0);
         // This code compares the texts, because SQLite knows the case of ASCII letters alone: to LIKE, É and é are
         // different letters. One pass over the rows finds the matches and counts them. A client asks at each key that
@@ -125,7 +145,7 @@ impl<'c> OwnedRows<'c> {
                 return Ok(());
             }
             let (id, text): (i64, String) = (row.get(0)?, row.get(1)?);
-            let text = text.to_lowercase();
+            let text = terms::fold(&text);
             let alike = match text.find(&typed) {
                 Some(0) if text == typed => &mut equal,
                 Some(0) => &mut beginning,
@@ -194,6 +214,13 @@ pub(super) fn cut<T>(items: &mut Vec<T>, limit: usize) -> Option<&T> {
     let more = items.len() > limit;
     items.truncate(limit);
     if more { items.last() } else { None }
+}
+
+/// Takes the day at the beginning of a cursor's position; see [`take_number`].
+pub(super) fn take_day(position: &mut &[u8]) -> Result<String, JournalError> {
+    let (day, rest) = position.split_at_checked("0000-00-00".len()).ok_or(JournalError::BadCursor)?;
+    *position = rest;
+    String::from_utf8(day.to_vec()).map_err(|_| JournalError::BadCursor)
 }
 
 /// Takes the next number of a cursor's position. The signature says that this server made the position; but an

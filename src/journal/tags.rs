@@ -30,10 +30,10 @@ pub(crate) fn create(
         if own.count("tags", "")? >= limits::TAGS_MAX as i64 {
             return Err(JournalError::TagsFull);
         }
-        let sql = "INSERT INTO tags (user_id, name, description, created_at, updated_at)
-                   VALUES (?1, ?2, ?3, ?4, ?4)";
-        own.change(sql, &[&name, &description, &now.0])?;
-        let id = TagId::new(own.inserted_id());
+        let id = TagId::new(own.next_id("tag")?);
+        let sql = "INSERT INTO tags (user_id, id, name, description, created_at, updated_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+        own.change(sql, &[&id, &name, &description, &now.0])?;
         changes.extend(changed(id));
         // The list of resources that clients get contains the tags, so a new tag changes it.
         changes.insert(Change::List);

@@ -9,22 +9,23 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::clock::Timestamp;
+use crate::dates::EntryDate;
 use crate::journal::search::Found;
 use crate::journal::{Entry, EntryItem, EntryTag, Page, Tag, TagItem, TagName};
-use crate::json_text::{self, Json};
+use crate::json_text::{self, Json, Object};
 use crate::users::User;
 
 pub(crate) fn user(user: &User) -> impl Json {
     json_text::object(|out| {
         out.member("id", user.id.get());
         out.member("email", &user.email);
-        out.member("createdAt", user.created_at.0);
-        out.member("updatedAt", user.updated_at.0);
+        times(out, user.created_at, user.updated_at);
     })
 }
 
 pub(crate) fn user_schema() -> Value {
-    object([("id", integer()), ("email", text()), ("createdAt", integer()), ("updatedAt", integer())])
+    with_times(object([("id", integer()), ("email", text())]))
 }
 
 /// Writes a whole entry. A label without a value is `null` and not left out, so that each entry has the same members.
@@ -40,14 +41,14 @@ pub(crate) fn entry(entry: &Entry) -> impl Json {
         out.member("weather", entry.weather.as_ref());
         out.member("isPrivate", i64::from(entry.is_private));
         out.member("isFavorite", i64::from(entry.is_favorite));
-        out.member("createdAt", entry.created_at.0);
-        out.member("updatedAt", entry.updated_at.0);
+        date(out, &entry.date);
+        times(out, entry.created_at, entry.updated_at);
         out.member("tags", json_text::array(entry.tags.iter().map(tag_name)));
     })
 }
 
 pub(crate) fn entry_schema() -> Value {
-    object([
+    with_times(object([
         ("id", integer()),
         ("userId", integer()),
         ("title", text()),
@@ -57,10 +58,10 @@ pub(crate) fn entry_schema() -> Value {
         ("weather", text_or_null()),
         ("isPrivate", flag()),
         ("isFavorite", flag()),
-        ("createdAt", integer()),
-        ("updatedAt", integer()),
+        ("date", text()),
+        ("dateTime", text_or_null()),
         ("tags", array(object([("id", integer()), ("name", text())]))),
-    ])
+    ]))
 }
 
 /// Writes an entry as lists show it: without its text, because a page of whole entries would fill the model's
@@ -72,6 +73,7 @@ pub(crate) fn entry_item(entry: &EntryItem) -> impl Json {
         out.member("tagCount", entry.tag_count);
         out.member("mood", entry.mood.as_ref());
         out.member("isFavorite", i64::from(entry.is_favorite));
+        date(out, &entry.date);
         out.member("createdAt", entry.created_at.0);
         out.member("updatedAt", entry.updated_at.0);
     })
@@ -84,6 +86,8 @@ pub(crate) fn entry_item_schema() -> Value {
         ("tagCount", integer()),
         ("mood", text_or_null()),
         ("isFavorite", flag()),
+        ("date", text()),
+        ("dateTime", text_or_null()),
         ("createdAt", integer()),
         ("updatedAt", integer()),
     ])
@@ -95,6 +99,7 @@ pub(crate) fn found(found: &Found) -> impl Json {
         out.member("id", found.entry.id.get());
         out.member("title", &found.entry.title);
         out.member("tagCount", found.entry.tag_count);
+        date(out, &found.entry.date);
         out.member("createdAt", found.entry.created_at.0);
         out.member("snippet", &found.snippet);
     })
@@ -105,6 +110,8 @@ pub(crate) fn found_schema() -> Value {
         ("id", integer()),
         ("title", text()),
         ("tagCount", integer()),
+        ("date", text()),
+        ("dateTime", text_or_null()),
         ("createdAt", integer()),
         ("snippet", text()),
     ])
@@ -116,20 +123,17 @@ pub(crate) fn tag(tag: &Tag) -> impl Json {
         out.member("userId", tag.user_id.get());
         out.member("name", &tag.name);
         out.member("description", tag.description.as_ref());
-        out.member("createdAt", tag.created_at.0);
-        out.member("updatedAt", tag.updated_at.0);
+        times(out, tag.created_at, tag.updated_at);
     })
 }
 
 pub(crate) fn tag_schema() -> Value {
-    object([
+    with_times(object([
         ("id", integer()),
         ("userId", integer()),
         ("name", text()),
         ("description", text_or_null()),
-        ("createdAt", integer()),
-        ("updatedAt", integer()),
-    ])
+    ]))
 }
 
 /// Writes a tag as lists show it.
@@ -161,13 +165,43 @@ pub(crate) fn entry_tag(link: &EntryTag) -> impl Json {
         out.member("userId", link.user_id.get());
         out.member("entryId", link.entry_id.get());
         out.member("tagId", link.tag_id.get());
-        out.member("createdAt", link.created_at.0);
-        out.member("updatedAt", link.updated_at.0);
+        times(out, link.created_at, link.created_at);
     })
 }
 
 pub(crate) fn entry_tag_schema() -> Value {
-    object(["id", "userId", "entryId", "tagId", "createdAt", "updatedAt"].map(|name| (name, integer())))
+    with_times(object(["id", "userId", "entryId", "tagId"].map(|name| (name, integer()))))
+}
+
+/// Writes the date of an entry: the day, and the same day with the time if that is known.
+fn date(out: &mut Object, date: &EntryDate) {
+    out.member("date", date.day.to_string());
+    out.member("dateTime", date.time.as_ref().map(ToString::to_string));
+}
+
+/// Writes when a row was made and last changed, each as a number and as a text (UTC). Programs read the numbers, as they
+/// always have; a model that is given a number of seconds has to compute the date, and often errs.
+fn times(out: &mut Object, created_at: Timestamp, updated_at: Timestamp) {
+    out.member("createdAt", created_at.0);
+    out.member("updatedAt", updated_at.0);
+    out.member("createdDateTime", created_at.iso8601());
+    out.member("updatedDateTime", updated_at.iso8601());
+}
+
+/// Adds the members that [`times`] writes to the schema of an object.
+fn with_times(mut schema: Value) -> Value {
+    for (name, kind) in [
+        ("createdAt", integer()),
+        ("updatedAt", integer()),
+        ("createdDateTime", text()),
+        ("updatedDateTime", text()),
+    ] {
+        schema["properties"][name] = kind;
+        if let Value::Array(required) = &mut schema["required"] {
+            required.push(name.into());
+        }
+    }
+    schema
 }
 
 /// Writes a page of a list: each of its items by `item` under `name`, the total, and the cursor if there is a next

@@ -6,9 +6,14 @@
 //! There are no steps back. An older program refuses a newer file instead of guessing what the new columns mean, so
 //! an operator who goes back to an older version needs a copy of the file from before the upgrade.
 
+use std::time::Instant;
+
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{BeforeCommit, OpenError};
+use super::{Derived, OpenError, Piece};
+use crate::limits;
+use crate::schema_5;
+use crate::stderr;
 
 /// SQLite's `application_id` of our files: "EPIC" in ASCII. SQLite keeps this number in the file's header, so that a
 /// program can recognize its own files.
@@ -18,12 +23,30 @@ const APPLICATION_ID: i32 = 0x4550_4943;
 /// has taken. So a step that has been published must not be edited: files that took the old step would not take the
 /// new one, and would have another schema than new files, without an error that says so. A change is a new step at
 /// the end.
-pub(super) const MIGRATIONS: [(&str, &str); 4] = [
-    ("the journal, people and tokens", include_str!("../schema.sql")),
-    ("the authorization server", include_str!("../schema_2.sql")),
-    ("forms that work once", include_str!("../schema_3.sql")),
-    ("counts, indexes for lists, and notes for the search index", include_str!("../schema_4.sql")),
+pub(super) const MIGRATIONS: [Step; 5] = [
+    Step::of("the journal, people and tokens", include_str!("../schema.sql")),
+    Step::of("the authorization server", include_str!("../schema_2.sql")),
+    Step::of("forms that work once", include_str!("../schema_3.sql")),
+    Step::of("counts, indexes for lists, and notes for the search index", include_str!("../schema_4.sql")),
+    Step {
+        then: schema_5::fold_names,
+        ..Step::of("dates, ids of one's own, and a search index of terms", include_str!("../schema_5.sql"))
+    },
 ];
+
+/// A step, in one transaction with all that are missing.
+pub(super) struct Step {
+    name: &'static str,
+    sql: &'static str,
+    /// Does what SQL can't, after the script.
+    then: fn(&Connection) -> rusqlite::Result<()>,
+}
+
+impl Step {
+    const fn of(name: &'static str, sql: &'static str) -> Step {
+        Step { name, sql, then: |_| Ok(()) }
+    }
+}
 
 /// How many steps a file must have taken so that the commands that only read can read it: none of their statements
 /// names what a later step added. So they also read the file of the version before, which is what an operator who goes
@@ -50,9 +73,8 @@ pub(super) fn recognize(connection: &Connection) -> Result<usize, OpenError> {
     Ok(taken)
 }
 
-/// Takes the steps that are missing, in one transaction, and finishes what an earlier process may have left unfinished.
-/// The file has been recognized.
-pub(super) fn run(connection: &mut Connection, before_commit: BeforeCommit) -> Result<(), OpenError> {
+/// Takes the steps that are missing, in one transaction. The file has been recognized.
+pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
     // The file keeps its journal mode, but SQLite can't change the mode inside a transaction, so this comes first.
     // SQLite doesn't report a failure here: it returns the mode that the file has now. Without a write-ahead log
     // readers would block the writer, and the writer would block readers. The index of the log is memory that
@@ -72,8 +94,9 @@ pub(super) fn run(connection: &mut Connection, before_commit: BeforeCommit) -> R
     // would fail.
     let taken = transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
     // Mostly no step is missing. Then nothing is written, and the commit below waits for no disk.
-    for (number, (name, sql)) in (1i64..).zip(MIGRATIONS).filter(|(number, _)| *number > taken) {
+    for (number, Step { name, sql, then }) in (1i64..).zip(MIGRATIONS).filter(|(number, _)| *number > taken) {
         transaction.execute_batch(sql)?;
+        then(&transaction)?;
         // This record is for people who look into the file. The program itself uses `user_version`.
         transaction.execute(
             "INSERT INTO schema_versions (version, name, applied_at) VALUES (?1, ?2, unixepoch())",
@@ -84,6 +107,23 @@ pub(super) fn run(connection: &mut Connection, before_commit: BeforeCommit) -> R
         // another program's.
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
-    (before_commit.finish)(&transaction)?;
     Ok(transaction.commit()?)
+}
+
+/// Makes what is derived from the rows, as far as it is missing: piece by piece, each in a transaction of its own. A
+/// program that is killed leaves whole pieces, and the next one goes on behind them. While it takes long, tells the
+/// operator how far it is.
+pub(super) fn make_derived(connection: &mut Connection, derived: Derived) -> Result<(), OpenError> {
+    let mut told = Instant::now();
+    loop {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let piece = (derived.make_piece)(&transaction)?;
+        // Mostly nothing is missing. Then nothing was written, and the commit waits for no disk.
+        transaction.commit()?;
+        let Some(Piece { made, of }) = piece else { return Ok(()) };
+        if made == of || told.elapsed() >= limits::PROGRESS_INTERVAL {
+            stderr::note(&format!("bringing the database up to date: {made} of {of} rows"));
+            told = Instant::now();
+        }
+    }
 }

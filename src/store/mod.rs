@@ -239,20 +239,42 @@ impl fmt::Display for OpenError {
 
 impl Error for OpenError {}
 
-/// What the writer calls for each group of jobs: some work is cheaper once for the whole group than once for each row.
-/// What it is for, the store doesn't know.
+/// What follows from the rows of one table, and is brought up to date once for all jobs of a commit, because that is
+/// cheaper than once for each row. What it is, the store doesn't know.
+///
+/// The store remembers the ids of the rows that the jobs of a group insert, change or delete: SQLite reports each of
+/// them (`sqlite3_update_hook`), also those that a foreign key deletes. A table of notes, filled by triggers, was the
+/// alternative, and cost each commit a page of the log.
 #[derive(Clone, Copy)]
-pub struct BeforeCommit {
-    /// Finishes what the jobs of the group have left, in their transaction and just before its commit. If it fails, the
-    /// whole group does. At an open it finishes what another program may have left.
-    pub finish: fn(&Connection) -> rusqlite::Result<()>,
-    /// Returns whether so much is left that the group must end.
-    pub is_full: fn(&Connection) -> rusqlite::Result<bool>,
+pub struct Derived {
+    /// The table, which must have a rowid.
+    pub table: &'static str,
+    /// Brings up to date what follows from these rows, in the transaction of the group and just before its commit. If
+    /// it fails, the whole group does. Some of the rows may be as they were: a job that changed them was undone.
+    pub update: fn(&Connection, &ChangedRows) -> rusqlite::Result<()>,
+    /// Returns whether the update of these rows is as much work as one commit may have.
+    pub is_full: fn(&Connection, &ChangedRows) -> rusqlite::Result<bool>,
+    /// Makes a piece of what is missing altogether, in a transaction of its own; `None` if nothing is. A store calls it
+    /// until then when it is opened: after a migration all of it is missing.
+    pub make_piece: fn(&Connection) -> rusqlite::Result<Option<Piece>>,
 }
 
-impl BeforeCommit {
-    /// For jobs that leave nothing.
-    pub const NOTHING: BeforeCommit = BeforeCommit { finish: |_| Ok(()), is_full: |_| Ok(false) };
+/// The ids of rows that the jobs of one group have changed.
+pub type ChangedRows = std::collections::BTreeSet<i64>;
+
+/// How far [`Derived::make_piece`] has come; the operator is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    /// Of how many rows it is made.
+    pub made: i64,
+    /// How many rows there are.
+    pub of: i64,
+}
+
+impl Derived {
+    /// For a store from whose rows nothing follows.
+    pub const NOTHING: Derived =
+        Derived { table: "", update: |_, _| Ok(()), is_full: |_, _| Ok(false), make_piece: |_| Ok(None) };
 }
 
 /// The open database. All threads share one `Store`, so no method needs `&mut self`.
@@ -273,8 +295,8 @@ impl Store {
     /// had another public URL, it would remember that URL as the audience, and the gate of the first would from then
     /// on refuse every token that the command line makes. Besides, a change would reach only the event streams of the
     /// server that wrote it.
-    pub(crate) fn open_to_serve(path: &Path, before_commit: BeforeCommit) -> Result<Store, OpenError> {
-        let mut store = Store::open(path, before_commit)?;
+    pub(crate) fn open_to_serve(path: &Path, derived: Derived) -> Result<Store, OpenError> {
+        let mut store = Store::open(path, derived)?;
         // The lock is on a second descriptor of the database file: when a server is killed, the kernel closes the
         // descriptor and drops the lock, and no lock file stays beside the database. On Linux this lock is a `flock`,
         // which doesn't conflict with SQLite's own POSIX locks, so commands can use the file while the server runs.
@@ -289,9 +311,9 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the file, or creates it, with mode 0600 in both cases, and brings it to the present version in one
-    /// transaction.
-    pub fn open(path: &Path, before_commit: BeforeCommit) -> Result<Store, OpenError> {
+    /// Opens the file, or creates it, with mode 0600 in both cases, and brings it to the present version: its tables in
+    /// one transaction, and then, in as many as it takes, what is `derived` from them.
+    pub fn open(path: &Path, derived: Derived) -> Result<Store, OpenError> {
         let path = &files::create(path)?;
         // The flags leave SQLITE_OPEN_CREATE out: if the file is deleted just now, SQLite fails instead of creating
         // one with another mode.
@@ -302,15 +324,16 @@ impl Store {
         // After the look that changes nothing, because another program's file keeps its mode; and before the first
         // change of ours.
         files::keep_to_owner(path)?;
-        migrations::run(&mut connection, before_commit)?;
+        migrations::run(&mut connection)?;
         configure(&connection)?;
         connection.pragma_update(None, "wal_autocheckpoint", limits::CHECKPOINT_PAGES)?;
+        migrations::make_derived(&mut connection, derived)?;
         // The read connections are opened only now, because a read-only connection can neither make the tables nor
         // switch the file to the write-ahead log.
         let log_is_full = LogIsFull::default();
         let mut store = Store::of_readers(&ReadOnly::shared(path), &log_is_full)?;
         let log = WriteAheadLog::of(path, log_is_full);
-        store.writer = Some(Writer::spawn(connection, before_commit, log).map_err(OpenError::Io)?);
+        store.writer = Some(Writer::spawn(connection, derived, log).map_err(OpenError::Io)?);
         Ok(store)
     }
 

@@ -6,7 +6,7 @@
 //! SQLite allows one write transaction at a time on a file, so all writes of the process go through one queue, in which
 //! the people take turns (`queue.rs`). What makes a write slow is the `fsync` of its commit, which takes far longer
 //! than most statements. So the thread takes the jobs that are queued, at most [`limits::BATCH_MAX`] and for at most
-//! [`limits::GATHER_MAX`], finishes what they have left to be done once for all of them ([`BeforeCommit`]), and commits
+//! [`limits::GATHER_MAX`], brings up to date what follows from the rows that they changed ([`Derived`]), and commits
 //! them as one transaction:
 //!
 //! ```text
@@ -40,7 +40,7 @@ use rusqlite::Connection;
 
 use super::queue::{Holder, Queue};
 use super::write_ahead::WriteAheadLog;
-use super::{BeforeCommit, StoreError, run};
+use super::{ChangedRows, Derived, StoreError, run};
 use crate::limits;
 use crate::lock::locked;
 
@@ -74,14 +74,15 @@ impl Writer {
     /// Starts the writer's thread. This thread owns the store's only connection that can write, so no other thread of
     /// this process can write. (Commands are other processes, and write through a `Store` of their own.)
     pub(super) fn spawn(
-        connection: Connection,
-        before_commit: BeforeCommit,
+        mut connection: Connection,
+        derived: Derived,
         mut log: WriteAheadLog,
     ) -> Result<Writer, io::Error> {
+        let group = Group::watch(&mut connection, derived).map_err(io::Error::other)?;
         let queue = Arc::new(Queue::new());
         let jobs = Arc::clone(&queue);
         let thread = thread::Builder::new().name("writer".into()).spawn(move || {
-            commit_in_groups(&connection, &jobs, before_commit, &mut log);
+            commit_in_groups(&connection, &jobs, &group, &mut log);
             connection
         })?;
         Ok(Writer { queue, thread: Mutex::new(Some(thread)) })
@@ -154,12 +155,7 @@ impl Job {
 }
 
 /// Runs jobs until the queue is closed and empty.
-fn commit_in_groups(
-    connection: &Connection,
-    jobs: &Queue<Job>,
-    before_commit: BeforeCommit,
-    log: &mut WriteAheadLog,
-) {
+fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>, changes: &Group, log: &mut WriteAheadLog) {
     while let Some(first) = jobs.take() {
         // Another process, such as `epicme token`, may hold SQLite's write lock. The time that the job has spent in
         // the queue counts against its limit. Otherwise the waits would add up: three queued jobs could each wait the
@@ -190,7 +186,7 @@ fn commit_in_groups(
             let is_full = group.len() >= limits::BATCH_MAX
                 || began.elapsed() >= limits::GATHER_MAX
                 || connection.is_autocommit()
-                || is_full(connection, group.len(), before_commit);
+                || changes.is_full(connection, group.len());
             next = if is_full { None } else { jobs.try_take() };
         }
         // ---- THE COMMIT POINT ----
@@ -199,19 +195,12 @@ fn commit_in_groups(
         // the changed pages to the log, marks the last of them as a commit, and calls `fsync` before `COMMIT`
         // returns. If a crash cuts a commit in the log, SQLite ignores the incomplete part: after the restart the
         // file holds the whole group or nothing of it. After `Err`, every thread whose job succeeded gets the error.
-        let committed = finish_and_commit(connection, before_commit);
+        let committed = changes.commit(connection);
         for done in group {
             (done.acknowledge)(committed.clone());
         }
         log.start_over_if_full(connection);
     }
-}
-
-/// Returns whether the jobs of a group have left as much as one commit may finish. The commit takes the time for it,
-/// which the time of the jobs doesn't show. A look takes longer the more is left, so after the first jobs it comes once
-/// in a while; a bound that is crossed by a few jobs does no harm.
-fn is_full(connection: &Connection, jobs: usize, before_commit: BeforeCommit) -> bool {
-    (jobs < 4 || jobs.is_multiple_of(4)) && (before_commit.is_full)(connection).unwrap_or(true)
 }
 
 /// Takes SQLite's write lock; if another process holds it, waits for `wait` at most.
@@ -223,23 +212,61 @@ fn begin(connection: &Connection, wait: Duration) -> Result<(), StoreError> {
     run(connection, "BEGIN IMMEDIATE")
 }
 
-/// Finishes what the jobs have left and commits the open transaction; if that fails, leaves none open for the next
-/// group. Fails with [`StoreError::Abandoned`] if the transaction has been rolled back already.
-fn finish_and_commit(connection: &Connection, before_commit: BeforeCommit) -> Result<(), StoreError> {
-    if connection.is_autocommit() {
-        // There is no transaction any more: the first job failed alone, or SQLite rolled everything back by itself,
-        // as it may when the disk is full, or `attempt` did because it couldn't undo one job. In the last two cases
-        // the other jobs of the group were undone too, so they get an error and no value.
-        return Err(StoreError::Abandoned);
+/// What the jobs of the present group have changed, and what follows from it.
+struct Group {
+    derived: Derived,
+    /// The rows of [`Derived::table`]. SQLite reports each while a statement runs, on this same thread.
+    rows: Arc<Mutex<ChangedRows>>,
+}
+
+impl Group {
+    /// Has SQLite report the rows that are changed on this connection. A savepoint that is rolled back takes no row
+    /// off the list: then its row is brought up to date for nothing.
+    fn watch(connection: &mut Connection, derived: Derived) -> rusqlite::Result<Group> {
+        let rows = Arc::<Mutex<ChangedRows>>::default();
+        let changed = Arc::clone(&rows);
+        connection.update_hook(Some(move |_, _: &str, table: &str, row| {
+            if table == derived.table {
+                locked(&changed).insert(row);
+            }
+        }))?;
+        Ok(Group { derived, rows })
     }
-    let finished = (before_commit.finish)(connection).map_err(StoreError::from);
-    finished.and_then(|()| run(connection, "COMMIT")).inspect_err(|_| {
-        // Some errors of COMMIT leave the transaction open. Then the next BEGIN would fail, and so would every later
-        // write until a restart.
-        if !connection.is_autocommit() {
-            let _ = run(connection, "ROLLBACK");
+
+    /// Returns whether the update of what follows is as much work as one commit may have. The commit takes the time for
+    /// it, which the time of the jobs doesn't show. A look takes longer the more rows there are, so after the first jobs
+    /// it comes once in a while; a bound that is crossed by a few jobs does no harm.
+    fn is_full(&self, connection: &Connection, jobs: usize) -> bool {
+        (jobs < 4 || jobs.is_multiple_of(4))
+            && (self.derived.is_full)(connection, &locked(&self.rows)).unwrap_or(true)
+    }
+
+    /// Brings up to date what follows from the changed rows, and commits the open transaction; if that fails, leaves
+    /// none open for the next group. Fails with [`StoreError::Abandoned`] if the transaction has been rolled back
+    /// already.
+    fn commit(&self, connection: &Connection) -> Result<(), StoreError> {
+        // Taken off the list in any case: the next group begins with an empty one.
+        let rows = std::mem::take(&mut *locked(&self.rows));
+        if connection.is_autocommit() {
+            // There is no transaction any more: the first job failed alone, or SQLite rolled everything back by itself,
+            // as it may when the disk is full, or `attempt` did because it couldn't undo one job. In the last two cases
+            // the other jobs of the group were undone too, so they get an error and no value.
+            return Err(StoreError::Abandoned);
         }
-    })
+        // Most groups that the server itself writes, for tokens and sign-ins, change no row of the table.
+        let updated = if rows.is_empty() {
+            Ok(())
+        } else {
+            (self.derived.update)(connection, &rows).map_err(StoreError::from)
+        };
+        updated.and_then(|()| run(connection, "COMMIT")).inspect_err(|_| {
+            // Some errors of COMMIT leave the transaction open. Then the next BEGIN would fail, and so would every later
+            // write until a restart.
+            if !connection.is_autocommit() {
+                let _ = run(connection, "ROLLBACK");
+            }
+        })
+    }
 }
 
 /// Runs one job. A job that fails is undone alone. If that isn't possible, the whole group is undone. Returns `None`

@@ -25,8 +25,70 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The password of every person that tests make.
 pub const PASSWORD: &str = "a password for tests";
 
+/// Views into which a test inserts rows, of which it gives what it cares for. An id that isn't given is the next; an entry
+/// is about the time (UTC) at which it was made; labels are compared as they are, without capitals.
+const MADE: &str = "
+    CREATE TEMP VIEW made_entries AS SELECT * FROM main.entries;
+    CREATE TEMP TRIGGER make_entry INSTEAD OF INSERT ON made_entries BEGIN
+        INSERT INTO main.entries (user_id, id, title, content, mood, location, weather, mood_key, location_key,
+                weather_key, is_private, is_favorite, date, date_time, instant, created_at, updated_at)
+            SELECT new.user_id, coalesce(new.id, (SELECT max(id) FROM main.entries WHERE user_id = new.user_id) + 1, 1),
+                new.title, new.content, new.mood, new.location, new.weather, lower(new.mood), lower(new.location),
+                lower(new.weather), coalesce(new.is_private, 1), coalesce(new.is_favorite, 0),
+                date(new.created_at, 'unixepoch'), strftime('%Y-%m-%dT%H:%M:%SZ', new.created_at, 'unixepoch'),
+                new.created_at, new.created_at, new.updated_at;
+        INSERT INTO main.journal_counts SELECT user_id, 'last entry', '', max(id)
+            FROM main.entries WHERE user_id = new.user_id ON CONFLICT DO UPDATE SET number = excluded.number;
+    END;
+    CREATE TEMP TRIGGER move_entry INSTEAD OF UPDATE OF created_at ON made_entries BEGIN
+        UPDATE main.entries SET created_at = new.created_at, updated_at = new.updated_at,
+            date = date(new.created_at, 'unixepoch'), instant = new.created_at,
+            date_time = strftime('%Y-%m-%dT%H:%M:%SZ', new.created_at, 'unixepoch') WHERE row_id = old.row_id;
+    END;
+    CREATE TEMP VIEW made_tags AS SELECT * FROM main.tags;
+    CREATE TEMP TRIGGER make_tag INSTEAD OF INSERT ON made_tags BEGIN
+        INSERT INTO main.tags (user_id, id, name, description, created_at, updated_at)
+            SELECT new.user_id, coalesce(new.id, (SELECT max(id) FROM main.tags WHERE user_id = new.user_id) + 1, 1),
+                new.name, new.description, new.created_at, new.updated_at;
+        INSERT INTO main.journal_counts SELECT user_id, 'last tag', '', max(id)
+            FROM main.tags WHERE user_id = new.user_id ON CONFLICT DO UPDATE SET number = excluded.number;
+    END;
+    CREATE TEMP VIEW made_links AS SELECT * FROM main.entry_tags;
+    CREATE TEMP TRIGGER make_link INSTEAD OF INSERT ON made_links BEGIN
+        INSERT INTO main.entry_tags (user_id, entry_id, tag_id, id, created_at, entry_date, entry_created_at)
+            SELECT new.user_id, new.entry_id, new.tag_id,
+                coalesce((SELECT max(id) FROM main.entry_tags WHERE user_id = new.user_id) + 1, 1), new.created_at,
+                coalesce((SELECT date FROM main.entries WHERE user_id = new.user_id AND id = new.entry_id), ''),
+                coalesce((SELECT created_at FROM main.entries WHERE user_id = new.user_id AND id = new.entry_id), 0);
+        INSERT INTO main.journal_counts SELECT user_id, 'last link', '', max(id)
+            FROM main.entry_tags WHERE user_id = new.user_id ON CONFLICT DO UPDATE SET number = excluded.number;
+    END;";
+
 /// A folder that is removed with the value.
 pub struct Folder(PathBuf);
+
+/// Adds to a row what follows from its times, as it is for a row whose date was not given: an entry is about the moment
+/// at which it was made, and a whole row has its times as texts too (UTC).
+pub fn with_dates(row: &Value) -> Value {
+    let mut row = row.clone();
+    if !row["title"].is_null() {
+        let made = iso8601(row["createdAt"].as_i64().expect("a time"));
+        (row["date"], row["dateTime"]) = (made[..10].into(), made.into());
+    }
+    if row["tagCount"].is_null() {
+        for (number, text) in [("createdAt", "createdDateTime"), ("updatedAt", "updatedDateTime")] {
+            row[text] = iso8601(row[number].as_i64().expect("a time")).into();
+        }
+    }
+    row
+}
+
+/// A time as RFC 3339 (UTC).
+pub fn iso8601(seconds: i64) -> String {
+    let database = Connection::open_in_memory().expect("a database");
+    let sql = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', ?1, 'unixepoch')";
+    database.query_row(sql, [seconds], |row| row.get(0)).expect("a time")
+}
 
 impl Folder {
     pub fn new() -> Folder {
@@ -59,11 +121,27 @@ impl Folder {
         child.wait_with_output().expect("the command ends")
     }
 
+    /// Opens the database behind the server's back. Rows that are made through the views [`MADE`] need only what a test
+    /// is about.
+    #[track_caller]
+    pub fn open(&self) -> Connection {
+        let database = Connection::open(self.database()).expect("the database");
+        database.busy_timeout(PATIENCE).expect("a timeout");
+        database.execute_batch(MADE).expect("the views");
+        database
+    }
+
     /// Changes the database behind the server's back, as no command can: time passes that way.
     #[track_caller]
     pub fn tamper(&self, sql: &str) {
-        let database = Connection::open(self.database()).expect("the database");
-        database.execute_batch(sql).expect("the change");
+        self.open().execute_batch(sql).expect("the change");
+    }
+
+    /// Has the ids of a person who has no rows yet begin after these, so that they differ from those of others.
+    pub fn give_ids_after(&self, user: i64, entries: i64, tags: i64) {
+        self.tamper(&format!(
+            "INSERT INTO journal_counts VALUES ({user}, 'last entry', '', {entries}), ({user}, 'last tag', '', {tags})"
+        ));
     }
 
     /// The number of a table's rows. The name may be followed by a condition.

@@ -6,6 +6,7 @@
 use super::{
     Answer, Confirmable, Confirmation, NOT_CONFIRMED, ToolContext, ToolError, entry_link, found, tag_link,
 };
+use crate::dates::EntryDate;
 use crate::journal::entries::{self, EntryChange, NewEntry};
 use crate::journal::{Entry, Filter, JournalError, Tag, search};
 use crate::json_text::{self, JsonText};
@@ -27,6 +28,7 @@ pub(super) fn create_entry(
         weather: given.text("weather"),
         is_private: given.flag("isPrivate").unwrap_or(true),
         is_favorite: given.flag("isFavorite").unwrap_or(false),
+        date: date(given)?,
         tag_ids: given.ids("tags"),
     };
     let entry = entries::create(&context.journal, new, context.now)?;
@@ -64,10 +66,15 @@ pub(super) fn search_entries(
 ) -> Result<Answer, ToolError> {
     let (filter, limit) = (filter(given), given.limit(limits::SEARCH_PAGE_DEFAULT));
     let (query, cursor) = (given.text("query").unwrap_or_default(), given.text("cursor"));
-    let page = search::search(&context.journal, &query, &filter, limit, cursor.as_deref())?;
+    let (page, looked_for) = search::search(&context.journal, &query, &filter, limit, cursor.as_deref())?;
+    let mut text = found(page.total, page.items.len(), "entries");
+    if page.total == 0 {
+        // So that a model sees how its query was read.
+        text += &format!(" No entry that passes the filters has {looked_for}.");
+    }
     let links = page.items.iter().take(limits::LINKS_MAX).map(|found| &found.entry);
     Ok(Answer {
-        text: Some(found(page.total, page.items.len(), "entries")),
+        text: Some(text),
         links: links.map(|entry| entry_link(entry.id, &entry.title, entry.updated_at)).collect(),
         data: JsonText::of(&shapes::page("entries", &page, shapes::found)),
     })
@@ -85,6 +92,7 @@ pub(super) fn update_entry(
         weather: given.nullable_text("weather"),
         is_private: given.flag("isPrivate"),
         is_favorite: given.flag("isFavorite"),
+        date: date(given)?,
     };
     let entry = entries::update(&context.journal, given.id("id"), change, context.now)?;
     let text = format!("Entry \"{}\" (ID {}) updated.", entry.title, entry.id);
@@ -156,6 +164,15 @@ pub(super) fn remove_tag_from_entry(
         out.member("removed", removed);
     }));
     Ok(Answer { text: Some(text), links: both_links(&entry, &tag), data })
+}
+
+/// The date that a call gives to an entry.
+fn date(given: &Checked) -> Result<Option<EntryDate>, ToolError> {
+    let Some(text) = given.text("date") else { return Ok(None) };
+    // The check of the arguments knows the form of a date, and not the calendar.
+    EntryDate::read(&text).map(Some).map_err(|_| {
+        ToolError::Rejected(format!("There is no date or date-time {text:?}. date must be one that exists."))
+    })
 }
 
 /// The filter arguments that `list_entries` and `search_entries` share.

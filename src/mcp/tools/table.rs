@@ -24,12 +24,8 @@ pub(super) fn table() -> Vec<Tool> {
     // A list and a search take the same filters. Every one of them narrows, so a filter that is left out hides
     // nothing.
     let from =
-        Argument::optional("from", Kind::Date, "Only entries made at or after this date (UTC) or date-time.");
-    let to = Argument::optional(
-        "to",
-        Kind::Date,
-        "Only entries made at or before this date-time, or the end of this date (UTC).",
-    );
+        Argument::optional("from", Kind::Date, "Only entries of this date or date-time and later ones.");
+    let to = Argument::optional("to", Kind::Date, "Only entries of this date or date-time and earlier ones.");
     let filters = vec![
         Argument::optional("tagIds", Kind::Ids, "Only entries with these tags."),
         Argument::optional(
@@ -39,13 +35,21 @@ pub(super) fn table() -> Vec<Tool> {
         ),
         from.clone(),
         to.clone(),
-        Argument::optional("mood", label.clone(), "Only entries with exactly this mood, in any case."),
+        Argument::optional(
+            "mood",
+            label.clone(),
+            "Only entries with exactly this mood, whatever its capitals and accents.",
+        ),
         Argument::optional(
             "location",
             label.clone(),
-            "Only entries with exactly this location, in any case.",
+            "Only entries with exactly this location, whatever its capitals and accents.",
         ),
-        Argument::optional("weather", label.clone(), "Only entries with exactly this weather, in any case."),
+        Argument::optional(
+            "weather",
+            label.clone(),
+            "Only entries with exactly this weather, whatever its capitals and accents.",
+        ),
         Argument::optional("isPrivate", Kind::Flag(None), "Only entries labelled private (1) or not (0)."),
         Argument::optional("isFavorite", Kind::Flag(None), "Only favorites (1) or all others (0)."),
     ];
@@ -78,6 +82,11 @@ pub(super) fn table() -> Vec<Tool> {
             arguments: vec![
                 Argument::required("title", title.clone(), "A short title."),
                 Argument::required("content", content.clone(), "The text of the entry."),
+                Argument::optional(
+                    "date",
+                    Kind::Date,
+                    "The day that it is about, or the time with its offset; left out, now.",
+                ),
                 Argument::optional("mood", label.clone(), "How its author feels, e.g. calm."),
                 Argument::optional("location", label.clone(), "Where it is written."),
                 Argument::optional("weather", label.clone(), "What the weather is like."),
@@ -104,7 +113,7 @@ pub(super) fn table() -> Vec<Tool> {
         Tool {
             name: "list_entries",
             title: "List Entries",
-            about: "List journal entries, newest first, all of them or those that pass every filter given.",
+            about: "List journal entries by date, newest first, all of them or those that pass every filter given.",
             effect: Effect::Reads,
             arguments: [filters.clone(), page(limits::LIST_PAGE_MAX, limits::LIST_PAGE_DEFAULT)].concat(),
             output: || shapes::page_schema("entries", shapes::entry_item_schema()),
@@ -133,6 +142,11 @@ pub(super) fn table() -> Vec<Tool> {
                 id(),
                 Argument::optional("title", title, "The new title."),
                 Argument::optional("content", content, "The new text."),
+                Argument::optional(
+                    "date",
+                    Kind::Date,
+                    "The day that it is about, or the time with its offset.",
+                ),
                 Argument::nullable("mood", label.clone(), "The new mood."),
                 Argument::nullable("location", label.clone(), "The new location."),
                 Argument::nullable("weather", label, "The new weather."),

@@ -1,0 +1,173 @@
+//! A database that version 4 of the file has, `version_4.db`, is brought up to date: nothing of it is lost or changed that
+//! isn't meant to be, whenever the program is killed meanwhile.
+//!
+//! The server that was released with that version wrote the file; only the times of its entries were moved afterwards, to
+//! a day for each entry.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::durability::check_integrity;
+use crate::support::{Client, Dice, EPICME, Folder, Server};
+
+fn old_database() -> Arc<Folder> {
+    let folder = Folder::new();
+    fs::copy("tests/version_4.db", folder.database()).expect("the file");
+    Arc::new(folder)
+}
+
+/// The rows of a statement, each as a text.
+fn rows(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut select = connection.prepare(sql).expect("a statement");
+    let width = select.column_count();
+    let row = |row: &rusqlite::Row| (0..width).map(|at| row.get(at)).collect::<Result<Vec<_>, _>>();
+    let rows = select.query_map([], row).expect("rows");
+    rows.map(|row: Result<Vec<rusqlite::types::Value>, _>| format!("{row:?}")).collect()
+}
+
+/// What an upgrade leaves as it was, in terms that both versions have.
+const KEPT: [&str; 4] = [
+    "SELECT user_id, id, title, content, mood, location, weather, is_private, is_favorite, created_at, updated_at
+     FROM entries ORDER BY user_id, id",
+    "SELECT id, email, password_hash, created_at, updated_at FROM users ORDER BY id",
+    "SELECT hash, user_id, resource, scope, label, created_at, expires_at FROM tokens ORDER BY id",
+    "SELECT name, value FROM settings ORDER BY name",
+];
+
+#[test]
+fn brings_the_file_of_a_released_version_up_to_date() {
+    let folder = old_database();
+    let before = KEPT.map(|sql| rows(&Connection::open(folder.database()).expect("the file"), sql));
+    let token = folder.token("ada@example.com", &[]);
+    check_integrity(&folder.database());
+    let connection = folder.open();
+    for (sql, mut before) in KEPT.into_iter().zip(before) {
+        let mut after = rows(&connection, sql);
+        if sql.contains("FROM tokens") {
+            after.pop(); // the token that was made just now
+        }
+        before.sort();
+        after.sort();
+        assert_eq!(after, before, "{sql}");
+    }
+    // An entry is about the day (UTC) on which it was made; at what time it isn't known.
+    let days = "SELECT count(*) FROM entries
+                WHERE date <> date(created_at, 'unixepoch') OR date_time IS NOT NULL OR instant IS NOT NULL";
+    assert_eq!(connection.query_row(days, [], |row| row.get(0)), Ok(0));
+
+    let server = Server::start_in(folder.clone(), &[]);
+    let mut ada = Client::new(&server, &token);
+    // Tags that looked the same are one, which has the entries of both.
+    let tags = ada.ok("list_tags", json!({}))["tags"].take();
+    let tags: Vec<_> = tags
+        .as_array()
+        .expect("tags")
+        .iter()
+        .map(|tag| (tag["name"].as_str().unwrap_or_default(), tag["entryCount"].as_i64().unwrap_or(0)))
+        .collect();
+    assert_eq!(tags, [("Café", 3), ("sea side", 1), ("walks", 1), ("work", 1)]);
+    // Labels are the same in any case and with any accents.
+    for (mood, total) in [("müde", 2), ("MUDE", 2), ("грустно", 2), ("calm", 0)] {
+        assert_eq!(ada.ok("list_entries", json!({ "mood": mood }))["total"], total, "{mood}");
+    }
+    for (query, total) in [
+        ("天气", 1),
+        ("iphone", 1),
+        ("lodz", 1),
+        ("strasse", 1),
+        ("donaudampfschiff", 1),
+        ("c++", 1),
+        ("hunter2zebra", 0),
+        ("deleted", 0),
+        ("number", 15),
+    ] {
+        assert_eq!(ada.ok("search_entries", json!({ "query": query }))["total"], total, "{query}");
+    }
+    // Ids that are given now are behind the person's own last, not behind those of others.
+    let id = |row: &serde_json::Value| row["entry"]["id"].as_i64().expect("an id");
+    let last: i64 = connection
+        .query_row("SELECT max(id) FROM entries WHERE user_id = 1", [], |row| row.get(0))
+        .expect("an id");
+    let new = ada.ok("create_entry", json!({ "title": "new", "content": "x", "tags": [1] }));
+    assert_eq!(id(&new), last + 1);
+    check_integrity(&folder.database());
+}
+
+#[test]
+fn survives_being_killed_at_any_time_while_it_brings_a_large_file_up_to_date() {
+    let folder = old_database();
+    let connection = Connection::open(folder.database()).expect("the file");
+    let entries = 100_000;
+    connection
+        .execute_batch(&format!(
+            "DROP TRIGGER entries_unindexed_insert;
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {entries})
+             INSERT INTO entries (user_id, title, content, mood, created_at, updated_at)
+                 SELECT 1 + i % 2, 'large ' || i, 'word ' || (i % 100), iif(i % 10, NULL, 'Mood ' || i % 7), i * 5000, 0
+                 FROM n;"
+        ))
+        .expect("entries");
+    let before = rows(&connection, KEPT[0]);
+    drop(connection);
+    let mut dice = Dice(11);
+    let (mut kills, mut versions) = (0, BTreeSet::new());
+    loop {
+        let mut command = Command::new(EPICME);
+        command.args(["token", "create", "ada@example.com", "--database"]).arg(folder.database()).env_clear();
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        // Longer from time to time, so that it ends.
+        thread::sleep(Duration::from_millis(dice.below(400) as u64 * (1 + kills / 4)));
+        let ended = child.try_wait().expect("a process").is_some();
+        let _ = child.kill();
+        let status = child.wait().expect("its end");
+        if ended {
+            let mut told = String::new();
+            child.stderr.take().expect("a pipe").read_to_string(&mut told).expect("text");
+            assert!(status.success(), "{status}: {told}");
+            break;
+        }
+        kills += 1;
+        let connection = Connection::open(folder.database()).expect("the file");
+        let sound: String =
+            connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
+        assert_eq!(sound, "ok");
+        versions.insert(
+            connection
+                .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+                .expect("a number"),
+        );
+    }
+    assert!(kills >= 3, "it was killed {kills} times");
+    assert!(versions.is_subset(&BTreeSet::from([4, 5])), "{versions:?}");
+    check_integrity(&folder.database());
+    assert_eq!(rows(&folder.open(), KEPT[0]), before);
+}
+
+#[test]
+fn says_how_far_it_is_while_it_takes_long() {
+    let folder = old_database();
+    let connection = Connection::open(folder.database()).expect("the file");
+    // More than one piece of the search index.
+    connection
+        .execute_batch(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+             INSERT INTO entries (user_id, title, content, created_at, updated_at)
+                 SELECT 1, 'long', printf('%.*c', 90000, 'x'), 0, 0 FROM n;",
+        )
+        .expect("entries");
+    drop(connection);
+    let told = folder.epicme(&["token", "create", "ada@example.com"], "");
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.contains("bringing the database up to date: 97 of 97 rows"), "{told}");
+    let again = folder.epicme(&["token", "create", "ada@example.com"], "");
+    assert!(!String::from_utf8_lossy(&again.stderr).contains("up to date"), "once");
+}
