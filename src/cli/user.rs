@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::passwords::HashingMemory;
 use crate::text;
 use crate::users;
+use crate::zone::Zone;
 
 /// Adds a person. The address is checked before the program asks for the password, so that the person doesn't type
 /// the password in vain.
@@ -37,9 +38,10 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
     }
     let rows = people.into_iter().map(|user| {
         // Another authorization server may have named the person.
-        vec![user.id.to_string(), text::displayable(&user.email), user.created_at.iso8601()]
+        let (id, email) = (user.id.to_string(), text::displayable(&user.email));
+        vec![id, email, user.created_at.iso8601(), user.zone.name().to_owned()]
     });
-    table(&["ID", "EMAIL", "ADDED"], rows.collect())
+    table(&["ID", "EMAIL", "ADDED", "TIME ZONE"], rows.collect())
 }
 
 /// Sets a new password without asking for the old one, which the person may have forgotten: the operator could write
@@ -50,6 +52,20 @@ pub(super) fn passwd(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let hash = HashingMemory::default().hash(&line.new_password()?);
     require_account(users::set_password(&store, email, hash, Timestamp::now())?, email)?;
     note(&format!("{email} has a new password"));
+    Ok(())
+}
+
+/// Sets the time zone, which says which day it is for the person. They can do it on the account page themselves; a person
+/// whom another authorization server signs in has no such page.
+pub(super) fn zone(line: &CommandLine, email: &str, name: &str) -> Result<(), CliError> {
+    let zone = Zone::typed(name)?;
+    let store = line.open_existing()?;
+    let Some(user) = users::find_by_email(&store, email)? else {
+        return require_account(false, email);
+    };
+    let (now, set) = (Timestamp::now(), zone.clone());
+    require_account(store.write(move |connection| users::set_zone(connection, user.id, &set, now))?, email)?;
+    note(&format!("{email} is in {} now, where it is {}", zone.name(), zone.rfc3339(now)));
     Ok(())
 }
 

@@ -20,12 +20,13 @@ pub(crate) fn user(user: &User) -> impl Json {
     json_text::object(|out| {
         out.member("id", user.id.get());
         out.member("email", &user.email);
+        out.member("timeZone", user.zone.name());
         times(out, user.created_at, user.updated_at);
     })
 }
 
 pub(crate) fn user_schema() -> Value {
-    with_times(object([("id", integer()), ("email", text())]))
+    with_times(object([("id", integer()), ("email", text()), ("timeZone", text())]))
 }
 
 /// Writes a whole entry. A label without a value is `null` and not left out, so that each entry has the same members.

@@ -1,5 +1,5 @@
-//! The account page: which programs have access, what each may do, and how to take it back; a new password; signing
-//! out.
+//! The account page: which programs have access, what each may do, and how to take it back; the person's time zone; a
+//! new password; signing out.
 //!
 //! Reads no client's secret and no journal. A person must be able to look up a consent later and take it back, so
 //! this page lists each grant by itself, with its own button.
@@ -10,9 +10,10 @@
 use super::browser_session::BrowserSession;
 use super::form::{Form, Next, SubmittedForm};
 use super::{
-    Html, PageError, account_link, alert, consent, day, form_fields, hidden, home_link, need, page, password,
-    sign_in, status,
+    Html, PageError, account_link, alert, choice, consent, day, form_fields, hidden, home_link, need, page,
+    password, sign_in, status,
 };
+use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -23,6 +24,7 @@ use crate::sign_ins;
 use crate::site;
 use crate::store::{Connection, Holder, StoreError};
 use crate::users;
+use crate::zone::{self, Zone};
 
 /// The parameter that says where the list of the programs begins.
 const FROM: &str = "from";
@@ -33,8 +35,35 @@ const TITLE: &str = "Your account";
 pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     let session = BrowserSession::find_or_begin(context)?;
     match session.user_id() {
-        Some(user_id) => whole_page(context, &session, user_id, 200, Html::default()),
+        Some(user_id) => whole_page(context, &session, user_id, &Outcome::default()),
         None => sign_in::first_page(context, &session, Next::Account),
+    }
+}
+
+/// What a button did, as the page says it.
+#[derive(Default)]
+struct Outcome {
+    /// The status, and the message at the top of the page; `None` if no button was pressed.
+    message: Option<(u16, String)>,
+    /// The time zone that was typed, if there is none of that name.
+    typed_zone: Option<String>,
+}
+
+impl Outcome {
+    fn of(code: u16, message: impl Into<String>) -> Outcome {
+        Outcome { message: Some((code, message.into())), typed_zone: None }
+    }
+
+    fn code(&self) -> u16 {
+        self.message.as_ref().map_or(200, |(code, _)| *code)
+    }
+
+    fn html(&self) -> Html {
+        match &self.message {
+            None => Html::default(),
+            Some((200, message)) => status(message),
+            Some((_, message)) => alert(message),
+        }
     }
 }
 
@@ -47,22 +76,23 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     let fields = form_fields(context, body)?;
     let (submitted, user_id) = Form::Account.check_person(context, &fields)?;
     let (now, mut signed_in) = (context.now, None);
-    let (code, message) = match fields.get("do") {
+    let outcome = match fields.get("do") {
         Some("revoke") => {
             let id = need(&fields, "grant")?.parse().map_err(|_| malformed("grant"))?;
             // The id comes from the form. For another person's grant the response is the same as for an unknown id.
             let revoke = move |connection: &Connection| grants::revoke(connection, user_id, id, now);
             if submitted.act(context, Holder::Server, revoke)? {
-                (200, "Access was taken back.".to_owned())
+                Outcome::of(200, "Access was taken back.")
             } else {
-                (404, "That access was taken back already, or has ended.".to_owned())
+                Outcome::of(404, "That access was taken back already, or has ended.")
             }
         }
+        Some("zone") => change_zone(context, &submitted, user_id, need(&fields, "zone")?)?,
         Some("password") => {
             let passwords = (need(&fields, "current")?, need(&fields, "new")?);
             let changed = change_password(context, &submitted, user_id, passwords)?;
-            signed_in = changed.2;
-            (changed.0, changed.1)
+            signed_in = changed.1;
+            changed.0
         }
         Some("sign-out") => {
             let cookie = submitted.session().cookie().to_owned();
@@ -79,10 +109,9 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         }
         _ => return Err(malformed("do")),
     };
-    let message = || if code == 200 { status(&message) } else { alert(&message) };
     let session = signed_in.unwrap_or_else(|| submitted.into_session());
-    let page = whole_page(context, &session, user_id, code, message())
-        .unwrap_or_else(|_| page(code, TITLE, message().and(account_link())));
+    let page = whole_page(context, &session, user_id, &outcome)
+        .unwrap_or_else(|_| page(outcome.code(), TITLE, outcome.html().and(account_link())));
     Ok(session.remember(context, page))
 }
 
@@ -95,10 +124,34 @@ fn signed_out(context: &Context) -> Response {
     BrowserSession::forget(context, Response::see_other(site::HOME.to_owned()))
 }
 
+/// Changes the time zone. A password isn't asked for: it says what day the server takes for today, and nothing that was
+/// written changes with it.
+fn change_zone(
+    context: &Context,
+    submitted: &SubmittedForm,
+    user_id: UserId,
+    typed: &str,
+) -> Result<Outcome, PageError> {
+    let now = context.now;
+    let zone = match Zone::typed(typed) {
+        Ok(zone) => zone,
+        Err(unknown) => {
+            submitted.use_up(context)?;
+            let outcome = Outcome::of(400, format!("{unknown} Nothing was changed."));
+            return Ok(Outcome { typed_zone: Some(typed.to_owned()), ..outcome });
+        }
+    };
+    let name = zone.name();
+    // The form isn't taken from a person who was removed, so there is one whose zone it sets.
+    submitted
+        .act(context, Holder::Server, move |connection| users::set_zone(connection, user_id, &zone, now))?;
+    Ok(Outcome::of(200, format!("Your time zone is {name} now.")))
+}
+
 /// Changes the password, which signs the person out of every browser, and signs them in again in this one. `passwords`
-/// are the current one and the new one. Returns a status and a message, and the new session: 200 if the password was
-/// changed, 403 if the current one is wrong, 400 if the new one can't be taken. Too many tries are an error instead,
-/// with a page of its own.
+/// are the current one and the new one. Returns the outcome and the new session: 200 if the password was changed, 403 if
+/// the current one is wrong, 400 if the new one can't be taken. Too many tries are an error instead, with a page of its
+/// own.
 ///
 /// The current password is asked for although the person is signed in: at a browser that was left open, a stranger
 /// could otherwise take the account over for good. Wrong passwords are counted for the account as at the sign-in,
@@ -108,7 +161,7 @@ fn change_password(
     submitted: &SubmittedForm,
     user_id: UserId,
     passwords: (&str, &str),
-) -> Result<(u16, String, Option<BrowserSession>), PageError> {
+) -> Result<(Outcome, Option<BrowserSession>), PageError> {
     let Context { app, now, .. } = *context;
     let (current, new) = passwords;
     let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
@@ -118,7 +171,7 @@ fn change_password(
     if let Some(seconds) = app.sign_ins.account.wait(key, now) {
         return Err(PageError::TooManyTries(seconds));
     }
-    let wrong = || (403, "The current password is wrong. Nothing was changed.".to_owned(), None);
+    let wrong = || (Outcome::of(403, "The current password is wrong. Nothing was changed."), None);
     let known = users::authenticate(&app.store, &mut permit, &email, current)?;
     let Some(person) = known.filter(|person| person.user_id == user_id) else {
         app.sign_ins.account.count(key, now); // whatever becomes of the form
@@ -127,7 +180,7 @@ fn change_password(
     };
     if let Err(bad) = users::check_password(new) {
         submitted.use_up(context)?;
-        return Ok((400, bad.to_string(), None));
+        return Ok((Outcome::of(400, bad.to_string()), None));
     }
     let hash = permit.hash(new);
     // The permit is held until the write has returned: of two changes at once, the second meets the password of the
@@ -139,7 +192,9 @@ fn change_password(
     })?;
     Ok(match signed_in {
         None => wrong(),
-        session => (200, "The password was changed, and every other browser signed out.".to_owned(), session),
+        session => {
+            (Outcome::of(200, "The password was changed, and every other browser signed out."), session)
+        }
     })
 }
 
@@ -176,11 +231,11 @@ fn whole_page(
     context: &Context,
     session: &BrowserSession,
     user_id: UserId,
-    status: u16,
-    message: Html,
+    outcome: &Outcome,
 ) -> Result<Response, PageError> {
     let share = context.app.account_pages.take(user_id, 0).map_err(|_| PageError::TooManyRequests)?;
-    let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
+    let person = users::find(&context.app.store, user_id)?;
+    let (email, zone) = person.map_or((String::new(), Zone::utc()), |person| (person.email, person.zone));
     let button_form = |button: &'static str| Form::Account.open(context, session).and(hidden("do", button));
     let query =
         Parameters::parse(context.head.query().unwrap_or("").as_bytes()).map_err(PageError::Fields)?;
@@ -204,12 +259,21 @@ fn whole_page(
             .then_text(&format!("{}?{FROM}={place}", site::ACCOUNT))
             .then("\">Programs that were used longer ago</a></p>\n")
     });
-    let body = message
+    let body = outcome
+        .html()
         .then("<p>You are signed in as <strong>")
         .then_text(&email)
         .then("</strong>.</p>\n<h2>Programs with access</h2>\n")
         .and(clients)
         .and(Html::all(more))
+        .then("<h2>Time zone</h2>\n")
+        .and(button_form("zone"))
+        .and(choice("zone", "Time zone", outcome.typed_zone.as_deref().unwrap_or(zone.name()), zone::places()))
+        .then("<p><button>Change time zone</button></p>\n</form>\n<p class=\"hint\">It says which day it is for you. In ")
+        .then(zone.name())
+        .then(" it is ")
+        .and(time_in(&zone, context.now))
+        .then(" now. Entries keep the dates that they have.</p>\n")
         .then("<h2>Password</h2>\n")
         .and(button_form("password"))
         .and(password("current", "Current password", "current-password"))
@@ -223,5 +287,12 @@ fn whole_page(
         .then("take it back above. One that is used gets a fresh token every quarter of an hour; that is when it was ")
         .then("last used.</p>\n")
         .and(home_link());
-    Ok(page(status, TITLE, body).keeping(share))
+    Ok(page(outcome.code(), TITLE, body).keeping(share))
+}
+
+/// Builds the time that it is in a zone, by which a person sees whether they have chosen the right one.
+fn time_in(zone: &Zone, now: Timestamp) -> Html {
+    let text = zone.rfc3339(now);
+    let shown = text.get(.."2026-07-28T09:30".len()).unwrap_or_default().replace('T', ", ");
+    Html::markup("<time datetime=\"").then_text(&text).then("\">").then_text(&shown).then("</time>")
 }

@@ -277,6 +277,23 @@ pub(crate) fn email(value: &str) -> Html {
     input("email", "Email", "email", "username", value)
 }
 
+/// Builds a field for one of many words, with its label. The browser proposes the words that fit what is typed, and
+/// others may be typed too. A list to choose from would be hundreds of lines long at each visit.
+pub(crate) fn choice(
+    name: &'static str,
+    label: &'static str,
+    value: &str,
+    words: impl Iterator<Item = &'static str>,
+) -> Html {
+    labelled(name, label)
+        .then(" type=\"text\" list=\"words\" autocomplete=\"off\" spellcheck=\"false\" value=\"")
+        .then_text(value)
+        .then("\" required></p>\n<datalist id=\"words\">\n")
+        // HTML doesn't need the end tag of an option, and there are hundreds.
+        .and(Html::all(words.map(|word| Html::markup("<option>").then(word).then("\n"))))
+        .then("</datalist>\n")
+}
+
 fn input(
     name: &'static str,
     label: &'static str,
@@ -284,6 +301,18 @@ fn input(
     autocomplete: &'static str,
     value: &str,
 ) -> Html {
+    labelled(name, label)
+        .then(" type=\"")
+        .then(kind)
+        .then("\" autocomplete=\"")
+        .then(autocomplete)
+        .then("\" value=\"")
+        .then_text(value)
+        .then("\" required></p>\n")
+}
+
+/// Begins a field with its label, up to what differs between fields.
+fn labelled(name: &'static str, label: &'static str) -> Html {
     Html::markup("<p><label for=\"")
         .then(name)
         .then("\">")
@@ -292,13 +321,7 @@ fn input(
         .then(name)
         .then("\" name=\"")
         .then(name)
-        .then("\" type=\"")
-        .then(kind)
-        .then("\" autocomplete=\"")
-        .then(autocomplete)
-        .then("\" value=\"")
-        .then_text(value)
-        .then("\" required></p>\n")
+        .then("\"")
 }
 
 /// Answers `GET /style.css`. A browser may keep the style sheet for an hour: unlike a page it is the same for every

@@ -238,10 +238,11 @@ fn remembers_no_form_of_a_stranger() {
 /// What a button of the account page writes, its fields, and the status of its answer.
 type Button = (&'static str, &'static [(&'static str, &'static str)], u16);
 
-const BUTTONS: [Button; 4] = [
+const BUTTONS: [Button; 5] = [
     ("UPDATE OF revoked_at ON grants", &[("do", "revoke"), ("grant", "1")], 200),
     ("DELETE ON browsers", &[("do", "sign-out")], 303),
     ("DELETE ON browsers", &[("do", "sign-out-everywhere")], 303),
+    ("UPDATE OF time_zone ON users", &[("do", "zone"), ("zone", "Europe/Berlin")], 200),
     ("UPDATE ON users", &[("do", "password"), ("current", PASSWORD), ("new", "another password")], 200),
 ];
 
@@ -292,7 +293,8 @@ fn does_nothing_for_a_session_that_has_ended_meanwhile() {
     folder.tamper(grant);
     let state = || {
         let sql = "SELECT (SELECT count(*) FROM used_forms), (SELECT count(*) FROM codes), (SELECT count(*) FROM browsers),
-                          (SELECT count(*) FROM grants WHERE revoked_at IS NULL), (SELECT password_hash FROM users)";
+                          (SELECT count(*) FROM grants WHERE revoked_at IS NULL),
+                          (SELECT password_hash || time_zone FROM users)";
         let connection = rusqlite::Connection::open(folder.database()).expect("the database");
         let row = connection.query_row(sql, [], |row| {
             Ok(([row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)?], row.get::<_, String>(4)?))

@@ -316,6 +316,7 @@ await check('account: Tab reaches every button and field, in order', async () =>
   assert.deepEqual(await tabOrder(stranger), [
     'Take access back from MCP Inspector',
     'Take access back from Claude Code',
+    ...['Time zone', 'Change time zone'],
     ...['Current password', 'New password', 'Change password', 'Sign out here', 'Sign out everywhere'],
     'How to connect a program',
   ])
@@ -330,6 +331,18 @@ await check('account: access is taken back, from that client alone, and that is 
   assert.ok(await admitted('Claude Code'))
 })
 await look(stranger, 'account-taken-back')
+await check('account: a time zone is chosen from those that are proposed, and an unknown one is announced', async () => {
+  assert.ok((await stranger.locator('#zone').evaluate((field) => field.list.options.length)) > 400)
+  await stranger.getByLabel('Time zone').fill('Berlin')
+  await stranger.keyboard.press('Enter')
+  await stranger.getByRole('alert').waitFor()
+  assert.equal(await stranger.getByLabel('Time zone').inputValue(), 'Berlin')
+  await look(stranger, 'account-unknown-zone')
+  await stranger.getByLabel('Time zone').fill('Europe/Berlin')
+  await stranger.getByRole('button', { name: 'Change time zone' }).click()
+  await stranger.getByRole('status').waitFor()
+  assert.equal(await stranger.getByLabel('Time zone').inputValue(), 'Europe/Berlin')
+})
 await check('account: a wrong current password is announced', async () => {
   await stranger.getByLabel('Current password').fill('wrong wrong wrong')
   await stranger.getByLabel('New password').fill('another password')
