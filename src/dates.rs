@@ -20,8 +20,6 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRe
 
 use crate::clock::{FIRST_SECOND, LAST_SECOND, Timestamp};
 
-const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
-
 /// The largest offset from UTC. RFC 3339 allows 23:59. But no place on earth is more than 14 hours ahead, SQLite has
 /// this limit too, and so has the pattern in the schema of the arguments.
 const OFFSET_MINUTES_MAX: i64 = 14 * 60 + 59;
@@ -238,15 +236,6 @@ impl Bound {
     }
 }
 
-/// The seconds that a date or date-time means: all of a day (UTC), or the one second of a date-time. A filter uses
-/// the first second of its `from` and the last second of its `to`, so one date as both means that whole day.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Period {
-    pub(crate) first: Timestamp,
-    /// The last second belongs to the period: a time in it is `>= first` and `<= last`.
-    pub(crate) last: Timestamp,
-}
-
 /// Why a text isn't a date. There are two errors because a JSON Schema can express the first, as a pattern, but not
 /// the second.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -270,25 +259,16 @@ impl fmt::Display for DateError {
 
 impl Error for DateError {}
 
-/// Reads what [`EntryDate::read`] does, as the seconds that it means in UTC.
-pub(crate) fn read(text: &str) -> Result<Period, DateError> {
-    Ok(match Bound::read(text)? {
-        // Every day has the same length here, since Unix time counts no leap seconds and UTC has no summer time.
-        Bound::Day(day) => {
-            let first = day.start_in_utc();
-            Period { first, last: first.plus(SECONDS_PER_DAY - 1) }
-        }
-        Bound::Instant(second) => Period { first: second, last: second },
-    })
-}
-
 /// Reads a date-time in UTC (`2026-07-28T09:30:00Z`, or with `+00:00`), or a date, which means its first second. The
 /// command line accepts no other offset, because it prints times in UTC too.
 pub(crate) fn read_utc(text: &str) -> Option<Timestamp> {
     let is_utc = text.ends_with('Z') || text.ends_with("+00:00") || !text.contains('T');
-    let period = read(text).ok().filter(|_| is_utc)?;
+    let second = match Bound::read(text).ok().filter(|_| is_utc)? {
+        Bound::Day(day) => day.start_in_utc(),
+        Bound::Instant(second) => second,
+    };
     // A time before 1970 is useless for a token, and `Timestamp::iso8601` couldn't show it.
-    Some(period.first).filter(|first| first.0 >= 0)
+    Some(second).filter(|second| second.0 >= 0)
 }
 
 /// The numbers of a text that is written like a date or date-time. They may not be in the calendar: [`Day::new`] and
@@ -401,24 +381,31 @@ mod tests {
 
     use super::*;
 
-    /// Reads a text by SQLite's functions; `None` if the date isn't in the calendar. (SQLite moves the 30th of
+    const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
+
+    /// Returns the first second that a text means in UTC.
+    fn first_second(text: &str) -> Result<i64, DateError> {
+        Ok(match Bound::read(text)? {
+            Bound::Day(day) => day.start_in_utc().0,
+            Bound::Instant(second) => second.0,
+        })
+    }
+
+    /// Returns the same by SQLite's functions; `None` if the date isn't in the calendar. (SQLite moves the 30th of
     /// February to the 2nd of March, and accepts the hour 24: hence the conditions.)
-    fn by_sqlite(connection: &Connection, text: &str) -> Option<Period> {
-        let sql = "SELECT unixepoch(?1), unixepoch(?1) + CASE length(?1) WHEN 10 THEN 86399 ELSE 0 END
+    fn by_sqlite(connection: &Connection, text: &str) -> Option<i64> {
+        let sql = "SELECT unixepoch(?1)
                    WHERE date(substr(?1, 1, 10)) = substr(?1, 1, 10) AND substr(?1, 12, 2) < '24'
                        AND unixepoch(?1) IS NOT NULL";
         let mut statement = connection.prepare_cached(sql).expect("a statement");
         let mut rows = statement.query([text]).expect("a query");
-        rows.next().expect("a row or none").map(|row| Period {
-            first: Timestamp(row.get(0).expect("a number")),
-            last: Timestamp(row.get(1).expect("a number")),
-        })
+        rows.next().expect("a row or none").map(|row| row.get(0).expect("a number"))
     }
 
     #[track_caller]
     fn check_against_sqlite(connection: &Connection, text: &str) {
         let expected = by_sqlite(connection, text).ok_or(DateError::Nonexistent);
-        assert_eq!(read(text), expected, "{text}");
+        assert_eq!(first_second(text), expected, "{text}");
     }
 
     #[test]
@@ -464,11 +451,10 @@ mod tests {
 
     #[test]
     fn tells_what_is_no_date_from_a_date_that_does_not_exist() {
-        let second = |seconds| Ok(Period { first: Timestamp(seconds), last: Timestamp(seconds) });
-        let day = Period { first: Timestamp(1_738_281_600), last: Timestamp(1_738_367_999) };
-        assert_eq!(read("2025-01-31"), Ok(day));
-        assert_eq!(read("2025-01-31T09:30:00Z"), second(1_738_315_800));
-        assert_eq!(read("2025-01-31T09:30:00.25+02:00"), second(1_738_308_600));
+        let second = |seconds| Ok(Bound::Instant(Timestamp(seconds)));
+        assert_eq!(Bound::read("2025-01-31"), Ok(Bound::Day(Day::new(2025, 1, 31).expect("a day"))));
+        assert_eq!(Bound::read("2025-01-31T09:30:00Z"), second(1_738_315_800));
+        assert_eq!(Bound::read("2025-01-31T09:30:00.25+02:00"), second(1_738_308_600));
         for malformed in [
             "",
             "now",
@@ -489,7 +475,7 @@ mod tests {
             "2025-01-é1",
             "2025-01-31Té9:30:00Z",
         ] {
-            assert_eq!(read(malformed), Err(DateError::Malformed), "{malformed}");
+            assert_eq!(EntryDate::read(malformed), Err(DateError::Malformed), "{malformed}");
         }
         for nonexistent in [
             "2025-02-29",
@@ -503,7 +489,6 @@ mod tests {
             "2025-01-31T24:00:00Z",
             "2025-01-31T23:59:60Z",
         ] {
-            assert_eq!(read(nonexistent), Err(DateError::Nonexistent), "{nonexistent}");
             assert_eq!(EntryDate::read(nonexistent), Err(DateError::Nonexistent), "{nonexistent}");
         }
     }

@@ -27,7 +27,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::shapes;
-use crate::dates::{self, DateError};
+use crate::dates::{DateError, EntryDate};
 use crate::ids::Id;
 use crate::json;
 use crate::limits;
@@ -63,8 +63,8 @@ const SCHEMA_LENGTH_MAX: usize = 1_999;
 /// unknown arguments would fill the model's context with the names.
 const UNKNOWN_NAMED_MAX: usize = 5;
 
-/// The form of a [`Kind::Date`], for clients. [`dates::read`] takes the same form, and also checks that the calendar
-/// has that day. It has no classes such as `\d`: some readers of schemas refuse them, and others take the digits of
+/// The form of a [`Kind::Date`], for clients. [`EntryDate::read`] takes the same form, and also checks that the
+/// calendar has that day. It has no classes such as `\d`: some readers of schemas refuse them, and others take the digits of
 /// every script.
 const DATE_PATTERN: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}\
     (T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9]))?$";
@@ -441,7 +441,7 @@ fn kind_of(value: &Value) -> &'static str {
 /// Checks whether a text is written like a date or a date-time. The journal checks later whether the calendar has
 /// that day.
 fn has_form_of_date(text: &str) -> bool {
-    dates::read(text) != Err(DateError::Malformed)
+    EntryDate::read(text) != Err(DateError::Malformed)
 }
 
 #[cfg(test)]

@@ -149,9 +149,9 @@ fn change_zone(
 }
 
 /// Changes the password, which signs the person out of every browser, and signs them in again in this one. `passwords`
-/// are the current one and the new one. Returns the outcome and the new session: 200 if the password was changed, 403 if
-/// the current one is wrong, 400 if the new one can't be taken. Too many tries are an error instead, with a page of its
-/// own.
+/// are the current one and the new one. Returns the outcome and the new session: 200 if the password was changed,
+/// 403 if the current one is wrong, 400 if the new one can't be taken. Too many tries are an error instead, with a
+/// page of its own.
 ///
 /// The current password is asked for although the person is signed in: at a browser that was left open, a stranger
 /// could otherwise take the account over for good. Wrong passwords are counted for the account as at the sign-in,
@@ -269,7 +269,8 @@ fn whole_page(
         .then("<h2>Time zone</h2>\n")
         .and(button_form("zone"))
         .and(choice("zone", "Time zone", outcome.typed_zone.as_deref().unwrap_or(zone.name()), zone::places()))
-        .then("<p><button>Change time zone</button></p>\n</form>\n<p class=\"hint\">It says which day it is for you. In ")
+        .then("<p><button>Change time zone</button></p>\n</form>\n<p class=\"hint\">")
+        .then("It says which day it is for you. In ")
         .then(zone.name())
         .then(" it is ")
         .and(time_in(&zone, context.now))
