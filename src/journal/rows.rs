@@ -97,9 +97,7 @@ impl<'c> OwnedRows<'c> {
     /// Returns the person's time zone: which day it is for them.
     pub(super) fn zone(&self) -> Result<Zone, JournalError> {
         let sql = "SELECT time_zone FROM users WHERE id = ?1";
-        let name = self.first(sql, &[], |row| row.get::<_, String>(0))?;
-        // A zone that this version doesn't know: an older or newer one wrote it.
-        Ok(name.and_then(|name| Zone::named(&name)).unwrap_or_else(Zone::utc))
+        Ok(self.first(sql, &[], |row| row.get(0))?.unwrap_or_else(Zone::utc))
     }
 
     // ---- THE BINDING ----
