@@ -577,16 +577,8 @@ fn gives_up_a_response_that_nobody_reads() {
     let mut deaf = ada.open(&[], &batch.to_string());
     deaf.stream.peek(&mut [0]).expect("the answer begins");
     let start = Instant::now();
-    // The kernel's table has the server's side as established (01) until the server closes it.
-    let ports = [house.server.address, deaf.stream.local_addr().expect("an address")]
-        .map(|address| format!(":{:04X}", address.port()));
-    let is_open = || {
-        let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
-        table.lines().any(|line| {
-            let cells: Vec<_> = line.split_whitespace().collect();
-            cells[1].ends_with(&ports[0]) && cells[2].ends_with(&ports[1]) && cells[3] == "01"
-        })
-    };
+    let client = deaf.stream.local_addr().expect("an address");
+    let is_open = || house.server.is_established(client);
     assert!(is_open(), "it isn't given up at once");
     eventually("its connection is closed", || !is_open());
     let waited = start.elapsed();

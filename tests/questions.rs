@@ -888,7 +888,11 @@ fn deletes_nothing_for_a_client_that_has_gone() {
     let ids: Vec<_> = open.iter().map(|asked| asked.id.clone()).collect();
     open[0].events.finish();
     assert_eq!(open[0].events.next(), None, "it has no more to say, so there is nobody to tell");
+    let clients: Vec<_> = open.iter().map(|asked| asked.events.client()).collect();
     drop(open);
+    eventually("the server's side knows", || {
+        !clients.iter().any(|client| house.server.is_established(*client))
+    });
     for id in ids {
         // Until the server has noticed, it takes the answer; but it looks before it acts.
         let reply = house.ada.post(&[LEGACY, ("Mcp-Session-Id", &session)], &response(&id, yes()));

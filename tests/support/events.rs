@@ -22,6 +22,13 @@ pub struct Events {
     over: bool,
 }
 
+impl Events {
+    /// The client's address on this connection.
+    pub fn client(&self) -> SocketAddr {
+        self.wire.stream.local_addr().expect("an address")
+    }
+}
+
 impl Wire {
     /// Reads the head of the next answer, which must be an event stream.
     #[track_caller]

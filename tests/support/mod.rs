@@ -187,6 +187,18 @@ impl Server {
     }
 
     /// A server on the database of `folder`, with further options.
+    /// Whether the kernel's table has the server's side of a client's connection as established (01): it hasn't closed it,
+    /// and doesn't know yet of a close by the client. The kernel may tell it of that after other bytes that were sent
+    /// later, on another connection.
+    pub fn is_established(&self, client: SocketAddr) -> bool {
+        let ports = [self.address, client].map(|address| format!(":{:04X}", address.port()));
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
+        table.lines().any(|line| {
+            let cells: Vec<_> = line.split_whitespace().collect();
+            cells[1].ends_with(&ports[0]) && cells[2].ends_with(&ports[1]) && cells[3] == "01"
+        })
+    }
+
     pub fn start_in(folder: Arc<Folder>, options: &[&str]) -> Server {
         Server::launch(Command::new(EPICME), folder, options)
     }
