@@ -39,6 +39,7 @@ use crate::pages::{self, PageError};
 use crate::scope::{Scope, Scopes};
 use crate::shares::NoShare;
 use crate::site;
+use crate::store::OneTransaction;
 
 /// Answers one request and writes its line in the log. A request that can't be read as HTTP gets an error response,
 /// and a line too. `http::server` calls this function for each request.
@@ -175,6 +176,10 @@ fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
         log.check(Check::IsPreflight, true);
         return Ok(cors::preflight());
     }
+    // Most bodies arrive together with their head. Then the server doesn't wait below: the token needs no second look-up,
+    // and one transaction serves for the token and for the rows. Another server's answer is waited for.
+    let has_arrived = body.has_arrived();
+    let _transaction = (has_arrived && context.app.introspector.is_none()).then(OneTransaction::begin);
     let mut context = *context;
     let mut caller = context.gate().admit(head)?;
     if head.path() == site::MCP_SLASH {
@@ -185,9 +190,6 @@ fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
     // This too comes before the body: the bodies of one person's requests must not take all of the memory.
     let bytes_max = body.bytes_at_most(limits::MCP_BODY_BYTES_MAX);
     let share = context.app.shares.take(caller.holder().user_id, bytes_max).map_err(Error::TooMany)?;
-    // Most bodies arrive together with their head. Then the server doesn't wait here, and the token needs no second
-    // look-up.
-    let has_arrived = body.has_arrived();
     let bytes = body.read(limits::MCP_BODY_BYTES_MAX)?;
     if !has_arrived {
         // The server waited for the body, for up to half a minute. The token may have been revoked meanwhile, and a

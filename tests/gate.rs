@@ -700,3 +700,24 @@ fn asks_again_after_a_body_that_took_its_time() {
     }
     failed(&server, Check::NotRevoked);
 }
+
+#[test]
+fn keeps_no_transaction_open_while_it_waits_for_a_body() {
+    let server = Server::start();
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    let host = server.address.to_string();
+    let fields = [("Host", host.as_str()), ("Authorization", &bearer), ("Content-Type", "application/json")];
+    let whole = request("POST", "/mcp", &[&fields[..], &[("Expect", "100-continue")]].concat(), LIST);
+    let (head, body) = whole.split_at(whole.len() - LIST.len());
+    let mut wire = server.connect();
+    wire.write(head);
+    assert_eq!(wire.reply().expect("an answer").status, 100, "the gate has looked the token up");
+    let other = rusqlite::Connection::open(server.folder.database()).expect("the database");
+    other.busy_timeout(std::time::Duration::ZERO).expect("a timeout");
+    other.execute_batch("UPDATE users SET updated_at = updated_at + 1").expect("nobody else writes");
+    let is_busy: bool =
+        other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).expect("a checkpoint");
+    assert!(!is_busy, "no read needs the log");
+    wire.write(body);
+    assert_eq!(wire.reply().expect("an answer").status, 200);
+}

@@ -10,7 +10,7 @@
 //! - [`Store::read`], in `readers.rs`: reads for one person, in one transaction; each person has a bounded share of
 //!   the connections. THE FAIRNESS RULE is marked there.
 //! - [`Store::look_up`]: reads by one statement, for the gate above all. A look-up never waits for a connection that
-//!   a slow search has.
+//!   a slow search has. A read that follows at once may go on in its transaction, in `one_transaction.rs`.
 //!
 //! SQLite was chosen over a database server because a private journal has one machine and one operator: the library
 //! is part of the program, and once the server has stopped, the whole database is one file to copy. A larger server,
@@ -18,6 +18,7 @@
 
 mod files;
 mod migrations;
+mod one_transaction;
 mod queue;
 mod readers;
 mod write_ahead;
@@ -36,8 +37,9 @@ use rusqlite::{ErrorCode, OpenFlags, ffi};
 
 use self::files::ReadOnly;
 use self::migrations::{MIGRATIONS, STEPS_TO_READ};
+pub(crate) use self::one_transaction::OneTransaction;
 pub(crate) use self::queue::Holder;
-use self::readers::{Borrower, Readers};
+use self::readers::{Borrower, Loan, Readers};
 use self::write_ahead::{LogIsFull, WriteAheadLog};
 use self::writer::Writer;
 use crate::ids::UserId;
@@ -279,10 +281,10 @@ impl Derived {
 
 /// The open database. All threads share one `Store`, so no method needs `&mut self`.
 pub struct Store {
-    readers: Readers,
+    readers: Arc<Readers>,
     /// A second, small pool. The gate looks up a token for every request, so without this pool a few slow searches
     /// would make everybody wait.
-    look_ups: Readers,
+    look_ups: Arc<Readers>,
     /// `None` if the file was opened to read.
     writer: Option<Writer>,
     /// The lock that only one server gets; `None` for a command, which may use the file at the same time as a server.
@@ -394,9 +396,7 @@ impl Store {
         borrower: Borrower,
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let loan = self.readers.lend(borrower)?;
-        // SQLite takes the snapshot at the first SELECT, not here. A plain BEGIN takes no lock that the writer needs.
-        run(loan.connection(), "BEGIN")?;
+        let loan = self.begin_read(borrower)?;
         let value = work(loan.connection());
         // A read transaction has no changes that could be lost. If COMMIT fails, the value is still right, and the
         // loan rolls back the transaction.
@@ -405,14 +405,35 @@ impl Store {
     }
 
     /// Runs `work` that is one statement: it looks up a row, or lists some. SQLite puts a transaction around each
-    /// statement by itself, so this needs no BEGIN and no COMMIT.
+    /// statement by itself, so this needs no BEGIN and no COMMIT, unless the thread has a [`OneTransaction`].
     pub(crate) fn look_up<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        // These connections have no share for each person: the gate doesn't know yet which person calls. So all
-        // look-ups count as one holder's, whose share is the whole pool.
-        work(self.look_ups.lend(Borrower::Server)?.connection())
+        let loan = self.begin_look_up()?;
+        let value = work(loan.connection());
+        one_transaction::keep_or_return(loan);
+        value
+    }
+
+    // These two aren't part of the generic functions that call them, of which the program has one for each `work`.
+
+    /// Lends a connection for a read, with an open transaction.
+    fn begin_read(&self, borrower: Borrower) -> Result<Loan, StoreError> {
+        match one_transaction::go_on(&self.readers, borrower) {
+            Some(loan) => Ok(loan),
+            None => begin(self.readers.lend(borrower)?),
+        }
+    }
+
+    /// Lends a connection for a look-up, with an open transaction if that is to be kept.
+    fn begin_look_up(&self) -> Result<Loan, StoreError> {
+        match one_transaction::lend(&self.readers) {
+            Some(loan) => begin(loan),
+            // These connections have no share for each person: the gate doesn't know yet which person calls. So all
+            // look-ups count as one holder's, whose share is the whole pool.
+            None => self.look_ups.lend(Borrower::Server),
+        }
     }
 
     /// Runs `work` in a transaction of the writer and returns its value once the commit is on the disk.
@@ -443,6 +464,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        one_transaction::end(); // the thread waits now
         match &self.writer {
             Some(writer) => writer.write(holder, work),
             None => Err(StoreError::Abandoned.into()), // no command that only reads comes here
@@ -489,6 +511,13 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     // would fill this cache with entries that are used once, besides being open to SQL injection.
     connection.set_prepared_statement_cache_capacity(limits::STATEMENTS_MAX);
     Ok(())
+}
+
+/// Begins a read transaction. SQLite takes the snapshot at the first SELECT, not here. A plain BEGIN takes no lock that
+/// the writer needs.
+fn begin(loan: Loan) -> Result<Loan, StoreError> {
+    run(loan.connection(), "BEGIN")?;
+    Ok(loan)
 }
 
 /// Runs one statement without parameters or rows, from the connection's cache of prepared statements.

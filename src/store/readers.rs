@@ -12,7 +12,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
@@ -50,6 +50,21 @@ struct State {
     held: HashMap<Borrower, usize>,
 }
 
+impl State {
+    /// Counts one connection more for this holder.
+    fn count(&mut self, holder: Borrower) {
+        *self.held.entry(holder).or_default() += 1;
+    }
+
+    /// Counts one connection less for this holder.
+    fn uncount(&mut self, holder: Borrower) {
+        let held = self.held.remove(&holder).unwrap_or(1) - 1;
+        if held > 0 {
+            self.held.insert(holder, held);
+        }
+    }
+}
+
 /// For whom a connection is lent. Each has one share of the pool.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Borrower {
@@ -73,12 +88,12 @@ impl Readers {
         count: usize,
         per_holder: usize,
         log_is_full: &LogIsFull,
-    ) -> Result<Readers, OpenError> {
+    ) -> Result<Arc<Readers>, OpenError> {
         let kept = if per_holder < count { limits::READ_CONNECTIONS_KEPT } else { 0 };
         let (state, log_is_full) = (Mutex::default(), Arc::clone(log_is_full));
         let readers = Readers { file, count, state, per_holder, kept, log_is_full };
         readers.add()?;
-        Ok(readers)
+        Ok(Arc::new(readers))
     }
 
     /// Opens the other connections. SQLite parses the schema for each of them, which takes longer than all else at a
@@ -105,7 +120,7 @@ impl Readers {
     /// Lends a connection to `holder`, for whom it is used, within their share of the pool. Fails with
     /// [`StoreError::Busy`] if none is free for them within [`limits::READ_WAIT_MAX`]. SQLite interrupts what still
     /// runs on it [`limits::READ_WORK_MAX`] later.
-    pub(super) fn lend(&self, holder: Borrower) -> Result<Loan<'_>, StoreError> {
+    pub(super) fn lend(self: &Arc<Readers>, holder: Borrower) -> Result<Loan, StoreError> {
         let mut state = locked(&self.state);
         // ---- THE FAIRNESS RULE ----
         // A thread waits in three cases: no connection is free; its holder has a full share of them; or its holder has
@@ -116,11 +131,12 @@ impl Readers {
         //
         // A connection that comes back calls the first thread in the line that may have it. A thread that doesn't wait
         // may take the connection before the one that was called: to hold it back for that one would leave it unused
-        // until the system runs the thread. There are no turns, as the writer has them (`queue.rs`): a read waits for a
-        // second at most, and turns would only order that second.
+        // until the system runs the thread. For the same reason a loan is passed on to a person who may have it, also
+        // while others wait. There are no turns, as the writer has them (`queue.rs`): a read waits for a second at
+        // most, and turns would only order that second.
         // A read takes less time than to fall asleep and to be woken, so the thread first lets others run.
         for _ in 0..limits::READ_YIELDS {
-            if !self.must_wait(&state, holder) {
+            if !self.must_wait(&state, state.free.len(), holder) {
                 break;
             }
             drop(state);
@@ -129,7 +145,7 @@ impl Readers {
         }
         let deadline = Instant::now() + limits::READ_WAIT_MAX;
         let mut came_before = false;
-        while self.must_wait(&state, holder) {
+        while self.must_wait(&state, state.free.len(), holder) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 self.call_next(&mut state); // if this thread was called, its call is for another one
@@ -149,25 +165,48 @@ impl Readers {
             state.waiting.retain(|(_, waiting)| waiting.id() != thread::current().id());
         }
         let connection = state.free.pop().ok_or(StoreError::Busy)?;
-        *state.held.entry(holder).or_default() += 1;
+        self.begin_loan(state, connection, holder)
+    }
+
+    /// Lends a connection to the server, which will pass it on or return it after a moment. Returns `None` if that would
+    /// take a wait, or a connection that is kept for holders who have none. The server itself has no share here: it
+    /// doesn't know yet whose this loan will be.
+    pub(super) fn lend_at_once(self: &Arc<Readers>) -> Option<Loan> {
+        let mut state = locked(&self.state);
+        if state.free.len() <= self.kept {
+            return None;
+        }
+        let connection = state.free.pop()?;
+        self.begin_loan(state, connection, Borrower::Server).ok()
+    }
+
+    /// Counts a connection that was free in the share of `holder`.
+    fn begin_loan(
+        self: &Arc<Readers>,
+        mut state: MutexGuard<State>,
+        connection: Connection,
+        holder: Borrower,
+    ) -> Result<Loan, StoreError> {
+        state.count(holder);
         drop(state);
         // From here on the loan's `drop` returns the connection, also if `set_deadline` fails.
-        let mut loan = Loan { readers: self, holder, connection: Some(connection) };
+        let mut loan = Loan { readers: Arc::clone(self), holder, connection: Some(connection) };
         loan.set_deadline(Instant::now())?;
         Ok(loan)
     }
 
-    /// Returns whether a thread must wait, by THE FAIRNESS RULE.
-    fn must_wait(&self, state: &State, holder: Borrower) -> bool {
+    /// Returns whether a thread must wait, by THE FAIRNESS RULE, where so many connections are `free`.
+    fn must_wait(&self, state: &State, free: usize, holder: Borrower) -> bool {
         let held = state.held.get(&holder).copied().unwrap_or(0);
         let kept = if held == 0 { 0 } else { self.kept };
-        state.free.len() <= kept || held >= self.per_holder
+        free <= kept || held >= self.per_holder
     }
 
     /// Calls the first waiting thread that needn't wait any more. Not simply the first in the line: its holder may have
     /// a full share. And not all of them: all but one would wake for nothing, each for two system calls.
     fn call_next(&self, state: &mut State) {
-        let next = state.waiting.iter().position(|(holder, _)| !self.must_wait(state, *holder));
+        let next =
+            state.waiting.iter().position(|(holder, _)| !self.must_wait(state, state.free.len(), *holder));
         if let Some((_, thread)) = next.and_then(|place| state.waiting.remove(place)) {
             thread.unpark();
         }
@@ -180,18 +219,38 @@ impl Readers {
     }
 }
 
-/// A connection on loan. Dropping the loan returns the connection, also while a panic unwinds.
-pub(super) struct Loan<'r> {
-    readers: &'r Readers,
+/// A connection on loan. Dropping the loan ends its transaction and returns the connection, also while a panic unwinds.
+pub(super) struct Loan {
+    readers: Arc<Readers>,
     /// The holder in whose share the connection is counted.
     holder: Borrower,
     /// `None` only inside `drop`.
     connection: Option<Connection>,
 }
 
-impl Loan<'_> {
+impl Loan {
     pub(super) fn connection(&self) -> &Connection {
         self.connection.as_ref().expect("only `drop` takes the connection")
+    }
+
+    /// Returns whether the connection belongs to this pool.
+    pub(super) fn is_of(&self, readers: &Arc<Readers>) -> bool {
+        Arc::ptr_eq(&self.readers, readers)
+    }
+
+    /// Passes the loan on to another holder, if by THE FAIRNESS RULE they wouldn't have to wait if this connection were
+    /// free. Otherwise the connection is returned, and `None`. The deadline stays that of the first holder.
+    pub(super) fn pass_on(mut self, holder: Borrower) -> Option<Loan> {
+        let mut state = locked(&self.readers.state);
+        if self.readers.must_wait(&state, state.free.len() + 1, holder) {
+            drop(state); // the loan's `drop` takes the lock
+            return None;
+        }
+        state.uncount(self.holder);
+        state.count(holder);
+        drop(state);
+        self.holder = holder;
+        Some(self)
     }
 
     /// Makes SQLite interrupt whatever still runs on the connection [`limits::READ_WORK_MAX`] after `began`, or sooner
@@ -217,21 +276,18 @@ impl Loan<'_> {
     }
 }
 
-impl Drop for Loan<'_> {
+impl Drop for Loan {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         if !connection.is_autocommit() {
-            // The work panicked inside its transaction, or its COMMIT failed. If the transaction stayed open, the
+            // The work panicked inside its transaction, or its COMMIT failed, or nothing was read after a look-up. If the transaction stayed open, the
             // `BEGIN` of the next borrower would fail. The log would also grow without end, because SQLite starts the
             // log over only when no reader needs its pages.
             let _ = run(&connection, "ROLLBACK");
         }
         let mut state = locked(&self.readers.state);
         state.free.push(connection);
-        let held = state.held.remove(&self.holder).unwrap_or(1) - 1;
-        if held > 0 {
-            state.held.insert(self.holder, held);
-        }
+        state.uncount(self.holder);
         self.readers.call_next(&mut state);
     }
 }
@@ -244,7 +300,7 @@ mod tests {
     use crate::secret;
 
     /// A pool with all of its connections open, on a file that the test removes.
-    fn pool(count: usize, per_holder: usize) -> (PathBuf, Readers) {
+    fn pool(count: usize, per_holder: usize) -> (PathBuf, Arc<Readers>) {
         let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
         Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
         let readers = Readers::open(ReadOnly::shared(&path), count, per_holder, &LogIsFull::default());
@@ -267,6 +323,35 @@ mod tests {
         drop(lend(4).expect("one came back"));
         drop((first, second, third));
         assert!(lend(1).is_ok() && locked(&readers.state).held.is_empty());
+        std::fs::remove_file(&path).expect("the file");
+    }
+
+    #[test]
+    fn passes_a_loan_on_to_those_alone_who_would_not_have_to_wait_for_it() {
+        let (path, readers) = pool(4, 2);
+        let lend = |person| readers.lend(Borrower::Programs(person)).expect("a share");
+        let pass_on =
+            |person| readers.lend_at_once().and_then(|loan| loan.pass_on(Borrower::Programs(person)));
+        let counts = |person| locked(&readers.state).held.get(&Borrower::Programs(person)).copied();
+        let first = [pass_on(1).expect("a first"), pass_on(1).expect("a second")];
+        assert_eq!(
+            (counts(1), locked(&readers.state).held.len()),
+            (Some(2), 1),
+            "it counts as the person's alone"
+        );
+        assert!(pass_on(1).is_none(), "a third is more than a share");
+        assert_eq!(locked(&readers.state).free.len(), 2, "it was returned");
+        let second = lend(2);
+        assert!(readers.lend_at_once().is_none(), "the last one is kept");
+        drop(first);
+
+        // Meanwhile others take what was free.
+        let [for_one, for_other] = [(); 2].map(|()| readers.lend_at_once().expect("one is free"));
+        let third = lend(3);
+        assert!(for_one.pass_on(Borrower::Programs(2)).is_none(), "of those that are left one is kept");
+        let fourth = for_other.pass_on(Borrower::Programs(4)).expect("who has none may have it");
+        drop((second, third, fourth));
+        assert!(locked(&readers.state).held.is_empty());
         std::fs::remove_file(&path).expect("the file");
     }
 
