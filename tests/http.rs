@@ -555,7 +555,10 @@ fn turns_newcomers_away_at_the_cap_and_keeps_serving_those_inside() {
         assert_eq!(next(wire).status, 200, "those inside are served");
     }
     assert!(served(&mut server.connect()), "those that wait for a request make room");
-    assert!(inside.iter_mut().skip(1).all(served), "and no more of them than are needed");
+    // Which of them it is depends on when each thread began to wait, after its client had the answer; and a thread that
+    // gets a request before it has seen that it must end answers that.
+    let gone = inside.iter_mut().map(served).filter(|served| !served).count();
+    assert!(gone <= 1, "and no more of them than are needed: {gone}");
 }
 
 #[test]

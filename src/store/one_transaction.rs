@@ -90,7 +90,7 @@ mod tests {
 
     use rusqlite::Connection;
 
-    use super::super::{BeforeCommit, Store, StoreError};
+    use super::super::{Derived, Store, StoreError};
     use super::*;
     use crate::ids::UserId;
     use crate::secret;
@@ -108,7 +108,7 @@ mod tests {
         fn new() -> House {
             let name = format!("epicme-one-transaction-{}.db", secret::random_text::<16>());
             let path = std::env::temp_dir().join(name);
-            let store = Store::open(&path, BeforeCommit::NOTHING).expect("a store");
+            let store = Store::open(&path, Derived::NOTHING).expect("a store");
             store.open_read_connections().expect("the others");
             let other = Connection::open(&path).expect("the file");
             other.busy_timeout(Duration::ZERO).expect("a timeout");
