@@ -17,6 +17,7 @@
 //! Tables of Unicode change with its versions: letters that are new in one are cut in another way from then on, and old
 //! entries are found by them again as soon as they are changed.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
@@ -244,15 +245,21 @@ pub(crate) fn fold(text: &str) -> String {
         folded(character, |folded| letters.push(folded));
     }
     // What was taken apart and isn't an accent is put together again: Korean syllables and kana.
-    let whole = if letters.is_ascii() { letters } else { letters.nfc().collect() };
-    let mut folded = String::with_capacity(whole.len());
+    composed(&letters)
+}
+
+/// Brings a text into Unicode's composed form (NFC), so that two that are drawn in the same way are the same: for names,
+/// which keep their case and accents. Blanks are folded as by [`fold`].
+pub(crate) fn composed(text: &str) -> String {
+    let whole = if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) };
+    let mut composed = String::with_capacity(whole.len());
     for word in whole.split_whitespace() {
-        if !folded.is_empty() {
-            folded.push(' ');
+        if !composed.is_empty() {
+            composed.push(' ');
         }
-        folded.push_str(word);
+        composed.push_str(word);
     }
-    folded
+    composed
 }
 
 /// Cuts a text into its terms and gives them, one after the other, to `each`. The time grows with the length of the
@@ -264,7 +271,6 @@ pub(crate) fn for_each(text: &str, each: impl FnMut(Term<'_>)) {
         term: String::new(),
         last_start: 0,
         length: 0,
-        letter: None,
         is_normal: true,
         at: 0..0,
         last_at: 0..0,
@@ -333,10 +339,8 @@ struct Cutter<F> {
     last_start: usize,
     /// How many characters of `term` came after `last_start`, as far as they were taken.
     length: usize,
-    /// The last letter of `term`, without its marks.
-    letter: Option<char>,
-    /// Whether the marks after `last_start` are in their canonical order, and none of them composes with what is before
-    /// it. Nearly every text is so, and then needn't be brought into Unicode's normal form.
+    /// Whether the marks after `last_start` are in their canonical order, and none of them composes with the one before.
+    /// Nearly every text is so, and then needn't be brought into Unicode's normal form.
     is_normal: bool,
     /// The bytes of the original text for the first of two characters of a run.
     at: Range<usize>,
@@ -377,11 +381,11 @@ impl<F: FnMut(Term<'_>)> Cutter<F> {
     }
 
     fn mark(&mut self, mark: char, at: &Range<usize>) {
-        let last = self.term.chars().next_back();
         let order = canonical_combining_class(mark);
-        let is_behind = order == 0 || last.is_some_and(|last| canonical_combining_class(last) <= order);
-        let composes = |before: Option<char>| before.is_some_and(|before| compose(before, mark).is_some());
-        self.is_normal &= is_behind && !composes(last) && !composes(self.letter);
+        self.is_normal &= self.term.chars().next_back().is_none_or(|last| {
+            let is_behind = order == 0 || canonical_combining_class(last) <= order;
+            is_behind && compose(last, mark).is_none()
+        });
         self.push(mark, at);
     }
 
@@ -396,7 +400,6 @@ impl<F: FnMut(Term<'_>)> Cutter<F> {
         self.term.push_str(&letters[..taken]);
         self.term[before..].make_ascii_lowercase();
         self.length += taken;
-        self.letter = None;
         self.last_at.end = start + letters.len();
     }
 
@@ -413,7 +416,6 @@ impl<F: FnMut(Term<'_>)> Cutter<F> {
             self.last_at = at.clone();
         }
         self.push(letter, at);
-        self.letter = Some(letter);
     }
 
     /// Adds to the pending word or character of a run. One that is longer than [`limits::TERM_CHARS_MAX`] is known by
@@ -517,6 +519,9 @@ mod tests {
             &["ハンカチ", "ﾊﾝｶﾁ"],
             &["한글", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}"],
             &["שלום", "שָׁלוֹם"],
+            &["\u{710}", "\u{710}\u{711}"],
+            &["ক\u{9cb}", "ক\u{9c7}\u{9be}"],
+            &["ด\u{e38}\u{e48}", "ด\u{e48}\u{e38}"],
             &["محمد", "مُحَمَّدٌ", "محـــمد", "\u{fee3}\u{fea4}\u{fee4}\u{fea9}"],
             &["fish", "ﬁsh", "FISH"],
             &["donaudampfschiff", "Donau\u{ad}dampf\u{200b}schiff"],
@@ -532,8 +537,16 @@ mod tests {
             }
         }
         assert_eq!(fold("  Łódź,\n Straße #7 "), "lodz, strasse #7");
-        for (one, other) in [("か", "が"), ("ハ", "パ"), ("कि", "की"), ("ка", "кa"), ("ดี", "ดิ"), ("c+", "c")]
-        {
+        for (one, other) in [
+            ("か", "が"),
+            ("ハ", "パ"),
+            ("कि", "की"),
+            ("ка", "кa"),
+            ("ดี", "ดิ"),
+            ("c+", "c"),
+            ("กุ", "ก"),
+            ("क्ष", "कष"),
+        ] {
             assert_ne!(fold(one), fold(other));
             assert_ne!(cut(one).0, cut(other).0);
         }
@@ -563,6 +576,7 @@ mod tests {
         check("👩\u{200d}👩\u{200d}👧", "👩 👩 👧");
         check("1\u{fe0f}\u{20e3}", "1");
         check("===== ==x= 😂😂😂", "= = x = 😂 😂");
+        check("\u{1f8ff}", "\u{1f8ff}"); // a place for an emoji to come
         check("*bold* _it_ `code` ~~no~~ | a | b", "bold it code no a b");
         check("Acme™ 20℃ 5 € §7", "acme ™ 20 ° c 5 € § 7");
         check("㍿天", "株式 式会 会社 社天 天");
@@ -679,5 +693,20 @@ mod tests {
             }
         }
         assert!(count > 20_000);
+    }
+
+    #[test]
+    fn composes_a_name_and_keeps_its_letters() {
+        for (name, expected) in [
+            ("Cafe\u{301}", "Café"),
+            ("Café", "Café"),
+            ("  long \t\u{a0} Night\n", "long Night"),
+            ("\u{1112}\u{1161}\u{11ab} ﬁ Straße", "한 ﬁ Straße"),
+            ("WORK ", "WORK"),
+            ("\u{3000}", ""),
+        ] {
+            assert_eq!(composed(name), expected);
+            assert_eq!(composed(expected), expected);
+        }
     }
 }

@@ -426,6 +426,7 @@ mod tests {
         check("\"open end", "\"open end\"");
         check("\"slow ra\"* \"slow ra*\"", "\"slow ra\" * AND \"slow ra\" *");
         check("rain !!! - -", "\"rain\"");
+        check("☂* 天*", "\"☂\" AND \"天\" *");
         check("Ré-Sumé -", "\"re sume\"");
         check("今天 -天气* 的iPhone手", "(\"今天\" AND \"的 iphone 手\" *) NOT (\"天气\" *)");
         let query = parse("Rain gard* -sun");

@@ -234,6 +234,7 @@ mod tests {
         check("Rain, and the Garden.", "rain", "[Rain], and the Garden.");
         check("Rain, and the Gardens. (rain)", "gard* RAIN", "[Rain], and the [Gardens]. ([rain])");
         check("A slow\n rain; slow x rain", "\"slow rain\"", "A [slow\n rain]; slow x rain");
+        check("a b c d", "b \"a b c\"", "[a b c] d");
         check("Write to Ada@Example.com!", "ada@example.com", "Write to [Ada@Example.com]!");
         check("C, C++ and ++", "c++", "C, [C++] and ++");
         check("====", "=", "[==]==");
@@ -265,6 +266,17 @@ mod tests {
         let snippet = of(&[&text], "rain sun moon");
         assert!(snippet.contains("w [moon] [sun] [rain] w"), "{snippet}");
         assert_eq!(of(&[&text], "moon").matches('[').count(), 1);
+        let text = format!("rain {far}sun {far}moon {far}sun rain");
+        let snippet = of(&[&text], "rain sun moon");
+        assert!(snippet.ends_with("w [sun] [rain]"), "{snippet}");
+        // Of equal places the first.
+        let text = format!("one rain {far}two rain {far}");
+        assert!(of(&[&text], "rain").starts_with("one [rain] w"));
+        // A phrase that has more terms than a snippet.
+        let phrase = "天".repeat(limits::SNIPPET_TOKENS + 9);
+        let text = format!("w {phrase} w");
+        let expected = format!("…[{}]…", "天".repeat(limits::SNIPPET_TOKENS));
+        assert_eq!(of(&[&text], &phrase), expected);
         // What isn't there any more.
         assert_eq!(of(&["", "A title"], "gone"), "A title");
         assert_eq!(of(&["", ""], "gone"), "");
@@ -295,6 +307,8 @@ mod tests {
         let picture = "iVBORw0KGgo".repeat(9_000);
         let snippet = of(&[&picture], "ivborw*");
         assert!(snippet.starts_with("[iVBORw0K") && snippet.ends_with("]…"), "{snippet}");
+        let marked = format!("a{}", "\u{301}".repeat(9_000));
+        assert_eq!(of(&[&marked], "a").chars().count(), max + 1, "a text that is nothing but marks");
         let mut longest = 0;
         for word in
             ["é", "天", "+", "a ", "a\u{301}", "\u{301}", "น้ำ", "🇬🇧", "👩\u{200d}", "한 ", "x\u{200b}"]
@@ -323,15 +337,16 @@ mod tests {
             "👍🏽",
             "\u{1112}\u{1161}\u{11ab}",
             "❤\u{fe0f}",
+            "🇬🇧.",
         ] {
-            for shift in 0..4 {
-                let around = letter.repeat(max);
-                let text = format!("{}{around} kite {around}", "x".repeat(shift));
+            for shift in 0..letter.len() {
+                let (around, between) = (letter.repeat(max), "x".repeat(shift));
+                let text = format!("{around}{between} kite {between}{around}");
                 let snippet = of(&[&text], "kite");
                 let shown = snippet.trim_matches('…').replace(['[', ']'], "");
                 let (before, after) = shown.split_once(" kite ").expect("the match");
-                assert_eq!(before.replace(letter, ""), "", "{snippet}");
-                assert_eq!(after.replace(letter, ""), "", "{snippet}");
+                let rest = |shown: &str| shown.replace(letter.trim_end_matches('.'), "").replace('.', "");
+                assert_eq!([rest(before), rest(after)], [&between[..]; 2], "{snippet}");
             }
         }
     }
