@@ -8,9 +8,8 @@
 use std::error::Error;
 use std::fmt;
 
-use unicode_normalization::UnicodeNormalization;
-
 use crate::limits;
+use crate::terms;
 
 /// What a character does to a text in which it is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -172,7 +171,7 @@ pub(crate) fn name(text: &str) -> Result<String, BadName> {
     let cleaned = displayable(text);
     let visible = cleaned.chars().any(|character| effect(character) == Effect::Visible);
     let words: Vec<_> = cleaned.split_whitespace().collect();
-    if visible { Ok(words.join(" ").nfc().collect()) } else { Err(BadName::Blank) }
+    if visible { Ok(terms::composed(&words.join(" "))) } else { Err(BadName::Blank) }
 }
 
 /// Returns the text as one word of a POSIX shell: as it is if no character of it could mean something there, else in
@@ -304,7 +303,7 @@ mod tests {
         ];
         for kept in kept {
             assert_eq!(displayable(kept), kept, "{kept}");
-            assert_eq!(name(kept), Ok(kept.nfc().collect()), "{kept}");
+            assert_eq!(name(kept), Ok(terms::composed(kept)), "{kept}");
         }
         // A joiner after a mark belongs to the letter below the mark.
         assert_eq!(displayable("ж\u{301}\u{200c}ж x\u{301}\u{200c}x"), "ж\u{301}\u{200c}ж x\u{301}x");

@@ -44,7 +44,7 @@ pub(crate) enum JournalError {
     EmptyQuery,
     /// Every term of the search excludes.
     OnlyExclusions,
-    /// The search has too many terms, or too many or too short beginnings.
+    /// The search has too many words, too many terms of the index in them, or too many or too short beginnings.
     TooManyTerms,
     /// The database failed.
     Store(StoreError),
@@ -78,11 +78,12 @@ impl fmt::Display for JournalError {
             JournalError::EmptyQuery => out.write_str("There is nothing to search for."),
             JournalError::OnlyExclusions => out.write_str("A search can't only exclude."),
             JournalError::TooManyTerms => {
-                let (terms, beginnings) = (limits::QUERY_TERMS_MAX, limits::QUERY_BEGINNINGS_MAX);
+                let (words, parts) = (limits::QUERY_TERMS_MAX, limits::QUERY_LOOKUPS_MAX);
+                let (beginnings, letters) = (limits::QUERY_BEGINNINGS_MAX, limits::QUERY_BEGINNING_CHARS_MIN);
                 write!(
                     out,
-                    "A search can have at most {terms} words, of which {beginnings} beginnings (word*) of at least 2 \
-                     letters."
+                    "A search can have at most {words} words with {parts} parts together (an address or a Chinese word is \
+                     several), of which {beginnings} beginnings (word*) of at least {letters} letters."
                 )
             }
             // Only the log gets the cause, from `source`: it can contain details of the server that a client must not
