@@ -21,7 +21,8 @@ use crate::store::{ChangedRows, Derived, Piece};
 use crate::terms;
 
 /// What the store needs of this file.
-pub(crate) const SEARCH_INDEX: Derived = Derived { table: "entries", update, is_full, make_piece };
+pub(crate) const SEARCH_INDEX: Derived =
+    Derived { table: "entries", update, work: bytes, work_max: limits::GROUP_BYTES_MAX, make_piece };
 
 /// The columns of an entry that are searched, as [`insert`] reads them.
 const SEARCHED: &str = "row_id, user_id, title, content, mood, location, weather";
@@ -68,17 +69,13 @@ fn insert(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Returns whether these entries have as many bytes as one commit may index. A group's jobs are quick, and its clients
-/// wait for the index too; without this bound a few hundred long entries would make all of them wait.
-fn is_full(connection: &Connection, rows: &ChangedRows) -> rusqlite::Result<bool> {
+/// Returns how many bytes of an entry are to be indexed; none if it was deleted. A group's jobs are quick, and its clients
+/// wait for the index too; without a bound on these a few hundred long entries would make all of them wait.
+fn bytes(connection: &Connection, row: i64) -> rusqlite::Result<usize> {
     // SQLite knows the length of a text without reading it.
     let sql = "SELECT octet_length(title) + octet_length(content) FROM entries WHERE row_id = ?1";
-    let mut measure = connection.prepare_cached(sql)?;
-    let mut bytes = 0;
-    for row in rows {
-        bytes += measure.query_row([row], |row| row.get::<_, i64>(0)).optional()?.unwrap_or(0);
-    }
-    Ok(bytes >= limits::GROUP_BYTES_MAX as i64)
+    let bytes = connection.prepare_cached(sql)?.query_row([row], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(bytes.unwrap_or(0) as usize)
 }
 
 /// Indexes the entries behind the last that the index has, as many as one commit may. The index lacks entries after the

@@ -254,8 +254,10 @@ pub struct Derived {
     /// Brings up to date what follows from these rows, in the transaction of the group and just before its commit. If
     /// it fails, the whole group does. Some of the rows may be as they were: a job that changed them was undone.
     pub update: fn(&Connection, &ChangedRows) -> rusqlite::Result<()>,
-    /// Returns whether the update of these rows is as much work as one commit may have.
-    pub is_full: fn(&Connection, &ChangedRows) -> rusqlite::Result<bool>,
+    /// Returns how much work the update of a row is.
+    pub work: fn(&Connection, i64) -> rusqlite::Result<usize>,
+    /// How much of it one commit may have: a group with more takes no further job.
+    pub work_max: usize,
     /// Makes a piece of what is missing altogether, in a transaction of its own; `None` if nothing is. A store calls it
     /// until then when it is opened: after a migration all of it is missing.
     pub make_piece: fn(&Connection) -> rusqlite::Result<Option<Piece>>,
@@ -275,8 +277,13 @@ pub struct Piece {
 
 impl Derived {
     /// For a store from whose rows nothing follows.
-    pub const NOTHING: Derived =
-        Derived { table: "", update: |_, _| Ok(()), is_full: |_, _| Ok(false), make_piece: |_| Ok(None) };
+    pub const NOTHING: Derived = Derived {
+        table: "",
+        update: |_, _| Ok(()),
+        work: |_, _| Ok(0),
+        work_max: 1,
+        make_piece: |_| Ok(None),
+    };
 }
 
 /// The open database. All threads share one `Store`, so no method needs `&mut self`.

@@ -186,7 +186,7 @@ fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>, changes: &Group,
             let is_full = group.len() >= limits::BATCH_MAX
                 || began.elapsed() >= limits::GATHER_MAX
                 || connection.is_autocommit()
-                || changes.is_full(connection, group.len());
+                || changes.is_full(connection);
             next = if is_full { None } else { jobs.try_take() };
         }
         // ---- THE COMMIT POINT ----
@@ -215,30 +215,46 @@ fn begin(connection: &Connection, wait: Duration) -> Result<(), StoreError> {
 /// What the jobs of the present group have changed, and what follows from it.
 struct Group {
     derived: Derived,
-    /// The rows of [`Derived::table`]. SQLite reports each while a statement runs, on this same thread.
-    rows: Arc<Mutex<ChangedRows>>,
+    changes: Arc<Mutex<Changes>>,
+}
+
+/// The rows of [`Derived::table`] that the group has changed.
+#[derive(Default)]
+struct Changes {
+    rows: ChangedRows,
+    /// Those that came since [`Group::is_full`] looked.
+    unmeasured: Vec<i64>,
+    /// How much work the others are.
+    work: usize,
 }
 
 impl Group {
-    /// Has SQLite report the rows that are changed on this connection. A savepoint that is rolled back takes no row
-    /// off the list: then its row is brought up to date for nothing.
+    /// Has SQLite report the rows that are changed on this connection, each while a statement runs and on this same
+    /// thread. A savepoint that is rolled back takes no row off the list: then its row is brought up to date for nothing.
     fn watch(connection: &mut Connection, derived: Derived) -> rusqlite::Result<Group> {
-        let rows = Arc::<Mutex<ChangedRows>>::default();
-        let changed = Arc::clone(&rows);
+        let changes = Arc::<Mutex<Changes>>::default();
+        let reported = Arc::clone(&changes);
         connection.update_hook(Some(move |_, _: &str, table: &str, row| {
             if table == derived.table {
-                locked(&changed).insert(row);
+                let mut changes = locked(&reported);
+                if changes.rows.insert(row) {
+                    changes.unmeasured.push(row);
+                }
             }
         }))?;
-        Ok(Group { derived, rows })
+        Ok(Group { derived, changes })
     }
 
     /// Returns whether the update of what follows is as much work as one commit may have. The commit takes the time for
-    /// it, which the time of the jobs doesn't show. A look takes longer the more rows there are, so after the first jobs
-    /// it comes once in a while; a bound that is crossed by a few jobs does no harm.
-    fn is_full(&self, connection: &Connection, jobs: usize) -> bool {
-        (jobs < 4 || jobs.is_multiple_of(4))
-            && (self.derived.is_full)(connection, &locked(&self.rows)).unwrap_or(true)
+    /// it, which the time of the jobs doesn't show.
+    fn is_full(&self, connection: &Connection) -> bool {
+        let rows = std::mem::take(&mut locked(&self.changes).unmeasured);
+        // If it can't be measured, the group ends; what is wrong shows at the commit.
+        let work: rusqlite::Result<usize> =
+            rows.into_iter().map(|row| (self.derived.work)(connection, row)).sum();
+        let mut changes = locked(&self.changes);
+        changes.work += work.unwrap_or(self.derived.work_max);
+        changes.work >= self.derived.work_max
     }
 
     /// Brings up to date what follows from the changed rows, and commits the open transaction; if that fails, leaves
@@ -246,7 +262,7 @@ impl Group {
     /// already.
     fn commit(&self, connection: &Connection) -> Result<(), StoreError> {
         // Taken off the list in any case: the next group begins with an empty one.
-        let rows = std::mem::take(&mut *locked(&self.rows));
+        let Changes { rows, .. } = std::mem::take(&mut *locked(&self.changes));
         if connection.is_autocommit() {
             // There is no transaction any more: the first job failed alone, or SQLite rolled everything back by itself,
             // as it may when the disk is full, or `attempt` did because it couldn't undo one job. In the last two cases
