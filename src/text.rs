@@ -169,9 +169,13 @@ pub(crate) fn name(text: &str) -> Result<String, BadName> {
         return Err(BadName::Moves);
     }
     let cleaned = displayable(text);
-    let visible = cleaned.chars().any(|character| effect(character) == Effect::Visible);
     let words: Vec<_> = cleaned.split_whitespace().collect();
-    if visible { Ok(terms::composed(&words.join(" "))) } else { Err(BadName::Blank) }
+    if has_visible(&cleaned) { Ok(terms::composed(&words.join(" "))) } else { Err(BadName::Blank) }
+}
+
+/// Returns whether anything of a text is seen. One of blanks, joiners and marks alone looks like no text at all.
+pub(crate) fn has_visible(text: &str) -> bool {
+    text.chars().any(|character| effect(character) == Effect::Visible)
 }
 
 /// Returns the text as one word of a POSIX shell: as it is if no character of it could mean something there, else in
@@ -329,6 +333,15 @@ mod tests {
         ];
         for (text, expected) in rows {
             assert_eq!(name(text), expected.map(str::to_owned), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn finds_what_is_seen_between_all_that_is_not() {
+        let unseen = " \n\t\u{a0}\u{3000}\u{200b}\u{200d}\u{fe0f}\u{2060}\u{202e}\u{3164}\u{2800}\u{e0041}\u{301}";
+        assert!(!has_visible(unseen) && !has_visible(""));
+        for seen in ["x", ".", "☂", "字", "ا"] {
+            assert!(has_visible(&format!("{unseen}{seen}{unseen}")), "{seen}");
         }
     }
 

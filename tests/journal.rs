@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use epicme::limits;
@@ -25,8 +26,8 @@ const TOOLS: &str = "
         tagIds tagMode from to mood location weather isPrivate isFavorite limit cursor
     search_entries | Search Entries | entries:read | ro | \
         query* tagIds tagMode from to mood location weather isPrivate isFavorite limit cursor
-    update_entry | Update Entry | entries:write | nd id | \
-        id* title content date mood location weather isPrivate isFavorite
+    update_entry | Update Entry | entries:write | nd | \
+        id* title content append date mood location weather isPrivate isFavorite
     delete_entry | Delete Entry | entries:write | id | id*
     create_tag | Create Tag | tags:write | nd | name* description
     get_tag | Get Tag | tags:read | ro | id*
@@ -413,6 +414,61 @@ fn writes_reads_changes_lists_and_deletes_an_entry() {
     }
 }
 
+#[test]
+fn adds_a_paragraph_to_a_text_and_changes_nothing_of_what_was_there() {
+    let mut ada = Person::alone();
+    let id = ada.entry("Walk", "");
+    for (before, added, after) in [
+        ("", "a", "a"),
+        ("a", "b", "a\n\nb"),
+        ("a\n", "b", "a\n\nb"),
+        ("a\n\n", "b", "a\n\nb"),
+        ("a\n\n\n\n", "b", "a\n\n\n\nb"),
+        ("a\r\n\r\n", "b", "a\r\n\r\nb"),
+        ("a\r\n", "b", "a\r\n\nb"),
+        (" ☂ ", "  - b\n", " ☂ \n\n  - b\n"),
+    ] {
+        ada.ok("update_entry", json!({ "id": id, "content": before }));
+        ada.sql(OLD_ENTRIES);
+        let made = ada.ok("update_entry", json!({ "id": id, "append": added }))["entry"].clone();
+        assert_eq!(made["content"], after);
+        assert!(made["updatedAt"].as_i64() > Some(86400), "it was changed now");
+    }
+    let both = json!({ "id": id, "content": "x", "append": "y" });
+    ada.fails("update_entry", both, "Give content or append, not both");
+    ada.fails("update_entry", json!({ "id": 9, "append": "y" }), "Entry with ID \"9\" not found");
+    let other = json!({ "id": id, "append": "c", "title": "Long walk", "mood": "glad" });
+    let entry = ada.ok("update_entry", other)["entry"].clone();
+    assert_eq!([&entry["title"], &entry["mood"]], ["Long walk", "glad"]);
+    assert_eq!(entry["content"], " ☂ \n\n  - b\n\nc");
+}
+
+#[test]
+fn keeps_every_paragraph_that_several_clients_add_at_once() {
+    let mut ada = Person::alone();
+    let id = ada.entry("Walk", "begun");
+    let add = |client: usize| {
+        let mut client_of = Client::new(&ada.server, &ada.server.token(ada.email, &[]));
+        move || {
+            for number in 0..25 {
+                let paragraph = format!("{client}:{number}");
+                client_of.ok("update_entry", json!({ "id": id, "append": paragraph }));
+            }
+        }
+    };
+    let threads: Vec<_> = (0..4).map(|client| thread::spawn(add(client))).collect();
+    threads.into_iter().for_each(|thread| thread.join().expect("every call succeeds"));
+    let entry = ada.ok("get_entry", json!({ "id": id }));
+    let content = text(&entry["entry"]["content"]);
+    let paragraphs: Vec<_> = content.split("\n\n").collect();
+    assert_eq!((paragraphs.len(), paragraphs[0]), (101, "begun"));
+    for client in 0..4 {
+        let own = paragraphs.iter().filter(|text| text.starts_with(&format!("{client}:")));
+        let expected: Vec<_> = (0..25).map(|number| format!("{client}:{number}")).collect();
+        assert!(own.eq(expected.iter()), "each client's paragraphs, in its order: {content}");
+    }
+}
+
 const OLD_TAGS: &str = "UPDATE tags SET created_at = 1000, updated_at = 86400";
 
 #[test]
@@ -551,6 +607,13 @@ fn limits_every_text_and_names_the_limit_and_the_size() {
             check(&mut ada, tool, &parse(cells[0]), argument, (bounds[0] as usize, bounds[1] as usize));
         }
     }
+    // Beside what is there, which is two lines long.
+    ada.ok("update_entry", json!({ "id": 1, "content": "c\nd" }));
+    let sentence = "at most 100000 characters, and this one would have 100001";
+    ada.fails("update_entry", json!({ "id": 1, "append": "☂".repeat(99_996) }), sentence);
+    ada.ok("update_entry", json!({ "id": 1, "append": "☂".repeat(99_995) }));
+    ada.fails("update_entry", json!({ "id": 1, "append": "x" }), "this one would have 100003");
+    ada.fails("update_entry", json!({ "id": 1, "append": "" }), "append must have 1 to 100000 characters, not 0");
     for blank in [" ", "\t\n", "\u{a0}\u{3000}"] {
         ada.fails("create_tag", json!({ "name": blank }), "name must not be blank");
         ada.fails("update_tag", json!({ "id": 1, "name": blank }), "name must not be blank");
@@ -560,6 +623,22 @@ fn limits_every_text_and_names_the_limit_and_the_size() {
     for name in unseen {
         ada.fails("create_tag", json!({ "name": name }), "name must not be blank");
     }
+    for unseen in unseen.into_iter().chain([" ", "\n\t", "\u{200b}", "\u{202e}", "\u{301}"]) {
+        for (tool, argument) in
+            [("create_entry", "title"), ("create_entry", "content"), ("update_entry", "append")]
+                .into_iter()
+                .chain(["title", "content"].map(|argument| ("update_entry", argument)))
+        {
+            let base = json!({ "title": "t", "content": "c" });
+            let base = if tool == "create_entry" { base } else { json!({ "id": 1 }) };
+            let sentence = format!("{argument} must have a visible character");
+            ada.fails(tool, with(&base, argument, unseen), &sentence);
+        }
+    }
+    // Beside one character that is seen, all of these are kept.
+    let kept = format!(" {}\n.\t", unseen.concat());
+    let made = ada.ok("create_entry", json!({ "title": kept, "content": kept }))["entry"].clone();
+    assert_eq!([&made["title"], &made["content"]], [&kept, &kept]);
     for name in
         ["a\u{1}b", "a\nb", "a\u{9b}b", "a\u{2028}b", "a\u{202e}b", "a\u{2066}b", "a\u{200f}b", "a\u{61c}b"]
     {
@@ -1246,8 +1325,12 @@ fn accepts_what_the_schema_of_a_tool_accepts_and_nothing_else() {
             let result = ada.result(&name, arguments.clone());
             let told = result["content"][0]["text"].as_str().unwrap_or_default(); // or it begins with a link
             let accepted = !told.starts_with("Invalid arguments for ");
-            // A schema doesn't say that a name needs a visible character.
-            let is_blank = strict["name"].as_str().is_some_and(|name| name.trim().is_empty());
+            // A schema doesn't say that a name, a title or a text needs a visible character.
+            let is_blank = |argument: &str| {
+                let text = strict[argument].as_str();
+                text.is_some_and(|text| !text.is_empty() && text.trim().is_empty())
+            };
+            let is_blank = ["name", "title", "content", "append"].into_iter().any(is_blank);
             assert_eq!(accepted, promise.is_valid(&strict) && !is_blank, "{name} {arguments}: {told}");
             counts[usize::from(accepted)] += 1;
         }

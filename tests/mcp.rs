@@ -1025,7 +1025,8 @@ fn describes_each_tool_by_valid_schemas_and_keeps_to_them() {
         let hint = |name: &str| tool["annotations"][name].as_bool();
         assert_eq!(hint("readOnlyHint"), Some(begins(&["whoami", "get_", "list_", "search_"])), "{name}");
         assert_eq!(hint("destructiveHint"), Some(begins(&["delete_", "remove_"])), "{name}");
-        assert_eq!(hint("idempotentHint"), Some(!begins(&["create_"])), "{name}");
+        // update_entry can add to a text.
+        assert_eq!(hint("idempotentHint"), Some(!begins(&["create_", "update_entry"])), "{name}");
         assert_eq!(hint("openWorldHint"), Some(false), "{name}");
 
         let arguments: Value = serde_json::from_str(arguments).expect("JSON");

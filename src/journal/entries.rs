@@ -45,6 +45,9 @@ pub(crate) struct NewEntry {
 pub(crate) struct EntryChange {
     pub(crate) title: Option<String>,
     pub(crate) content: Option<String>,
+    /// What is added at the end of the text, as a paragraph of its own; of use without `content`, which replaces all of
+    /// the text.
+    pub(crate) append: Option<String>,
     pub(crate) mood: Option<Option<String>>,
     pub(crate) location: Option<Option<String>>,
     pub(crate) weather: Option<Option<String>>,
@@ -133,7 +136,12 @@ pub(crate) fn update(
     now: Timestamp,
 ) -> Result<Entry, JournalError> {
     journal.change(move |own, changes| {
-        let EntryChange { title, content, mood, location, weather, is_private, is_favorite, date } = change;
+        let EntryChange { title, content, append, mood, location, weather, is_private, is_favorite, date } =
+            change;
+        let content = match append {
+            Some(paragraph) => Some(with_paragraph(own, id, &paragraph)?),
+            None => content,
+        };
         let changes_a_field = title.is_some()
             || content.is_some()
             || [&mood, &location, &weather].iter().any(|field| field.is_some())
@@ -189,6 +197,27 @@ pub(crate) fn update(
         }
         find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))
     })
+}
+
+/// Returns the text of an entry with a further paragraph, behind a blank line. What stands there is kept byte for byte,
+/// so line ends with which it closes already are a part of that blank line.
+///
+/// The writer runs one transaction at a time, and this reads and writes in one. So of two clients that add a paragraph
+/// at the same time neither loses its own, and the limit holds for what both have made of the text.
+fn with_paragraph(own: &OwnedRows, id: EntryId, paragraph: &str) -> Result<String, JournalError> {
+    let sql = "SELECT content FROM entries WHERE user_id = ?1 AND id = ?2";
+    let text: Option<String> = own.first(sql, &[&id], |row| row.get(0))?;
+    let mut text = text.ok_or(JournalError::EntryNotFound(id))?;
+    if !text.is_empty() {
+        let end = text.trim_end_matches(['\n', '\r']).len();
+        let line_ends = text[end..].matches('\n').count();
+        text.push_str(&"\n\n"[line_ends.min(2)..]);
+    }
+    text.push_str(paragraph);
+    match text.chars().count() {
+        count if count > limits::CONTENT_CHARS_MAX => Err(JournalError::TextTooLong { count }),
+        _ => Ok(text),
+    }
 }
 
 /// Deletes an entry with its links and returns it. If the person confirmed the deletion, the entry must still be what

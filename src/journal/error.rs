@@ -32,6 +32,11 @@ pub(crate) enum JournalError {
     TagsFull,
     /// The entry would have more than [`limits::TAGS_PER_ENTRY_MAX`] tags.
     TooManyTags,
+    /// The text of the entry would be longer than [`limits::CONTENT_CHARS_MAX`].
+    TextTooLong {
+        /// How many characters it would have.
+        count: usize,
+    },
     /// One end of a filter's period isn't a date or date-time that exists.
     BadDate {
         end: FilterEnd,
@@ -72,6 +77,10 @@ impl fmt::Display for JournalError {
             JournalError::TooManyTags => {
                 let max = limits::TAGS_PER_ENTRY_MAX;
                 write!(out, "An entry can have at most {max} tags, and this one has {max}.")
+            }
+            JournalError::TextTooLong { count } => {
+                let max = limits::CONTENT_CHARS_MAX;
+                write!(out, "The text of an entry can have at most {max} characters, and this one would have {count}.")
             }
             JournalError::BadDate { text, .. } => write!(out, "There is no date or date-time {text:?}."),
             JournalError::BadCursor => out.write_str("There is no such page of this list."),

@@ -8,9 +8,9 @@
 //! places, one could be changed without the other, and the server would refuse a call that obeys the schema. Here
 //! both come from one list of [`Argument`]s.
 //!
-//! What fits the schema that [`schema`] returns passes [`read`], but for texts with a NUL, names without a visible
-//! character and days that don't exist, which no schema can say plainly, and for texts over a length that only the
-//! description states ([`SCHEMA_LENGTH_MAX`]). [`read`] takes a little more. Agent
+//! What fits the schema that [`schema`] returns passes [`read`], but for texts with a NUL, names, titles and texts
+//! without a visible character and days that don't exist, which no schema can say plainly, and for texts over a length
+//! that only the description states ([`SCHEMA_LENGTH_MAX`]). [`read`] takes a little more. Agent
 //! frameworks write `null` for an argument that isn't set; numbers, booleans and lists as texts (`"10"`, `"true"`,
 //! `"[1,2]"`); and a text of digits as a number (`2025` as the words of a search). The check takes such a value where
 //! it can mean one thing only. Each value that passes becomes the one that the schema describes, so no tool sees the
@@ -79,6 +79,9 @@ pub(crate) enum Kind {
     Ids,
     /// Text of `min` to `max` characters.
     Text { min: usize, max: usize },
+    /// The title or text of an entry, of `min` to `max` characters. Something of it is seen, unless it is empty: nobody
+    /// could find again what looks like nothing. It is kept as it is, byte for byte.
+    Prose { min: usize, max: usize },
     /// A name: text of at most `max` characters on one line, of which something is seen. The check removes the blanks
     /// around the name and what isn't seen in it, or a person could have two tags that look the same.
     Name { max: usize },
@@ -133,10 +136,12 @@ impl Argument {
                 "type": "array", "items": { "type": "integer", "minimum": 1, "maximum": ID_MAX },
                 "maxItems": limits::TAGS_PER_ENTRY_MAX,
             }),
-            Kind::Text { min, max } if *max > SCHEMA_LENGTH_MAX => {
+            Kind::Text { min, max } | Kind::Prose { min, max } if *max > SCHEMA_LENGTH_MAX => {
                 json!({ "type": "string", "minLength": min })
             }
-            Kind::Text { min, max } => json!({ "type": "string", "minLength": min, "maxLength": max }),
+            Kind::Text { min, max } | Kind::Prose { min, max } => {
+                json!({ "type": "string", "minLength": min, "maxLength": max })
+            }
             // That a name needs a visible character could be a pattern, `\S`; but programs that make a grammar for a
             // local model of the schema take no pattern that isn't anchored, and no class (llama.cpp).
             Kind::Name { max } => json!({ "type": "string", "minLength": 1, "maxLength": max }),
@@ -163,7 +168,7 @@ impl Argument {
             schema = json!({ "anyOf": [schema, { "type": "null" }] });
         }
         schema["description"] = match self.kind {
-            Kind::Text { max, .. } if max > SCHEMA_LENGTH_MAX => {
+            Kind::Text { max, .. } | Kind::Prose { max, .. } if max > SCHEMA_LENGTH_MAX => {
                 format!("{} At most {max} characters.", self.about).into()
             }
             _ => self.about.into(),
@@ -189,6 +194,10 @@ impl Argument {
                     .map_err(|why| format!("holds one that {why}"))
             }
             Kind::Text { min, max } => characters(&text()?, *min, *max).map(Value::from),
+            Kind::Prose { min, max } => match characters(&text()?, *min, *max)? {
+                text if text.is_empty() || text::has_visible(text) => Ok(text.into()),
+                _ => Err("must have a visible character".into()),
+            },
             Kind::Name { max } => {
                 let name = text::name(characters(&text()?, 1, *max)?);
                 name.map(Value::from).map_err(|bad| bad.to_string())

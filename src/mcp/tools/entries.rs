@@ -84,9 +84,16 @@ pub(super) fn update_entry(
     context: &ToolContext<EntriesWrite>,
     given: &Checked,
 ) -> Result<Answer, ToolError> {
+    let (content, append) = (given.text("content"), given.text("append"));
+    if content.is_some() && append.is_some() {
+        // Either order of the two would be a guess.
+        let text = "Give content or append, not both: content replaces the text, append adds to it. Nothing was changed.";
+        return Err(ToolError::Rejected(text.to_owned()));
+    }
     let change = EntryChange {
         title: given.text("title"),
-        content: given.text("content"),
+        content,
+        append,
         mood: given.nullable_text("mood"),
         location: given.nullable_text("location"),
         weather: given.nullable_text("weather"),

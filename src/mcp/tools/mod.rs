@@ -388,6 +388,7 @@ pub(crate) fn explain(error: &JournalError) -> String {
         JournalError::TagNameTaken { .. } => "Use that one, or choose another name.",
         JournalError::TagsFull => "Delete one that you don't need.",
         JournalError::TooManyTags => "Remove one first.",
+        JournalError::TextTooLong { .. } => "Append less, or write a further entry.",
         JournalError::BadDate { end: FilterEnd::From, .. } => "from must be a date or date-time that exists.",
         JournalError::BadDate { end: FilterEnd::To, .. } => "to must be a date or date-time that exists.",
         JournalError::BadCursor => {

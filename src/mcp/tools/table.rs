@@ -16,8 +16,9 @@ pub(super) fn table() -> Vec<Tool> {
     let id = || Argument::required("id", Kind::Id, "The id, as a list or search shows it.");
     let entry_id = || Argument::required("entryId", Kind::Id, "The entry's id.");
     let tag_id = || Argument::required("tagId", Kind::Id, "The tag's id.");
-    let title = Kind::Text { min: 1, max: limits::TITLE_CHARS_MAX };
-    let content = Kind::Text { min: 0, max: limits::CONTENT_CHARS_MAX };
+    let title = Kind::Prose { min: 1, max: limits::TITLE_CHARS_MAX };
+    let content = Kind::Prose { min: 0, max: limits::CONTENT_CHARS_MAX };
+    let paragraph = Kind::Prose { min: 1, max: limits::CONTENT_CHARS_MAX };
     let label = Kind::Text { min: 0, max: limits::LABEL_TEXT_CHARS_MAX };
     let tag_name = Kind::Name { max: limits::TAG_NAME_CHARS_MAX };
     let tag_description = Kind::Text { min: 0, max: limits::TAG_DESCRIPTION_CHARS_MAX };
@@ -136,12 +137,18 @@ pub(super) fn table() -> Vec<Tool> {
         Tool {
             name: "update_entry",
             title: "Update Entry",
-            about: "Change fields of a journal entry: what is left out stays, null clears.",
-            effect: Effect::Changes,
+            about: "Change fields of a journal entry, or add to its text: what is left out stays, null clears.",
+            // A call with `append` that is sent twice adds its text twice.
+            effect: Effect::Adds,
             arguments: vec![
                 id(),
                 Argument::optional("title", title, "The new title."),
-                Argument::optional("content", content, "The new text."),
+                Argument::optional("content", content, "The new text, in place of the present one."),
+                Argument::optional(
+                    "append",
+                    paragraph,
+                    "Text to add at the end, as a new paragraph; all that is there stays.",
+                ),
                 Argument::optional(
                     "date",
                     Kind::Date,
