@@ -396,7 +396,7 @@ pub(crate) const TAG_NAME_CHARS_MAX: usize = 100;
 pub(crate) const TAG_DESCRIPTION_CHARS_MAX: usize = 1_000;
 /// Tags of one person; `epicme://tags` lists them all at once.
 pub const TAGS_MAX: usize = 10_000;
-/// Tags of one entry, and tag ids in one filter.
+/// Tags of one entry; ids and names of tags in one call, each.
 pub(crate) const TAGS_PER_ENTRY_MAX: usize = 50;
 /// Characters of a search query, at least one.
 pub(crate) const QUERY_CHARS_MAX: usize = 500;

@@ -1713,6 +1713,17 @@ fn refuses_a_whole_batch_for_a_scope_unless_it_is_a_completion_that_lacks_it() {
         assert!(challenge.contains(&format!(" needs {scopes}\", scope=")), "{challenge}");
         assert_eq!(reply.scopes_to_ask_for(), SCOPES, "what it had, and what it lacks");
     }
+    // A call that has its scopes needs another for the name of a tag that there isn't.
+    let mut maker = ada.with_only(&all_but(&["tags:write"]));
+    let entry = |names: Value| {
+        let arguments = json!({ "title": "t", "content": "c", "tagNames": names });
+        message("tools/call", json!({ "name": "create_entry", "arguments": arguments }))
+    };
+    let before = maker.client.ok("list_entries", json!({}))["total"].clone();
+    let reply = maker.client.post(&[], &json!([entry(json!([])), entry(json!(["unheard of"]))]).to_string());
+    assert_eq!(reply.status, 403);
+    assert_eq!(reply.scopes_to_ask_for(), SCOPES);
+    assert_eq!(maker.client.ok("list_entries", json!({}))["total"], before, "nothing was written");
     assert_eq!(barred.client.ok("list_tags", json!({}))["total"], 2, "nothing was made");
     let complete = message("completion/complete", completing(ENTRY, "id", ""));
     let reply =

@@ -20,14 +20,14 @@ use crate::support::{Client, Dice, SCOPES, Server, with_dates};
 const TOOLS: &str = "
     whoami | Who Am I | user:read | ro |
     create_entry | Create Entry | entries:write | nd | \
-        title* content* date mood location weather isPrivate isFavorite tags
+        title* content* date mood location weather isPrivate isFavorite tags tagNames
     get_entry | Get Entry | entries:read | ro | id*
     list_entries | List Entries | entries:read | ro | \
-        tagIds tagMode from to mood location weather isPrivate isFavorite limit cursor
+        tagIds tagNames tagMode from to mood location weather isPrivate isFavorite limit cursor
     search_entries | Search Entries | entries:read | ro | \
-        query* tagIds tagMode from to mood location weather isPrivate isFavorite limit cursor
+        query* tagIds tagNames tagMode from to mood location weather isPrivate isFavorite limit cursor
     update_entry | Update Entry | entries:write | nd | \
-        id* title content append date mood location weather isPrivate isFavorite
+        id* title content append date mood location weather isPrivate isFavorite tags tagNames
     delete_entry | Delete Entry | entries:write | id | id*
     create_tag | Create Tag | tags:write | nd | name* description
     get_tag | Get Tag | tags:read | ro | id*
@@ -469,6 +469,126 @@ fn keeps_every_paragraph_that_several_clients_add_at_once() {
     }
 }
 
+/// The names of an entry's tags, as its answer shows them.
+fn tag_names(answer: &Value) -> Vec<String> {
+    let tags = answer["entry"]["tags"].as_array().expect("tags");
+    tags.iter().map(|tag| text(&tag["name"])).collect()
+}
+
+#[test]
+fn attaches_tags_by_their_names_and_makes_those_that_there_are_not() {
+    let mut ada = Person::alone();
+    let (sea, hill) = (ada.tag("sea"), ada.tag("hill"));
+    let entry = |names: &[&str]| json!({ "title": "Walk", "content": "c", "tagNames": names });
+    let result = ada.result("create_entry", entry(&["sea"]));
+    assert_eq!(text(&result["content"][0]["text"]), "Entry \"Walk\" created with ID 1.");
+    let result = ada.result("create_entry", with(&entry(&["wind", "sea", "wind"]), "tags", [hill, sea]));
+    assert_eq!(tag_names(&result["structuredContent"]), ["hill", "sea", "wind"], "each once");
+    let told = "Entry \"Walk\" created with ID 2. The tag \"wind\" is new.";
+    assert_eq!(text(&result["content"][0]["text"]), told);
+    let tags = ada.ok("list_tags", json!({}));
+    assert_eq!(ids(&tags), [hill, sea, 3], "one tag was made");
+    assert_eq!(tags["tags"][2], json!({ "id": 3, "name": "wind", "description": null, "entryCount": 1 }));
+    // A name is what it looks like, and no more than that.
+    let alike = [" \t wind\u{a0}", "wi\u{200b}nd", "cafe\u{301}", "caf\u{e9}", "Wind"];
+    let made = ada.ok("create_entry", entry(&alike));
+    assert_eq!(tag_names(&made), ["Wind", "café", "wind"]);
+
+    // An update attaches and detaches nothing; the entry itself is as it was.
+    ada.sql(OLD_ENTRIES);
+    let update = |names: Value| json!({ "id": 1, "tagNames": names });
+    let result = ada.result("update_entry", update(json!(["fog", "hill", "ice"])));
+    let told = "Entry \"Walk\" (ID 1) updated. These tags are new: \"fog\", \"ice\".";
+    assert_eq!(text(&result["content"][0]["text"]), told);
+    let entry = &result["structuredContent"];
+    assert_eq!(tag_names(entry), ["fog", "hill", "ice", "sea"]);
+    assert_eq!(entry["entry"]["updatedAt"], 86400);
+    for nothing in [json!([]), json!(["sea"]), json!(["ice", "fog"])] {
+        assert_eq!(tag_names(&ada.ok("update_entry", update(nothing))), ["fog", "hill", "ice", "sea"]);
+    }
+    assert_eq!(tag_names(&ada.ok("update_entry", json!({ "id": 1, "tags": [3] }))).len(), 5);
+    // The forms in which frameworks send a list.
+    for (given, name) in [(json!("dew"), "dew"), (json!("[\"mist\"]"), "mist"), (json!(2025), "2025"), (json!([7]), "7")]
+    {
+        let tags = tag_names(&ada.ok("update_entry", update(given)));
+        assert!(tags.iter().any(|tag| tag == name), "{tags:?}");
+    }
+    for (given, sentence) in [
+        (json!("dew, mist"), "tagNames must be an array, not a string"),
+        (json!("[dew]"), "tagNames must be an array, not a string"),
+        (json!(""), "tagNames must be an array, not a string"),
+        (json!(true), "tagNames must be an array, not a boolean"),
+        (json!(["dew", null]), "tagNames holds one that must be a string, not null"),
+        (json!([" "]), "tagNames holds one that must not be blank"),
+        (json!([""]), "tagNames holds one that must have 1 to 100 characters, not 0"),
+        (json!(["x".repeat(101)]), "tagNames holds one that must have 1 to 100 characters, not 101"),
+        (json!(["a\nb"]), "tagNames holds one that must not contain control characters"),
+        (json!(vec!["x"; 51]), "tagNames must have at most 50 items, not 51"),
+    ] {
+        ada.fails("update_entry", update(given), sentence);
+    }
+    // Whatever fails, no tag is left behind.
+    ada.fails("update_entry", json!({ "id": 99, "tagNames": ["new"] }), "Entry with ID \"99\" not found");
+    ada.fails("update_entry", json!({ "id": 1, "tagNames": ["new"], "tags": [99] }), "Tag ID \"99\" not found");
+    let many: Vec<_> = (0..45).map(|number| format!("tag {number}")).collect();
+    ada.fails("update_entry", update(json!(many)), "at most 50 tags, and this one would have 54");
+    ada.ok("update_entry", update(json!(many[..41])));
+    ada.fails("update_entry", update(json!(["new"])), "at most 50 tags, and this one would have 51");
+    ada.ok("update_entry", update(json!(many[..41])));
+    // Somebody else's tags are not hers.
+    let mut bob = ada.neighbour();
+    let made = bob.ok("create_entry", json!({ "title": "t", "content": "c", "tagNames": ["sea"] }));
+    assert_eq!(made["entry"]["tags"], json!([{ "id": 1, "name": "sea" }]));
+}
+
+#[test]
+fn keeps_to_the_number_of_tags_when_it_makes_some_by_name() {
+    let mut ada = Person::alone();
+    let tags = limits::TAGS_MAX - 1;
+    ada.sql(&format!(
+        "CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {tags})
+                                SELECT i FROM n;
+         INSERT INTO made_tags (user_id, id, name, created_at, updated_at)
+             SELECT 1, i, printf('tag %05d', i), 0, 0 FROM n;"
+    ));
+    let entry = |names: &[&str]| json!({ "title": "t", "content": "c", "tagNames": names });
+    ada.fails("create_entry", entry(&["last", "one more"]), "There are 10000 tags, and there can't be more");
+    ada.ok("create_entry", entry(&["last", "tag 00001"]));
+    ada.fails("create_entry", entry(&["one more"]), "There are 10000 tags");
+}
+
+#[test]
+fn refuses_a_name_that_would_make_a_tag_to_a_token_that_may_not_and_accepts_one_that_there_is() {
+    let mut ada = Person::alone();
+    ada.tag("sea");
+    let id = ada.entry("Walk", "c");
+    ada.may_only("entries:write");
+    let before = ada.rows();
+    let new = json!({ "title": "t", "content": "c" });
+    for (tool, base) in [("create_entry", new.clone()), ("update_entry", json!({ "id": id, "append": "d" }))] {
+        let call = |names: Value| json!({ "name": tool, "arguments": with(&base, "tagNames", names) });
+        for names in [json!(["hill"]), json!(["sea", "hill"]), json!("hill"), json!("[\"hill\"]")] {
+            let reply = ada.client.modern("tools/call", call(names));
+            assert_eq!(reply.status, 403, "{tool}");
+            let challenge = reply.field("www-authenticate").expect("a challenge");
+            let needs = format!("error_description=\"{tool} needs entries:write tags:write\"");
+            assert!(challenge.contains("error=\"insufficient_scope\"") && challenge.contains(&needs), "{challenge}");
+            assert_eq!(reply.scopes_to_ask_for(), ["entries:write", "tags:write"]);
+            assert!(ada.rows() == before, "{tool} wrote something");
+        }
+        // What is wrong is said first: a person who gives the scope should get something for it.
+        ada.fails(tool, with(&with(&base, "tagNames", ["hill"]), "title", ""), "title must have 1 to 300");
+        ada.fails(tool, with(&base, "tagNames", json!(["hill", " "])), "tagNames holds one");
+        ada.ok(tool, with(&base, "tagNames", json!([])));
+        let known = ada.ok(tool, with(&base, "tagNames", json!(["sea", "se\u{200b}a"])));
+        assert_eq!(tag_names(&known), ["sea"]);
+        ada.sql(&format!("DELETE FROM entries WHERE id > {id}; DELETE FROM entry_tags;
+                          UPDATE entries SET content = 'c', updated_at = created_at"));
+    }
+    ada.may_only("entries:write tags:write");
+    assert_eq!(tag_names(&ada.ok("create_entry", with(&new, "tagNames", ["hill"]))), ["hill"]);
+}
+
 const OLD_TAGS: &str = "UPDATE tags SET created_at = 1000, updated_at = 86400";
 
 #[test]
@@ -728,6 +848,7 @@ fn refuses_what_is_no_id_and_accepts_an_integer_however_it_is_written() {
         remove_tag_from_entry | entryId | {"tagId":1}
         remove_tag_from_entry | tagId | {"entryId":1}
         create_entry | tags | {"title":"t","content":"c"}
+        update_entry | tags | {"id":1}
         list_entries | tagIds | {}
         search_entries | tagIds | {"query":"c"}
         get_tag_suggestions_instructions | entryId | {}
@@ -776,7 +897,12 @@ fn refuses_what_is_no_id_and_accepts_an_integer_however_it_is_written() {
             {
                 ada.ok(tool, with(&base, argument, taken));
             }
-            ada.ok(tool, with(&base, argument, json!(null)));
+            if tool == "update_entry" {
+                let sentence = format!("{argument} must be an array, not null");
+                ada.fails(tool, with(&base, argument, json!(null)), &sentence);
+            } else {
+                ada.ok(tool, with(&base, argument, json!(null)));
+            }
         } else {
             ada.fails(tool, shaped(json!(9_007_199_254_740_991_i64)), "\"9007199254740991\" not found");
             ada.fails(tool, shaped(json!("9007199254740991")), "\"9007199254740991\" not found");
@@ -938,6 +1064,13 @@ fn lists_and_finds_the_entries_that_pass_every_filter() {
         5 3 2 1 | {"tagIds":[1,2]} | {"tagIds":[1,2],"tagMode":"any"} | {"tagIds":[2,99,1]}
         5 2 1 | {"tagIds":[1]} | {"tagIds":[1,1],"tagMode":"all"} | {"tagIds":[1,99]} | {"mood":"cALM"}
         5 2 | {"tagIds":[2,1],"tagMode":"all"} | {"isPrivate":0}
+        5 2 | {"tagNames":["hill","sea"],"tagMode":"all"} | {"tagNames":["hill"],"tagIds":[1],"tagMode":"all"}
+        5 3 2 1 | {"tagNames":["hill","sea"]} | {"tagNames":["hill"],"tagIds":[1]} | {"tagNames":["none","hill","sea"]}
+        5 2 1 | {"tagNames":["sea"]} | {"tagNames":[" s\u200bea","sea"],"tagMode":"all"} | {"tagNames":["none"],"tagIds":[1]}
+        5 | {"tagNames":["city"]} | {"tagNames":["city","none"]} | {"tagNames":["city","sea"],"tagMode":"all","tagIds":[2]}
+        3 | {"tagNames":["hill"],"weather":"rain","isPrivate":1} | {"tagNames":["hill","none"],"to":"2025-01-31","isPrivate":1}
+          | {"tagNames":["none"]} | {"tagNames":["none","neither"]} | {"tagNames":["sea","none"],"tagMode":"all"}
+          | {"tagNames":["none"],"tagIds":[1],"tagMode":"all"} | {"tagNames":["Sea"]} | {"tagNames":["none"],"mood":"calm"}
         5 | {"tagIds":[1,2,3],"tagMode":"all"} | {"tagIds":[3]} | {"location":"SEA"} | {"mood":"calm","from":"2025-02-01"}
         5 4 3 2 | {"from":"2025-01-31"} | {"from":"2025-01-31T00:00:00Z"}
         3 2 1 | {"to":"2025-01-31"} | {"to":"2025-01-31T23:59:59Z"} | {"to":"2025-02-01T01:59:59+02:00"}
@@ -956,6 +1089,29 @@ fn lists_and_finds_the_entries_that_pass_every_filter() {
             assert_eq!(sorted(found), sorted(numbers(expected)), "{filter}");
         }
     }
+}
+
+#[test]
+fn says_which_names_of_a_filter_no_tag_has() {
+    let mut ada = january();
+    for (tool, base) in &lists()[..2] {
+        for (names, told) in [
+            (json!(["sea"]), ""),
+            (json!([]), ""),
+            (json!(["none"]), " There is no tag named \"none\"."),
+            (json!(["none", "sea", "none"]), " There is no tag named \"none\"."),
+            (json!(["none", "n\"one"]), " There are no tags named \"none\", \"n'one\"."),
+        ] {
+            let result = ada.result(tool, with(base, "tagNames", names));
+            let sentence = text(&result["content"][0]["text"]);
+            let (found, rest) = sentence.split_once(" entries.").expect("a number of entries");
+            assert!(found.starts_with("Found ") && rest == told, "{tool}: {sentence}");
+        }
+    }
+    // Bob's tag is no tag of hers.
+    ada.neighbour().tag("none");
+    let result = ada.result("list_entries", json!({ "tagNames": ["none"] }));
+    assert_eq!(text(&result["content"][0]["text"]), "Found 0 entries. There is no tag named \"none\".");
 }
 
 #[test]
@@ -1049,9 +1205,10 @@ fn refuses_a_cursor_that_belongs_elsewhere_and_accepts_it_where_it_belongs() {
         }
         let others = json!({
             "mood": "glad", "tagIds": [1, 2], "tagMode": "all", "from": "2025-01-01", "to": "2025-03-01",
-            "location": "home", "weather": "rain", "isPrivate": 1, "isFavorite": 0, "query": "other",
+            "location": "home", "weather": "rain", "isPrivate": 1, "isFavorite": 0, "tagNames": ["sea"],
+            "query": "other",
         });
-        let takes = ["list_entries", "search_entries"].iter().position(|own| own == tool).map(|at| 9 + at);
+        let takes = ["list_entries", "search_entries"].iter().position(|own| own == tool).map(|at| 10 + at);
         for (name, value) in others.as_object().into_iter().flatten().take(takes.unwrap_or(0)) {
             ada.fails(tool, with(&with(base, name, value.clone()), "cursor", cursor), not_ours);
         }
@@ -1298,11 +1455,16 @@ fn strictly(tool: &str, schema: &Value, arguments: &Value) -> Value {
             (Some("integer"), Some(flag)) if property["maximum"] == 1 => *value = u8::from(flag).into(),
             (Some("integer"), _) => *value = integer(value),
             (Some("array"), _) => {
-                let ids = value.as_array().cloned();
-                let is_one = value.is_number() || value == "1";
-                let ids = ids.or_else(|| is_one.then(|| vec![value.clone()]));
-                if let Some(ids) = ids {
-                    *value = ids.iter().map(integer).collect();
+                let are_names = property["items"]["type"] == "string";
+                let name = |value: &Value| match value.as_i64() {
+                    Some(number) => number.to_string().into(),
+                    None => value.clone(),
+                };
+                let all = value.as_array().cloned();
+                let is_one = value.is_number() || value == "1" || are_names && value.is_string() && value != "";
+                let all = all.or_else(|| is_one.then(|| vec![value.clone()]));
+                if let Some(all) = all {
+                    *value = if are_names { all.iter().map(name).collect() } else { all.iter().map(integer).collect() };
                 }
             }
             _ => {}
@@ -1326,11 +1488,12 @@ fn accepts_what_the_schema_of_a_tool_accepts_and_nothing_else() {
             let told = result["content"][0]["text"].as_str().unwrap_or_default(); // or it begins with a link
             let accepted = !told.starts_with("Invalid arguments for ");
             // A schema doesn't say that a name, a title or a text needs a visible character.
-            let is_blank = |argument: &str| {
-                let text = strict[argument].as_str();
-                text.is_some_and(|text| !text.is_empty() && text.trim().is_empty())
+            let unseen = |text: &Value| {
+                text.as_str().is_some_and(|text| !text.is_empty() && text.trim().is_empty())
             };
-            let is_blank = ["name", "title", "content", "append"].into_iter().any(is_blank);
+            let names = strict["tagNames"].as_array().into_iter().flatten();
+            let texts = ["name", "title", "content", "append"].map(|argument| &strict[argument]);
+            let is_blank = texts.into_iter().chain(names).any(unseen);
             assert_eq!(accepted, promise.is_valid(&strict) && !is_blank, "{name} {arguments}: {told}");
             counts[usize::from(accepted)] += 1;
         }

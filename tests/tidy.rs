@@ -522,7 +522,11 @@ const NAMES_TOOLS: [(&str, &[&str], &str); 5] = [
         &["list_entries", "search_entries", "list_tags"],
         "an error says which tool helps",
     ),
-    ("src/mcp/tools/table.rs", &["list_tags"], "an argument's description says where its ids come from"),
+    (
+        "src/mcp/tools/table.rs",
+        &["list_tags", "remove_tag_from_entry"],
+        "an argument's description says where its ids come from, and what it doesn't do",
+    ),
 ];
 
 #[test]

@@ -18,9 +18,11 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::dates::EntryDate;
+use crate::events::Changes;
+use crate::gate::Permit;
 use crate::ids::{EntryId, TagId};
 use crate::limits;
-use crate::scope::{EntriesRead, EntriesWrite};
+use crate::scope::{EntriesRead, EntriesWrite, TagsWrite};
 use crate::secret::Signer;
 use crate::terms;
 
@@ -35,8 +37,25 @@ pub(crate) struct NewEntry {
     pub(crate) is_favorite: bool,
     /// The day that it is about; `None` for the day and time at which it is made.
     pub(crate) date: Option<EntryDate>,
-    /// The tags to attach; an id that comes twice is attached once. The schema of the arguments bounds their number.
-    pub(crate) tag_ids: Vec<TagId>,
+    pub(crate) tags: TagsToAttach,
+}
+
+/// Tags to be attached to an entry; one that comes twice is attached once. The schema of the arguments bounds their
+/// number.
+#[derive(Default)]
+pub(crate) struct TagsToAttach {
+    pub(crate) ids: Vec<TagId>,
+    /// Names as `text::name` cleans them.
+    pub(crate) names: Vec<String>,
+    /// The caller's right to make a tag of a name that no tag has. Without it such a name is an error. It is of the
+    /// caller whose journal this is: `mcp` has one caller for each request.
+    pub(crate) may_make: Option<Permit<TagsWrite>>,
+}
+
+/// An entry as it was stored, and the names of the tags that were made for it.
+pub(crate) struct Written {
+    pub(crate) entry: Entry,
+    pub(crate) new_tags: Vec<String>,
 }
 
 /// A change of an entry: `None` keeps the field as it is, `Some(None)` clears it. With a single `Option`, a client
@@ -54,6 +73,8 @@ pub(crate) struct EntryChange {
     pub(crate) is_private: Option<bool>,
     pub(crate) is_favorite: Option<bool>,
     pub(crate) date: Option<EntryDate>,
+    /// Those that the entry has already stay.
+    pub(crate) tags: TagsToAttach,
 }
 
 /// The columns of an [`EntryItem`], as [`item`] reads them. A subquery counts the tags, because a join would return
@@ -69,7 +90,7 @@ pub(crate) fn create(
     journal: &Journal<EntriesWrite>,
     new: NewEntry,
     now: Timestamp,
-) -> Result<Entry, JournalError> {
+) -> Result<Written, JournalError> {
     journal.change(move |own, changes| {
         let id = EntryId::new(own.next_id("entry")?);
         let date = match new.date {
@@ -102,16 +123,11 @@ pub(crate) fn create(
                 &now.0,
             ],
         )?;
-        for tag_id in &new.tag_ids {
-            // The foreign key of the link refuses another person's tag as well, but the client would get that as a
-            // failure of the database.
-            tags::find_in(own, *tag_id)?.ok_or(JournalError::TagNotFound(*tag_id))?;
-            link(own, id, *tag_id, now)?;
-        }
+        let (_, new_tags) = attach_all(own, changes, id, &new.tags, now)?;
         changes.extend(entry_changed(id));
         // The entry is read back inside the transaction, so that the client gets what was stored, with the tags in
         // their order.
-        find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))
+        Ok(Written { entry: tagged(own, id)?, new_tags })
     })
 }
 
@@ -134,9 +150,9 @@ pub(crate) fn update(
     id: EntryId,
     change: EntryChange,
     now: Timestamp,
-) -> Result<Entry, JournalError> {
+) -> Result<Written, JournalError> {
     journal.change(move |own, changes| {
-        let EntryChange { title, content, append, mood, location, weather, is_private, is_favorite, date } =
+        let EntryChange { title, content, append, mood, location, weather, is_private, is_favorite, date, tags } =
             change;
         let content = match append {
             Some(paragraph) => Some(with_paragraph(own, id, &paragraph)?),
@@ -193,10 +209,72 @@ pub(crate) fn update(
                     &now.0,
                 ],
             )?;
+        }
+        // A link isn't a field of the entry, so `updated_at` stays; but the entry shows its tags.
+        let (is_tagged, new_tags) = attach_all(own, changes, id, &tags, now)?;
+        if changes_a_field || is_tagged {
             changes.extend(entry_changed(id));
         }
-        find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))
+        Ok(Written { entry: tagged(own, id)?, new_tags })
     })
+}
+
+/// Attaches tags to an entry, those that are named and missing included, and returns whether any link is new and the
+/// names of the tags that were made. Everything is one transaction with the write of the entry: a failure leaves
+/// neither the entry nor a tag behind.
+fn attach_all(
+    own: &OwnedRows,
+    changes: &mut Changes,
+    id: EntryId,
+    tags: &TagsToAttach,
+    now: Timestamp,
+) -> Result<(bool, Vec<String>), JournalError> {
+    let (mut is_tagged, mut new_tags) = (false, Vec::new());
+    for tag_id in &tags.ids {
+        // The foreign key of the link refuses another person's tag as well, but the client would get that as a failure
+        // of the database.
+        tags::find_in(own, *tag_id)?.ok_or(JournalError::TagNotFound(*tag_id))?;
+        is_tagged |= link(own, id, *tag_id, now)?.1;
+    }
+    for name in &tags.names {
+        let (tag_id, is_new) = tags::named_or_new_in(own, tags.may_make, name, now)?;
+        is_tagged |= link(own, id, tag_id, now)?.1;
+        if is_new {
+            changes.extend(tags::list_changed(tag_id));
+            new_tags.push(name.clone());
+        }
+    }
+    Ok((is_tagged, new_tags))
+}
+
+/// Reads an entry back after tags were attached. They are counted after that, because one that was attached before adds
+/// no link, and so is accepted on a full entry too. The error undoes the links.
+fn tagged(own: &OwnedRows, id: EntryId) -> Result<Entry, JournalError> {
+    let entry = find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))?;
+    match entry.tags.len() {
+        count if count > limits::TAGS_PER_ENTRY_MAX => Err(JournalError::TooManyTags { count }),
+        _ => Ok(entry),
+    }
+}
+
+/// Returns those of the names that no tag has, for a caller who writes: an entry with such a name makes a tag.
+pub(crate) fn tags_to_make(
+    journal: &Journal<EntriesWrite>,
+    names: &[String],
+) -> Result<Vec<String>, JournalError> {
+    journal.read(|own| tags::unknown_in(own, names))
+}
+
+/// Returns those of a filter's names that no tag has. It is a transaction of its own, beside that of the list: a tag
+/// that is made between the two is only named too early, or too late.
+pub(crate) fn unknown_tags(
+    journal: &Journal<EntriesRead>,
+    filter: &Filter,
+) -> Result<Vec<String>, JournalError> {
+    match &filter.tag_names[..] {
+        [] => Ok(Vec::new()),
+        names => journal.read(|own| tags::unknown_in(own, names)),
+    }
 }
 
 /// Returns the text of an entry with a further paragraph, behind a blank line. What stands there is kept byte for byte,
@@ -259,13 +337,7 @@ pub(crate) fn attach(
         if is_new {
             changes.extend(entry_changed(entry_id));
         }
-        let entry = find_in(own, entry_id)?.ok_or(JournalError::EntryNotFound(entry_id))?;
-        // The tags are counted after the link was made: a tag that was attached before adds no link, so it is
-        // accepted on a full entry too.
-        if entry.tags.len() > limits::TAGS_PER_ENTRY_MAX {
-            return Err(JournalError::TooManyTags); // the error undoes the link
-        }
-        Ok((link, entry, tag))
+        Ok((link, tagged(own, entry_id)?, tag))
     })
 }
 

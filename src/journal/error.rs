@@ -19,6 +19,8 @@ pub(crate) enum JournalError {
     EntryNotFound(EntryId),
     /// The person has no tag with this id; a tag of another person gives the same error.
     TagNotFound(TagId),
+    /// The person has no tag with this name, and the caller may not make one. The text is cleaned.
+    TagNameUnknown(String),
     /// The person already has a tag with this name.
     TagNameTaken {
         name: String,
@@ -31,7 +33,10 @@ pub(crate) enum JournalError {
     /// The person has [`limits::TAGS_MAX`] tags.
     TagsFull,
     /// The entry would have more than [`limits::TAGS_PER_ENTRY_MAX`] tags.
-    TooManyTags,
+    TooManyTags {
+        /// How many it would have.
+        count: usize,
+    },
     /// The text of the entry would be longer than [`limits::CONTENT_CHARS_MAX`].
     TextTooLong {
         /// How many characters it would have.
@@ -67,6 +72,7 @@ impl fmt::Display for JournalError {
         match self {
             JournalError::EntryNotFound(id) => write!(out, "Entry with ID \"{id}\" not found."),
             JournalError::TagNotFound(id) => write!(out, "Tag ID \"{id}\" not found."),
+            JournalError::TagNameUnknown(name) => write!(out, "There is no tag named \"{name}\"."),
             JournalError::TagNameTaken { name, id } => {
                 write!(out, "A tag named \"{name}\" already exists (ID: {id}).")
             }
@@ -74,9 +80,9 @@ impl fmt::Display for JournalError {
             JournalError::TagsFull => {
                 write!(out, "There are {} tags, and there can't be more.", limits::TAGS_MAX)
             }
-            JournalError::TooManyTags => {
+            JournalError::TooManyTags { count } => {
                 let max = limits::TAGS_PER_ENTRY_MAX;
-                write!(out, "An entry can have at most {max} tags, and this one has {max}.")
+                write!(out, "An entry can have at most {max} tags, and this one would have {count}.")
             }
             JournalError::TextTooLong { count } => {
                 let max = limits::CONTENT_CHARS_MAX;

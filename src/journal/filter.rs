@@ -15,18 +15,20 @@ use rusqlite::ToSql;
 
 use super::encoding::Encoding;
 use super::rows::OwnedRows;
-use super::{FilterEnd, JournalError};
+use super::{FilterEnd, JournalError, tags};
 use crate::clock::Timestamp;
 use crate::dates::{Bound, Day};
 use crate::ids::TagId;
 use crate::terms;
 use crate::zone::Zone;
 
-/// Which entries a list or search shows. A field that is `None`, or an empty `tag_ids`, leaves out no entry.
+/// Which entries a list or search shows. A field that is `None` or an empty list leaves out no entry.
 #[derive(Default)]
 pub(crate) struct Filter {
     pub(crate) tag_ids: Vec<TagId>,
-    /// Whether an entry must have all of [`Filter::tag_ids`], instead of any of them.
+    /// Tags by their names, as `text::name` cleans them. No entry has a tag of a name that there isn't.
+    pub(crate) tag_names: Vec<String>,
+    /// Whether an entry must have all of [`Filter::tag_ids`] and [`Filter::tag_names`], instead of any of them.
     pub(crate) all_tags: bool,
     /// Only entries of this day and later ones; or, if it is a date-time, from this moment on.
     pub(crate) from: Option<String>,
@@ -46,10 +48,15 @@ impl Filter {
         // The pattern names every field, so that this doesn't compile when the filter gets a new field that isn't
         // encoded. A field that is missing here would let a cursor pass for a list that it doesn't belong to, and
         // entries would be skipped without an error.
-        let Filter { tag_ids, all_tags, from, to, mood, location, weather, is_private, is_favorite } = self;
+        let Filter { tag_ids, tag_names, all_tags, from, to, mood, location, weather, is_private, is_favorite } =
+            self;
         encoding.number(tag_ids.len() as i64);
         for tag_id in tag_ids {
             encoding.number(tag_id.get());
+        }
+        encoding.number(tag_names.len() as i64);
+        for name in tag_names {
+            encoding.text(name);
         }
         encoding.flag(*all_tags);
         for text in [from, to, mood, location, weather] {
@@ -86,7 +93,11 @@ const OFFSET_SECONDS_MAX: i64 = 15 * 60 * 60;
 /// A [`Filter`] as the parameters `?2` to `?14`: those of [`FILTER_SQL`], and its days as `?4` and `?5`.
 pub(super) struct FilterValues<'f> {
     filter: &'f Filter,
-    /// How many of the filter's tags an entry must have.
+    /// The filter's tags, whether it gives their ids or their names.
+    tags: BTreeSet<TagId>,
+    /// Whether it gives a name that no tag has.
+    names_unknown_tag: bool,
+    /// How many of the filter's tags an entry must have. A name that no tag has counts too, so no entry has enough.
     tags_needed: i64,
     /// The ids of the tags as a JSON array, for `json_each`: a parameter of SQL holds one value and not a list.
     tag_ids: String,
@@ -167,8 +178,16 @@ impl<'f> FilterValues<'f> {
     /// for such a date, and the client would get an empty list instead of an error.
     pub(super) fn of(filter: &'f Filter, own: &OwnedRows) -> Result<FilterValues<'f>, JournalError> {
         // An id that comes twice counts once: an entry has at most one link to a tag, so it couldn't have both.
-        let tag_ids: BTreeSet<_> = filter.tag_ids.iter().copied().collect();
-        let tags_needed = if filter.all_tags { tag_ids.len() as i64 } else { i64::from(!tag_ids.is_empty()) };
+        let mut tags: BTreeSet<_> = filter.tag_ids.iter().copied().collect();
+        let mut unknown = BTreeSet::new();
+        for name in &filter.tag_names {
+            match tags::named_in(own, name)? {
+                Some(id) => _ = tags.insert(id),
+                None => _ = unknown.insert(name),
+            }
+        }
+        let named = (tags.len() + unknown.len()) as i64;
+        let tags_needed = if filter.all_tags { named } else { named.min(1) };
         let bound = |end, text: &str| {
             Bound::read(text).map_err(|_| JournalError::BadDate { end, text: text.to_owned() })
         };
@@ -196,8 +215,10 @@ impl<'f> FilterValues<'f> {
         let key = |label: &Option<String>| label.as_deref().map(terms::fold);
         Ok(FilterValues {
             filter,
+            tag_ids: json_array(tags.iter().copied()),
+            tags,
+            names_unknown_tag: !unknown.is_empty(),
             tags_needed,
-            tag_ids: json_array(tag_ids),
             mood_key: key(&filter.mood),
             location_key: key(&filter.location),
             weather_key: key(&filter.weather),
@@ -234,7 +255,7 @@ impl<'f> FilterValues<'f> {
     /// Chooses where the list of this filter begins: at the fields of the filter that the fewest entries have. Changes
     /// the parameters for the tags to what the source leaves to be tested.
     pub(super) fn start(&mut self, own: &OwnedRows) -> Result<Start, JournalError> {
-        let Filter { tag_ids, all_tags, is_private, is_favorite, .. } = self.filter;
+        let Filter { all_tags, is_private, is_favorite, .. } = self.filter;
         let entries = own.count("entries", "")?;
         let mut sources = vec![(entries, Source::Newest)];
         // How many entries the one field lets pass that was looked at last, and how many fields there are.
@@ -264,8 +285,11 @@ impl<'f> FilterValues<'f> {
             }
         }
         let mut tags = Vec::new();
-        for id in tag_ids.iter().copied().collect::<BTreeSet<_>>() {
-            tags.push((own.count("tag", &id.to_string())?, id));
+        for id in &self.tags {
+            tags.push((own.count("tag", &id.to_string())?, *id));
+        }
+        if self.names_unknown_tag && (*all_tags || tags.is_empty()) {
+            return Ok(Start { source: Source::Tagged, rows: 0, total: Some(0) });
         }
         if !tags.is_empty() {
             // The rarest comes first, where [`Source::Tag`] finds it.

@@ -13,6 +13,7 @@ use super::rows::{NamedRows, OwnedRows, cut, take_number};
 use super::{Journal, JournalError, Matches, Page, RowDigest, Tag, TagItem, TagName, entry_changed};
 use crate::clock::Timestamp;
 use crate::events::{Change, Resource};
+use crate::gate::Permit;
 use crate::ids::{EntryId, TagId};
 use crate::limits;
 use crate::scope::{TagsRead, TagsWrite};
@@ -23,22 +24,65 @@ pub(crate) fn create(
     description: Option<String>,
     now: Timestamp,
 ) -> Result<Tag, JournalError> {
+    let permit = journal.permit;
     journal.change(move |own, changes| {
         refuse_taken_name(own, &name, None)?;
-        // The same transaction counts and inserts. The writer runs one transaction at a time, so two calls at the
-        // same time can't both make the last tag allowed.
-        if own.count("tags", "")? >= limits::TAGS_MAX as i64 {
-            return Err(JournalError::TagsFull);
-        }
-        let id = TagId::new(own.next_id("tag")?);
-        let sql = "INSERT INTO tags (user_id, id, name, description, created_at, updated_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
-        own.change(sql, &[&id, &name, &description, &now.0])?;
-        changes.extend(changed(id));
-        // The list of resources that clients get contains the tags, so a new tag changes it.
-        changes.insert(Change::List);
+        let id = create_in(own, permit, &name, description.as_deref(), now)?;
+        changes.extend(list_changed(id));
         find_in(own, id)?.ok_or(JournalError::TagNotFound(id))
     })
+}
+
+/// Creates a tag of a name that is free. The permit opens nothing here: it shows that the caller may make tags, and no
+/// other code inserts one.
+fn create_in(
+    own: &OwnedRows,
+    _: Permit<TagsWrite>,
+    name: &str,
+    description: Option<&str>,
+    now: Timestamp,
+) -> Result<TagId, JournalError> {
+    // The same transaction counts and inserts. The writer runs one transaction at a time, so two calls at the same time
+    // can't both make the last tag allowed.
+    if own.count("tags", "")? >= limits::TAGS_MAX as i64 {
+        return Err(JournalError::TagsFull);
+    }
+    let id = TagId::new(own.next_id("tag")?);
+    let sql = "INSERT INTO tags (user_id, id, name, description, created_at, updated_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+    own.change(sql, &[&id, &name, &description, &now.0])?;
+    Ok(id)
+}
+
+/// Finds the tag of a name, or creates it if the caller may; returns `true` for a new one.
+pub(super) fn named_or_new_in(
+    own: &OwnedRows,
+    permit: Option<Permit<TagsWrite>>,
+    name: &str,
+    now: Timestamp,
+) -> Result<(TagId, bool), JournalError> {
+    if let Some(id) = named_in(own, name)? {
+        return Ok((id, false));
+    }
+    let permit = permit.ok_or_else(|| JournalError::TagNameUnknown(name.to_owned()))?;
+    Ok((create_in(own, permit, name, None, now)?, true))
+}
+
+/// Finds the tag of a name.
+pub(super) fn named_in(own: &OwnedRows, name: &str) -> Result<Option<TagId>, JournalError> {
+    let sql = "SELECT id FROM tags WHERE user_id = ?1 AND name = ?2";
+    own.first(sql, &[&name], |row| row.get(0))
+}
+
+/// Returns the names that no tag has, each once.
+pub(super) fn unknown_in(own: &OwnedRows, names: &[String]) -> Result<Vec<String>, JournalError> {
+    let mut unknown = Vec::new();
+    for name in names {
+        if !unknown.contains(name) && named_in(own, name)?.is_none() {
+            unknown.push(name.clone());
+        }
+    }
+    Ok(unknown)
 }
 
 pub(crate) fn find(journal: &Journal<TagsRead>, id: TagId) -> Result<Option<Tag>, JournalError> {
@@ -129,8 +173,7 @@ pub(crate) fn delete(
         if shown.is_some_and(|shown| shown != tag.digest(entries.len())) {
             return Err(JournalError::Changed);
         }
-        changes.extend(changed(id));
-        changes.insert(Change::List);
+        changes.extend(list_changed(id));
         // This adds a change for each entry that has the tag. `publish_to_watchers` would look only at the entries
         // that a stream watches, but it runs after the commit, when the links that name the entries are deleted.
         // SQLite deletes each of these links anyway, so their number doesn't make this step the slowest.
@@ -186,6 +229,13 @@ pub(crate) fn list(
 /// Returns the resources that change whenever a tag is created, changed or deleted.
 fn changed(id: TagId) -> [Change; 2] {
     [Change::Of(Resource::Tags), Change::Of(Resource::Tag(id))]
+}
+
+/// Returns what changes when a tag is created or deleted: also the list of resources that clients get, which contains the
+/// tags.
+pub(super) fn list_changed(id: TagId) -> [Change; 3] {
+    let [tags, tag] = changed(id);
+    [tags, tag, Change::List]
 }
 
 /// Reads the ids of all entries that have a tag; that may be all entries of the person.

@@ -85,6 +85,9 @@ pub(crate) enum Kind {
     /// A name: text of at most `max` characters on one line, of which something is seen. The check removes the blanks
     /// around the name and what isn't seen in it, or a person could have two tags that look the same.
     Name { max: usize },
+    /// The names of tags, at most [`limits::TAGS_PER_ENTRY_MAX`], each checked and cleaned as [`Kind::Name`] is. See
+    /// [`listed_names`] for the forms that are taken.
+    Names { max: usize },
     /// 0 or 1, with the default if the argument is left out. It is a number, as it is in the rows that clients get.
     Flag(Option<u8>),
     /// How many rows to return: at most `max`, and `default` if the argument is left out.
@@ -145,6 +148,10 @@ impl Argument {
             // That a name needs a visible character could be a pattern, `\S`; but programs that make a grammar for a
             // local model of the schema take no pattern that isn't anchored, and no class (llama.cpp).
             Kind::Name { max } => json!({ "type": "string", "minLength": 1, "maxLength": max }),
+            Kind::Names { max } => json!({
+                "type": "array", "items": { "type": "string", "minLength": 1, "maxLength": max },
+                "maxItems": limits::TAGS_PER_ENTRY_MAX,
+            }),
             Kind::Flag(default) => {
                 let mut flag = shapes::flag();
                 if let Some(default) = default {
@@ -182,7 +189,7 @@ impl Argument {
         if self.nullable && value.is_null() {
             return Ok(Value::Null);
         }
-        let text = || text_of(value).ok_or_else(|| format!("must be a string, not {}", kind_of(value)));
+        let text = || required_text(value);
         match &self.kind {
             Kind::Id => integer(value, 1, ID_MAX).map(Value::from),
             Kind::Ids => {
@@ -198,9 +205,15 @@ impl Argument {
                 text if text.is_empty() || text::has_visible(text) => Ok(text.into()),
                 _ => Err("must have a visible character".into()),
             },
-            Kind::Name { max } => {
-                let name = text::name(characters(&text()?, 1, *max)?);
-                name.map(Value::from).map_err(|bad| bad.to_string())
+            Kind::Name { max } => name_of(value, *max),
+            Kind::Names { max } => {
+                let names = listed_names(value)?;
+                within("must have", names.len(), 0, limits::TAGS_PER_ENTRY_MAX, "items")?;
+                let names = names.iter().map(|name| name_of(name, *max));
+                names
+                    .collect::<Result<Vec<_>, _>>()
+                    .map(Value::Array)
+                    .map_err(|why| format!("holds one that {why}"))
             }
             // Some models write `true` for 1 although the schema says 0 or 1. `true` can only mean 1, so it is
             // accepted, also as a text.
@@ -339,6 +352,12 @@ impl Checked {
         ids.into_iter().flatten().filter_map(Value::as_i64).map(Id::new).collect()
     }
 
+    /// Returns the names, or an empty list if the argument is left out.
+    pub(crate) fn names(&self, name: &str) -> Vec<String> {
+        let names = self.0.get(name).and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.0.get(name).and_then(Value::as_str).map(str::to_owned)
     }
@@ -363,6 +382,16 @@ impl Checked {
 pub(crate) fn text_of(value: &Value) -> Option<Cow<'_, str>> {
     let digits = || value.as_i64().map(|number| Cow::Owned(number.to_string()));
     value.as_str().map(Cow::Borrowed).or_else(digits)
+}
+
+fn required_text(value: &Value) -> Result<Cow<'_, str>, String> {
+    text_of(value).ok_or_else(|| format!("must be a string, not {}", kind_of(value)))
+}
+
+/// Reads a name of at most `max` characters, and cleans it.
+fn name_of(value: &Value, max: usize) -> Result<Value, String> {
+    let name = text::name(characters(&required_text(value)?, 1, max)?);
+    name.map(Value::from).map_err(|bad| bad.to_string())
 }
 
 /// Checks for an integer within bounds. `3.0` passes too: JSON has one kind of number, and JSON Schema 2020-12 counts
@@ -400,6 +429,19 @@ fn listed(value: &Value) -> Result<Vec<Value>, String> {
         },
         Value::String(text) => ids_of(text).ok_or_else(not_listed),
         _ => Err(not_listed()),
+    }
+}
+
+/// Reads a list of names, which aren't checked yet: an array; the text of an array; or one name, which can only mean the
+/// list that holds it. A text with a comma is refused, since it may be one name or several.
+fn listed_names(value: &Value) -> Result<Vec<Value>, String> {
+    match value {
+        Value::String(name) if name.starts_with('[') => listed(value),
+        Value::String(name) if name.is_empty() || name.contains(',') => {
+            Err(format!("must be an array, not {}", kind_of(value)))
+        }
+        Value::String(_) => Ok(vec![value.clone()]),
+        _ => listed(value),
     }
 }
 

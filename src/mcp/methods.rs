@@ -228,7 +228,7 @@ fn call_tool(mcp: &Mcp, client: &ClientInfo, mut params: Params) -> Result<Prepa
     // which the model can read and mend (2025-11-25 tools, Error Handling). So the arguments aren't checked here.
     let unknown = || RpcError::invalid_params("Unknown tool: tools/list shows the tools there are");
     let tool = tools::find(&name).ok_or_else(unknown)?;
-    let tool = tool.permit(mcp)?;
+    let tool = tool.permit(mcp, &arguments)?;
     Ok(Prepared::Call(Box::new(Call { tool, arguments, responses, state })))
 }
 

@@ -4,10 +4,11 @@
 //! scope a tool has: a function of [`EntriesRead`] is given no journal that it could change.
 
 use super::{
-    Answer, Confirmable, Confirmation, NOT_CONFIRMED, ToolContext, ToolError, entry_link, found, tag_link,
+    Answer, Confirmable, Confirmation, NOT_CONFIRMED, TAG_NAMES, ToolContext, ToolError, entry_link, found,
+    tag_link,
 };
 use crate::dates::EntryDate;
-use crate::journal::entries::{self, EntryChange, NewEntry};
+use crate::journal::entries::{self, EntryChange, NewEntry, TagsToAttach, Written};
 use crate::journal::{Entry, Filter, JournalError, Tag, search};
 use crate::json_text::{self, JsonText};
 use crate::limits;
@@ -29,11 +30,11 @@ pub(super) fn create_entry(
         is_private: given.flag("isPrivate").unwrap_or(true),
         is_favorite: given.flag("isFavorite").unwrap_or(false),
         date: date(given)?,
-        tag_ids: given.ids("tags"),
+        tags: tags_to_attach(context, given),
     };
-    let entry = entries::create(&context.journal, new, context.now)?;
+    let Written { entry, new_tags } = entries::create(&context.journal, new, context.now)?;
     let text = format!("Entry \"{}\" created with ID {}.", entry.title, entry.id);
-    Ok(one_entry(Some(text), &entry))
+    Ok(one_entry(Some(text + &made(&new_tags)), &entry))
 }
 
 pub(super) fn get_entry(context: &ToolContext<EntriesRead>, given: &Checked) -> Result<Answer, ToolError> {
@@ -48,9 +49,10 @@ pub(super) fn list_entries(context: &ToolContext<EntriesRead>, given: &Checked) 
     let (filter, limit) = (filter(given), given.limit(limits::LIST_PAGE_DEFAULT));
     let cursor = given.text("cursor");
     let page = entries::list(&context.journal, &filter, limit, cursor.as_deref())?;
+    let unknown = entries::unknown_tags(&context.journal, &filter)?;
     let links = page.items.iter().take(limits::LINKS_MAX);
     Ok(Answer {
-        text: Some(found(page.total, page.items.len(), "entries")),
+        text: Some(found(page.total, page.items.len(), "entries") + &without_tag(&unknown)),
         links: links.map(|entry| entry_link(entry.id, &entry.title, entry.updated_at)).collect(),
         data: JsonText::of(&shapes::page("entries", &page, shapes::entry_item)),
     })
@@ -72,6 +74,7 @@ pub(super) fn search_entries(
         // So that a model sees how its query was read.
         text += &format!(" No entry that passes the filters has {looked_for}.");
     }
+    text += &without_tag(&entries::unknown_tags(&context.journal, &filter)?);
     let links = page.items.iter().take(limits::LINKS_MAX).map(|found| &found.entry);
     Ok(Answer {
         text: Some(text),
@@ -100,10 +103,12 @@ pub(super) fn update_entry(
         is_private: given.flag("isPrivate"),
         is_favorite: given.flag("isFavorite"),
         date: date(given)?,
+        tags: tags_to_attach(context, given),
     };
-    let entry = entries::update(&context.journal, given.id("id"), change, context.now)?;
+    let written = entries::update(&context.journal, given.id("id"), change, context.now)?;
+    let Written { entry, new_tags } = written;
     let text = format!("Entry \"{}\" (ID {}) updated.", entry.title, entry.id);
-    Ok(one_entry(Some(text), &entry))
+    Ok(one_entry(Some(text + &made(&new_tags)), &entry))
 }
 
 /// The answer holds the entry that was deleted. It can't be read afterwards, and the person may want to know what
@@ -173,6 +178,42 @@ pub(super) fn remove_tag_from_entry(
     Ok(Answer { text: Some(text), links: both_links(&entry, &tag), data })
 }
 
+/// The tags that a call gives to an entry, by their ids and by their names.
+fn tags_to_attach(context: &ToolContext<EntriesWrite>, given: &Checked) -> TagsToAttach {
+    TagsToAttach {
+        ids: given.ids("tags"),
+        names: given.names(TAG_NAMES),
+        may_make: context.may_make_tags,
+    }
+}
+
+/// Says which tags a call has made: a model that has misspelt the name of a tag can see it here.
+fn made(new_tags: &[String]) -> String {
+    match new_tags {
+        [] => String::new(),
+        [one] => format!(" The tag {} is new.", quoted(one)),
+        several => format!(" These tags are new: {}.", listed(several)),
+    }
+}
+
+/// Says which of a filter's names no tag has: otherwise a model that has misspelt one would take it that no entry has the
+/// tag.
+fn without_tag(unknown: &[String]) -> String {
+    match unknown {
+        [] => String::new(),
+        [one] => format!(" There is no tag named {}.", quoted(one)),
+        several => format!(" There are no tags named {}.", listed(several)),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", text::displayable_name(name))
+}
+
 /// The date that a call gives to an entry.
 fn date(given: &Checked) -> Result<Option<EntryDate>, ToolError> {
     let Some(text) = given.text("date") else { return Ok(None) };
@@ -186,6 +227,7 @@ fn date(given: &Checked) -> Result<Option<EntryDate>, ToolError> {
 fn filter(given: &Checked) -> Filter {
     Filter {
         tag_ids: given.ids("tagIds"),
+        tag_names: given.names(TAG_NAMES),
         all_tags: given.text("tagMode").as_deref() == Some("all"),
         from: given.text("from"),
         to: given.text("to"),

@@ -20,13 +20,15 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Argument, Checked};
 use super::resources;
+use super::rpc::RpcError;
 use super::version::{MethodResult, ProtocolVersion};
 use super::{Failure, Mcp};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::events::{ConfirmationAnswer, Resource};
+use crate::gate::Permit;
 use crate::ids::{EntryId, TagId};
-use crate::journal::{FilterEnd, Journal, JournalError, RowDigest};
+use crate::journal::{self, FilterEnd, Journal, JournalError, RowDigest};
 use crate::json_text::{self, Json, JsonText};
 use crate::scope::{Access, EntriesRead, EntriesWrite, Scopes, TagsRead, TagsWrite, UserRead};
 use crate::store::StoreError;
@@ -51,6 +53,9 @@ enum Work {
     UserRead(Handler<UserRead>),
     EntriesRead(Handler<EntriesRead>),
     EntriesWrite(Handler<EntriesWrite>),
+    /// The same, but with a name in its argument `tagNames` that no tag has, it makes a tag, and needs the scope for that
+    /// too.
+    EntriesWriteNamingTags(Handler<EntriesWrite>),
     TagsRead(Handler<TagsRead>),
     TagsWrite(Handler<TagsWrite>),
     EntriesAndTagsRead(Handler<(EntriesRead, TagsRead)>),
@@ -78,6 +83,8 @@ enum Effect {
 struct ToolContext<'a, A> {
     /// The caller's journal.
     journal: Journal<'a, A>,
+    /// The caller's right to make tags besides; `None` if the token lacks that scope.
+    may_make_tags: Option<Permit<TagsWrite>>,
     /// The scopes of the caller's token, for `whoami` to show. They open nothing: the journal is opened already.
     scopes: Scopes,
     now: Timestamp,
@@ -210,28 +217,57 @@ impl PermittedTool {
 }
 
 impl Tool {
-    /// Returns the scopes that a call needs.
+    /// Returns the scopes that each call needs.
     pub(crate) fn scopes(&self) -> Scopes {
         match &self.work {
             Work::UserRead(_) => UserRead::SCOPES,
             Work::EntriesRead(_) => EntriesRead::SCOPES,
-            Work::EntriesWrite(_) => EntriesWrite::SCOPES,
+            Work::EntriesWrite(_) | Work::EntriesWriteNamingTags(_) => EntriesWrite::SCOPES,
             Work::TagsRead(_) => TagsRead::SCOPES,
             Work::TagsWrite(_) => TagsWrite::SCOPES,
             Work::EntriesAndTagsRead(_) => <(EntriesRead, TagsRead)>::SCOPES,
         }
     }
 
-    /// Has the gate check that the caller has the tool's scopes.
-    pub(crate) fn permit(&'static self, mcp: &Mcp) -> Result<PermittedTool, Failure> {
+    /// Has the gate check that the caller has the tool's scopes, and those that these arguments need besides.
+    pub(crate) fn permit(
+        &'static self,
+        mcp: &Mcp,
+        given: &Map<String, Value>,
+    ) -> Result<PermittedTool, Failure> {
         match &self.work {
             Work::UserRead(handler) => handler.permit(self, mcp),
             Work::EntriesRead(handler) => handler.permit(self, mcp),
             Work::EntriesWrite(handler) => handler.permit(self, mcp),
+            Work::EntriesWriteNamingTags(handler) => {
+                let permitted = handler.permit(self, mcp)?;
+                self.require_right_to_make_tags(mcp, given)?;
+                Ok(permitted)
+            }
             Work::TagsRead(handler) => handler.permit(self, mcp),
             Work::TagsWrite(handler) => handler.permit(self, mcp),
             Work::EntriesAndTagsRead(handler) => handler.permit(self, mcp),
         }
+    }
+
+    /// Has the gate refuse a call whose `tagNames` would make a tag, if the caller may not. The names are looked up before
+    /// anything is done, as the scopes are, since only a 403 makes the client ask the person, and since a batch is refused
+    /// as a whole or not at all. This look only chooses the answer: what makes a tag takes a `Permit<TagsWrite>`.
+    /// If a tag is deleted between the look and the write, the call is a result with an error.
+    fn require_right_to_make_tags(&self, mcp: &Mcp, given: &Map<String, Value>) -> Result<(), Failure> {
+        let (None, Some(journal)) = (mcp.journal_if::<TagsWrite>(), mcp.journal_if::<EntriesWrite>()) else {
+            return Ok(());
+        };
+        if !given.contains_key(TAG_NAMES) {
+            return Ok(());
+        }
+        // Wrong arguments do nothing, and are explained when the tool runs.
+        let Ok(checked) = arguments::read(&self.arguments, given.clone()) else { return Ok(()) };
+        let missing = journal::entries::tags_to_make(&journal, &checked.names(TAG_NAMES));
+        if !missing.map_err(RpcError::from)?.is_empty() {
+            mcp.permit::<(EntriesWrite, TagsWrite)>(self.name)?;
+        }
+        Ok(())
     }
 
     /// Describes the tool as `tools/list` shows it.
@@ -263,8 +299,10 @@ impl<A: Access> Handler<A> {
     fn permit(&'static self, tool: &'static Tool, mcp: &Mcp) -> Result<PermittedTool, Failure> {
         let permit = mcp.permit::<A>(tool.name)?;
         let (scopes, now) = (mcp.caller.holder().scopes, mcp.context.now);
+        let may_make_tags = mcp.caller.permit_if();
         let run = move |app: &App, given, state| {
-            let context = ToolContext { journal: app.journal(permit), scopes, now, confirmed: None };
+            let journal = app.journal(permit);
+            let context = ToolContext { journal, may_make_tags, scopes, now, confirmed: None };
             let checked = arguments::read(&tool.arguments, given).map_err(|mistakes| {
                 ToolError::Rejected(format!("Invalid arguments for {}: {mistakes}", tool.name))
             });
@@ -373,6 +411,9 @@ impl Json for Block<'_> {
     }
 }
 
+/// The argument with names of tags, which a call may have to make.
+const TAG_NAMES: &str = "tagNames";
+
 /// Why a row wasn't deleted of which the person was asked.
 const NOT_CONFIRMED: &str = "the deletion was not confirmed";
 
@@ -385,9 +426,12 @@ pub(crate) fn explain(error: &JournalError) -> String {
     let next = match error {
         JournalError::EntryNotFound(_) => "list_entries and search_entries show the entries there are.",
         JournalError::TagNotFound(_) => "list_tags shows the tags there are.",
+        JournalError::TagNameUnknown(_) => {
+            "To make one needs the scope tags:write; list_tags shows the tags there are."
+        }
         JournalError::TagNameTaken { .. } => "Use that one, or choose another name.",
         JournalError::TagsFull => "Delete one that you don't need.",
-        JournalError::TooManyTags => "Remove one first.",
+        JournalError::TooManyTags { .. } => "Leave some out, or remove one first.",
         JournalError::TextTooLong { .. } => "Append less, or write a further entry.",
         JournalError::BadDate { end: FilterEnd::From, .. } => "from must be a date or date-time that exists.",
         JournalError::BadDate { end: FilterEnd::To, .. } => "to must be a date or date-time that exists.",

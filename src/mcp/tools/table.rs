@@ -5,7 +5,7 @@
 //! A model reads these descriptions and decides by them whether to call a tool, and with which arguments. So a
 //! sentence says what the tool does, in words that a person would use for it, and each limit stands in the schema.
 
-use super::{Effect, Handler, Tool, Work, entries, instructions, person, tags};
+use super::{Effect, Handler, TAG_NAMES, Tool, Work, entries, instructions, person, tags};
 use crate::limits;
 use crate::mcp::arguments::{Argument, Kind};
 use crate::mcp::shapes;
@@ -21,6 +21,7 @@ pub(super) fn table() -> Vec<Tool> {
     let paragraph = Kind::Prose { min: 1, max: limits::CONTENT_CHARS_MAX };
     let label = Kind::Text { min: 0, max: limits::LABEL_TEXT_CHARS_MAX };
     let tag_name = Kind::Name { max: limits::TAG_NAME_CHARS_MAX };
+    let tag_names = Kind::Names { max: limits::TAG_NAME_CHARS_MAX };
     let tag_description = Kind::Text { min: 0, max: limits::TAG_DESCRIPTION_CHARS_MAX };
     // A list and a search take the same filters. Every one of them narrows, so a filter that is left out hides
     // nothing.
@@ -29,10 +30,11 @@ pub(super) fn table() -> Vec<Tool> {
     let to = Argument::optional("to", Kind::Date, "Only entries of this date or date-time and earlier ones.");
     let filters = vec![
         Argument::optional("tagIds", Kind::Ids, "Only entries with these tags."),
+        Argument::optional(TAG_NAMES, tag_names.clone(), "Only entries with the tags of these names."),
         Argument::optional(
             "tagMode",
             Kind::Choice(&["any", "all"]),
-            "Whether any of tagIds is enough, or all are needed.",
+            "Whether any of tagIds and tagNames is enough, or all are needed.",
         ),
         from.clone(),
         to.clone(),
@@ -78,7 +80,7 @@ pub(super) fn table() -> Vec<Tool> {
         Tool {
             name: "create_entry",
             title: "Create Entry",
-            about: "Write a new journal entry, with tags that exist already.",
+            about: "Write a new journal entry, with tags if any fit.",
             effect: Effect::Adds,
             arguments: vec![
                 Argument::required("title", title.clone(), "A short title."),
@@ -98,9 +100,14 @@ pub(super) fn table() -> Vec<Tool> {
                 ),
                 Argument::optional("isFavorite", Kind::Flag(Some(0)), "Label it a favorite (1) or not (0)."),
                 Argument::optional("tags", Kind::Ids, "The ids of tags to attach, from list_tags."),
+                Argument::optional(
+                    TAG_NAMES,
+                    tag_names.clone(),
+                    "The names of tags to attach. A tag that doesn't exist yet is made.",
+                ),
             ],
             output: || shapes::object([("entry", shapes::entry_schema())]),
-            work: Work::EntriesWrite(Handler { run: entries::create_entry, confirm: None }),
+            work: Work::EntriesWriteNamingTags(Handler { run: entries::create_entry, confirm: None }),
         },
         Tool {
             name: "get_entry",
@@ -159,9 +166,19 @@ pub(super) fn table() -> Vec<Tool> {
                 Argument::nullable("weather", label, "The new weather."),
                 Argument::optional("isPrivate", Kind::Flag(None), "Label it private (1) or not (0)."),
                 Argument::optional("isFavorite", Kind::Flag(None), "Label it a favorite (1) or not (0)."),
+                Argument::optional(
+                    "tags",
+                    Kind::Ids,
+                    "The ids of tags to attach. No tag is detached: remove_tag_from_entry does that.",
+                ),
+                Argument::optional(
+                    TAG_NAMES,
+                    tag_names,
+                    "The names of tags to attach, as tags does. A tag that doesn't exist yet is made.",
+                ),
             ],
             output: || shapes::object([("entry", shapes::entry_schema())]),
-            work: Work::EntriesWrite(Handler { run: entries::update_entry, confirm: None }),
+            work: Work::EntriesWriteNamingTags(Handler { run: entries::update_entry, confirm: None }),
         },
         Tool {
             name: "delete_entry",
