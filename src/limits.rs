@@ -422,6 +422,16 @@ pub(crate) const LIST_PAGE_DEFAULT: usize = 100;
 pub(crate) const SEARCH_PAGE_MAX: usize = 100;
 /// See [`SEARCH_PAGE_MAX`].
 pub(crate) const SEARCH_PAGE_DEFAULT: usize = 20;
+/// Entries in the answer of `on_this_day`; its sentence says how many there are.
+pub(crate) const ON_THIS_DAY_ENTRIES_MAX: usize = 50;
+/// Characters of a text in that answer; the rest is left out.
+pub(crate) const EXCERPT_CHARS_MAX: usize = 300;
+/// Years in the answer of `journal_overview`, the newest.
+pub(crate) const OVERVIEW_YEARS_MAX: usize = 100;
+/// Months in that answer, the newest; its sentence says how many are left out.
+pub(crate) const OVERVIEW_MONTHS_MAX: usize = 36;
+/// Tags in that answer, those that the most entries have.
+pub(crate) const OVERVIEW_TAGS_MAX: usize = 20;
 /// Tags on one page of `list_tags`, and how many when `limit` is left out.
 pub(crate) const TAG_PAGE_MAX: usize = 500;
 /// See [`TAG_PAGE_MAX`].

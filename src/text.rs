@@ -338,7 +338,8 @@ mod tests {
 
     #[test]
     fn finds_what_is_seen_between_all_that_is_not() {
-        let unseen = " \n\t\u{a0}\u{3000}\u{200b}\u{200d}\u{fe0f}\u{2060}\u{202e}\u{3164}\u{2800}\u{e0041}\u{301}";
+        let unseen =
+            " \n\t\u{a0}\u{3000}\u{200b}\u{200d}\u{fe0f}\u{2060}\u{202e}\u{3164}\u{2800}\u{e0041}\u{301}";
         assert!(!has_visible(unseen) && !has_visible(""));
         for seen in ["x", ".", "☂", "字", "ا"] {
             assert!(has_visible(&format!("{unseen}{seen}{unseen}")), "{seen}");

@@ -26,6 +26,8 @@ const TOOLS: &str = "
         tagIds tagNames tagMode from to mood location weather isPrivate isFavorite limit cursor
     search_entries | Search Entries | entries:read | ro | \
         query* tagIds tagNames tagMode from to mood location weather isPrivate isFavorite limit cursor
+    on_this_day | On This Day | entries:read | ro | date
+    journal_overview | Journal Overview | entries:read | ro |
     update_entry | Update Entry | entries:write | nd | \
         id* title content append date mood location weather isPrivate isFavorite tags tagNames
     delete_entry | Delete Entry | entries:write | id | id*
@@ -508,7 +510,8 @@ fn attaches_tags_by_their_names_and_makes_those_that_there_are_not() {
     }
     assert_eq!(tag_names(&ada.ok("update_entry", json!({ "id": 1, "tags": [3] }))).len(), 5);
     // The forms in which frameworks send a list.
-    for (given, name) in [(json!("dew"), "dew"), (json!("[\"mist\"]"), "mist"), (json!(2025), "2025"), (json!([7]), "7")]
+    for (given, name) in
+        [(json!("dew"), "dew"), (json!("[\"mist\"]"), "mist"), (json!(2025), "2025"), (json!([7]), "7")]
     {
         let tags = tag_names(&ada.ok("update_entry", update(given)));
         assert!(tags.iter().any(|tag| tag == name), "{tags:?}");
@@ -529,7 +532,11 @@ fn attaches_tags_by_their_names_and_makes_those_that_there_are_not() {
     }
     // Whatever fails, no tag is left behind.
     ada.fails("update_entry", json!({ "id": 99, "tagNames": ["new"] }), "Entry with ID \"99\" not found");
-    ada.fails("update_entry", json!({ "id": 1, "tagNames": ["new"], "tags": [99] }), "Tag ID \"99\" not found");
+    ada.fails(
+        "update_entry",
+        json!({ "id": 1, "tagNames": ["new"], "tags": [99] }),
+        "Tag ID \"99\" not found",
+    );
     let many: Vec<_> = (0..45).map(|number| format!("tag {number}")).collect();
     ada.fails("update_entry", update(json!(many)), "at most 50 tags, and this one would have 54");
     ada.ok("update_entry", update(json!(many[..41])));
@@ -565,14 +572,18 @@ fn refuses_a_name_that_would_make_a_tag_to_a_token_that_may_not_and_accepts_one_
     ada.may_only("entries:write");
     let before = ada.rows();
     let new = json!({ "title": "t", "content": "c" });
-    for (tool, base) in [("create_entry", new.clone()), ("update_entry", json!({ "id": id, "append": "d" }))] {
+    for (tool, base) in [("create_entry", new.clone()), ("update_entry", json!({ "id": id, "append": "d" }))]
+    {
         let call = |names: Value| json!({ "name": tool, "arguments": with(&base, "tagNames", names) });
         for names in [json!(["hill"]), json!(["sea", "hill"]), json!("hill"), json!("[\"hill\"]")] {
             let reply = ada.client.modern("tools/call", call(names));
             assert_eq!(reply.status, 403, "{tool}");
             let challenge = reply.field("www-authenticate").expect("a challenge");
             let needs = format!("error_description=\"{tool} needs entries:write tags:write\"");
-            assert!(challenge.contains("error=\"insufficient_scope\"") && challenge.contains(&needs), "{challenge}");
+            assert!(
+                challenge.contains("error=\"insufficient_scope\"") && challenge.contains(&needs),
+                "{challenge}"
+            );
             assert_eq!(reply.scopes_to_ask_for(), ["entries:write", "tags:write"]);
             assert!(ada.rows() == before, "{tool} wrote something");
         }
@@ -582,8 +593,10 @@ fn refuses_a_name_that_would_make_a_tag_to_a_token_that_may_not_and_accepts_one_
         ada.ok(tool, with(&base, "tagNames", json!([])));
         let known = ada.ok(tool, with(&base, "tagNames", json!(["sea", "se\u{200b}a"])));
         assert_eq!(tag_names(&known), ["sea"]);
-        ada.sql(&format!("DELETE FROM entries WHERE id > {id}; DELETE FROM entry_tags;
-                          UPDATE entries SET content = 'c', updated_at = created_at"));
+        ada.sql(&format!(
+            "DELETE FROM entries WHERE id > {id}; DELETE FROM entry_tags;
+                          UPDATE entries SET content = 'c', updated_at = created_at"
+        ));
     }
     ada.may_only("entries:write tags:write");
     assert_eq!(tag_names(&ada.ok("create_entry", with(&new, "tagNames", ["hill"]))), ["hill"]);
@@ -733,7 +746,11 @@ fn limits_every_text_and_names_the_limit_and_the_size() {
     ada.fails("update_entry", json!({ "id": 1, "append": "☂".repeat(99_996) }), sentence);
     ada.ok("update_entry", json!({ "id": 1, "append": "☂".repeat(99_995) }));
     ada.fails("update_entry", json!({ "id": 1, "append": "x" }), "this one would have 100003");
-    ada.fails("update_entry", json!({ "id": 1, "append": "" }), "append must have 1 to 100000 characters, not 0");
+    ada.fails(
+        "update_entry",
+        json!({ "id": 1, "append": "" }),
+        "append must have 1 to 100000 characters, not 0",
+    );
     for blank in [" ", "\t\n", "\u{a0}\u{3000}"] {
         ada.fails("create_tag", json!({ "name": blank }), "name must not be blank");
         ada.fails("update_tag", json!({ "id": 1, "name": blank }), "name must not be blank");
@@ -1011,7 +1028,7 @@ fn refuses_an_argument_that_the_tool_does_not_take_and_a_null_that_clears_nothin
     let mut ada = Person::alone();
     ada.entry("t", "c");
     ada.tag("t");
-    for (tool, _) in table(TOOLS).filter(|(tool, _)| *tool != "whoami") {
+    for (tool, _) in table(TOOLS).filter(|(_, cells)| !cells[3].is_empty()) {
         ada.fails(tool, json!({ "userId": 1 }), "\"userId\": no such argument");
         ada.fails(tool, json!({ "random_string": "" }), "\"random_string\": no such argument");
     }
@@ -1089,6 +1106,208 @@ fn lists_and_finds_the_entries_that_pass_every_filter() {
             assert_eq!(sorted(found), sorted(numbers(expected)), "{filter}");
         }
     }
+}
+
+#[test]
+fn shows_what_was_written_on_a_day_in_earlier_years() {
+    let mut ada = Person::alone();
+    let dates = [
+        "2024-02-29",
+        "2023-02-28",
+        "2025-02-28T10:00:00Z",
+        "2020-02-29",
+        "2024-02-28",
+        "2025-03-01",
+        "2025-02-28",
+    ];
+    for date in dates {
+        ada.ok("create_entry", json!({ "title": date, "content": format!("It was {date}."), "date": date }));
+    }
+    let seen = |ada: &mut Person, date: &str| {
+        let page = ada.ok("on_this_day", json!({ "date": date }));
+        assert_eq!(page["date"], date[..10]);
+        let items = page["entries"].as_array().expect("entries");
+        assert_eq!(page["total"], items.len());
+        let seen = items.iter().map(|item| (item["id"].as_i64(), item["yearsAgo"].as_i64()));
+        seen.map(|(id, ago)| (id.expect("an id"), ago.expect("a number"))).collect::<Vec<_>>()
+    };
+    for (date, expected) in [
+        // In a year without a 29th its entries come with those of the 28th.
+        ("2026-02-28", &[(7, 1), (3, 1), (1, 2), (5, 2), (2, 3), (4, 6)][..]),
+        ("2025-02-28", &[(1, 1), (5, 1), (2, 2), (4, 5)]),
+        ("2024-02-28", &[(2, 1)]),
+        ("2024-02-29", &[(4, 4)]),
+        ("2026-03-01", &[(6, 1)]),
+        ("2026-03-01T23:30:00-05:00", &[(6, 1)]),
+        ("9999-03-01", &[(6, 7974)]),
+        ("2025-03-01", &[]),
+        ("0001-01-01", &[]),
+        ("2026-03-02", &[]),
+    ] {
+        assert_eq!(seen(&mut ada, date), expected, "{date}");
+    }
+    ada.fails("on_this_day", json!({ "date": "2025-02-29" }), "There is no date or date-time \"2025-02-29\"");
+    ada.fails("on_this_day", json!({ "date": "today" }), "date must be a date");
+
+    ada.sql(OLD_ENTRIES);
+    ada.sql("UPDATE entries SET date = '2025-03-01', date_time = NULL, instant = NULL WHERE id = 6");
+    ada.ok("update_entry", json!({ "id": 6, "mood": "calm", "tagNames": ["sea"] }));
+    ada.sql("UPDATE entries SET updated_at = 86400 WHERE id = 6");
+    let result = ada.result("on_this_day", json!({ "date": "2026-03-01" }));
+    let item = json!({
+        "id": 6, "title": "2025-03-01", "tagCount": 1, "mood": "calm", "isFavorite": 0, "date": "2025-03-01",
+        "dateTime": null, "createdAt": 6000, "updatedAt": 86400, "yearsAgo": 1, "excerpt": "It was 2025-03-01.",
+    });
+    assert_eq!(result["structuredContent"], json!({ "date": "2026-03-01", "entries": [item], "total": 1 }));
+    shows(&result, &["Found 1 entries of earlier years for 2026-03-01."], &[link("entry", 6, "2025-03-01")]);
+    // Of a long text the beginning, by characters; of many entries the newest.
+    for (content, excerpt) in [
+        ("☂".repeat(300), "☂".repeat(300)),
+        ("☂".repeat(301), "☂".repeat(300) + "…"),
+        (" \nx\n".to_owned(), " \nx\n".to_owned()),
+    ] {
+        ada.ok("update_entry", json!({ "id": 6, "content": content }));
+        let page = ada.ok("on_this_day", json!({ "date": "2026-03-01" }));
+        assert_eq!(page["entries"][0]["excerpt"], excerpt);
+    }
+    let mut bob = ada.neighbour();
+    assert_eq!(bob.ok("on_this_day", json!({ "date": "2026-03-01" }))["total"], 0);
+    ada.sql(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 59)
+         INSERT INTO made_entries (user_id, title, content, created_at, updated_at)
+             SELECT 1, 'many', '', unixepoch('2022-03-01'), 0 FROM n;",
+    );
+    let result = ada.result("on_this_day", json!({ "date": "2026-03-01" }));
+    let page = &result["structuredContent"];
+    assert_eq!((ids(page).len(), &page["total"], ids(page)[0]), (50, &json!(60), 6));
+    assert_eq!(
+        result["content"].as_array().map(Vec::len),
+        Some(22),
+        "twenty links, the sentence and the data"
+    );
+    let told = "Found 60 entries of earlier years for 2026-03-01. This page shows 50 of them.";
+    assert_eq!(text(&result["content"][0]["text"]), told);
+}
+
+#[test]
+fn takes_today_for_the_day_that_it_is_for_the_person() {
+    let mut ada = Person::alone();
+    let mut today = |zone: &str| {
+        ada.sql(&format!("UPDATE users SET time_zone = '{zone}'"));
+        let day = text(&ada.ok("on_this_day", json!({}))["date"]);
+        // Midnight may come between the two.
+        assert!(text(&ada.ok("journal_overview", json!({}))["today"]) >= day);
+        day
+    };
+    // 25 hours lie between these two places, so it is never the same day there.
+    assert!(today("Pacific/Kiritimati") > today("Pacific/Pago_Pago"));
+}
+
+#[test]
+fn counts_a_journal_by_years_months_days_and_tags() {
+    let mut ada = Person::alone();
+    let nothing = ada.result("journal_overview", json!({}));
+    let mut expected = json!({
+        "total": 0, "firstEntry": null, "lastEntry": null, "daysWritten": 0, "currentRun": null, "longestRun": null,
+        "years": [], "months": [], "tags": [],
+    });
+    expected["today"] = nothing["structuredContent"]["today"].clone();
+    assert_eq!(nothing["structuredContent"], expected);
+    shows(&nothing, &["The journal has no entry yet."], &[]);
+
+    let rows = [
+        ("2023-12-31", &["sea"][..]),
+        ("2024-01-01", &["sea", "hill"]),
+        ("2024-01-01T23:30:00-05:00", &["hill"]),
+        ("2024-01-02", &["city"]),
+        ("2024-03-05", &["sea"]),
+        ("2020-02-29", &[]),
+    ];
+    for (date, tags) in rows {
+        ada.ok("create_entry", json!({ "title": date, "content": "c", "date": date, "tagNames": tags }));
+    }
+    ada.tag("unused");
+    ada.neighbour().entry("Bob's", "c");
+    ada.sql("UPDATE entries SET updated_at = 86400");
+    let result = ada.result("journal_overview", json!({}));
+    let overview = &result["structuredContent"];
+    let expected = json!({
+        "today": overview["today"], "total": 6,
+        "firstEntry": { "id": 6, "title": "2020-02-29", "date": "2020-02-29", "dateTime": null },
+        "lastEntry": { "id": 5, "title": "2024-03-05", "date": "2024-03-05", "dateTime": null },
+        "daysWritten": 5,
+        "currentRun": null,
+        "longestRun": { "days": 3, "from": "2023-12-31", "to": "2024-01-02" },
+        "years": [
+            { "year": "2024", "entries": 4, "days": 3 }, { "year": "2023", "entries": 1, "days": 1 },
+            { "year": "2020", "entries": 1, "days": 1 },
+        ],
+        "months": [
+            { "month": "2024-03", "entries": 1, "days": 1 }, { "month": "2024-01", "entries": 3, "days": 2 },
+            { "month": "2023-12", "entries": 1, "days": 1 }, { "month": "2020-02", "entries": 1, "days": 1 },
+        ],
+        "tags": [
+            { "id": 1, "name": "sea", "entryCount": 3 }, { "id": 2, "name": "hill", "entryCount": 2 },
+            { "id": 3, "name": "city", "entryCount": 1 },
+        ],
+    });
+    assert_eq!(overview, &expected);
+    let words = [
+        "The journal has 6 entries on 5 days, from 2020-02-29 to 2024-03-05.",
+        "so no run of days goes on",
+        "The longest run is 3 days, from 2023-12-31 to 2024-01-02.",
+    ];
+    shows(&result, &words, &[link("entry", 5, "2024-03-05"), link("entry", 6, "2020-02-29")]);
+
+    // A run that goes on; and what is planned for later.
+    let today = text(&overview["today"]);
+    let days = ["-1 day", "+2 days"].map(|other| {
+        let sql = "SELECT date(?1, ?2)";
+        ada.database().query_row(sql, [&today, other], |row| row.get::<_, String>(0)).expect("a day")
+    });
+    for date in [&days[0], &today, &days[1]] {
+        ada.ok("create_entry", json!({ "title": "t", "content": "c", "date": date }));
+    }
+    let overview = ada.ok("journal_overview", json!({}));
+    assert_eq!(overview["currentRun"], json!({ "days": 2, "from": days[0], "to": today }));
+    assert_eq!((&overview["lastEntry"]["date"], &overview["daysWritten"]), (&json!(days[1]), &json!(8)));
+    ada.ok("delete_entry", json!({ "id": 8 }));
+    ada.ok("delete_entry", json!({ "id": 1 }));
+    let overview = ada.ok("journal_overview", json!({}));
+    assert_eq!(overview["currentRun"], json!({ "days": 1, "from": days[0], "to": days[0] }));
+    assert_eq!(overview["longestRun"]["from"], "2024-01-01");
+    assert_eq!(overview["years"].as_array().expect("years").last(), Some(&expected["years"][2]));
+    let one = ada.neighbour().result("journal_overview", json!({}));
+    shows(&one, &["The journal has 1 entry on 1 day"], &one["content"].as_array().expect("content")[1..2]);
+}
+
+#[test]
+fn bounds_an_overview_however_much_was_written() {
+    let mut ada = Person::alone();
+    ada.sql(
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 119)
+         INSERT INTO made_entries (user_id, title, content, created_at, updated_at)
+             SELECT 1, 't', '', unixepoch('1900-06-15', i || ' years'), 0 FROM n;
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 25)
+         INSERT INTO made_tags (user_id, name, created_at, updated_at) SELECT 1, 'tag ' || i, 0, 0 FROM n;
+         INSERT INTO made_links (user_id, entry_id, tag_id, created_at) SELECT 1, e.id, t.id, 0
+             FROM entries e JOIN tags t ON e.id <= t.id;",
+    );
+    let result = ada.result("journal_overview", json!({}));
+    let overview = &result["structuredContent"];
+    let count = |name: &str| overview[name].as_array().map(Vec::len);
+    assert_eq!((count("years"), count("months"), count("tags")), (Some(100), Some(36), Some(20)));
+    assert_eq!(
+        (&overview["years"][99]["year"], &overview["months"][35]["month"]),
+        (&json!("1920"), &json!("1984-06"))
+    );
+    assert_eq!(overview["tags"][0], json!({ "id": 25, "name": "tag 25", "entryCount": 25 }));
+    assert_eq!(overview["total"], 120);
+    shows(
+        &result,
+        &["84 older months are left out here"],
+        &result["content"].as_array().expect("content")[1..3],
+    );
 }
 
 #[test]
@@ -1461,10 +1680,15 @@ fn strictly(tool: &str, schema: &Value, arguments: &Value) -> Value {
                     None => value.clone(),
                 };
                 let all = value.as_array().cloned();
-                let is_one = value.is_number() || value == "1" || are_names && value.is_string() && value != "";
+                let is_one =
+                    value.is_number() || value == "1" || are_names && value.is_string() && value != "";
                 let all = all.or_else(|| is_one.then(|| vec![value.clone()]));
                 if let Some(all) = all {
-                    *value = if are_names { all.iter().map(name).collect() } else { all.iter().map(integer).collect() };
+                    *value = if are_names {
+                        all.iter().map(name).collect()
+                    } else {
+                        all.iter().map(integer).collect()
+                    };
                 }
             }
             _ => {}
@@ -1488,9 +1712,8 @@ fn accepts_what_the_schema_of_a_tool_accepts_and_nothing_else() {
             let told = result["content"][0]["text"].as_str().unwrap_or_default(); // or it begins with a link
             let accepted = !told.starts_with("Invalid arguments for ");
             // A schema doesn't say that a name, a title or a text needs a visible character.
-            let unseen = |text: &Value| {
-                text.as_str().is_some_and(|text| !text.is_empty() && text.trim().is_empty())
-            };
+            let unseen =
+                |text: &Value| text.as_str().is_some_and(|text| !text.is_empty() && text.trim().is_empty());
             let names = strict["tagNames"].as_array().into_iter().flatten();
             let texts = ["name", "title", "content", "append"].map(|argument| &strict[argument]);
             let is_blank = texts.into_iter().chain(names).any(unseen);

@@ -338,7 +338,11 @@ fn changes() -> Vec<(&'static str, Value, &'static str)> {
         ("delete_entry", entry(2), ""),
         ("delete_tag", entry(4), "list tags"), // no entry has it
         ("delete_tag", entry(2), "entries list tags tags/2"),
-        ("create_entry", json!({ "title": "New", "content": "x", "tagNames": ["fresh"] }), "entries list tags"),
+        (
+            "create_entry",
+            json!({ "title": "New", "content": "x", "tagNames": ["fresh"] }),
+            "entries list tags",
+        ),
         ("create_entry", json!({ "title": "New", "content": "x", "tagNames": ["fresh"] }), "entries"),
         ("update_entry", json!({ "id": 1, "tagNames": ["fresh"] }), "entries entries/1"),
         ("update_entry", json!({ "id": 1, "tagNames": ["fresh"] }), ""),

@@ -152,8 +152,18 @@ pub(crate) fn update(
     now: Timestamp,
 ) -> Result<Written, JournalError> {
     journal.change(move |own, changes| {
-        let EntryChange { title, content, append, mood, location, weather, is_private, is_favorite, date, tags } =
-            change;
+        let EntryChange {
+            title,
+            content,
+            append,
+            mood,
+            location,
+            weather,
+            is_private,
+            is_favorite,
+            date,
+            tags,
+        } = change;
         let content = match append {
             Some(paragraph) => Some(with_paragraph(own, id, &paragraph)?),
             None => content,

@@ -86,7 +86,10 @@ impl fmt::Display for JournalError {
             }
             JournalError::TextTooLong { count } => {
                 let max = limits::CONTENT_CHARS_MAX;
-                write!(out, "The text of an entry can have at most {max} characters, and this one would have {count}.")
+                write!(
+                    out,
+                    "The text of an entry can have at most {max} characters, and this one would have {count}."
+                )
             }
             JournalError::BadDate { text, .. } => write!(out, "There is no date or date-time {text:?}."),
             JournalError::BadCursor => out.write_str("There is no such page of this list."),

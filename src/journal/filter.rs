@@ -48,8 +48,18 @@ impl Filter {
         // The pattern names every field, so that this doesn't compile when the filter gets a new field that isn't
         // encoded. A field that is missing here would let a cursor pass for a list that it doesn't belong to, and
         // entries would be skipped without an error.
-        let Filter { tag_ids, tag_names, all_tags, from, to, mood, location, weather, is_private, is_favorite } =
-            self;
+        let Filter {
+            tag_ids,
+            tag_names,
+            all_tags,
+            from,
+            to,
+            mood,
+            location,
+            weather,
+            is_private,
+            is_favorite,
+        } = self;
         encoding.number(tag_ids.len() as i64);
         for tag_id in tag_ids {
             encoding.number(tag_id.get());

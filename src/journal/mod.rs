@@ -12,6 +12,7 @@ mod encoding;
 pub(crate) mod entries;
 mod error;
 mod filter;
+pub(crate) mod overview;
 mod query;
 mod rows;
 pub(crate) mod search;

@@ -11,9 +11,10 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::dates::EntryDate;
+use crate::journal::overview::{OnThisDay, Overview, Period, Remembered, Run, UsedTag};
 use crate::journal::search::Found;
 use crate::journal::{Entry, EntryItem, EntryTag, Page, Tag, TagItem, TagName};
-use crate::json_text::{self, Json, Object};
+use crate::json_text::{self, Json, JsonText, Object};
 use crate::users::User;
 
 pub(crate) fn user(user: &User) -> impl Json {
@@ -68,16 +69,18 @@ pub(crate) fn entry_schema() -> Value {
 /// Writes an entry as lists show it: without its text, because a page of whole entries would fill the model's
 /// context.
 pub(crate) fn entry_item(entry: &EntryItem) -> impl Json {
-    json_text::object(|out| {
-        out.member("id", entry.id.get());
-        out.member("title", &entry.title);
-        out.member("tagCount", entry.tag_count);
-        out.member("mood", entry.mood.as_ref());
-        out.member("isFavorite", i64::from(entry.is_favorite));
-        date(out, &entry.date);
-        out.member("createdAt", entry.created_at.0);
-        out.member("updatedAt", entry.updated_at.0);
-    })
+    json_text::object(|out| write_item(out, entry))
+}
+
+fn write_item(out: &mut Object, entry: &EntryItem) {
+    out.member("id", entry.id.get());
+    out.member("title", &entry.title);
+    out.member("tagCount", entry.tag_count);
+    out.member("mood", entry.mood.as_ref());
+    out.member("isFavorite", i64::from(entry.is_favorite));
+    date(out, &entry.date);
+    out.member("createdAt", entry.created_at.0);
+    out.member("updatedAt", entry.updated_at.0);
 }
 
 pub(crate) fn entry_item_schema() -> Value {
@@ -116,6 +119,106 @@ pub(crate) fn found_schema() -> Value {
         ("createdAt", integer()),
         ("snippet", text()),
     ])
+}
+
+/// Writes the entries of one day in earlier years: each as a list shows it, with how many years ago it was and the
+/// beginning of its text. A model that has to subtract two dates often errs.
+pub(crate) fn on_this_day(found: &OnThisDay) -> impl Json {
+    json_text::object(|out| {
+        let OnThisDay { day, entries, total } = found;
+        let entry = |remembered: &Remembered| {
+            JsonText::of(&json_text::object(|out| {
+                write_item(out, &remembered.entry);
+                out.member("yearsAgo", day.year() - remembered.entry.date.day.year());
+                out.member("excerpt", &remembered.excerpt);
+            }))
+        };
+        out.member("date", day.to_string());
+        out.member("entries", json_text::array(&entries.iter().map(entry).collect::<Vec<_>>()));
+        out.member("total", *total);
+    })
+}
+
+pub(crate) fn on_this_day_schema() -> Value {
+    let mut entry = entry_item_schema();
+    add_members(&mut entry, [("yearsAgo", integer()), ("excerpt", text())]);
+    object([("date", text()), ("entries", array(entry)), ("total", integer())])
+}
+
+/// Writes what a journal holds as a whole.
+pub(crate) fn overview(overview: &Overview) -> impl Json {
+    json_text::object(|out| {
+        let Overview { today, total, first, last, days, tags } = overview;
+        out.member("today", today.to_string());
+        out.member("total", *total);
+        out.member("firstEntry", first.as_ref().map(dated));
+        out.member("lastEntry", last.as_ref().map(dated));
+        out.member("daysWritten", days.written);
+        out.member("currentRun", days.current_run.as_ref().map(run));
+        out.member("longestRun", days.longest_run.as_ref().map(run));
+        out.member("years", json_text::array(days.years.iter().map(|year| period("year", 4, year))));
+        out.member("months", json_text::array(days.months.iter().map(|month| period("month", 7, month))));
+        out.member("tags", json_text::array(tags.iter().map(used_tag)));
+    })
+}
+
+pub(crate) fn overview_schema() -> Value {
+    let dated = || {
+        or_null(object([
+            ("id", integer()),
+            ("title", text()),
+            ("date", text()),
+            ("dateTime", text_or_null()),
+        ]))
+    };
+    let run = || or_null(object([("days", integer()), ("from", text()), ("to", text())]));
+    let period = |name| array(object([(name, text()), ("entries", integer()), ("days", integer())]));
+    object([
+        ("today", text()),
+        ("total", integer()),
+        ("firstEntry", dated()),
+        ("lastEntry", dated()),
+        ("daysWritten", integer()),
+        ("currentRun", run()),
+        ("longestRun", run()),
+        ("years", period("year")),
+        ("months", period("month")),
+        ("tags", array(object([("id", integer()), ("name", text()), ("entryCount", integer())]))),
+    ])
+}
+
+/// Writes the first or the last entry.
+fn dated(entry: &EntryItem) -> impl Json {
+    json_text::object(|out| {
+        out.member("id", entry.id.get());
+        out.member("title", &entry.title);
+        date(out, &entry.date);
+    })
+}
+
+fn run(run: &Run) -> impl Json {
+    json_text::object(|out| {
+        out.member("days", run.days);
+        out.member("from", run.first.to_string());
+        out.member("to", run.last.to_string());
+    })
+}
+
+/// Writes a year or a month, whose name is so many characters of a day in it.
+fn period(name: &'static str, length: usize, period: &Period) -> impl Json {
+    json_text::object(move |out| {
+        out.member(name, &period.since.to_string()[..length]);
+        out.member("entries", period.entries);
+        out.member("days", period.days);
+    })
+}
+
+fn used_tag(tag: &UsedTag) -> impl Json {
+    json_text::object(|out| {
+        out.member("id", tag.id.get());
+        out.member("name", &tag.name);
+        out.member("entryCount", tag.entry_count);
+    })
 }
 
 pub(crate) fn tag(tag: &Tag) -> impl Json {
@@ -191,18 +294,24 @@ fn times(out: &mut Object, created_at: Timestamp, updated_at: Timestamp) {
 
 /// Adds the members that [`times`] writes to the schema of an object.
 fn with_times(mut schema: Value) -> Value {
-    for (name, kind) in [
+    let times = [
         ("createdAt", integer()),
         ("updatedAt", integer()),
         ("createdDateTime", text()),
         ("updatedDateTime", text()),
-    ] {
+    ];
+    add_members(&mut schema, times);
+    schema
+}
+
+/// Adds members to the schema of an object, all of which it has.
+fn add_members<const N: usize>(schema: &mut Value, members: [(&'static str, Value); N]) {
+    for (name, kind) in members {
         schema["properties"][name] = kind;
         if let Value::Array(required) = &mut schema["required"] {
             required.push(name.into());
         }
     }
-    schema
 }
 
 /// Writes a page of a list: each of its items by `item` under `name`, the total, and the cursor if there is a next
@@ -278,5 +387,9 @@ pub(crate) fn flag() -> Value {
 
 /// Writes `anyOf`, since some clients read `type` as one word.
 fn text_or_null() -> Value {
-    json!({ "anyOf": [text(), { "type": "null" }] })
+    or_null(text())
+}
+
+fn or_null(schema: Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "null" }] })
 }

@@ -180,11 +180,7 @@ pub(super) fn remove_tag_from_entry(
 
 /// The tags that a call gives to an entry, by their ids and by their names.
 fn tags_to_attach(context: &ToolContext<EntriesWrite>, given: &Checked) -> TagsToAttach {
-    TagsToAttach {
-        ids: given.ids("tags"),
-        names: given.names(TAG_NAMES),
-        may_make: context.may_make_tags,
-    }
+    TagsToAttach { ids: given.ids("tags"), names: given.names(TAG_NAMES), may_make: context.may_make_tags }
 }
 
 /// Says which tags a call has made: a model that has misspelt the name of a tag can see it here.
@@ -214,8 +210,8 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", text::displayable_name(name))
 }
 
-/// The date that a call gives to an entry.
-fn date(given: &Checked) -> Result<Option<EntryDate>, ToolError> {
+/// The date in a call.
+pub(super) fn date(given: &Checked) -> Result<Option<EntryDate>, ToolError> {
     let Some(text) = given.text("date") else { return Ok(None) };
     // The check of the arguments knows the form of a date, and not the calendar.
     EntryDate::read(&text).map(Some).map_err(|_| {

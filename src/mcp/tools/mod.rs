@@ -8,6 +8,7 @@
 
 mod entries;
 mod instructions;
+mod overview;
 mod person;
 mod table;
 mod tags;

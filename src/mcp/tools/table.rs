@@ -5,7 +5,7 @@
 //! A model reads these descriptions and decides by them whether to call a tool, and with which arguments. So a
 //! sentence says what the tool does, in words that a person would use for it, and each limit stands in the schema.
 
-use super::{Effect, Handler, TAG_NAMES, Tool, Work, entries, instructions, person, tags};
+use super::{Effect, Handler, TAG_NAMES, Tool, Work, entries, instructions, overview, person, tags};
 use crate::limits;
 use crate::mcp::arguments::{Argument, Kind};
 use crate::mcp::shapes;
@@ -140,6 +140,30 @@ pub(super) fn table() -> Vec<Tool> {
             .concat(),
             output: || shapes::page_schema("entries", shapes::found_schema()),
             work: Work::EntriesRead(Handler { run: entries::search_entries, confirm: None }),
+        },
+        Tool {
+            name: "on_this_day",
+            title: "On This Day",
+            about: "Show what was written on this day in earlier years, newest first, with the beginning of each text. \
+                    On the 28th of February of a year without a 29th, the 29ths are shown too.",
+            effect: Effect::Reads,
+            arguments: vec![Argument::optional(
+                "date",
+                Kind::Date,
+                "The day whose earlier years are shown; left out, today.",
+            )],
+            output: shapes::on_this_day_schema,
+            work: Work::EntriesRead(Handler { run: overview::on_this_day, confirm: None }),
+        },
+        Tool {
+            name: "journal_overview",
+            title: "Journal Overview",
+            about: "Count the journal: entries by year and month, days written, the current and the longest run of \
+                    days, the most used tags, the first and the last entry.",
+            effect: Effect::Reads,
+            arguments: vec![],
+            output: shapes::overview_schema,
+            work: Work::EntriesRead(Handler { run: overview::journal_overview, confirm: None }),
         },
         Tool {
             name: "update_entry",

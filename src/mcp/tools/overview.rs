@@ -1,0 +1,71 @@
+//! The tools that look back: over the whole journal, and at one day of the year.
+//!
+//! Knows no SQL, no sockets and no token.
+
+use super::{Answer, ToolContext, ToolError, entries, entry_link, found};
+use crate::journal::EntryItem;
+use crate::journal::overview::{self, OnThisDay, Overview, Run};
+use crate::json_text::JsonText;
+use crate::limits;
+use crate::mcp::arguments::Checked;
+use crate::mcp::shapes;
+use crate::scope::EntriesRead;
+
+/// The page shows the beginning of each text, so that a model can tell what happened then without a call for each entry.
+pub(super) fn on_this_day(context: &ToolContext<EntriesRead>, given: &Checked) -> Result<Answer, ToolError> {
+    // Of a date-time the day counts, as the person who named it had it.
+    let day = entries::date(given)?.map(|date| date.day);
+    let remembered = overview::on_this_day(&context.journal, day, context.now)?;
+    let OnThisDay { day, entries, total } = &remembered;
+    let what = format!("entries of earlier years for {day}");
+    let links = entries.iter().take(limits::LINKS_MAX).map(|remembered| link(&remembered.entry));
+    Ok(Answer {
+        text: Some(found(*total, entries.len(), &what)),
+        links: links.collect(),
+        data: JsonText::of(&shapes::on_this_day(&remembered)),
+    })
+}
+
+pub(super) fn journal_overview(context: &ToolContext<EntriesRead>, _: &Checked) -> Result<Answer, ToolError> {
+    let overview = overview::overview(&context.journal, context.now)?;
+    let ends = [&overview.last, &overview.first].into_iter().flatten();
+    let mut links: Vec<_> = ends.map(link).collect();
+    links.truncate(overview.total.clamp(0, 2) as usize); // the only entry is the first and the last
+    Ok(Answer { text: Some(summary(&overview)), links, data: JsonText::of(&shapes::overview(&overview)) })
+}
+
+fn link(entry: &EntryItem) -> JsonText {
+    entry_link(entry.id, &entry.title, entry.updated_at)
+}
+
+/// Says the most important numbers in a sentence each.
+fn summary(overview: &Overview) -> String {
+    let Overview { today, total, first, last, days, .. } = overview;
+    let (Some(first), Some(last)) = (first, last) else {
+        return format!("The journal has no entry yet. Today is {today}.");
+    };
+    let mut text = format!(
+        "The journal has {} on {}, from {} to {}. Today is {today}.",
+        counted(*total, "entry", "entries"),
+        counted(days.written, "day", "days"),
+        first.date.day,
+        last.date.day,
+    );
+    let run = |run: &Run| format!("{}, from {} to {}", counted(run.days, "day", "days"), run.first, run.last);
+    match &days.current_run {
+        Some(current) => text += &format!(" The current run is {}.", run(current)),
+        None => text += " Nothing was written today or yesterday, so no run of days goes on.",
+    }
+    if let Some(longest) = &days.longest_run {
+        text += &format!(" The longest run is {}.", run(longest));
+    }
+    if days.months_left_out > 0 {
+        let months = counted(days.months_left_out as i64, "older month is", "older months are");
+        text += &format!(" {months} left out here; the years count them.");
+    }
+    text
+}
+
+fn counted(count: i64, one: &str, several: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
+}
