@@ -6,7 +6,7 @@
 //! read the difference before you commit.
 //!
 //! What differs from run to run is replaced by its name: times, cursors, ids of sessions and questions, signed states,
-//! and the version of the program.
+//! the day, and the version of the program.
 
 use std::fmt::Write;
 use std::fs;
@@ -153,6 +153,12 @@ fn normalized(text: &str) -> String {
             }
         }
     }
+    for before in ["Today is ", "\"today\":\"", "\\\"today\\\":\\\""] {
+        for (found, _) in text.clone().match_indices(before) {
+            let start = found + before.len();
+            text.replace_range(start..start + "2023-11-14".len(), "yyyy-mm-dd");
+        }
+    }
     named_times(&text)
 }
 
@@ -234,6 +240,8 @@ fn tools(recorder: &mut Recorder) {
         json!({ "tagIds": [1, 2], "tagMode": "all" }),
         json!({ "tagIds": [1, 3] }),
         json!({ "tagIds": [3] }),
+        json!({ "tagNames": ["work", "none"] }),
+        json!({ "tagNames": ["work", "none", "n\"one"], "tagMode": "all" }),
         json!({ "from": "2023-11-16", "to": "2023-11-18" }),
         json!({ "from": "2023-11-16T22:13:20Z", "mood": "tired", "isPrivate": 1 }),
         json!({ "from": "2023-02-30" }),
@@ -255,6 +263,10 @@ fn tools(recorder: &mut Recorder) {
     let reply = recorder.call("search_entries", json!({ "query": "rain*", "limit": 2 }));
     let cursor = Recorder::cursor(&reply);
     recorder.call("search_entries", json!({ "query": "rain*", "limit": 2, "cursor": cursor }));
+    recorder.call("on_this_day", json!({ "date": "2024-11-16" }));
+    recorder.call("on_this_day", json!({ "date": "2024-11-14" }));
+    recorder.call("on_this_day", json!({ "date": "2024-11-31" }));
+    recorder.call("journal_overview", json!({}));
     recorder.call("list_tags", json!({}));
     let reply = recorder.call("list_tags", json!({ "limit": 2 }));
     let cursor = Recorder::cursor(&reply);
@@ -332,12 +344,28 @@ fn writes(recorder: &mut Recorder) {
     recorder
         .call("update_entry", json!({ "id": 1, "title": "New \"title\"", "mood": null, "isFavorite": 0 }));
     recorder.call("update_entry", json!({ "id": 99, "title": "x" }));
+    recorder.call("update_entry", json!({ "id": 2, "append": "At first nothing." }));
+    recorder.call(
+        "update_entry",
+        json!({ "id": 2, "append": "Then more.\n", "tags": [3], "tagNames": ["made \"now\""] }),
+    );
+    recorder.call("update_entry", json!({ "id": 2, "append": "x", "content": "y" }));
+    recorder.call("update_entry", json!({ "id": 2, "append": "x".repeat(99_999) }));
+    recorder.call("update_entry", json!({ "id": 2, "title": " ", "append": "" }));
     recorder.call("update_tag", json!({ "id": 1, "description": null }));
     recorder.call("update_tag", json!({ "id": 1, "name": "unused" }));
     recorder.call("update_tag", json!({ "id": 3, "name": "used" }));
     recorder.call("update_tag", json!({ "id": 99, "name": "x" }));
     recorder.call("create_tag", json!({ "name": "used" }));
     recorder.call("create_entry", json!({ "title": "x", "content": "y", "tags": [99] }));
+    recorder.call(
+        "create_entry",
+        json!({ "title": "x", "content": "y", "tagNames": ["one ", "two", "one", "work"] }),
+    );
+    recorder.call("create_entry", json!({ "title": "x", "content": "y", "tagNames": "one, two" }));
+    recorder.call("merge_tags", json!({ "fromId": 5, "intoId": 6 }));
+    recorder.call("merge_tags", json!({ "fromId": 5, "intoId": 6 }));
+    recorder.call("merge_tags", json!({ "fromId": 6, "intoId": 6 }));
     recorder.call("create_entry", json!({ "title": "", "mood": null, "unknown": 1 }));
     for tool in ["add_tag_to_entry", "remove_tag_from_entry"] {
         recorder.call(tool, json!({ "entryId": 2, "tagId": 3 }));
@@ -350,8 +378,11 @@ fn writes(recorder: &mut Recorder) {
 /// Deletes, by clients that can ask the person and by one that can't.
 fn deletes(recorder: &mut Recorder) {
     recorder.begin(able());
-    for (tool, id) in [("delete_entry", 3), ("delete_tag", 1)] {
-        let arguments = json!({ "id": id });
+    for (tool, arguments) in [
+        ("delete_entry", json!({ "id": 3 })),
+        ("merge_tags", json!({ "fromId": 3, "intoId": 1 })),
+        ("delete_tag", json!({ "id": 1 })),
+    ] {
         let (no, yes) =
             (json!({ "action": "decline" }), json!({ "action": "accept", "content": { "confirmed": true } }));
         match recorder.version {
@@ -465,6 +496,12 @@ fn gives_every_answer_as_it_is_recorded() {
         let entry = json!({ "type": "ref/resource", "uri": "epicme://entries/{id}" });
         recorder
             .ask("completion/complete", json!({ "ref": entry, "argument": { "name": "id", "value": "" } }));
+        let writer = server.token("ada@example.com", &["--scope", "entries:write"]);
+        let mut recorder = Recorder::new(&server, &writer, version, &mut record);
+        recorder.call(
+            "create_entry",
+            json!({ "title": "x", "content": "y", "tagNames": ["used", "unheard of"] }),
+        );
     }
     if std::env::var_os("UPDATE_ANSWERS").is_some() {
         fs::write(RECORD, &record).expect("the record is written");

@@ -75,12 +75,15 @@ impl Dice {
     fn call(&mut self) -> (&'static str, Value) {
         let (entry, tag) = (self.below(40) + 1, self.below(12) + 1);
         let tags: Vec<_> = (0..self.below(4)).map(|_| self.below(12) + 1).collect();
-        match self.below(12) {
+        match self.below(13) {
             0..4 => {
                 let mut entry = json!({
                     "title": "t", "content": "c", "tags": tags, "isFavorite": self.below(2),
                     "isPrivate": self.below(2),
                 });
+                if self.below(4) == 0 {
+                    entry["tagNames"] = json!([format!("tag {}", self.below(8))]);
+                }
                 for name in ["mood", "location", "weather"] {
                     if let label @ Value::String(_) = self.label() {
                         entry[name] = label;
@@ -108,7 +111,8 @@ impl Dice {
             6 => ("delete_entry", json!({ "id": entry })),
             7 => ("create_tag", json!({ "name": format!("tag {}", self.below(8)) })),
             8 => ("delete_tag", json!({ "id": tag })),
-            9..11 => ("add_tag_to_entry", json!({ "entryId": entry, "tagId": tag })),
+            9 => ("merge_tags", json!({ "fromId": tag, "intoId": self.below(12) + 1 })),
+            10..12 => ("add_tag_to_entry", json!({ "entryId": entry, "tagId": tag })),
             _ => ("remove_tag_from_entry", json!({ "entryId": entry, "tagId": tag })),
         }
     }
@@ -209,7 +213,7 @@ fn lists_by_each_filter_what_passes_it_and_counts_it_exactly() {
     }
     for _ in 0..400 {
         let (tool, arguments) = dice.call();
-        if tool != "delete_tag" && tool != "delete_entry" {
+        if !["delete_tag", "delete_entry", "merge_tags"].contains(&tool) {
             client.call(tool, arguments);
         }
     }

@@ -36,6 +36,7 @@ const TOOLS: &str = "
     list_tags | List Tags | tags:read | ro | limit cursor
     update_tag | Update Tag | tags:write | nd id | id* name description
     delete_tag | Delete Tag | tags:write | id | id*
+    merge_tags | Merge Tags | tags:write | id | fromId* intoId*
     add_tag_to_entry | Add Tag to Entry | entries:write | nd id | entryId* tagId*
     remove_tag_from_entry | Remove Tag from Entry | entries:write | id | entryId* tagId*
     get_tag_suggestions_instructions | Get Tag Suggestions Instructions | entries:read tags:read | ro | entryId*
@@ -310,13 +311,14 @@ fn accepts_every_tool_with_its_scopes_alone() {
     let mut ada = Person::alone();
     for (name, scope) in scopes() {
         ada.may_only("tags:write entries:write");
-        let (tag, entry) = (ada.tag(name), ada.entry(name, ""));
+        let (tag, other, entry) = (ada.tag(name), ada.tag(&format!("not {name}")), ada.entry(name, ""));
         ada.may_only(scope);
         let arguments = match name {
             "create_entry" => json!({ "title": "t", "content": "c" }),
             "search_entries" => json!({ "query": "t" }),
             "create_tag" => json!({ "name": "new" }),
             "get_tag" | "update_tag" | "delete_tag" => json!({ "id": tag }),
+            "merge_tags" => json!({ "fromId": tag, "intoId": other }),
             "get_entry" | "update_entry" | "delete_entry" => json!({ "id": entry }),
             "add_tag_to_entry" | "remove_tag_from_entry" => json!({ "entryId": entry, "tagId": tag }),
             "get_tag_suggestions_instructions" => json!({ "entryId": entry }),
@@ -681,6 +683,66 @@ fn attaches_a_tag_once_and_detaches_it_once() {
 }
 
 #[test]
+fn merges_a_tag_into_another_and_leaves_all_else_alone() {
+    let mut ada = Person::alone();
+    let described = json!({ "name": "sea", "description": "salt" });
+    ada.ok("create_tag", described);
+    for tags in [&["ocean"][..], &["ocean", "sea"], &["sea"], &["hill"], &["ocean", "hill"]] {
+        ada.ok("create_entry", json!({ "title": "t", "content": "c", "tagNames": tags }));
+    }
+    let mut bob = ada.neighbour();
+    bob.ok("create_entry", json!({ "title": "t", "content": "c", "tagNames": ["a", "ocean", "sea"] }));
+    ada.sql(OLD_ENTRIES);
+    ada.sql(OLD_TAGS);
+    ada.sql("UPDATE entry_tags SET created_at = 1000 * entry_id + tag_id");
+    let tag = |id: i64, name: &str, description: Value| {
+        let mut tag = json!({ "id": id, "userId": 1, "name": name, "description": description });
+        (tag["createdAt"], tag["updatedAt"]) = (1000.into(), 86400.into());
+        with_dates(&tag)
+    };
+    let result = ada.result("merge_tags", json!({ "fromId": 2, "intoId": 1 }));
+    let (ocean, sea) = (tag(2, "ocean", json!(null)), tag(1, "sea", json!("salt")));
+    let data = json!({ "success": true, "from": ocean, "into": sea, "entryCount": 4 });
+    assert_eq!(result["structuredContent"], data);
+    let told = "Tag \"ocean\" (ID 2) was merged into \"sea\" (ID 1), which 4 entries have now.";
+    shows(&result, &[told], &[link("tag", 1, "sea")]);
+    assert_eq!(ada.ok("get_tag", json!({ "id": 1 })), json!({ "tag": sea }), "it stays as it is");
+    let tags = ada.ok("list_tags", json!({}))["tags"].take();
+    let counts: Vec<_> =
+        tags.as_array().expect("tags").iter().map(|tag| tag["entryCount"].as_i64()).collect();
+    assert_eq!(counts, [Some(2), Some(4)], "{tags}");
+    for (entry, names) in
+        [(1, &["sea"][..]), (2, &["sea"]), (3, &["sea"]), (4, &["hill"]), (5, &["hill", "sea"])]
+    {
+        let shown = ada.ok("get_entry", json!({ "id": entry }));
+        assert_eq!(tag_names(&shown), names);
+        assert_eq!(shown["entry"]["updatedAt"], 86400);
+    }
+    let filter = json!({ "tagNames": ["sea"] });
+    assert_eq!(sorted(ada.ids("list_entries", filter)), [1, 2, 3, 5]);
+    // A link keeps its time; where there were two, the one to the tag that stays is kept.
+    let database = ada.database();
+    let mut links = database
+        .prepare("SELECT created_at FROM entry_tags WHERE user_id = 1 AND tag_id = 1 ORDER BY entry_id")
+        .expect("a statement");
+    let times = links.query_map([], |row| row.get::<_, i64>(0)).expect("rows").collect::<Result<Vec<_>, _>>();
+    assert_eq!(times, Ok(vec![1002, 2001, 3001, 5002]));
+    drop(links);
+    assert_eq!(bob.ok("list_tags", json!({}))["total"], 3);
+
+    ada.fails("merge_tags", json!({ "fromId": 2, "intoId": 1 }), "Tag ID \"2\" not found");
+    ada.fails("merge_tags", json!({ "fromId": 1, "intoId": 2 }), "Tag ID \"2\" not found");
+    ada.fails("merge_tags", json!({ "fromId": 1, "intoId": 1 }), "A tag can't be merged into itself");
+    ada.fails("merge_tags", json!({ "fromId": 1 }), "intoId is required");
+    ada.fails("merge_tags", json!({ "fromId": 1.5, "intoId": "x" }), "fromId must be an integer");
+    ada.ok("merge_tags", json!({ "fromId": "1", "intoId": 3.0 }));
+    let (unused, empty) = (ada.tag("unused"), ada.tag("empty"));
+    ada.ok("delete_entry", json!({ "id": 5 }));
+    let merged = ada.result("merge_tags", json!({ "fromId": unused, "intoId": empty }));
+    shows(&merged, &["which no entry has."], &merged["content"].as_array().expect("content")[1..2]);
+}
+
+#[test]
 fn writes_an_entry_with_all_its_tags_or_not_at_all() {
     let mut ada = Person::alone();
     let tag = ada.tag("sea");
@@ -699,7 +761,8 @@ fn refuses_a_tag_name_that_is_taken_and_accepts_it_from_its_owner_and_from_someb
     let (sea, hill) = (ada.tag("sea"), ada.tag("hill"));
     let taken = format!("A tag named \"sea\" already exists (ID: {sea})");
     ada.fails("create_tag", json!({ "name": " sea " }), &taken);
-    ada.fails("update_tag", json!({ "id": hill, "name": "sea" }), &taken);
+    let merges = format!("{taken}. merge_tags makes one tag of the two");
+    ada.fails("update_tag", json!({ "id": hill, "name": "sea" }), &merges);
     ada.ok("update_tag", json!({ "id": sea, "name": "sea" }));
     ada.tag("Sea");
     ada.neighbour().tag("sea");
@@ -1323,8 +1386,8 @@ fn says_which_names_of_a_filter_no_tag_has() {
         ] {
             let result = ada.result(tool, with(base, "tagNames", names));
             let sentence = text(&result["content"][0]["text"]);
-            let (found, rest) = sentence.split_once(" entries.").expect("a number of entries");
-            assert!(found.starts_with("Found ") && rest == told, "{tool}: {sentence}");
+            assert!(sentence.starts_with("Found ") && sentence.ends_with(told), "{tool}: {sentence}");
+            assert_eq!(sentence.contains(" named "), !told.is_empty(), "{tool}: {sentence}");
         }
     }
     // Bob's tag is no tag of hers.
@@ -1542,6 +1605,7 @@ fn answers_for_anothers_row_as_for_one_that_never_was() {
         get_tag | {"id":7000}
         update_tag | {"id":7000} | {"id":7000,"name":"mine"} | {"id":7000,"name":"sea"}
         delete_tag | {"id":7000}
+        merge_tags | {"fromId":7000,"intoId":1} | {"fromId":1,"intoId":7000}
         add_tag_to_entry | {"entryId":7000,"tagId":1} | {"entryId":1,"tagId":7000} | {"entryId":7000,"tagId":7000}
         remove_tag_from_entry | {"entryId":7000,"tagId":1} | {"entryId":1,"tagId":7000} | {"entryId":7000,"tagId":7000}
         create_entry | {"title":"t","content":"c","tags":[7000]} | {"title":"t","content":"c","tags":[1,7000]}

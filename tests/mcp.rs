@@ -21,7 +21,7 @@ const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
 /// Every tool in its order, the scopes that it needs, and a call that works in that order on [`furnish`]ed rows.
-const TOOLS: [(&str, &str, &str); 18] = [
+const TOOLS: [(&str, &str, &str); 19] = [
     ("whoami", "user:read", "{}"),
     ("create_entry", "entries:write", r#"{"title":"Rain","content":"all day","tags":[1]}"#),
     ("get_entry", "entries:read", r#"{"id":1}"#),
@@ -36,6 +36,7 @@ const TOOLS: [(&str, &str, &str); 18] = [
     ("list_tags", "tags:read", r#"{"limit":1}"#),
     ("update_tag", "tags:write", r#"{"id":1,"description":"outdoors"}"#),
     ("delete_tag", "tags:write", r#"{"id":1}"#),
+    ("merge_tags", "tags:write", r#"{"fromId":3,"intoId":2}"#),
     ("add_tag_to_entry", "entries:write", r#"{"entryId":2,"tagId":2}"#),
     ("remove_tag_from_entry", "entries:write", r#"{"entryId":2,"tagId":2}"#),
     ("get_tag_suggestions_instructions", "entries:read tags:read", r#"{"entryId":2}"#),
@@ -984,6 +985,7 @@ fn shows_the_same_tools_to_everybody() {
 fn describes_each_tool_by_valid_schemas_and_keeps_to_them() {
     let (_server, mut client) = start(&[]);
     furnish(&mut client);
+    client.ok("create_tag", json!({ "name": "a tag to merge another into" }));
     assert!(!draft202012::meta::is_valid(&json!({ "type": "whole" })), "the judge can say no");
     let listed = client.modern("tools/list", json!({})).json();
     let tools = listed["result"]["tools"].as_array().expect("tools");
@@ -1027,7 +1029,7 @@ fn describes_each_tool_by_valid_schemas_and_keeps_to_them() {
         let hint = |name: &str| tool["annotations"][name].as_bool();
         let reads = ["whoami", "get_", "list_", "search_", "on_this_day", "journal_overview"];
         assert_eq!(hint("readOnlyHint"), Some(begins(&reads)), "{name}");
-        assert_eq!(hint("destructiveHint"), Some(begins(&["delete_", "remove_"])), "{name}");
+        assert_eq!(hint("destructiveHint"), Some(begins(&["delete_", "remove_", "merge_"])), "{name}");
         // update_entry can add to a text.
         assert_eq!(hint("idempotentHint"), Some(!begins(&["create_", "update_entry"])), "{name}");
         assert_eq!(hint("openWorldHint"), Some(false), "{name}");

@@ -450,6 +450,58 @@ fn asks_again_about_a_row_that_has_changed() {
 }
 
 #[test]
+fn asks_before_it_merges_tags_and_again_if_one_of_them_has_changed() {
+    let mut house = House::new();
+    let able = json!({ "elicitation": {} });
+    let merge = |ada: &mut Client, more: &Value| {
+        let reply = call_as(ada, able.clone(), "merge_tags", json!({ "fromId": 1, "intoId": 2 }), more);
+        reply.json()["result"].clone()
+    };
+    let message =
+        |asked: &Value| asked["inputRequests"][KEY]["params"]["message"].as_str().map(str::to_owned);
+    let state = |asked: &Value| asked["requestState"].as_str().expect("a state").to_owned();
+    let asked = merge(&mut house.ada, &json!({}));
+    let first = "Merge the tag \"walks\" (ID: 1, on 1 entry) into \"rain\" (ID: 2, on 0 entries)? The first is \
+                 deleted, and its entries get the second.";
+    assert_eq!(message(&asked).as_deref(), Some(first));
+    let form = &asked["inputRequests"][KEY]["params"]["requestedSchema"]["properties"]["confirmed"];
+    assert_eq!(form["title"], "Merge them");
+    for no in refusals() {
+        let declined = merge(&mut house.ada, &back(no, &state(&asked)));
+        let data = &declined["structuredContent"];
+        assert_eq!((&data["success"], &data["entryCount"]), (&json!(false), &json!(0)), "{declined}");
+        assert_eq!(data["reason"], "the merge was not confirmed");
+        assert_eq!((&data["from"]["id"], &data["into"]["id"]), (&json!(1), &json!(2)));
+        let told = "Tag \"walks\" (ID 1) was not merged into \"rain\" (ID 2): the merge was not confirmed.";
+        assert_eq!(declined["content"][0]["text"], told);
+        assert_eq!(house.rows(), (3, 2));
+    }
+    let mut asked = asked;
+    for change in [
+        "INSERT INTO made_links (user_id, entry_id, tag_id, created_at) VALUES (1, 3, 2, 0)",
+        "INSERT INTO made_links (user_id, entry_id, tag_id, created_at) VALUES (1, 3, 1, 0)",
+        "UPDATE tags SET name = 'storms' WHERE id = 2",
+        "UPDATE tags SET description = 'long ones' WHERE id = 1",
+    ] {
+        house.tamper(change);
+        let renewed = merge(&mut house.ada, &back(yes(), &state(&asked)));
+        assert_eq!(renewed["resultType"], "input_required", "{change}");
+        assert_eq!(message(&renewed), message(&merge(&mut house.ada, &json!({}))), "{change}");
+        asked = renewed;
+    }
+    let last = "Merge the tag \"walks\" (ID: 1, on 2 entries) into \"storms\" (ID: 2, on 1 entry)?";
+    assert!(message(&asked).is_some_and(|message| message.starts_with(last)), "{asked}");
+    let done = merge(&mut house.ada, &back(yes(), &state(&asked)));
+    assert_eq!(
+        (&done["structuredContent"]["success"], &done["structuredContent"]["entryCount"]),
+        (&json!(true), &json!(2))
+    );
+    assert_eq!((house.rows(), house.count("entry_tags")), ((3, 1), 2));
+    let again = merge(&mut house.ada, &back(yes(), &state(&asked)));
+    assert_eq!(again["content"][0]["text"], "Tag ID \"1\" not found. list_tags shows the tags there are.");
+}
+
+#[test]
 fn asks_about_nothing_that_is_not_there() {
     let mut house = House::new();
     let mut bob = house.bob();

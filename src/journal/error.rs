@@ -26,7 +26,11 @@ pub(crate) enum JournalError {
         name: String,
         /// The tag that has the name, so that the client can use it instead.
         id: TagId,
+        /// The tag that was to get the name; `None` for a new one.
+        this: Option<TagId>,
     },
+    /// A tag was to be merged into itself.
+    MergedWithItself,
     /// The row has changed since it was shown to the person for confirmation. `mcp` then shows the new row, and asks
     /// again.
     Changed,
@@ -73,7 +77,8 @@ impl fmt::Display for JournalError {
             JournalError::EntryNotFound(id) => write!(out, "Entry with ID \"{id}\" not found."),
             JournalError::TagNotFound(id) => write!(out, "Tag ID \"{id}\" not found."),
             JournalError::TagNameUnknown(name) => write!(out, "There is no tag named \"{name}\"."),
-            JournalError::TagNameTaken { name, id } => {
+            JournalError::MergedWithItself => out.write_str("A tag can't be merged into itself."),
+            JournalError::TagNameTaken { name, id, .. } => {
                 write!(out, "A tag named \"{name}\" already exists (ID: {id}).")
             }
             JournalError::Changed => out.write_str("It changed meanwhile; nothing was done."),

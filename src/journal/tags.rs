@@ -17,6 +17,7 @@ use crate::gate::Permit;
 use crate::ids::{EntryId, TagId};
 use crate::limits;
 use crate::scope::{TagsRead, TagsWrite};
+use crate::secret;
 
 pub(crate) fn create(
     journal: &Journal<TagsWrite>,
@@ -183,6 +184,87 @@ pub(crate) fn delete(
     })
 }
 
+/// Two tags of which one is merged into the other.
+pub(crate) struct Merge {
+    /// The one that goes.
+    pub(crate) from: Tag,
+    /// The one that stays, as it is.
+    pub(crate) into: Tag,
+    /// How many entries have each.
+    pub(crate) from_count: usize,
+    pub(crate) into_count: usize,
+}
+
+impl Merge {
+    /// Computes the digest of both tags, with the numbers that the question shows.
+    pub(crate) fn digest(&self) -> RowDigest {
+        let Merge { from, into, from_count, into_count } = self;
+        RowDigest(secret::sha256(&[from.digest(*from_count).0, into.digest(*into_count).0].concat()))
+    }
+}
+
+/// Reads the tags that the person sees before they confirm that one is merged into the other. This needs no scope to
+/// read, for the reason that [`find_to_confirm`] gives.
+pub(crate) fn find_to_merge(
+    journal: &Journal<TagsWrite>,
+    from: TagId,
+    into: TagId,
+) -> Result<Merge, JournalError> {
+    journal.read(|own| find_both_in(own, from, into))
+}
+
+/// Gives the entries of one tag the other, and deletes the first: as if they had been one all the time. The tag that
+/// stays keeps its name and description, and an entry that had both has one link. Returns the tags as they were, and how
+/// many entries have the one that stayed.
+///
+/// If the person confirmed this, both tags must still be what they were `shown`; see [`super::entries::delete`]. It
+/// takes about as long as [`delete`] does.
+pub(crate) fn merge(
+    journal: &Journal<TagsWrite>,
+    from: TagId,
+    into: TagId,
+    shown: Option<RowDigest>,
+) -> Result<(Merge, usize), JournalError> {
+    journal.change(move |own, changes| {
+        let both = find_both_in(own, from, into)?;
+        if shown.is_some_and(|shown| shown != both.digest()) {
+            return Err(JournalError::Changed);
+        }
+        changes.extend(list_changed(from));
+        changes.extend(entries_of(own, from)?.into_iter().flat_map(entry_changed));
+        // A link keeps its id and its time: it is the same, with another tag. That of an entry that has both can't become
+        // a second one, and is ignored here.
+        let sql = "UPDATE OR IGNORE entry_tags SET tag_id = ?3 WHERE user_id = ?1 AND tag_id = ?2";
+        let moved = own.change(sql, &[&from, &into])? as i64;
+        // Triggers count links that come and go, and none that changes its tag: with one for each link this would take
+        // twice as long, and all writes wait meanwhile.
+        if moved > 0 {
+            let sql = "UPDATE journal_counts SET number = number - ?3
+                       WHERE user_id = ?1 AND kind = 'tag' AND value = CAST(?2 AS TEXT)";
+            own.change(sql, &[&from, &moved])?;
+            let sql = "INSERT INTO journal_counts (user_id, kind, value, number)
+                       VALUES (?1, 'tag', CAST(?2 AS TEXT), ?3) ON CONFLICT DO UPDATE SET number = number + ?3";
+            own.change(sql, &[&into, &moved])?;
+        }
+        // The foreign key deletes the links of the first.
+        own.change("DELETE FROM tags WHERE user_id = ?1 AND id = ?2", &[&from])?;
+        let entry_count = own.count("tag", &into.to_string())? as usize;
+        Ok((both, entry_count))
+    })
+}
+
+fn find_both_in(own: &OwnedRows, from: TagId, into: TagId) -> Result<Merge, JournalError> {
+    if from == into {
+        return Err(JournalError::MergedWithItself);
+    }
+    let find = |id: TagId| {
+        let tag = find_in(own, id)?.ok_or(JournalError::TagNotFound(id))?;
+        Ok::<_, JournalError>((tag, own.count("tag", &id.to_string())? as usize))
+    };
+    let ((from, from_count), (into, into_count)) = (find(from)?, find(into)?);
+    Ok(Merge { from, into, from_count, into_count })
+}
+
 /// Reads one page of the tags, by name. Its cursors are bound to `list`, because clients get the tags in two lists,
 /// and a cursor of one list isn't valid for the other.
 ///
@@ -263,7 +345,7 @@ fn refuse_taken_name(own: &OwnedRows, name: &str, this: Option<TagId>) -> Result
     // count as taken.
     let sql = "SELECT id FROM tags WHERE user_id = ?1 AND name = ?2 AND id IS NOT ?3";
     match own.first(sql, &[&name, &this], |row| row.get(0))? {
-        Some(id) => Err(JournalError::TagNameTaken { name: name.to_owned(), id }),
+        Some(id) => Err(JournalError::TagNameTaken { name: name.to_owned(), id, this }),
         None => Ok(()),
     }
 }

@@ -172,7 +172,7 @@ fn ask_until_answered(
         let id = format!("elc-{}", secret::random_text::<16>());
         // Register the question before sending it. In the other order a quick answer would find no open question.
         subscriber.open_question(&id);
-        let params = question(&confirmation.text, false);
+        let params = question(&confirmation, false);
         stream
             .send(&json!({ "jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": params }))?;
         let answer = match request.wait(subscriber, stream, Some(Instant::now() + limits::ANSWER_WAIT))? {
@@ -195,9 +195,9 @@ fn ask_until_answered(
 /// The form has a box to tick, because an `accept` alone would prove too little: some clients accept forms by
 /// default, and a person may click without reading. `mode` is written in stateless versions only. 2025-06-18 doesn't
 /// have that member, and in 2025-11-25 its absence means a form.
-fn question(text: &str, is_stateless: bool) -> Value {
-    let confirmed =
-        json!({ "type": "boolean", "title": "Delete it", "description": "It can't be brought back." });
+fn question(confirmation: &Confirmation, is_stateless: bool) -> Value {
+    let Confirmation { text, agreement, .. } = confirmation;
+    let confirmed = json!({ "type": "boolean", "title": agreement.title, "description": agreement.warning });
     let schema =
         json!({ "type": "object", "properties": { "confirmed": confirmed }, "required": ["confirmed"] });
     if is_stateless {
@@ -252,7 +252,7 @@ impl RoundTrip<'_> {
         let expires_at = self.now.plus(limits::REQUEST_STATE_SECONDS).0.to_be_bytes();
         let state = [&confirmation.row.0[..], &expires_at].concat();
         let state = self.signer.sign(&self.context(&self.caller.binding()), &state);
-        let params = question(&confirmation.text, true);
+        let params = question(confirmation, true);
         let request = json!({ "method": "elicitation/create", "params": params });
         let members = |out: &mut Object| {
             out.member("inputRequests", json!({ KEY: request }));

@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::dates::EntryDate;
 use crate::journal::overview::{OnThisDay, Overview, Period, Remembered, Run, UsedTag};
 use crate::journal::search::Found;
+use crate::journal::tags::Merge;
 use crate::journal::{Entry, EntryItem, EntryTag, Page, Tag, TagItem, TagName};
 use crate::json_text::{self, Json, JsonText, Object};
 use crate::users::User;
@@ -354,6 +355,31 @@ pub(crate) fn deletion_schema(name: &'static str, row: Value) -> Value {
     let mut deletion = object([("success", boolean()), (name, row)]);
     deletion["properties"]["reason"] = text();
     deletion
+}
+
+/// Writes what became of a merge of two tags, both as they were, and how many entries have the one that stays. If they
+/// weren't merged, `reason` says why.
+pub(crate) fn merge(both: &Merge, entry_count: usize, reason: Option<&str>) -> impl Json {
+    json_text::object(move |out| {
+        out.member("success", reason.is_none());
+        out.member("from", tag(&both.from));
+        out.member("into", tag(&both.into));
+        out.member("entryCount", entry_count as i64);
+        if let Some(reason) = reason {
+            out.member("reason", reason);
+        }
+    })
+}
+
+pub(crate) fn merge_schema() -> Value {
+    let mut merge = object([
+        ("success", boolean()),
+        ("from", tag_schema()),
+        ("into", tag_schema()),
+        ("entryCount", integer()),
+    ]);
+    merge["properties"]["reason"] = text();
+    merge
 }
 
 /// Writes the schema of an object that has all these members. Further members are allowed, so that a later version of

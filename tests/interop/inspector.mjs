@@ -96,7 +96,7 @@ await step('allow, and come back connected', async () => {
 })
 await step('list the tools', async () => {
   await page.getByRole('banner').getByText('Tools', { exact: true }).click()
-  await page.getByRole('heading', { name: 'Tools (16)' }).waitFor()
+  await page.getByRole('heading', { name: 'Tools (19)' }).waitFor()
   await keepOne(page, 'inspector-tools')
 })
 

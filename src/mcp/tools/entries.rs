@@ -4,8 +4,8 @@
 //! scope a tool has: a function of [`EntriesRead`] is given no journal that it could change.
 
 use super::{
-    Answer, Confirmable, Confirmation, NOT_CONFIRMED, TAG_NAMES, ToolContext, ToolError, entry_link, found,
-    tag_link,
+    Answer, Confirmable, Confirmation, DELETE_IT, NOT_CONFIRMED, TAG_NAMES, ToolContext, ToolError,
+    entry_link, found, tag_link,
 };
 use crate::dates::EntryDate;
 use crate::journal::entries::{self, EntryChange, NewEntry, TagsToAttach, Written};
@@ -139,6 +139,7 @@ pub(super) fn confirm_delete_entry(
     Ok(Confirmable {
         confirmation: Confirmation {
             text: format!("Delete the entry \"{title}\" (ID: {id})?"),
+            agreement: DELETE_IT,
             row: entry.digest(),
         },
         declined: Answer { text: Some(text), links: vec![], data },

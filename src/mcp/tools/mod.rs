@@ -96,10 +96,21 @@ struct ToolContext<'a, A> {
 /// The question that a person answers before a delete.
 pub(crate) struct Confirmation {
     pub(crate) text: String,
+    /// What the person agrees to, beside the box that they tick.
+    pub(crate) agreement: Agreement,
     /// The digest of the row that the question is about. The person agrees to this row, and not to what it may be
     /// later.
     pub(crate) row: RowDigest,
 }
+
+/// What a box says, and what it says below.
+pub(crate) struct Agreement {
+    pub(crate) title: &'static str,
+    pub(crate) warning: &'static str,
+}
+
+/// To the delete of a row.
+const DELETE_IT: Agreement = Agreement { title: "Delete it", warning: "It can't be brought back." };
 
 /// The question before a tool runs, and the answer of the tool where the person says no. Both are made from the
 /// same row.
@@ -430,7 +441,13 @@ pub(crate) fn explain(error: &JournalError) -> String {
         JournalError::TagNameUnknown(_) => {
             "To make one needs the scope tags:write; list_tags shows the tags there are."
         }
-        JournalError::TagNameTaken { .. } => "Use that one, or choose another name.",
+        JournalError::TagNameTaken { this: None, .. } => "Use that one, or choose another name.",
+        JournalError::TagNameTaken { this: Some(_), .. } => {
+            "merge_tags makes one tag of the two; or choose another name."
+        }
+        JournalError::MergedWithItself => {
+            "fromId and intoId must be two tags; list_tags shows the tags there are."
+        }
         JournalError::TagsFull => "Delete one that you don't need.",
         JournalError::TooManyTags { .. } => "Leave some out, or remove one first.",
         JournalError::TextTooLong { .. } => "Append less, or write a further entry.",

@@ -269,6 +269,19 @@ pub(super) fn table() -> Vec<Tool> {
             work: Work::TagsWrite(Handler { run: tags::delete_tag, confirm: Some(tags::confirm_delete_tag) }),
         },
         Tool {
+            name: "merge_tags",
+            title: "Merge Tags",
+            about: "Make one tag of two: the entries of the first get the second, which stays as it is, and the first \
+                    is deleted for good.",
+            effect: Effect::Deletes,
+            arguments: vec![
+                Argument::required("fromId", Kind::Id, "The id of the tag that goes."),
+                Argument::required("intoId", Kind::Id, "The id of the tag that stays."),
+            ],
+            output: shapes::merge_schema,
+            work: Work::TagsWrite(Handler { run: tags::merge_tags, confirm: Some(tags::confirm_merge_tags) }),
+        },
+        Tool {
             name: "add_tag_to_entry",
             title: "Add Tag to Entry",
             about: "Attach a tag to an entry. Doing it twice changes nothing.",

@@ -2,8 +2,12 @@
 //!
 //! Knows no SQL, no sockets and no token, and not how the client asks a person.
 
-use super::{Answer, Confirmable, Confirmation, NOT_CONFIRMED, ToolContext, ToolError, found, tag_link};
-use crate::journal::{JournalError, Tag, tags};
+use super::{
+    Agreement, Answer, Confirmable, Confirmation, DELETE_IT, NOT_CONFIRMED, ToolContext, ToolError, found,
+    tag_link,
+};
+use crate::journal::tags::{self, Merge};
+use crate::journal::{JournalError, Tag};
 use crate::json_text::{self, JsonText};
 use crate::limits;
 use crate::mcp::arguments::Checked;
@@ -73,11 +77,68 @@ pub(super) fn confirm_delete_tag(
     Ok(Confirmable {
         confirmation: Confirmation {
             text: format!("Delete the tag \"{name}\" (ID: {id})? {lose}"),
+            agreement: DELETE_IT,
             row: tag.digest(entry_count),
         },
         declined: Answer { data, ..one_tag(Some(text), &tag) },
     })
 }
+
+pub(super) fn merge_tags(context: &ToolContext<TagsWrite>, given: &Checked) -> Result<Answer, ToolError> {
+    let (from, into) = (given.id("fromId"), given.id("intoId"));
+    let (both, entry_count) = tags::merge(&context.journal, from, into, context.confirmed)?;
+    let Merge { from, into, .. } = &both;
+    let text = format!(
+        "Tag \"{}\" (ID {}) was merged into \"{}\" (ID {}), which {}.",
+        from.name,
+        from.id,
+        into.name,
+        into.id,
+        match entry_count {
+            0 => "no entry has".to_owned(),
+            1 => "1 entry has now".to_owned(),
+            count => format!("{count} entries have now"),
+        }
+    );
+    let data = JsonText::of(&shapes::merge(&both, entry_count, None));
+    Ok(Answer { text: Some(text), links: vec![tag_link(into.id, &into.name, into.updated_at)], data })
+}
+
+/// The question before [`merge_tags`]. It says which of the two goes, which stays, and how many entries have each: after
+/// the merge nobody can tell the entries of the one from those of the other.
+pub(super) fn confirm_merge_tags(
+    context: &ToolContext<TagsWrite>,
+    given: &Checked,
+) -> Result<Confirmable, ToolError> {
+    let both = tags::find_to_merge(&context.journal, given.id("fromId"), given.id("intoId"))?;
+    let Merge { from, into, from_count, into_count } = &both;
+    let shown = |tag: &Tag, count: usize| {
+        let entries = if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") };
+        format!("\"{}\" (ID: {}, on {entries})", text::displayable_name(&tag.name), tag.id)
+    };
+    let question = format!(
+        "Merge the tag {} into {}? The first is deleted, and its entries get the second.",
+        shown(from, *from_count),
+        shown(into, *into_count)
+    );
+    let text = format!(
+        "Tag \"{}\" (ID {}) was not merged into \"{}\" (ID {}): {NOT_MERGED}.",
+        from.name, from.id, into.name, into.id
+    );
+    let data = JsonText::of(&shapes::merge(&both, *into_count, Some(NOT_MERGED)));
+    let links = [from, into].map(|tag| tag_link(tag.id, &tag.name, tag.updated_at)).into();
+    Ok(Confirmable {
+        confirmation: Confirmation { text: question, agreement: MERGE_THEM, row: both.digest() },
+        declined: Answer { text: Some(text), links, data },
+    })
+}
+
+/// What a person agrees to by the box of that question.
+const MERGE_THEM: Agreement =
+    Agreement { title: "Merge them", warning: "Nothing tells afterwards which entries had the first." };
+
+/// Why tags weren't merged of which the person was asked.
+const NOT_MERGED: &str = "the merge was not confirmed";
 
 fn one_tag(text: Option<String>, tag: &Tag) -> Answer {
     let link = tag_link(tag.id, &tag.name, tag.updated_at);
