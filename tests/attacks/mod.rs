@@ -9,6 +9,7 @@ mod one_person_against_the_others;
 mod post_of_another_site;
 mod program_keeps_its_access;
 mod registration_flood;
+mod search_timing;
 mod session_on_another_port;
 mod sign_in_flood;
 mod silent_sockets;
