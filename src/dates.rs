@@ -9,7 +9,6 @@
 //! taken, because it takes much more than RFC 3339 does; nor SQLite's functions, which move the 30th of February to
 //! March and accept `now`. The tests here compare with both.
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
@@ -18,7 +17,7 @@ use jiff::civil::{Date, DateTime};
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 
-use crate::clock::{FIRST_SECOND, LAST_SECOND, Timestamp};
+use crate::clock::{FIRST_SECOND, LAST_SECOND, Timestamp, write_day};
 
 /// The largest offset from UTC. RFC 3339 allows 23:59. But no place on earth is more than 14 hours ahead, SQLite has
 /// this limit too, and so has the pattern in the schema of the arguments.
@@ -120,7 +119,9 @@ impl Day {
 
 impl fmt::Display for Day {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:04}-{:02}-{:02}", self.0.year(), self.0.month(), self.0.day())
+        let mut text = *b"0000-00-00";
+        write_day(&mut text, self.0);
+        out.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -150,11 +151,10 @@ impl EntryTime {
     pub(crate) fn instant(&self) -> Timestamp {
         self.instant
     }
-}
 
-impl fmt::Display for EntryTime {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.text)
+    /// Returns the time as it was written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
     }
 }
 
@@ -189,8 +189,11 @@ impl EntryDate {
     pub(crate) fn read(text: &str) -> Result<EntryDate, DateError> {
         let Written { year, month, day, clock } = Written::read(text).ok_or(DateError::Malformed)?;
         let day = Day::new(year, month, day).ok_or(DateError::Nonexistent)?;
-        let time = clock.map(|clock| clock.on(day)).transpose()?;
-        Ok(EntryDate { day, time })
+        let Some(clock) = clock else { return Ok(EntryDate { day, time: None }) };
+        let instant = clock.on(day)?;
+        // As it was written, but for the fraction.
+        let text = [&text[.."0000-00-00T00:00:00".len()], clock.offset].concat();
+        Ok(EntryDate { day, time: Some(EntryTime { text, instant }) })
     }
 
     /// Puts together what the database has in two columns.
@@ -207,15 +210,10 @@ impl EntryDate {
         let shown = (instant + offset_minutes * 60).clamp(FIRST_SECOND, LAST_SECOND);
         let shown_at = EPOCH.at(0, 0, 0, 0).checked_add(SignedDuration::from_secs(shown));
         let shown_at = shown_at.expect("jiff's years are -9999 to 9999");
-        let day = Day(shown_at.date());
-        let clock = Clock {
-            hour: shown_at.hour().into(),
-            minute: shown_at.minute().into(),
-            second: shown_at.second().into(),
-            offset_minutes,
-            offset: written_offset(offset_minutes),
-        };
-        EntryDate { day, time: Some(clock.on(day).expect("the clamped second of an hour that exists")) }
+        let (hour, minute, second) = (shown_at.hour(), shown_at.minute(), shown_at.second());
+        let offset = written_offset(offset_minutes);
+        let text = format!("{}T{hour:02}:{minute:02}:{second:02}{offset}", Day(shown_at.date()));
+        EntryDate::read(&text).expect("the clamped second of an hour that exists")
     }
 }
 
@@ -289,14 +287,14 @@ struct Clock<'t> {
     /// How far the local time is ahead of UTC; negative if it is behind. UTC is the local time minus this.
     offset_minutes: i64,
     /// The same as it is written: UTC can be `Z`, `+00:00` or `-00:00`.
-    offset: Cow<'t, str>,
+    offset: &'t str,
 }
 
 impl Clock<'_> {
-    /// Returns the time that the clock shows on a day; an error if no clock shows that. A leap second (`:60`) is an
+    /// Returns the instant that the clock shows on a day; an error if no clock shows that. A leap second (`:60`) is an
     /// error too, because the journal keeps Unix time, which has no leap seconds.
-    fn on(&self, day: Day) -> Result<EntryTime, DateError> {
-        let Clock { hour, minute, second, offset_minutes, offset } = self;
+    fn on(&self, day: Day) -> Result<Timestamp, DateError> {
+        let Clock { hour, minute, second, offset_minutes, .. } = self;
         if *hour >= 24 || *minute >= 60 || *second >= 60 {
             return Err(DateError::Nonexistent);
         }
@@ -306,7 +304,7 @@ impl Clock<'_> {
         if !(FIRST_SECOND..=LAST_SECOND).contains(&instant.0) {
             return Err(DateError::Nonexistent);
         }
-        Ok(EntryTime { text: format!("{day}T{hour:02}:{minute:02}:{second:02}{offset}"), instant })
+        Ok(instant)
     }
 }
 
@@ -333,7 +331,7 @@ impl<'t> Written<'t> {
             }
         };
         let offset_minutes = minutes_ahead(offset)?;
-        let clock = Some(Clock { hour, minute, second, offset_minutes, offset: Cow::Borrowed(offset) });
+        let clock = Some(Clock { hour, minute, second, offset_minutes, offset });
         Some(Written { year, month, day, clock })
     }
 }
@@ -350,29 +348,35 @@ fn minutes_ahead(offset: &str) -> Option<i64> {
 }
 
 /// Writes an offset as [`minutes_ahead`] reads it.
-fn written_offset(minutes_ahead: i64) -> Cow<'static, str> {
+fn written_offset(minutes_ahead: i64) -> String {
     if minutes_ahead == 0 {
-        return Cow::Borrowed("Z");
+        return "Z".to_owned();
     }
     let sign = if minutes_ahead < 0 { '-' } else { '+' };
     let minutes = minutes_ahead.abs();
-    Cow::Owned(format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60))
+    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 /// Returns the numbers in `text` at the places where `form` has zeros; every other byte must be the same as in
-/// `form`. All bytes are compared first, because Rust's `parse` for numbers is laxer than the standard: it accepts
-/// `+1`.
+/// `form`. Rust's `parse` for numbers is laxer than the standard: it accepts `+1`.
 fn numbers<const N: usize>(text: &str, form: &str) -> Option<[i64; N]> {
-    let fits = |(byte, wanted): (u8, u8)| match wanted {
-        b'0' => byte.is_ascii_digit(),
-        _ => byte == wanted,
-    };
-    if text.len() != form.len() || !text.bytes().zip(form.bytes()).all(fits) {
+    if text.len() != form.len() {
         return None;
     }
-    let digits = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
-    let numbers: Vec<i64> = digits.map_while(|digits| digits.parse().ok()).collect();
-    numbers.try_into().ok()
+    // Each byte that isn't a digit ends a number, if there was one before it.
+    let (mut numbers, mut number, mut is_in_number) = ([0; N], 0, false);
+    for (byte, wanted) in text.bytes().zip(form.bytes()) {
+        match wanted {
+            b'0' if byte.is_ascii_digit() => {
+                let value = numbers.get_mut(number)?;
+                *value = *value * 10 + i64::from(byte - b'0');
+                is_in_number = true;
+            }
+            _ if byte != wanted || wanted == b'0' => return None,
+            _ => (number, is_in_number) = (number + usize::from(is_in_number), false),
+        }
+    }
+    Some(numbers)
 }
 
 #[cfg(test)]
@@ -496,7 +500,11 @@ mod tests {
     /// The day, the time and the instant of a text.
     fn entry_date(text: &str) -> (String, Option<String>, Option<i64>) {
         let EntryDate { day, time } = EntryDate::read(text).expect(text);
-        (day.to_string(), time.as_ref().map(ToString::to_string), time.map(|time| time.instant().0))
+        (
+            day.to_string(),
+            time.as_ref().map(|time| time.as_str().to_owned()),
+            time.map(|time| time.instant().0),
+        )
     }
 
     #[test]
@@ -546,7 +554,7 @@ mod tests {
             (0, 24 * 60, "1970-01-01T14:59:00+14:59"),
         ] {
             let date = EntryDate::at(Timestamp(instant), offset_minutes);
-            assert_eq!(date.time.as_ref().map(ToString::to_string).as_deref(), Some(expected));
+            assert_eq!(date.time.as_ref().map(EntryTime::as_str), Some(expected));
             assert_eq!(EntryDate::read(expected), Ok(date), "{expected}");
         }
     }

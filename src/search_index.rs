@@ -13,7 +13,7 @@
 //! own tokenizer a word of Chinese or Thai would not be found, and all people would share the list of a word: how long a
 //! search takes would tell how much others write of it.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, Statement};
 
 use crate::ids::UserId;
 use crate::limits;
@@ -24,8 +24,13 @@ use crate::terms;
 pub(crate) const SEARCH_INDEX: Derived =
     Derived { table: "entries", update, work: bytes, work_max: limits::GROUP_BYTES_MAX, make_piece };
 
-/// The columns of an entry that are searched, as [`insert`] reads them.
+/// The columns of an entry that are searched, as [`put`] reads them.
 const SEARCHED: &str = "row_id, user_id, title, content, mood, location, weather";
+
+const INSERT: &str = "INSERT INTO search_index (rowid, title, content, mood, location, weather) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// The last entry that the index has: FTS5 keeps a row for each.
+const LAST_INDEXED: &str = "SELECT max(id) FROM search_index_docsize";
 
 /// Returns what stands before each term of a person's entries. A colon ends it, so none is the beginning of another.
 pub(crate) fn salt(owner: UserId) -> String {
@@ -35,20 +40,22 @@ pub(crate) fn salt(owner: UserId) -> String {
 /// Brings the index up to date with these entries: they are new, changed, deleted, or as they were.
 fn update(connection: &Connection, rows: &ChangedRows) -> rusqlite::Result<()> {
     // The removals come first, and the new terms in the order of the rows: for a row below the last one, FTS5 would write
-    // out what it has in memory and begin a new piece.
+    // out what it has in memory and begin a new piece. Most rows are behind the last that the index has.
+    let last: Option<i64> = connection.prepare_cached(LAST_INDEXED)?.query_row([], |row| row.get(0))?;
     let mut delete = connection.prepare_cached("DELETE FROM search_index WHERE rowid = ?1")?;
-    for row in rows {
+    for row in rows.range(..=last.unwrap_or(0)) {
         delete.execute([row])?;
     }
     let mut find = connection.prepare_cached(&format!("SELECT {SEARCHED} FROM entries WHERE row_id = ?1"))?;
+    let mut insert = connection.prepare_cached(INSERT)?;
     for row in rows {
-        find.query_row([row], |row| insert(connection, row)).optional()?;
+        find.query_row([row], |row| put(&mut insert, row)).optional()?;
     }
     Ok(())
 }
 
-/// Puts an entry into the index, which doesn't have it.
-fn insert(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
+/// Puts an entry into the index, which doesn't have it, by the statement [`INSERT`].
+fn put(insert: &mut Statement, row: &Row) -> rusqlite::Result<()> {
     let salt = salt(row.get(1)?);
     // A label that isn't there has no terms.
     let terms = |column| -> rusqlite::Result<String> {
@@ -57,15 +64,7 @@ fn insert(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
             .as_str_or_null()?
             .map_or_else(String::new, |text| terms::index_text(&salt, text)))
     };
-    let sql = "INSERT INTO search_index (rowid, title, content, mood, location, weather) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    connection.prepare_cached(sql)?.execute((
-        row.get::<_, i64>(0)?,
-        terms(2)?,
-        terms(3)?,
-        terms(4)?,
-        terms(5)?,
-        terms(6)?,
-    ))?;
+    insert.execute((row.get::<_, i64>(0)?, terms(2)?, terms(3)?, terms(4)?, terms(5)?, terms(6)?))?;
     Ok(())
 }
 
@@ -82,17 +81,17 @@ fn bytes(connection: &Connection, row: i64) -> rusqlite::Result<usize> {
 /// step to version 5 of the file, and after that only if a process was killed in here.
 fn make_piece(connection: &Connection) -> rusqlite::Result<Option<Piece>> {
     let last = |sql| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
-    let (made, of) =
-        (last("SELECT max(id) FROM search_index_docsize")?, last("SELECT max(row_id) FROM entries")?);
+    let (made, of) = (last(LAST_INDEXED)?, last("SELECT max(row_id) FROM entries")?);
     let Some(of) = of.filter(|of| made.unwrap_or(0) < *of) else { return Ok(None) };
     let sql = format!("SELECT {SEARCHED} FROM entries WHERE row_id > ?1 ORDER BY row_id");
     let mut find = connection.prepare(&sql)?;
     let mut rows = find.query([made.unwrap_or(0)])?;
+    let mut insert = connection.prepare_cached(INSERT)?;
     let (mut made, mut bytes) = (made.unwrap_or(0), 0);
     while bytes < limits::INDEX_PIECE_BYTES
         && let Some(row) = rows.next()?
     {
-        insert(connection, row)?;
+        put(&mut insert, row)?;
         made = row.get(0)?;
         bytes += row.get_ref(2)?.as_str()?.len() + row.get_ref(3)?.as_str()?.len();
     }

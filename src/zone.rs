@@ -73,7 +73,7 @@ impl Zone {
 
     /// Writes an instant as a clock shows it there, with its offset: `2025-06-01T23:30:00-05:00`.
     pub(crate) fn rfc3339(&self, instant: Timestamp) -> String {
-        self.now(instant).time.map_or_else(String::new, |time| time.to_string())
+        self.now(instant).time.map_or_else(String::new, |time| time.as_str().to_owned())
     }
 
     /// Returns the second in which a day begins there: midnight, or the second after it was skipped. If the clocks

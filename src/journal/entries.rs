@@ -17,7 +17,7 @@ use super::{
     tags,
 };
 use crate::clock::Timestamp;
-use crate::dates::EntryDate;
+use crate::dates::{EntryDate, EntryTime};
 use crate::events::Changes;
 use crate::gate::Permit;
 use crate::ids::{EntryId, TagId};
@@ -118,7 +118,7 @@ pub(crate) fn create(
                 &new.is_private,
                 &new.is_favorite,
                 &date.day,
-                &date.time.as_ref().map(ToString::to_string),
+                &date.time.as_ref().map(EntryTime::as_str),
                 &date.time.as_ref().map(|time| time.instant().0),
                 &now.0,
             ],
@@ -214,7 +214,7 @@ pub(crate) fn update(
                     &is_private,
                     &is_favorite,
                     &date.as_ref().map(|date| date.day),
-                    &time.map(ToString::to_string),
+                    &time.map(EntryTime::as_str),
                     &time.map(|time| time.instant().0),
                     &now.0,
                 ],

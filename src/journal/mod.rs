@@ -174,7 +174,7 @@ impl Entry {
         encoding.flag(*is_private);
         encoding.flag(*is_favorite);
         encoding.text(&date.day.to_string());
-        encoding.optional(date.time.as_ref(), |encoding, time| encoding.text(&time.to_string()));
+        encoding.optional(date.time.as_ref(), |encoding, time| encoding.text(time.as_str()));
         encoding.number(created_at.0);
         encoding.number(updated_at.0);
         encoding.number(tags.len() as i64);

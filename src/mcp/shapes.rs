@@ -10,7 +10,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::dates::EntryDate;
+use crate::dates::{EntryDate, EntryTime};
 use crate::journal::overview::{OnThisDay, Overview, Period, Remembered, Run, UsedTag};
 use crate::journal::search::Found;
 use crate::journal::tags::Merge;
@@ -281,7 +281,7 @@ pub(crate) fn entry_tag_schema() -> Value {
 /// Writes the date of an entry: the day, and the same day with the time if that is known.
 fn date(out: &mut Object, date: &EntryDate) {
     out.member("date", date.day.to_string());
-    out.member("dateTime", date.time.as_ref().map(ToString::to_string));
+    out.member("dateTime", date.time.as_ref().map(EntryTime::as_str));
 }
 
 /// Writes when a row was made and last changed, each as a number and as a text (UTC). Programs read the numbers, as they
