@@ -1,4 +1,4 @@
-//! Bytes → one JSON value, read in one way only.
+//! Bytes → one JSON value, or the items of a large one by one; read in one way only.
 //!
 //! Reads no JSON-RPC. Beyond what `serde_json` refuses (broken UTF-8, lone surrogates, numbers out of range, 128
 //! levels or more) an object with the same member twice is refused. RFC 8259 §4 leaves open which one counts, and
@@ -9,9 +9,11 @@
 //! text by a serde visitor, and builds the value itself.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
+use std::io::{BufReader, Read};
 
-use serde_core::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_core::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use crate::limits;
@@ -24,6 +26,97 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, BadJson> {
     let value = Strict(&left).deserialize(&mut reader).map_err(BadJson)?;
     reader.end().map_err(BadJson)?;
     Ok(value)
+}
+
+/// A part of the outermost object, as [`stream`] hands it over.
+pub(crate) enum Part<'p> {
+    /// An item of one of the lists, in their order.
+    Item { list: &'p str, value: Value },
+    /// Any other member. A list comes as an empty one, after its items. So does an object in the place of a list: it may
+    /// be large, and what is in it has no use.
+    Member { name: &'p str, value: Value },
+}
+
+/// Reads a text that may be too large to be one value in memory, and hands over the members of its outermost object
+/// one by one, and the items of the members in `lists` one by one. Each part is held to the same rules and limits as a
+/// whole text.
+pub(crate) fn stream(
+    input: impl Read,
+    lists: &[&str],
+    each: &mut dyn FnMut(Part<'_>),
+) -> Result<(), BadJson> {
+    let mut reader = serde_json::Deserializer::from_reader(BufReader::new(input));
+    reader.deserialize_map(Outermost { lists, each }).map_err(BadJson)?;
+    reader.end().map_err(BadJson)
+}
+
+/// Reads the outermost object of a large text.
+struct Outermost<'s> {
+    lists: &'s [&'s str],
+    each: &'s mut dyn FnMut(Part<'_>),
+}
+
+impl<'de> Visitor<'de> for Outermost<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut reader: A) -> Result<(), A::Error> {
+        let mut names = HashSet::new();
+        while let Some(name) = reader.next_key::<String>()? {
+            if names.len() >= limits::JSON_VALUES_MAX {
+                return Err(A::Error::custom("too many values"));
+            }
+            if self.lists.contains(&name.as_str()) {
+                reader.next_value_seed(Items { list: &name, each: self.each })?;
+            } else {
+                let value = reader.next_value_seed(Strict(&Cell::new(limits::JSON_VALUES_MAX)))?;
+                (self.each)(Part::Member { name: &name, value });
+            }
+            if !names.insert(name) {
+                return Err(A::Error::custom("a member is there twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads one list of the outermost object, item by item.
+struct Items<'s> {
+    list: &'s str,
+    each: &'s mut dyn FnMut(Part<'_>),
+}
+
+impl<'de> DeserializeSeed<'de> for Items<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut reader: A) -> Result<(), A::Error> {
+        while let Some(value) = reader.next_element_seed(Strict(&Cell::new(limits::JSON_VALUES_MAX)))? {
+            (self.each)(Part::Item { list: self.list, value });
+        }
+        (self.each)(Part::Member { name: self.list, value: Value::Array(Vec::new()) });
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut reader: A) -> Result<(), A::Error> {
+        while reader.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        (self.each)(Part::Member { name: self.list, value: Value::Object(Map::new()) });
+        Ok(())
+    }
 }
 
 /// Why a text isn't read. The words say what is wrong and where, and repeat nothing of the text.
@@ -162,6 +255,45 @@ mod tests {
             assert_eq!(parse(text.as_bytes()).expect_err(text).to_string(), said);
         }
         assert_eq!(parse(br#""\ud83d\ude00\ufffd""#).expect("a pair"), "😀\u{fffd}");
+    }
+
+    #[track_caller]
+    fn streamed(text: &str) -> Result<Vec<String>, String> {
+        let mut parts = Vec::new();
+        let done = stream(text.as_bytes(), &["list"], &mut |part| {
+            parts.push(match part {
+                Part::Item { list, value } => format!("{list}: {value}"),
+                Part::Member { name, value } => format!("{name} = {value}"),
+            });
+        });
+        done.map(|()| parts).map_err(|bad| bad.to_string())
+    }
+
+    #[test]
+    fn hands_over_the_items_of_a_large_text_one_by_one() {
+        let parts = streamed(r#"{"a":[1,{"b":2}],"list":[[3],null,{"c":4}],"d":"e"}"#).expect("an object");
+        assert_eq!(
+            parts,
+            [r#"a = [1,{"b":2}]"#, "list: [3]", "list: null", r#"list: {"c":4}"#, "list = []", r#"d = "e""#]
+        );
+        assert_eq!(streamed(r#"{"list":{"x":[1,2]}}"#).expect("an object"), ["list = {}"]);
+        // Each item has the values of a whole text for itself.
+        let many = format!("[{}0]", "0,".repeat(limits::JSON_VALUES_MAX - 2));
+        assert_eq!(streamed(&format!(r#"{{"list":[{many},{many}]}}"#)).expect("an object").len(), 3);
+        let one_more = format!("[{}0]", "0,".repeat(limits::JSON_VALUES_MAX - 1));
+        for (text, why) in [
+            (format!(r#"{{"list":[{one_more}]}}"#), "too many values"),
+            (r#"{"list":[{"a":1,"a":1}]}"#.to_owned(), "a member is there twice"),
+            (r#"{"list":[],"list":[]}"#.to_owned(), "a member is there twice"),
+            (r#"{"a":1,"a":1}"#.to_owned(), "a member is there twice"),
+            (r#"{"list":5}"#.to_owned(), "expected a list"),
+            ("[]".to_owned(), "expected an object"),
+            (r#"{"list":[1"#.to_owned(), "EOF"),
+            ("{} {}".to_owned(), "trailing characters"),
+        ] {
+            let said = streamed(&text).expect_err(&text);
+            assert!(said.contains(why), "{said}");
+        }
     }
 
     #[test]

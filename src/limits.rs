@@ -445,3 +445,22 @@ pub(crate) const LINKS_MAX: usize = 20;
 pub(crate) const SNIPPET_TOKENS: usize = 32;
 /// Characters of a search snippet; the rest is left out, around the match. A token may be a whole text.
 pub const SNIPPET_CHARS_MAX: usize = 500;
+
+// ---- Exports and imports (`portable/`) ----
+
+/// Bytes that one import reads, as they are once unpacked; past it nothing is imported. Ten years of a page a day are a
+/// tenth of it.
+pub(crate) const IMPORT_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Files and folders that one import looks at; past it nothing is imported.
+pub(crate) const IMPORT_FILES_MAX: usize = 200_000;
+/// Folders inside of each other that one import looks into; what lies deeper is left out, and a note says so.
+pub(crate) const IMPORT_DEPTH_MAX: usize = 16;
+/// Bytes of a Markdown file; past it the file is named as one that can't be kept. A text has [`CONTENT_CHARS_MAX`]
+/// characters of four bytes at most, and the labels and fifty tags are less than the rest.
+pub(crate) const MARKDOWN_FILE_BYTES_MAX: usize = 512 * 1024;
+/// Fields in the front matter of a Markdown file; past it the file is named likewise.
+pub(crate) const FRONT_MATTER_FIELDS_MAX: usize = 200;
+/// Remarks of different wording that one import makes; the rest is not shown.
+pub(crate) const IMPORT_NOTES_MAX: usize = 50;
+/// Bytes of the part of a file's name that is made of the title.
+pub(crate) const SLUG_BYTES_MAX: usize = 80;

@@ -1,0 +1,210 @@
+//! Our own export: one JSON file with a person's whole journal, and nothing lost. `docs/export.schema.json` describes it.
+//!
+//! Opens no file and reads no row. Invariant: an entry that was written and read again is the same in each of its
+//! fields.
+//!
+//! The file is written one entry after the other, each on a line of its own. So a large journal needs no more memory
+//! than its largest entry, and two exports can be compared line by line.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value};
+
+use super::members::Members;
+use super::{Import, Notes, Person, PortableEntry, PortableTag, Reading, tag_name, within};
+use crate::clock::Timestamp;
+use crate::json_text::{JsonText, array, object};
+use crate::limits;
+use crate::text;
+
+/// What the member `format` holds.
+const FORMAT: &str = "epicme-export";
+
+/// The version that is written. A later one may hold what this program would lose, so it isn't read.
+const VERSION: i64 = 1;
+
+/// An export that is being written.
+pub(crate) struct Export<W> {
+    out: W,
+    is_empty: bool,
+}
+
+impl<W: Write> Export<W> {
+    /// Writes what comes before the entries.
+    pub(crate) fn begin(
+        mut out: W,
+        person: &Person,
+        exported_at: Timestamp,
+        tags: &[PortableTag],
+    ) -> io::Result<Export<W>> {
+        let head = object(|out| {
+            out.member("format", FORMAT);
+            out.member("version", VERSION);
+            out.member("exportedAt", exported_at.iso8601());
+            out.member(
+                "person",
+                object(|out| {
+                    out.member("email", &person.email);
+                    out.member("timeZone", &person.time_zone);
+                }),
+            );
+        });
+        let head = JsonText::of(&head).into_string();
+        // The object stays open for the lists.
+        write!(out, "{},\n\"tags\":[", head.strip_suffix('}').unwrap_or(&head))?;
+        for (place, tag) in tags.iter().enumerate() {
+            let tag = object(|out| {
+                out.member("id", tag.id);
+                out.member("name", &tag.name);
+                out.member("description", tag.description.as_deref());
+                out.member("createdAt", tag.created_at.iso8601());
+                out.member("updatedAt", tag.updated_at.iso8601());
+            });
+            write!(out, "{}\n{}", if place > 0 { "," } else { "" }, JsonText::of(&tag))?;
+        }
+        write!(out, "],\n\"entries\":[")?;
+        Ok(Export { out, is_empty: true })
+    }
+
+    pub(crate) fn entry(&mut self, entry: &PortableEntry) -> io::Result<()> {
+        // The pattern names each field, so that this doesn't compile when an entry gets a new one that isn't written.
+        let PortableEntry { id, title, content, date, mood, location, weather, .. } = entry;
+        let PortableEntry { is_private, is_favorite, tags, created_at, updated_at, .. } = entry;
+        let written = object(|out| {
+            out.member("id", *id);
+            out.member("title", title);
+            out.member("content", content);
+            out.member("date", date.day.to_string());
+            out.member("dateTime", date.time.as_ref().map(ToString::to_string));
+            out.member("mood", mood.as_deref());
+            out.member("location", location.as_deref());
+            out.member("weather", weather.as_deref());
+            out.member("isPrivate", *is_private);
+            out.member("isFavorite", *is_favorite);
+            out.member("tags", array(tags));
+            out.member("createdAt", created_at.iso8601());
+            out.member("updatedAt", updated_at.iso8601());
+        });
+        write!(self.out, "{}\n{}", if self.is_empty { "" } else { "," }, JsonText::of(&written))?;
+        self.is_empty = false;
+        Ok(())
+    }
+
+    /// Writes what comes after the entries. Without it the file is no JSON, so half an export isn't taken for a whole.
+    pub(crate) fn end(mut self) -> io::Result<W> {
+        self.out.write_all(b"]}\n")?;
+        Ok(self.out)
+    }
+}
+
+/// Checks what stands beside the lists of a file whose format has a name. The error says what the file is.
+pub(super) fn check_head(members: &Map<String, Value>, import: &mut Import) -> Result<(), String> {
+    if members.get("format").and_then(Value::as_str) != Some(FORMAT) {
+        let named = members.get("format").map(ToString::to_string).unwrap_or_default();
+        let named = text::displayable_name(named.trim_matches('"'));
+        return Err(format!("its format is \"{named}\", and epicme reads \"{FORMAT}\""));
+    }
+    match members.get("version").and_then(Value::as_i64) {
+        Some(VERSION) => {}
+        Some(version) if version > VERSION => {
+            return Err(format!(
+                "it has version {version} of the format, and this epicme reads {VERSION}; use a newer epicme"
+            ));
+        }
+        _ => return Err(format!("its version is missing or none; epicme reads version {VERSION}")),
+    }
+    for list in ["entries", "tags"] {
+        match members.get(list) {
+            Some(Value::Array(_)) => {}
+            None if list == "tags" => {}
+            _ => return Err(format!("it has no list of {list}")),
+        }
+    }
+    let known = ["format", "version", "exportedAt", "person", "tags", "entries"];
+    let unknown = members.keys().filter(|name| !known.contains(&name.as_str()));
+    note_unknown(unknown, "the file", &mut import.notes);
+    Ok(())
+}
+
+/// Reads a tag. The error says why it can't be kept.
+pub(super) fn tag(
+    value: Value,
+    place: &str,
+    reading: &Reading,
+    notes: &mut Notes,
+) -> Result<PortableTag, String> {
+    let mut members = Members::of(value)?;
+    let id = id(&mut members)?;
+    let name = tag_name(&members.needed_text("name")?)?;
+    let description = members.text("description")?;
+    within("description", description.as_deref().unwrap_or_default(), limits::TAG_DESCRIPTION_CHARS_MAX)?;
+    let (created_at, updated_at) = moments(&mut members, reading)?;
+    note_unknown(members.0.keys(), place, notes);
+    Ok(PortableTag { id, name, description, created_at, updated_at })
+}
+
+/// Reads an entry. The error says why it can't be kept.
+pub(super) fn entry(
+    value: Value,
+    place: &str,
+    reading: &Reading,
+    notes: &mut Notes,
+) -> Result<PortableEntry, String> {
+    let mut members = Members::of(value)?;
+    let id = id(&mut members)?;
+    let title = members.needed_text("title")?;
+    let content = members.needed_text("content")?;
+    let (day, time) = (members.needed_text("date")?, members.text("dateTime")?);
+    let date = reading.date(time.as_deref().unwrap_or(&day))?;
+    if date.day.to_string() != day {
+        return Err(match time {
+            Some(_) => format!("its dateTime is not on its date {:?}", text::displayable_name(&day)),
+            None => {
+                format!("its date {:?} has a time, which belongs in dateTime", text::displayable_name(&day))
+            }
+        });
+    }
+    let (mood, location) = (members.text("mood")?, members.text("location")?);
+    let weather = members.text("weather")?;
+    // An entry that a client makes without these has the same.
+    let is_private = members.flag("isPrivate")?.unwrap_or(true);
+    let is_favorite = members.flag("isFavorite")?.unwrap_or(false);
+    let tags = members.texts("tags")?;
+    let (created_at, updated_at) = moments(&mut members, reading)?;
+    note_unknown(members.0.keys(), place, notes);
+    Ok(PortableEntry {
+        id,
+        title,
+        content,
+        date,
+        mood,
+        location,
+        weather,
+        is_private,
+        is_favorite,
+        tags,
+        created_at,
+        updated_at,
+    })
+}
+
+/// Takes the id, a whole number from 1 on.
+fn id(members: &mut Members) -> Result<Option<i64>, String> {
+    let Some(value) = members.take("id") else { return Ok(None) };
+    let id = value.as_i64().filter(|id| *id >= 1);
+    id.map(Some).ok_or_else(|| "its id is not a whole number from 1 on".to_owned())
+}
+
+/// Takes when something was made and last changed.
+fn moments(members: &mut Members, reading: &Reading) -> Result<(Timestamp, Timestamp), String> {
+    let created_at = reading.moment(members.moment("createdAt")?);
+    Ok((created_at, members.moment("updatedAt")?.map_or(created_at, |at| reading.moment(Some(at)))))
+}
+
+/// Says of members that this program doesn't know that they aren't kept: a person who has added some should learn that
+/// they are not in the journal.
+fn note_unknown<'n>(names: impl Iterator<Item = &'n String>, place: &str, notes: &mut Notes) {
+    for name in names {
+        notes.add(&format!("\"{}\" is not known and not kept", text::displayable_name(name)), place);
+    }
+}

@@ -1,0 +1,269 @@
+//! A journal as a folder of Markdown files, one for each entry: `2025/2025-01-31-first-snow.md`.
+//!
+//! Reads no row. Invariant: a file that was written and read again gives the same entry, and its text is in the file byte
+//! for byte, behind the front matter. A tag's description has no place in such files: the JSON export keeps it.
+//!
+//! Files that other programs or people have written are read too. What the front matter doesn't say is taken from the
+//! first heading and from the file's name, as Obsidian names a daily note.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::front_matter::{self, Value, write_quoted};
+use super::{Notes, PortableEntry, Reading, cut_at_word, title_and_text};
+use crate::clock::Timestamp;
+use crate::dates::{Day, EntryDate};
+use crate::limits;
+use crate::text;
+
+/// Writes one entry as a file.
+pub(crate) fn write(entry: &PortableEntry) -> String {
+    // The pattern names each field, so that this doesn't compile when an entry gets a new one that isn't written.
+    let PortableEntry { id, title, content, date, mood, location, weather, .. } = entry;
+    let PortableEntry { is_private, is_favorite, tags, created_at, updated_at, .. } = entry;
+    let mut out = String::with_capacity(content.len() + 512);
+    let mut line = |name: &str, value: &str| {
+        out.push_str(name);
+        out.push_str(": ");
+        out.push_str(value);
+        out.push('\n');
+    };
+    let in_quotes = |text: &str| {
+        let mut value = String::new();
+        write_quoted(text, &mut value);
+        value
+    };
+    line("---\ntitle", &in_quotes(title));
+    line("date", &date.time.as_ref().map_or_else(|| date.day.to_string(), ToString::to_string));
+    line("created", &created_at.iso8601());
+    line("updated", &updated_at.iso8601());
+    if !tags.is_empty() {
+        let tags: Vec<_> = tags.iter().map(|name| in_quotes(name)).collect();
+        line("tags", &format!("[{}]", tags.join(", ")));
+    }
+    for (name, label) in [("mood", mood), ("location", location), ("weather", weather)] {
+        if let Some(label) = label {
+            line(name, &in_quotes(label));
+        }
+    }
+    line("favorite", if *is_favorite { "true" } else { "false" });
+    line("private", if *is_private { "true" } else { "false" });
+    if let Some(id) = id {
+        line("id", &id.to_string());
+    }
+    out.push_str("---\n");
+    out.push_str(content);
+    out
+}
+
+/// Gives the files their names, each once.
+#[derive(Default)]
+pub(crate) struct Names {
+    /// The names so far, in small letters: some file systems take two cases for one.
+    used: HashSet<String>,
+    /// The last number that a name got.
+    numbers: HashMap<String, usize>,
+}
+
+impl Names {
+    /// Returns the next name for an entry, with `/` between folder and file.
+    pub(crate) fn next(&mut self, entry: &PortableEntry) -> String {
+        let day = entry.date.day;
+        let slug = slug(&entry.title);
+        let name = if slug.is_empty() { day.to_string() } else { format!("{day}-{slug}") };
+        let number = self.numbers.entry(name.to_lowercase()).or_default();
+        loop {
+            *number += 1;
+            let numbered = if *number == 1 { name.clone() } else { format!("{name}-{number}") };
+            // Another title may be what this one is with its number.
+            if self.used.insert(numbered.to_lowercase()) {
+                return format!("{:04}/{numbered}.md", day.year());
+            }
+        }
+    }
+}
+
+/// Makes a part of a file's name of a title: small letters, digits and the signs of any script, with hyphens in the
+/// place of all that means something to a file system, a shell or a link. With the day before it, it is no name that a
+/// system reserves, and begins with no point.
+fn slug(title: &str) -> String {
+    let mut slug = String::new();
+    for character in text::displayable(title).to_lowercase().chars() {
+        let is_kept =
+            character.is_ascii_alphanumeric() || !character.is_ascii() && !character.is_whitespace();
+        match is_kept {
+            true if slug.len() + character.len_utf8() > limits::SLUG_BYTES_MAX => break,
+            true => slug.push(character),
+            false if slug.is_empty() || slug.ends_with('-') => {}
+            false => slug.push('-'),
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
+}
+
+/// A folder that is being filled.
+pub(crate) struct Folder {
+    path: PathBuf,
+    names: Names,
+}
+
+impl Folder {
+    /// Begins with an empty folder that is there.
+    pub(crate) fn new(path: &Path) -> Folder {
+        Folder { path: path.to_owned(), names: Names::default() }
+    }
+
+    /// Writes an entry into a new file, which only its owner can read.
+    pub(crate) fn entry(&mut self, entry: &PortableEntry) -> io::Result<()> {
+        let mut file = loop {
+            let path = self.path.join(self.names.next(entry));
+            let folder = path.parent().unwrap_or(&self.path);
+            match DirBuilder::new().mode(0o700).create(folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                // A file system may take two names for one that differ in more than their case.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                opened => break opened?,
+            }
+        };
+        file.write_all(write(entry).as_bytes())
+    }
+
+    /// Returns once the folders are on the disk.
+    pub(crate) fn end(self) -> io::Result<()> {
+        for folder in fs::read_dir(&self.path)? {
+            fs::File::open(folder?.path())?.sync_all()?;
+        }
+        fs::File::open(&self.path)?.sync_all()
+    }
+}
+
+/// Reads the entry in a file; `name` is its path. The error says why the file can't be kept.
+pub(super) fn read(
+    name: &str,
+    file: &str,
+    reading: &Reading,
+    notes: &mut Notes,
+) -> Result<PortableEntry, String> {
+    let parts = front_matter::read(file.strip_prefix('\u{feff}').unwrap_or(file))?;
+    let mut fields = Fields(parts.fields);
+    let id = fields.one("id")?.map(|text| text.parse::<i64>().ok().filter(|id| *id >= 1));
+    // A note of another program may have an id of its own kind.
+    let id = id.flatten();
+    let (created, updated) = (fields.one("created")?, fields.one("updated")?);
+    let is_ours = id.is_some() && created.is_some() && updated.is_some();
+    let stem = name.rsplit('/').next().unwrap_or(name);
+    let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
+    let (day_in_name, name_alone) = match stem.split_at_checked("2025-01-31".len()) {
+        Some((day, rest)) if Day::read(day).is_ok() => (Some(day), rest.trim_matches([' ', '-', '_'])),
+        _ => (None, stem),
+    };
+    let date = match (fields.one("date")?, day_in_name, &created) {
+        (Some(date), _, _) => reading.date(&date)?,
+        (None, Some(day), _) => reading.date(day)?,
+        (None, None, Some(created)) => reading.date(created)?,
+        (None, None, None) => {
+            return Err("it has no date: neither a field \"date\" nor a name like 2025-01-31.md".to_owned());
+        }
+    };
+    let (title, content) = match fields.one("title")? {
+        // What we have written ourselves is the text as it stands. Other programs leave an empty line above it.
+        Some(title) if is_ours => (title, parts.text.to_owned()),
+        title => {
+            let text = parts.text.trim_start_matches(['\n', '\r']);
+            match (title.filter(|title| !title.trim().is_empty()), title_and_text(text)) {
+                (Some(title), _) => (title, text.to_owned()),
+                (None, Some((title, text))) if begins_with_heading(parts.text) => (title, text),
+                _ if !name_alone.is_empty() => (cut_at_word(name_alone), text.to_owned()),
+                _ => (date.day.to_string(), text.to_owned()),
+            }
+        }
+    };
+    // Any of these may have been written by hand, so one that can't be read is no reason to refuse the entry.
+    let moment = |text: Option<String>| -> Option<Timestamp> {
+        let date: EntryDate = text.and_then(|text| reading.date(&text).ok())?;
+        date.time.map(|time| time.instant())
+    };
+    let created_at = reading.moment(moment(created));
+    let updated_at = moment(updated).map_or(created_at, |at| reading.moment(Some(at)));
+    let entry = PortableEntry {
+        id: id.filter(|_| is_ours),
+        title,
+        content,
+        date,
+        mood: fields.one("mood")?,
+        location: fields.one("location")?,
+        weather: fields.one("weather")?,
+        is_private: fields.flag("private")?.unwrap_or(true),
+        is_favorite: fields.flag("favorite")?.or(fields.flag("starred")?).unwrap_or(false),
+        tags: fields.tags(is_ours)?,
+        created_at,
+        updated_at,
+    };
+    for (field, _) in fields.0 {
+        notes.add(&format!("the field \"{}\" is not kept", text::displayable_name(&field)), name);
+    }
+    Ok(entry)
+}
+
+fn begins_with_heading(text: &str) -> bool {
+    let line = text.trim_start().lines().next().unwrap_or_default();
+    line.trim_start_matches('#').starts_with([' ', '\t']) && line.starts_with('#')
+}
+
+/// The fields that aren't taken yet.
+struct Fields(Vec<(String, Value)>);
+
+impl Fields {
+    fn take(&mut self, name: &str) -> Result<Value, String> {
+        let place = self.0.iter().position(|(known, _)| known.eq_ignore_ascii_case(name));
+        match place.map(|place| self.0.remove(place).1) {
+            Some(Value::Unreadable(line)) => {
+                Err(format!("its field {name:?} is not understood (line {line} of the front matter)"))
+            }
+            found => Ok(found.unwrap_or(Value::Empty)),
+        }
+    }
+
+    /// Takes a field that holds one text.
+    fn one(&mut self, name: &str) -> Result<Option<String>, String> {
+        match self.take(name)? {
+            Value::Plain(text) | Value::Quoted(text) => Ok(Some(text)),
+            Value::List(mut items) if items.len() <= 1 => Ok(items.pop()),
+            Value::List(_) => Err(format!("its field {name:?} holds several values")),
+            Value::Empty | Value::Unreadable(_) => Ok(None),
+        }
+    }
+
+    fn flag(&mut self, name: &str) -> Result<Option<bool>, String> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Ok(Some(true)),
+            "false" | "no" | "off" | "0" => Ok(Some(false)),
+            _ => Err(format!("its field {name:?} is neither true nor false")),
+        }
+    }
+
+    /// Takes the tags: a list, or a text with commas between them. Some people write a `#` before each.
+    fn tags(&mut self, is_ours: bool) -> Result<Vec<String>, String> {
+        let value = match self.take("tags")? {
+            Value::Empty => self.take("tag")?,
+            value => value,
+        };
+        let without_sign = |tag: &str| tag.trim().trim_start_matches('#').to_owned();
+        let tags: Vec<String> = match value {
+            // In our own list a sign belongs to the name.
+            Value::List(items) if is_ours => items,
+            Value::List(items) => items.iter().map(|tag| without_sign(tag)).collect(),
+            Value::Quoted(one) => vec![without_sign(&one)],
+            Value::Plain(several) => several.split(',').map(without_sign).collect(),
+            Value::Empty | Value::Unreadable(_) => Vec::new(),
+        };
+        Ok(tags.into_iter().filter(|tag| !tag.trim().is_empty()).collect())
+    }
+}
