@@ -45,7 +45,6 @@ mod oauth;
 mod pages;
 mod mcp;
 mod journal;
-#[cfg_attr(not(test), expect(dead_code, reason = "no command uses it yet"))]
 mod portable;
 mod search_index;
 mod events;

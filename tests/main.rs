@@ -24,6 +24,7 @@
 //! - `durability`: what was acknowledged is still there after a crash.
 //! - `upgrade`: the file of a released version is brought up to date.
 //! - `attacks`: what one client must not be able to take from the others, each attack in a file of its own.
+//! - `portable`: exports and imports.
 //! - `documents`: the README and everything in `docs/` is run or looked up.
 //! - `examples`: the clients in `docs/examples/` do what they are there for.
 //! - `plans`: no statement walks over a table or sorts without a reason.
@@ -61,6 +62,7 @@ mod doctor;
 mod upgrade;
 mod attacks;
 mod durability;
+mod portable;
 mod documents;
 mod examples;
 mod plans;

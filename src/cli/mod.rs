@@ -16,6 +16,8 @@ mod client;
 mod demo;
 mod doctor;
 mod explain;
+mod export;
+mod import;
 mod serve;
 mod terminal;
 mod token;
@@ -53,6 +55,8 @@ epicme - a private journal for MCP clients, behind an OAuth gate
   epicme user add EMAIL | list | passwd EMAIL | zone EMAIL ZONE | remove EMAIL
   epicme token create EMAIL [--scope LIST] [--expires 30d] | list | revoke ID
   epicme client add NAME URI... | add --metadata FILE | list | remove ID
+  epicme export [EMAIL|--all] [--format json|markdown] [--output PATH]
+  epicme import [EMAIL] PATH [--dry-run] [--skip-invalid]
   epicme explain TOKEN|- [--scope LIST|TOOL] [--at TIME]     -: standard input
   epicme doctor URL [--connect 127.0.0.1:PORT] | version | help
 OPTION              MEANING                               VARIABLE
@@ -67,14 +71,12 @@ OPTION              MEANING                               VARIABLE
 --at TIME           check at 2026-07-28[T09:30:00Z]       EPICME_AT
 --expires TIME      like 90s 15m 12h 30d                  EPICME_EXPIRES
 --label TEXT        a name for the token, for your lists  EPICME_LABEL
---metadata FILE     a client's own metadata document      EPICME_METADATA
---redirect-scheme X one more app scheme in redirect URIs  EPICME_REDIRECT_SCHEME
---confidential      the new client gets a secret          EPICME_CONFIDENTIAL
+client add also takes --redirect-scheme X (an app's own) and --confidential.
 If tokens come from another server, serve takes --authorization-server URL
   --introspection-url URL --introspection-id ID and EPICME_INTROSPECTION_SECRET";
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 19] = [
+const OPTIONS: [(&str, bool); 24] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
@@ -89,6 +91,11 @@ const OPTIONS: [(&str, bool); 19] = [
     ("label", true),
     ("metadata", true),
     ("confidential", false),
+    ("all", false),
+    ("format", true),
+    ("output", true),
+    ("dry-run", false),
+    ("skip-invalid", false),
     ("authorization-server", true),
     ("introspection-url", true),
     ("introspection-id", true),
@@ -263,14 +270,22 @@ impl CommandLine {
             }
             ["client", "list"] => client::list(self.accept_only(&[])?),
             ["client", "remove", id] => client::remove(self.accept_only(&[])?, id),
+            ["export"] => export::export(self.accept_only(&["all", "format", "output"])?, None),
+            ["export", email] => export::export(self.accept_only(&["all", "format", "output"])?, Some(email)),
+            ["import", path] => import::import(self.accept_only(&["dry-run", "skip-invalid"])?, None, path),
+            ["import", email, path] => {
+                import::import(self.accept_only(&["dry-run", "skip-invalid"])?, Some(email), path)
+            }
             ["explain", text] => {
                 explain::explain(self.accept_only(&["scope", "at", "listen", "public-url"])?, text)
             }
             ["doctor", url] => doctor::check(self.accept_only(&["connect"])?, url),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
-            ["user" | "token" | "client" | "serve" | "doctor" | "explain" | "version", ..] => {
-                Err(CliError::Usage(format!("epicme {} is not complete, or too long", self.command())))
-            }
+            [
+                "user" | "token" | "client" | "export" | "import" | "serve" | "doctor" | "explain"
+                | "version",
+                ..,
+            ] => Err(CliError::Usage(format!("epicme {} is not complete, or too long", self.command()))),
             _ => Err(CliError::Usage(format!("there is no command {:?}", words[0]))),
         }
     }
@@ -562,6 +577,13 @@ fn write_line(text: &str) -> io::Result<()> {
 /// doesn't get it.
 fn note(text: &str) {
     let _ = writeln!(io::stderr(), "epicme: {text}");
+}
+
+/// Writes a number of entries and one of tags.
+fn counts(entries: usize, tags: usize) -> String {
+    let entries_word = if entries == 1 { "entry" } else { "entries" };
+    let tags_word = if tags == 1 { "tag" } else { "tags" };
+    format!("{entries} {entries_word} and {tags} {tags_word}")
 }
 
 /// Prints rows under headings, each column as wide as its longest cell.

@@ -544,14 +544,14 @@ fn date(row: &Row, place: usize) -> rusqlite::Result<EntryDate> {
 }
 
 /// Returns the form of a label by which it is compared.
-fn key(label: &Option<String>) -> Option<String> {
+pub(super) fn key(label: &Option<String>) -> Option<String> {
     label.as_deref().map(terms::fold)
 }
 
 /// Reads an entry with its tags, in two statements. One statement with a join would return the whole text of the
 /// entry once for each tag, and an entry may have [`limits::TAGS_PER_ENTRY_MAX`] of them.
 #[inline(never)] // see `log::write`
-fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Entry>, JournalError> {
+pub(super) fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Entry>, JournalError> {
     let sql = "SELECT id, user_id, title, content, mood, location, weather, is_private, is_favorite, date, date_time,
                    created_at, updated_at
                FROM entries WHERE user_id = ?1 AND id = ?2";
@@ -584,7 +584,7 @@ fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Entry>, JournalError> 
 ///
 /// The writer runs one transaction at a time, so nobody makes the link between the look and the INSERT. The `user_id` of
 /// a link is part of both of its foreign keys, so even a mistake here couldn't link two people's rows.
-fn link(
+pub(super) fn link(
     own: &OwnedRows,
     entry_id: EntryId,
     tag_id: TagId,

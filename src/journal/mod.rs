@@ -18,6 +18,7 @@ mod rows;
 pub(crate) mod search;
 mod snippet;
 pub(crate) mod tags;
+pub(crate) mod transfer;
 
 use self::encoding::Encoding;
 pub(crate) use self::error::{FilterEnd, JournalError};

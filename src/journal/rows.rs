@@ -98,6 +98,15 @@ impl<'c> OwnedRows<'c> {
         search_index::salt(self.user_id)
     }
 
+    /// Has the next id of a kind come after this one. Only for a person who has got no id of this kind yet, since an id
+    /// that was given must not be given again.
+    pub(super) fn reserve_ids(&self, kind: &str, last: i64) -> Result<(), JournalError> {
+        let sql =
+            "INSERT INTO journal_counts (user_id, kind, value, number) VALUES (?1, 'last ' || ?2, '', ?3)";
+        self.change(sql, &[&kind, &last])?;
+        Ok(())
+    }
+
     /// Returns the person's time zone: which day it is for them.
     pub(super) fn zone(&self) -> Result<Zone, JournalError> {
         let sql = "SELECT time_zone FROM users WHERE id = ?1";

@@ -188,11 +188,11 @@ pub(super) fn entry(
     })
 }
 
-/// Takes the id, a whole number from 1 on.
+/// Takes the id.
 fn id(members: &mut Members) -> Result<Option<i64>, String> {
     let Some(value) = members.take("id") else { return Ok(None) };
-    let id = value.as_i64().filter(|id| *id >= 1);
-    id.map(Some).ok_or_else(|| "its id is not a whole number from 1 on".to_owned())
+    let id = value.as_i64().filter(|id| (1..=limits::IMPORTED_ID_MAX).contains(id));
+    id.map(Some).ok_or_else(|| format!("its id is not a whole number from 1 to {}", limits::IMPORTED_ID_MAX))
 }
 
 /// Takes when something was made and last changed.

@@ -152,7 +152,9 @@ pub(super) fn read(
 ) -> Result<PortableEntry, String> {
     let parts = front_matter::read(file.strip_prefix('\u{feff}').unwrap_or(file))?;
     let mut fields = Fields(parts.fields);
-    let id = fields.one("id")?.map(|text| text.parse::<i64>().ok().filter(|id| *id >= 1));
+    let id = fields
+        .one("id")?
+        .map(|text| text.parse::<i64>().ok().filter(|id| (1..=limits::IMPORTED_ID_MAX).contains(id)));
     // A note of another program may have an id of its own kind.
     let id = id.flatten();
     let (created, updated) = (fields.one("created")?, fields.one("updated")?);

@@ -946,7 +946,11 @@ mod tests {
                 &|entry| entry["tags"] = json!((0..51).map(|n| n.to_string()).collect::<Vec<_>>()),
                 Some("it has 51 tags, and 50 is the limit"),
             ),
-            ("ids", &|entry| entry["id"] = json!(0), Some("its id is not a whole number from 1 on")),
+            (
+                "ids",
+                &|entry| entry["id"] = json!(0),
+                Some("its id is not a whole number from 1 to 1099511627776"),
+            ),
             (
                 "moments",
                 &|entry| entry["createdAt"] = json!("2025-01-31"),

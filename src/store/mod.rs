@@ -171,6 +171,8 @@ pub enum OpenError {
     Older {
         /// How many steps of migration the file has taken.
         file: usize,
+        /// How many it needs for this command.
+        needs: usize,
     },
     /// Another server has the lock on the file; see [`Store::open_to_serve`].
     InUse,
@@ -210,12 +212,12 @@ impl fmt::Display for OpenError {
                 let known = MIGRATIONS.len();
                 write!(out, "it has version {file}, this epicme knows {known}; use a newer epicme")
             }
-            OpenError::Older { file: 0 } => {
+            OpenError::Older { file: 0, .. } => {
                 out.write_str("it is empty; epicme user add EMAIL makes a journal of it")
             }
-            OpenError::Older { file } => write!(
+            OpenError::Older { file, needs } => write!(
                 out,
-                "it has version {file}, and this command reads {STEPS_TO_READ} and later; epicme serve brings it up to \
+                "it has version {file}, and this command reads {needs} and later; epicme serve brings it up to \
                  date, and earlier versions of epicme can't use it then"
             ),
             OpenError::InUse => {
@@ -352,10 +354,20 @@ impl Store {
     /// A file of an earlier version stays one, because the program of that version refuses a file that was migrated,
     /// and it may be serving the file just now. If the file lacks tables that the statements name, it is refused.
     pub(crate) fn open_to_read(path: &Path) -> Result<Store, OpenError> {
+        Store::open_after(path, STEPS_TO_READ)
+    }
+
+    /// Like [`Store::open_to_read`], for a command that reads all tables as they are now.
+    pub(crate) fn open_to_read_all(path: &Path) -> Result<Store, OpenError> {
+        Store::open_after(path, MIGRATIONS.len())
+    }
+
+    /// Opens a file to read, if it has taken so many steps of migration.
+    fn open_after(path: &Path, needs: usize) -> Result<Store, OpenError> {
         let file = ReadOnly::find(&files::find(path)?)?;
         match migrations::recognize(&file.connect()?)? {
-            STEPS_TO_READ.. => Store::of_readers(&file, &LogIsFull::default()),
-            taken => Err(OpenError::Older { file: taken }),
+            taken if taken >= needs => Store::of_readers(&file, &LogIsFull::default()),
+            taken => Err(OpenError::Older { file: taken, needs }),
         }
     }
 
@@ -409,6 +421,18 @@ impl Store {
         // loan rolls back the transaction.
         let _ = run(loan.connection(), "COMMIT");
         value
+    }
+
+    /// Runs `work` in one read transaction that may take as long as it needs, on a connection of its own. It is for a
+    /// command, which is a process for itself: in a server such a read would keep the log from starting over.
+    pub(crate) fn read_at_length<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let connection = self.readers.connect()?;
+        run(&connection, "BEGIN")?;
+        // The transaction ends with the connection.
+        work(&connection)
     }
 
     /// Runs `work` that is one statement: it looks up a row, or lists some. SQLite puts a transaction around each

@@ -103,7 +103,8 @@ impl Readers {
         (1..self.count).try_for_each(|_| self.add())
     }
 
-    fn add(&self) -> Result<(), OpenError> {
+    /// Opens a connection that doesn't belong to the pool.
+    pub(super) fn connect(&self) -> Result<Connection, StoreError> {
         // SQLite itself makes it read-only: if a mistake in this crate sends a write here and not to the writer, SQLite
         // refuses it.
         let connection = self.file.connect()?;
@@ -111,6 +112,11 @@ impl Readers {
         // crash. Those moments are short, so SQLite waits.
         connection.busy_timeout(limits::READ_WAIT_MAX)?;
         configure(&connection)?;
+        Ok(connection)
+    }
+
+    fn add(&self) -> Result<(), OpenError> {
+        let connection = self.connect()?;
         let mut state = locked(&self.state);
         state.free.push(connection);
         self.call_next(&mut state);

@@ -1,0 +1,305 @@
+//! `epicme export`: a person's whole journal as a file of JSON or a folder of Markdown files.
+//!
+//! Writes nothing of a password or a token: it reads entries, tags, the address and the time zone alone. Invariant: under
+//! the name that the operator gave there is a whole export or none. It is written beside that name first, and gets the
+//! name when it is on the disk.
+
+use std::collections::HashSet;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{CliError, CommandLine, cannot_print, counts, note, user};
+use crate::clock::Timestamp;
+use crate::journal::JournalError;
+use crate::journal::transfer::{self, Part, WholeJournal};
+use crate::limits;
+use crate::portable::{Person, json, markdown};
+use crate::secret;
+use crate::store::Store;
+use crate::text;
+use crate::users::{self, User};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Markdown,
+}
+
+/// Writes the journal of one person, or of each.
+pub(super) fn export(line: &CommandLine, email: Option<&str>) -> Result<(), CliError> {
+    let format = match line.value("format").as_deref() {
+        None | Some("json") => Format::Json,
+        Some("markdown") => Format::Markdown,
+        Some(other) => {
+            return Err(CliError::Usage(format!("--format takes json or markdown, not {other:?}")));
+        }
+    };
+    let (all, output) = (line.flag("all"), line.value("output").map(PathBuf::from));
+    let usage = |why: &str| Err(CliError::Usage(why.to_owned()));
+    match (&output, format) {
+        _ if all && email.is_some() => return usage("name one person or give --all, not both"),
+        (None, _) if all => {
+            return usage("--all needs --output FOLDER, into which it writes one export for each person");
+        }
+        (None, Format::Markdown) => return usage("--format markdown needs --output FOLDER"),
+        _ => {}
+    }
+    let store = line.existing(Store::open_to_read_all)?;
+    if !all {
+        let person = one_person(&store, email)?;
+        let written = match output {
+            None => to_standard_output(&store, &person)?,
+            Some(path) => in_place(&path, format, |path| write(&store, &person, format, path))?,
+        };
+        note(&format!("{} of {}", written.told(), text::displayable(&person.email)));
+        return Ok(());
+    }
+    let people = users::list(&store)?;
+    let folder = output.unwrap_or_default();
+    in_place(&folder, Format::Markdown, |folder| {
+        let mut names = HashSet::new();
+        for person in &people {
+            let name = name_of(&person.email, &mut names);
+            let written = match format {
+                Format::Json => write(&store, person, format, &folder.join(name + ".json"))?,
+                Format::Markdown => {
+                    let path = folder.join(name);
+                    make_folder(&path).map_err(|error| cannot_write(&path, &error))?;
+                    write(&store, person, format, &path)?
+                }
+            };
+            note(&format!("{} of {}", written.told(), text::displayable(&person.email)));
+        }
+        Ok(())
+    })
+}
+
+/// Finds the person that the command is about: the one who is named, or the only one.
+pub(super) fn one_person(store: &Store, email: Option<&str>) -> Result<User, CliError> {
+    let Some(email) = email else {
+        let mut people = users::list(store)?;
+        let only = people.pop().filter(|_| people.is_empty());
+        return only.ok_or_else(|| {
+            let why = "there is not just one account, so say whose journal it is; epicme user list shows all accounts";
+            CliError::Failed(why.to_owned())
+        });
+    };
+    match users::find_by_email(store, email)? {
+        Some(person) => Ok(person),
+        None => Err(user::require_account(false, email).err().unwrap_or(CliError::Refused)),
+    }
+}
+
+/// How much was written.
+#[derive(Default)]
+struct Written {
+    entries: usize,
+    tags: usize,
+}
+
+impl Written {
+    fn told(&self) -> String {
+        format!("exported {}", counts(self.entries, self.tags))
+    }
+}
+
+/// What the parts of a journal are written into.
+enum Sink<W: Write> {
+    /// The output is taken when the tags come, and is in the export from then on.
+    Json {
+        person: Person,
+        out: Option<W>,
+        export: Option<json::Export<W>>,
+    },
+    Markdown(markdown::Folder),
+}
+
+impl<W: Write> Sink<W> {
+    fn json(person: &User, out: W) -> Result<Sink<W>, CliError> {
+        let time_zone = person.zone.name().to_owned();
+        let person = Person { email: person.email.clone(), time_zone };
+        Ok(Sink::Json { person, out: Some(out), export: None })
+    }
+
+    fn take(&mut self, part: Part) -> io::Result<()> {
+        match (self, part) {
+            (Sink::Json { person, out, export }, Part::Tags(tags)) => {
+                if let Some(out) = out.take() {
+                    *export = Some(json::Export::begin(out, person, Timestamp::now(), &tags)?);
+                }
+                Ok(())
+            }
+            (Sink::Json { export: Some(export), .. }, Part::Entry(entry)) => export.entry(&entry),
+            (Sink::Json { .. }, Part::Entry(_)) => Ok(()), // the tags come first
+            (Sink::Markdown(_), Part::Tags(_)) => Ok(()),  // each entry names its own
+            (Sink::Markdown(folder), Part::Entry(entry)) => folder.entry(&entry),
+        }
+    }
+}
+
+/// Hands a person's journal over to a sink. `failed` says what could not be written to.
+fn fill<W: Write>(
+    store: &Store,
+    person: &User,
+    sink: &mut Sink<W>,
+    failed: impl Fn(&io::Error) -> CliError,
+) -> Result<Written, CliError> {
+    let mut written = Written::default();
+    transfer::take_out(store, &WholeJournal::for_operator(person), &mut |part| {
+        match &part {
+            Part::Tags(tags) => written.tags = tags.len(),
+            Part::Entry(_) => {
+                written.entries += 1;
+                if written.entries.is_multiple_of(limits::PROGRESS_ENTRIES) {
+                    note(&format!("{} entries so far", written.entries));
+                }
+            }
+        }
+        sink.take(part).map_err(|error| failed(&error))
+    })?;
+    Ok(written)
+}
+
+/// Writes JSON to standard output. What isn't a file may be read slowly, and while a read transaction is open, the log
+/// of a server that uses the database can't start over. So such an output gets the export when it is whole in memory.
+fn to_standard_output(store: &Store, person: &User) -> Result<Written, CliError> {
+    let is_file = io::stdout().as_fd().try_clone_to_owned().and_then(|output| File::from(output).metadata());
+    let mut out = BufWriter::new(io::stdout().lock());
+    let printed = |result: io::Result<()>| match result {
+        // The reader has read what it wanted.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(|error| cannot_print(&error)),
+    };
+    if is_file.is_ok_and(|output| output.is_file()) {
+        let mut sink = Sink::json(person, &mut out)?;
+        let written = fill(store, person, &mut sink, cannot_print)?;
+        if let Sink::Json { export: Some(export), .. } = sink {
+            printed(export.end().map(|_| ()))?;
+        }
+        printed(out.flush())?;
+        return Ok(written);
+    }
+    let mut sink = Sink::json(person, Vec::new())?;
+    let written = fill(store, person, &mut sink, cannot_print)?;
+    if let Sink::Json { export: Some(export), .. } = sink {
+        let whole = export.end().map_err(|error| cannot_print(&error))?;
+        printed(out.write_all(&whole).and_then(|()| out.flush()))?;
+    }
+    Ok(written)
+}
+
+/// Writes one person's journal into a new file, or into an empty folder.
+fn write(store: &Store, person: &User, format: Format, path: &Path) -> Result<Written, CliError> {
+    let failed = |error: &io::Error| cannot_write(path, error);
+    match format {
+        Format::Json => {
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+            let file = BufWriter::new(file.map_err(|error| failed(&error))?);
+            let mut sink = Sink::json(person, file)?;
+            let written = fill(store, person, &mut sink, failed)?;
+            if let Sink::Json { export: Some(export), .. } = sink {
+                let kept =
+                    export.end().and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));
+                kept.and_then(|file| file.sync_all()).map_err(|error| failed(&error))?;
+            }
+            Ok(written)
+        }
+        Format::Markdown => {
+            let mut sink = Sink::<Vec<u8>>::Markdown(markdown::Folder::new(path));
+            let written = fill(store, person, &mut sink, failed)?;
+            if let Sink::Markdown(folder) = sink {
+                folder.end().map_err(|error| failed(&error))?;
+            }
+            Ok(written)
+        }
+    }
+}
+
+/// Has `work` write under another name in the same folder, and gives what it wrote the name `path` at the end. If it
+/// fails, nothing is left of it. An existing file is never replaced: it may be the only copy of an earlier export.
+fn in_place<T>(
+    path: &Path,
+    format: Format,
+    work: impl FnOnce(&Path) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let failed = |error: &io::Error| cannot_write(path, error);
+    let is_free = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(failed(&error)),
+        Ok(found) => {
+            let is_folder = format == Format::Markdown && found.is_dir();
+            is_folder && fs::read_dir(path).map_err(|error| failed(&error))?.next().is_none()
+        }
+    };
+    let name = path.file_name().filter(|_| is_free).ok_or_else(|| {
+        let what = if format == Format::Markdown { "a new or empty folder" } else { "a new file" };
+        CliError::Failed(format!("{} exists already; --output takes {what}", path.display()))
+    })?;
+    // With an ending that can't be guessed, because others may be able to write into this folder too.
+    let beside = format!(".{}.{}.part", name.display(), secret::random_text::<8>());
+    let beside = path.with_file_name(beside);
+    if format == Format::Markdown {
+        make_folder(&beside).map_err(|error| failed(&error))?;
+    }
+    let done = work(&beside).and_then(|done| {
+        fs::rename(&beside, path).map_err(|error| failed(&error))?;
+        Ok(done)
+    });
+    if done.is_err() {
+        let _ = fs::remove_file(&beside).or_else(|_| fs::remove_dir_all(&beside));
+    }
+    done
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> CliError {
+    CliError::Failed(format!("can't write {}: {error}; nothing was exported", path.display()))
+}
+
+/// Makes a name for a person's export that no other person has. An address may hold any visible sign, a `/` too.
+fn name_of(email: &str, names: &mut HashSet<String>) -> String {
+    let is_kept = |letter: char| letter.is_ascii_alphanumeric() || "@._-+".contains(letter);
+    let name: String =
+        email.chars().map(|letter| if is_kept(letter) { letter } else { '-' }).take(100).collect();
+    let name = name.trim_start_matches('.');
+    let mut numbered = name.to_owned();
+    let mut number = 1;
+    // Some file systems take two cases for one.
+    while numbered.is_empty() || !names.insert(numbered.to_lowercase()) {
+        number += 1;
+        numbered = format!("{name}-{number}");
+    }
+    numbered
+}
+
+impl From<JournalError> for CliError {
+    fn from(error: JournalError) -> CliError {
+        match error {
+            JournalError::Store(error) => CliError::from(error),
+            error => CliError::Failed(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_export_of_each_person_once() {
+        let mut names = HashSet::new();
+        let mut name = |email| name_of(email, &mut names);
+        assert_eq!(name("ada@example.com"), "ada@example.com");
+        assert_eq!(name("Ada@example.com"), "Ada@example.com-2");
+        assert_eq!(name("../../x@y"), "-..-x@y");
+        assert_eq!(name("a at https://issuer.example/é"), "a-at-https---issuer.example--");
+        assert_eq!(name(".."), "-2");
+        assert_eq!(name(&"x".repeat(300)).len(), 100);
+    }
+}

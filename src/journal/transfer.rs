@@ -1,0 +1,304 @@
+//! Takes a whole journal out of the database, and puts entries of an import in.
+//!
+//! Knows no file and no format: `portable` does. Invariant: no request of a client comes here. The functions take no
+//! [`Journal`](super::Journal), which a permit of the gate opens, but a [`WholeJournal`], and only two have one: the
+//! operator, who has the database file itself, and a person who has just given their password. No scope of a token stands
+//! for so much. `tests/tidy.rs` holds who may name it.
+//!
+//! An import is one transaction. So it is there as a whole or not at all, also if the process is killed; and no client
+//! sees a half of it. Meanwhile no other write can be done, as after any long write; the reading and checking of the
+//! files is done before.
+
+use std::collections::HashMap;
+
+use super::encoding::Encoding;
+use super::entries::{find_in, key, link};
+use super::rows::OwnedRows;
+use super::{Entry, JournalError, TagName};
+use crate::clock::Timestamp;
+use crate::dates::EntryDate;
+use crate::ids::{EntryId, TagId, UserId};
+use crate::limits;
+use crate::portable::{PlacedEntry, PortableEntry, PortableTag};
+use crate::store::{Holder, Store, StoreError};
+use crate::users::User;
+
+/// The right to take out a person's whole journal and to put entries in.
+pub(crate) struct WholeJournal {
+    user_id: UserId,
+}
+
+impl WholeJournal {
+    /// For a command of the operator. It gives them nothing that they don't have: they can read and change the database
+    /// file with any program.
+    pub(crate) fn for_operator(user: &User) -> WholeJournal {
+        WholeJournal { user_id: user.id }
+    }
+}
+
+/// A part of a journal that is taken out.
+pub(crate) enum Part {
+    /// All tags; they come first, and once.
+    Tags(Vec<PortableTag>),
+    Entry(PortableEntry),
+}
+
+/// Hands over a whole journal, the entries one by one in the order of their ids, all as they are at one moment. An error
+/// of `each` ends it.
+pub(crate) fn take_out<E: From<StoreError> + From<JournalError>>(
+    store: &Store,
+    whole: &WholeJournal,
+    each: &mut dyn FnMut(Part) -> Result<(), E>,
+) -> Result<(), E> {
+    store.read_at_length(|connection| {
+        let own = OwnedRows::new(connection, whole.user_id);
+        let sql =
+            "SELECT id, name, description, created_at, updated_at FROM tags WHERE user_id = ?1 ORDER BY id";
+        let tags = own.all(sql, &[], |row| {
+            let (created_at, updated_at) = (Timestamp(row.get(3)?), Timestamp(row.get(4)?));
+            let (id, name, description) = (Some(row.get(0)?), row.get(1)?, row.get(2)?);
+            Ok(PortableTag { id, name, description, created_at, updated_at })
+        })?;
+        each(Part::Tags(tags))?;
+        let mut last = EntryId::new(0);
+        loop {
+            let sql = "SELECT id FROM entries WHERE user_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+            let ids =
+                own.all(sql, &[&last, &limits::EXPORTED_IDS_AT_ONCE], |row| row.get::<_, EntryId>(0))?;
+            let Some(end) = ids.last() else { return Ok(()) };
+            last = *end;
+            for id in ids {
+                if let Some(entry) = find_in(&own, id)? {
+                    each(Part::Entry(portable(entry)))?;
+                }
+            }
+        }
+    })
+}
+
+/// Leaves out what an entry is only in this database: the ids of its owner and of its tags.
+fn portable(entry: Entry) -> PortableEntry {
+    let Entry { id, title, content, mood, location, weather, is_private, is_favorite, .. } = entry;
+    let Entry { date, created_at, updated_at, tags, .. } = entry;
+    PortableEntry {
+        id: Some(id.get()),
+        title,
+        content,
+        date,
+        mood,
+        location,
+        weather,
+        is_private,
+        is_favorite,
+        tags: tags.into_iter().map(|TagName { name, .. }| name).collect(),
+        created_at,
+        updated_at,
+    }
+}
+
+/// What is to be put into a journal.
+pub(crate) struct Incoming {
+    pub(crate) tags: Vec<PortableTag>,
+    pub(crate) entries: Vec<PlacedEntry>,
+    /// When a tag was made that only an entry names, and when a tag was attached.
+    pub(crate) now: Timestamp,
+    /// Whether all is undone at the end.
+    pub(crate) is_trial: bool,
+    /// Is told how many entries are done, now and then.
+    pub(crate) progress: Box<dyn FnMut(usize) + Send>,
+}
+
+/// What was put into a journal, or would have been.
+#[derive(Default)]
+pub(crate) struct PutIn {
+    pub(crate) entries: usize,
+    pub(crate) tags: usize,
+    /// Where the entries were found that are in the journal already, and weren't put in again.
+    pub(crate) known: Vec<String>,
+}
+
+/// Why a transaction was undone.
+enum Undone {
+    /// It was a trial, and would have done this.
+    Tried(PutIn),
+    Failed(JournalError),
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Undone {
+        Undone::Failed(error.into())
+    }
+}
+
+/// Puts entries and tags into a journal. An entry that the journal has already, by its title, text, date and labels, is
+/// left out, so an import that is done twice adds nothing the second time. A tag whose name the journal has is that tag.
+///
+/// The first import into a new journal keeps the ids: a text may name another entry by its id. In any other journal they
+/// may belong to other entries, or to ones that were deleted, so there each entry gets the next id.
+pub(crate) fn put_in(store: &Store, whole: &WholeJournal, incoming: Incoming) -> Result<PutIn, JournalError> {
+    let user_id = whole.user_id;
+    let done = store.write_for(Holder::Person(user_id), move |connection| {
+        let is_trial = incoming.is_trial;
+        let put_in = put_in_rows(&OwnedRows::new(connection, user_id), incoming).map_err(Undone::Failed)?;
+        if is_trial { Err(Undone::Tried(put_in)) } else { Ok(put_in) }
+    });
+    match done {
+        Ok(put_in) | Err(Undone::Tried(put_in)) => Ok(put_in),
+        Err(Undone::Failed(error)) => Err(error),
+    }
+}
+
+fn put_in_rows(own: &OwnedRows, incoming: Incoming) -> Result<PutIn, JournalError> {
+    let Incoming { tags, entries, now, mut progress, .. } = incoming;
+    let mut put_in = PutIn::default();
+    let keeps_tag_ids = reserve(own, "tag", tags.iter().filter_map(|tag| tag.id).max())?;
+    let mut known_tags = Tags::of(own, now)?;
+    for tag in tags {
+        if !known_tags.ids.contains_key(&tag.name) {
+            known_tags.add(own, tag, keeps_tag_ids)?;
+        }
+    }
+    let keeps_ids = reserve(own, "entry", entries.iter().filter_map(|placed| placed.entry.id).max())?;
+    let mut known = known_entries(own)?;
+    for (done, PlacedEntry { place, entry }) in entries.into_iter().enumerate() {
+        if let Some(count) = known.get_mut(&digest(&entry)).filter(|count| **count > 0) {
+            // Each entry of the journal stands for one of the file. A person may have written the same twice.
+            *count -= 1;
+            put_in.known.push(place);
+            continue;
+        }
+        let id = match entry.id.filter(|_| keeps_ids) {
+            Some(id) => EntryId::new(id),
+            None => EntryId::new(own.next_id("entry")?),
+        };
+        insert(own, id, &entry)?;
+        for name in entry.tags {
+            let tag_id = known_tags.find_or_add(own, name)?;
+            link(own, id, tag_id, now)?;
+        }
+        put_in.entries += 1;
+        if (done + 1).is_multiple_of(limits::PROGRESS_ENTRIES) {
+            progress(done + 1);
+        }
+    }
+    put_in.tags = known_tags.added;
+    Ok(put_in)
+}
+
+/// Returns whether the rows of a kind can keep their ids, and if so has the next id come after the last of them.
+fn reserve(own: &OwnedRows, kind: &str, last: Option<i64>) -> Result<bool, JournalError> {
+    let Some(last) = last else { return Ok(false) };
+    if own.count(&format!("last {kind}"), "")? > 0 {
+        return Ok(false);
+    }
+    own.reserve_ids(kind, last)?;
+    Ok(true)
+}
+
+/// The tags of a journal by their names.
+struct Tags {
+    ids: HashMap<String, TagId>,
+    added: usize,
+    now: Timestamp,
+}
+
+impl Tags {
+    fn of(own: &OwnedRows, now: Timestamp) -> Result<Tags, JournalError> {
+        let sql = "SELECT name, id FROM tags WHERE user_id = ?1";
+        let ids = own.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(Tags { ids: ids.into_iter().collect(), added: 0, now })
+    }
+
+    fn add(&mut self, own: &OwnedRows, tag: PortableTag, keeps_id: bool) -> Result<TagId, JournalError> {
+        if self.ids.len() >= limits::TAGS_MAX {
+            return Err(JournalError::TagsFull);
+        }
+        let id = match tag.id.filter(|_| keeps_id) {
+            Some(id) => TagId::new(id),
+            None => TagId::new(own.next_id("tag")?),
+        };
+        let sql = "INSERT INTO tags (user_id, id, name, description, created_at, updated_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        own.change(sql, &[&id, &tag.name, &tag.description, &tag.created_at.0, &tag.updated_at.0])?;
+        self.ids.insert(tag.name, id);
+        self.added += 1;
+        Ok(id)
+    }
+
+    fn find_or_add(&mut self, own: &OwnedRows, name: String) -> Result<TagId, JournalError> {
+        match self.ids.get(&name) {
+            Some(id) => Ok(*id),
+            None => {
+                let (created_at, updated_at) = (self.now, self.now);
+                self.add(
+                    own,
+                    PortableTag { id: None, name, description: None, created_at, updated_at },
+                    false,
+                )
+            }
+        }
+    }
+}
+
+fn insert(own: &OwnedRows, id: EntryId, entry: &PortableEntry) -> Result<(), JournalError> {
+    let PortableEntry { title, content, date, mood, location, weather, is_private, is_favorite, .. } = entry;
+    let sql =
+        "INSERT INTO entries (user_id, id, title, content, mood, location, weather, mood_key, location_key,
+                   weather_key, is_private, is_favorite, date, date_time, instant, created_at, updated_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+    let (mood_key, location_key, weather_key) = (key(mood), key(location), key(weather));
+    let arguments: [&dyn rusqlite::ToSql; 16] = [
+        &id,
+        title,
+        content,
+        mood,
+        location,
+        weather,
+        &mood_key,
+        &location_key,
+        &weather_key,
+        is_private,
+        is_favorite,
+        &date.day,
+        &date.time,
+        &date.time.as_ref().map(|time| time.instant().0),
+        &entry.created_at.0,
+        &entry.updated_at.0,
+    ];
+    own.change(sql, &arguments)?;
+    Ok(())
+}
+
+/// Returns how often each entry is in the journal, by its digest. They are read one by one, and of each the digest is
+/// kept: a whole journal may be large.
+fn known_entries(own: &OwnedRows) -> Result<HashMap<[u8; 32], usize>, JournalError> {
+    let sql =
+        "SELECT title, content, date, date_time, mood, location, weather FROM entries WHERE user_id = ?1";
+    let digests = own.all(sql, &[], |row| {
+        let date = EntryDate::stored(row.get(2)?, row.get(3)?);
+        let (title, content): (String, String) = (row.get(0)?, row.get(1)?);
+        let labels: [Option<String>; 3] = [row.get(4)?, row.get(5)?, row.get(6)?];
+        Ok(digest_of([&title, &content], &date, [&labels[0], &labels[1], &labels[2]]))
+    })?;
+    let mut known = HashMap::new();
+    digests.into_iter().for_each(|digest| *known.entry(digest).or_default() += 1);
+    Ok(known)
+}
+
+/// Computes the digest by which an entry is known again. Its tags and flags aren't part of it: a person who has changed
+/// these since an export doesn't want the entry twice.
+fn digest(entry: &PortableEntry) -> [u8; 32] {
+    let PortableEntry { title, content, date, mood, location, weather, .. } = entry;
+    digest_of([title, content], date, [mood, location, weather])
+}
+
+fn digest_of(texts: [&str; 2], date: &EntryDate, labels: [&Option<String>; 3]) -> [u8; 32] {
+    let mut encoding = Encoding::default();
+    texts.into_iter().for_each(|text| encoding.text(text));
+    encoding.text(&date.day.to_string());
+    encoding.optional(date.time.as_ref(), |encoding, time| encoding.text(&time.to_string()));
+    for label in labels {
+        encoding.optional(label.as_deref(), Encoding::text);
+    }
+    encoding.digest()
+}
