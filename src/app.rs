@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::check::{Check, Deployment};
 use crate::clock::Timestamp;
+use crate::downloads::Downloads;
 use crate::events::Events;
 use crate::gate::{Caller, Gate, Permit};
 use crate::introspection::Introspector;
@@ -47,6 +48,8 @@ pub(crate) struct App {
     /// The account pages that are being sent, counted in the same way. They have a count of their own, so that a
     /// program with many requests in progress doesn't keep its person from the page on which they take its access back.
     pub(crate) account_pages: Arc<Shares>,
+    /// Makes the downloads of whole journals.
+    pub(crate) downloads: Downloads,
     /// The schemes that apps may have in their redirect URIs.
     pub(crate) redirect_schemes: Schemes,
     /// The other authorization server; `None` if this server issues the tokens itself.
@@ -129,6 +132,7 @@ impl App {
             },
             shares: Arc::new(Shares::new(limits::REQUESTS_PER_PERSON_MAX)),
             account_pages: Arc::new(Shares::new(limits::ACCOUNT_PAGES_PER_PERSON_MAX)),
+            downloads: Downloads::default(),
             redirect_schemes,
             introspector,
             setup_code: secret::random_text::<32>(),

@@ -50,6 +50,7 @@ mod search_index;
 mod events;
 pub mod store;
 mod schema_5;
+mod downloads;
 mod users;
 pub mod passwords;
 mod sign_ins;

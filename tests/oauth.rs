@@ -106,7 +106,7 @@ impl House {
 
     /// Presses a button of the account page.
     #[track_caller]
-    fn press(&mut self, button: &[(&str, &str)]) -> Reply {
+    pub fn press(&mut self, button: &[(&str, &str)]) -> Reply {
         let form = hidden(&self.browse("GET", "/account", &[]), "form");
         self.browse("POST", "/account", &[&[("form", form.as_str())], button].concat())
     }
@@ -1413,9 +1413,10 @@ fn refuses_a_form_that_was_not_made_for_this_browser() {
     let (access, _) = house.tokens(&client);
     let own = hidden(&house.visit(&house.asking(&client)), "form");
     let decision = [("request", asked.as_str()), ("decision", "allow"), ("tags:read", "1")];
-    let buttons: [&[(&str, &str)]; 4] = [
+    let buttons: [&[(&str, &str)]; 5] = [
         &[("do", "zone"), ("zone", "Europe/Berlin")],
         &[("do", "revoke"), ("grant", "1")],
+        &[("do", "export"), ("password", PASSWORD), ("format", "json")],
         &[("do", "sign-out-everywhere")],
         &[("do", "password"), ("current", PASSWORD), ("new", "another password")],
     ];
@@ -1944,6 +1945,9 @@ fn names_no_program_where_a_form_or_link_of_its_own_pages_is_malformed() {
         &[("do", "revoke")],
         &[("do", "revoke"), ("grant", "x")],
         &[("do", "password"), ("current", PASSWORD)],
+        &[("do", "export"), ("password", PASSWORD)],
+        &[("do", "export"), ("format", "json")],
+        &[("do", "export"), ("password", PASSWORD), ("format", "x")],
     ] {
         told(&house.press(button), 400, own);
     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::oauth::{EMAIL, House, hidden, text};
 use crate::support::{Client, Dice, EPICME, Folder, PASSWORD, Server};
 
 const ADA: &str = "ada@example.com";
@@ -370,6 +371,60 @@ fn exports_nothing_of_passwords_and_tokens() {
     let person: Vec<_> = export["person"].as_object().expect("an object").keys().collect();
     assert_eq!(person, ["email", "timeZone"]);
     assert_eq!(export["entries"].as_array().expect("a list").len(), 1);
+}
+
+#[test]
+fn offers_a_person_their_journal_as_a_download_for_their_password() {
+    let mut house = House::new();
+    let mut ada = Client::new(&house.server, &house.server.token(EMAIL, &[]));
+    let mut bob = Client::new(&house.server, &house.server.token(BOB, &[]));
+    // More than goes out in one piece.
+    for (title, content) in [("今天", "天气很好 ".repeat(20_000)), ("two", "---\r\n".repeat(10_000))] {
+        ada.ok("create_entry", json!({ "title": title, "content": content, "mood": "calm" }));
+    }
+    bob.ok("create_entry", json!({ "title": "of another", "content": "x" }));
+    house.sign_in();
+    let export = |password: &'static str, format: &'static str| {
+        [("do", "export"), ("password", password), ("format", format)]
+    };
+    let refused = house.press(&export("not the password", "json"));
+    assert_eq!(refused.status, 403);
+    assert!(text(&refused).contains("The password is wrong. Nothing was downloaded."));
+
+    let reply = house.press(&export(PASSWORD, "json"));
+    assert_eq!((reply.status, reply.field("content-type")), (200, Some("application/json")));
+    let name = reply.field("content-disposition").expect("a name");
+    assert!(name.starts_with("attachment; filename=\"journal-2") && name.ends_with(".json\""), "{name}");
+    assert_eq!(reply.field("cache-control"), Some("no-store"));
+    let (mut download, mut command) = (reply.json(), exported(&house.server.folder, EMAIL));
+    for export in [&mut download, &mut command] {
+        export["exportedAt"].take(); // the two weren't made in one second
+    }
+    assert!(download == command && download["entries"].as_array().expect("a list").len() == 2);
+
+    let reply = house.press(&export(PASSWORD, "markdown"));
+    assert_eq!((reply.status, reply.field("content-type")), (200, Some("application/zip")));
+    let other = folder_of(&[ADA]);
+    let path = other.path().join("journal.zip");
+    fs::write(&path, &reply.body).expect("a file");
+    done(&other, &["import", path.to_str().expect("UTF-8")]);
+    assert_eq!(exported(&other, ADA)["entries"], download["entries"]);
+
+    // The form works once, like each other, and no file stays beside the database.
+    let form = hidden(&house.browse("GET", "/account", &[]), "form");
+    let again = [&[("form", form.as_str())], &export(PASSWORD, "json")[..]].concat();
+    assert_eq!(house.browse("POST", "/account", &again).status, 200);
+    assert_eq!(house.browse("POST", "/account", &again).status, 400);
+    let mut files: Vec<_> = fs::read_dir(house.server.folder.path())
+        .expect("a folder")
+        .map(|file| file.expect("a file").file_name().to_string_lossy().into_owned())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["epicme.db", "epicme.db-shm", "epicme.db-wal"]);
+    // Wrong passwords count as at the sign-in, so nobody guesses one here.
+    let guesses = (0..20).map(|_| house.press(&export("a guess at it", "json")).status);
+    assert!(guesses.into_iter().any(|status| status == 429));
+    assert_eq!(house.press(&export(PASSWORD, "json")).status, 429);
 }
 
 #[test]

@@ -198,16 +198,24 @@ fn opens_each_function_of_the_journal_to_a_named_access_alone() {
     assert!(functions > 15, "{functions} functions were found");
 }
 
-/// No permit is needed for a whole journal, so nothing that answers a request may name it.
+/// No permit is needed for a whole journal, so nothing that answers a request of a program may name it.
 #[test]
-fn opens_a_whole_journal_for_the_operator_alone() {
+fn opens_a_whole_journal_for_the_operator_and_with_a_password_alone() {
     let names = sources().into_iter().filter(|(_, text)| statements(code(text)).contains("wholejournal"));
     let names: BTreeSet<_> = names.map(|(path, _)| path.display().to_string()).collect();
-    let allowed = ["cli/export.rs", "cli/import.rs", "journal/transfer.rs"];
+    let allowed = ["cli/export.rs", "cli/import.rs", "downloads.rs", "journal/transfer.rs"];
     assert_eq!(names, allowed.map(|path| format!("src/{path}")).into());
     let transfer = fs::read_to_string("src/journal/transfer.rs").expect("the file");
-    let made = code(&transfer).matches("WholeJournal { user_id").count();
-    assert_eq!(made, 1, "it is made in one place");
+    let makers = ["WholeJournal { user_id: user.id }", "WholeJournal { user_id: person.user_id }"];
+    assert_eq!(code(&transfer).matches("WholeJournal { user_id").count(), makers.len());
+    assert!(
+        makers.iter().all(|made| code(&transfer).contains(made)),
+        "from a `User` and from an `Authenticated`"
+    );
+    for (path, text) in sources().into_iter().filter(|(path, _)| !path.ends_with("journal/transfer.rs")) {
+        let operator = in_room(&path, "cli");
+        assert!(operator || !code(&text).contains("for_operator"), "{}", path.display());
+    }
 }
 
 #[test]

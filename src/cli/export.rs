@@ -107,34 +107,33 @@ impl Written {
 }
 
 /// What the parts of a journal are written into.
-enum Sink<W: Write> {
-    /// The output is taken when the tags come, and is in the export from then on.
+enum Sink<'p, W: Write> {
+    /// The output is in the export from the first part on.
     Json {
-        person: Person,
+        email: &'p str,
         out: Option<W>,
         export: Option<json::Export<W>>,
     },
     Markdown(markdown::Folder),
 }
 
-impl<W: Write> Sink<W> {
-    fn json(person: &User, out: W) -> Result<Sink<W>, CliError> {
-        let time_zone = person.zone.name().to_owned();
-        let person = Person { email: person.email.clone(), time_zone };
-        Ok(Sink::Json { person, out: Some(out), export: None })
+impl<'p, W: Write> Sink<'p, W> {
+    fn json(person: &'p User, out: W) -> Sink<'p, W> {
+        Sink::Json { email: &person.email, out: Some(out), export: None }
     }
 
     fn take(&mut self, part: Part) -> io::Result<()> {
         match (self, part) {
-            (Sink::Json { person, out, export }, Part::Tags(tags)) => {
+            (Sink::Json { email, out, export }, Part::Begin(zone, tags)) => {
                 if let Some(out) = out.take() {
-                    *export = Some(json::Export::begin(out, person, Timestamp::now(), &tags)?);
+                    let person = Person { email: (*email).to_owned(), time_zone: zone.name().to_owned() };
+                    *export = Some(json::Export::begin(out, &person, Timestamp::now(), &tags)?);
                 }
                 Ok(())
             }
             (Sink::Json { export: Some(export), .. }, Part::Entry(entry)) => export.entry(&entry),
-            (Sink::Json { .. }, Part::Entry(_)) => Ok(()), // the tags come first
-            (Sink::Markdown(_), Part::Tags(_)) => Ok(()),  // each entry names its own
+            (Sink::Json { .. }, Part::Entry(_)) => Ok(()), // the other part comes first
+            (Sink::Markdown(_), Part::Begin(..)) => Ok(()), // each entry names its tags
             (Sink::Markdown(folder), Part::Entry(entry)) => folder.entry(&entry),
         }
     }
@@ -150,7 +149,7 @@ fn fill<W: Write>(
     let mut written = Written::default();
     transfer::take_out(store, &WholeJournal::for_operator(person), &mut |part| {
         match &part {
-            Part::Tags(tags) => written.tags = tags.len(),
+            Part::Begin(_, tags) => written.tags = tags.len(),
             Part::Entry(_) => {
                 written.entries += 1;
                 if written.entries.is_multiple_of(limits::PROGRESS_ENTRIES) {
@@ -174,7 +173,7 @@ fn to_standard_output(store: &Store, person: &User) -> Result<Written, CliError>
         result => result.map_err(|error| cannot_print(&error)),
     };
     if is_file.is_ok_and(|output| output.is_file()) {
-        let mut sink = Sink::json(person, &mut out)?;
+        let mut sink = Sink::json(person, &mut out);
         let written = fill(store, person, &mut sink, cannot_print)?;
         if let Sink::Json { export: Some(export), .. } = sink {
             printed(export.end().map(|_| ()))?;
@@ -182,7 +181,7 @@ fn to_standard_output(store: &Store, person: &User) -> Result<Written, CliError>
         printed(out.flush())?;
         return Ok(written);
     }
-    let mut sink = Sink::json(person, Vec::new())?;
+    let mut sink = Sink::json(person, Vec::new());
     let written = fill(store, person, &mut sink, cannot_print)?;
     if let Sink::Json { export: Some(export), .. } = sink {
         let whole = export.end().map_err(|error| cannot_print(&error))?;
@@ -198,7 +197,7 @@ fn write(store: &Store, person: &User, format: Format, path: &Path) -> Result<Wr
         Format::Json => {
             let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
             let file = BufWriter::new(file.map_err(|error| failed(&error))?);
-            let mut sink = Sink::json(person, file)?;
+            let mut sink = Sink::json(person, file);
             let written = fill(store, person, &mut sink, failed)?;
             if let Sink::Json { export: Some(export), .. } = sink {
                 let kept =

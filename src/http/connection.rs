@@ -132,6 +132,23 @@ impl Connection {
                 writer.write(&out)?;
                 writer.write(&bytes)?;
             }
+            ResponseBody::File(file, length) => {
+                writer.write(&out)?;
+                let (mut file, mut sent) = (file.take(length), 0);
+                loop {
+                    out.clear();
+                    (&mut file).take(limits::ONE_PIECE_BYTES_MAX as u64).read_to_end(&mut out)?;
+                    if out.is_empty() {
+                        break;
+                    }
+                    sent += out.len() as u64;
+                    writer.write(&out)?;
+                }
+                // The head has promised all of it, so the client must see that the body ends too early.
+                if sent < length {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
             // The head is sent at once: the client must learn that the stream is open, although the first event may
             // come hours later. So each event has a time of its own.
             ResponseBody::Stream(write_events) => {

@@ -6,10 +6,12 @@
 //!
 //! A response is a value until the handler has returned. So other rooms can add fields (the gate a challenge, `cors`
 //! its headers), and the log can read it, before the first byte is sent. The price is that the whole body is in
-//! memory. Only an event stream has no whole body: it writes its events while it is open.
+//! memory. Only an event stream has no whole body, since it writes its events while it is open, and a download, which
+//! is read from a file.
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
@@ -40,6 +42,9 @@ pub(crate) struct Response {
 pub(crate) enum ResponseBody {
     /// The whole body is known before the head is written.
     Whole(Vec<u8>),
+    /// The body is so many bytes of a file, from where it is read next. It is sent in pieces, so it may be larger than
+    /// what the server should keep in memory for a client that reads slowly.
+    File(File, u64),
     /// The body is written event by event, while the stream is open.
     Stream(Box<Stream>),
 }
@@ -113,6 +118,16 @@ impl Response {
     /// checked redirect URI. With an unchecked one, the sender of a link could choose where a person is sent.
     pub(crate) fn see_other(location: String) -> Response {
         Response::new(303).with("Location", location)
+    }
+
+    /// Builds a response that a browser keeps as a file: `length` bytes of `file`, from where it is read next. `name`
+    /// has only characters that need no quoting (RFC 6266 §4.3).
+    pub(crate) fn download(file: File, length: u64, content_type: &'static str, name: &str) -> Response {
+        Response { body: ResponseBody::File(file, length), ..Response::new(200) }
+            .with("Content-Type", content_type)
+            .with("Content-Disposition", format!("attachment; filename=\"{name}\""))
+            .with("Cache-Control", "no-store")
+            .with("X-Content-Type-Options", "nosniff")
     }
 
     fn with_body(status: u16, content_type: &'static str, body: Vec<u8>) -> Response {
@@ -199,6 +214,9 @@ impl Response {
             // if the body is empty: without it, the client would wait for the connection to be closed.
             ResponseBody::Whole(bytes) if self.status != 204 => {
                 write!(out, "Content-Length: {}\r\n", bytes.len()).expect("a Vec takes every write");
+            }
+            ResponseBody::File(_, length) => {
+                write!(out, "Content-Length: {length}\r\n").expect("a Vec takes every write");
             }
             ResponseBody::Stream(_) if stream_end == StreamEnd::LastChunk => {
                 out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");

@@ -21,7 +21,8 @@ use crate::ids::{EntryId, TagId, UserId};
 use crate::limits;
 use crate::portable::{PlacedEntry, PortableEntry, PortableTag};
 use crate::store::{Holder, Store, StoreError};
-use crate::users::User;
+use crate::users::{Authenticated, User};
+use crate::zone::Zone;
 
 /// The right to take out a person's whole journal and to put entries in.
 pub(crate) struct WholeJournal {
@@ -34,12 +35,18 @@ impl WholeJournal {
     pub(crate) fn for_operator(user: &User) -> WholeJournal {
         WholeJournal { user_id: user.id }
     }
+
+    /// For a person who has just given their password. It is asked for although they are signed in: at a browser that was
+    /// left open, a stranger could otherwise take the whole journal along.
+    pub(crate) fn for_person(person: &Authenticated) -> WholeJournal {
+        WholeJournal { user_id: person.user_id }
+    }
 }
 
 /// A part of a journal that is taken out.
 pub(crate) enum Part {
-    /// All tags; they come first, and once.
-    Tags(Vec<PortableTag>),
+    /// What comes first, and once: where the person lives, and all tags.
+    Begin(Zone, Vec<PortableTag>),
     Entry(PortableEntry),
 }
 
@@ -59,7 +66,7 @@ pub(crate) fn take_out<E: From<StoreError> + From<JournalError>>(
             let (id, name, description) = (Some(row.get(0)?), row.get(1)?, row.get(2)?);
             Ok(PortableTag { id, name, description, created_at, updated_at })
         })?;
-        each(Part::Tags(tags))?;
+        each(Part::Begin(own.zone()?, tags))?;
         let mut last = EntryId::new(0);
         loop {
             let sql = "SELECT id FROM entries WHERE user_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";

@@ -1,8 +1,8 @@
 //! The account page: which programs have access, what each may do, and how to take it back; the person's time zone; a
-//! new password; signing out.
+//! new password; the whole journal as a download; signing out.
 //!
-//! Reads no client's secret and no journal. A person must be able to look up a consent later and take it back, so
-//! this page lists each grant by itself, with its own button.
+//! Reads no client's secret, and of the journal nothing but for the download. A person must be able to look up a consent
+//! later and take it back, so this page lists each grant by itself, with its own button.
 //!
 //! Every button is a form of its own, which is bound to the browser session and works once. A link would not do: some
 //! browsers fetch linked pages in advance, so a GET must change nothing (RFC 9110 §9.2.1).
@@ -15,15 +15,17 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::context::Context;
+use crate::downloads::Format;
 use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::ids::UserId;
 use crate::oauth::grants::{self, Listed, Place};
 use crate::oauth::{OAuthError, Parameters};
+use crate::passwords::HashingPermit;
 use crate::sign_ins;
 use crate::site;
 use crate::store::{Connection, Holder, StoreError};
-use crate::users;
+use crate::users::{self, Authenticated};
 use crate::zone::{self, Zone};
 
 /// The parameter that says where the list of the programs begins.
@@ -94,6 +96,17 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
             signed_in = changed.1;
             changed.0
         }
+        Some("export") => {
+            let format = match need(&fields, "format")? {
+                "json" => Format::Json,
+                "markdown" => Format::Markdown,
+                _ => return Err(malformed("format")),
+            };
+            match download(context, &submitted, user_id, (need(&fields, "password")?, format))? {
+                Ok(response) => return Ok(submitted.into_session().remember(context, response)),
+                Err(refused) => refused,
+            }
+        }
         Some("sign-out") => {
             let cookie = submitted.session().cookie().to_owned();
             submitted
@@ -162,19 +175,12 @@ fn change_password(
     user_id: UserId,
     passwords: (&str, &str),
 ) -> Result<(Outcome, Option<BrowserSession>), PageError> {
-    let Context { app, now, .. } = *context;
+    let now = context.now;
     let (current, new) = passwords;
-    let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
-    let key = users::failures_key(&app.store, &email)?;
-    // The permit comes before the count, so that requests that were sent at once are counted one by one.
-    let mut permit = app.sign_ins.queue.take(context.peer, &email)?;
-    if let Some(seconds) = app.sign_ins.account.wait(key, now) {
-        return Err(PageError::TooManyTries(seconds));
-    }
     let wrong = || (Outcome::of(403, "The current password is wrong. Nothing was changed."), None);
-    let known = users::authenticate(&app.store, &mut permit, &email, current)?;
-    let Some(person) = known.filter(|person| person.user_id == user_id) else {
-        app.sign_ins.account.count(key, now); // whatever becomes of the form
+    let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
+    let mut permit = context.app.sign_ins.queue.take(context.peer, &email)?;
+    let Some(person) = authenticate(context, &mut permit, (user_id, &email), current)? else {
         submitted.use_up(context)?;
         return Ok(wrong());
     };
@@ -196,6 +202,62 @@ fn change_password(
             (Outcome::of(200, "The password was changed, and every other browser signed out."), session)
         }
     })
+}
+
+/// Returns the proof that the person knows their password; `None` if this isn't it, which is counted, whatever becomes of
+/// the form. The caller has taken the permit before, so that requests that were sent at once are counted one by one.
+fn authenticate(
+    context: &Context,
+    permit: &mut HashingPermit,
+    (user_id, email): (UserId, &str),
+    password: &str,
+) -> Result<Option<Authenticated>, PageError> {
+    let Context { app, now, .. } = *context;
+    let key = users::failures_key(&app.store, email)?;
+    if let Some(seconds) = app.sign_ins.account.wait(key, now) {
+        return Err(PageError::TooManyTries(seconds));
+    }
+    let known = users::authenticate(&app.store, permit, email, password)?;
+    let person = known.filter(|person| person.user_id == user_id);
+    if person.is_none() {
+        app.sign_ins.account.count(key, now);
+    }
+    Ok(person)
+}
+
+/// Answers with the whole journal as a file. The inner error is what the page says instead: 403 if the password is wrong,
+/// 503 if another download is being made.
+///
+/// The password is asked for, as for a new one: at a browser that was left open, a stranger could otherwise take all along
+/// that the person has ever written.
+fn download(
+    context: &Context,
+    submitted: &SubmittedForm,
+    user_id: UserId,
+    (password, format): (&str, Format),
+) -> Result<Result<Response, Outcome>, PageError> {
+    let app = context.app;
+    // A browser that takes the file slowly holds a file on the disk, so a person may have only so many at once.
+    let share = app.account_pages.take(user_id, 0).map_err(|_| PageError::TooManyRequests)?;
+    let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
+    let mut permit = app.sign_ins.queue.take(context.peer, &email)?;
+    let person = authenticate(context, &mut permit, (user_id, &email), password)?;
+    drop(permit); // others may sign in meanwhile
+    submitted.use_up(context)?;
+    let Some(person) = person else {
+        return Ok(Err(Outcome::of(403, "The password is wrong. Nothing was downloaded.")));
+    };
+    let Some((file, length)) = app.downloads.make(&app.store, &person, &email, format)? else {
+        let busy = "Another journal is being prepared at this moment. Try again in a minute.";
+        return Ok(Err(Outcome::of(503, busy)));
+    };
+    let day = context.now.iso8601();
+    let (content_type, ending) = match format {
+        Format::Json => ("application/json", "json"),
+        Format::Markdown => ("application/zip", "zip"),
+    };
+    let name = format!("journal-{}.{ending}", &day[..day.len().min("2026-07-28".len())]);
+    Ok(Ok(Response::download(file, length, content_type, &name).keeping(share)))
 }
 
 /// Builds the part of the page about one program with access. `revoke_form` is the beginning of the form that takes it
@@ -279,7 +341,14 @@ fn whole_page(
         .and(button_form("password"))
         .and(password("current", "Current password", "current-password"))
         .and(password("new", "New password", "new-password"))
-        .then("<p><button>Change password</button></p>\n</form>\n<h2>Sign out</h2>\n<div class=\"choice\">\n")
+        .then("<p><button>Change password</button></p>\n</form>\n<h2>Your journal as a file</h2>\n")
+        .then("<p class=\"hint\">All that you have written, and nothing of your password or of programs. The Markdown ")
+        .then("files can be read in any editor; JSON holds all details, also the descriptions of tags.</p>\n")
+        .and(button_form("export"))
+        .and(password("password", "Your password", "current-password"))
+        .then("<div class=\"choice\">\n<button class=\"quiet\" name=\"format\" value=\"markdown\">")
+        .then("Download Markdown (ZIP)</button>\n<button class=\"quiet\" name=\"format\" value=\"json\">")
+        .then("Download JSON</button>\n</div>\n</form>\n<h2>Sign out</h2>\n<div class=\"choice\">\n")
         .and(button_form("sign-out"))
         .then("<button class=\"quiet\">Sign out here</button>\n</form>\n")
         .and(button_form("sign-out-everywhere"))

@@ -8,9 +8,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use super::front_matter::{self, Value, write_quoted};
 use super::{Notes, PortableEntry, Reading, cut_at_word, title_and_text};
@@ -140,6 +143,28 @@ impl Folder {
             fs::File::open(folder?.path())?.sync_all()?;
         }
         fs::File::open(&self.path)?.sync_all()
+    }
+}
+
+/// The same folder as a ZIP archive.
+pub(crate) struct Archive<W: Write + Seek> {
+    out: ZipWriter<W>,
+    names: Names,
+}
+
+impl<W: Write + Seek> Archive<W> {
+    pub(crate) fn begin(out: W) -> Archive<W> {
+        Archive { out: ZipWriter::new(out), names: Names::default() }
+    }
+
+    pub(crate) fn entry(&mut self, entry: &PortableEntry) -> io::Result<()> {
+        let name = format!("journal/{}", self.names.next(entry));
+        self.out.start_file(name, SimpleFileOptions::default().unix_permissions(0o600))?;
+        self.out.write_all(write(entry).as_bytes())
+    }
+
+    pub(crate) fn end(self) -> io::Result<W> {
+        Ok(self.out.finish()?)
     }
 }
 

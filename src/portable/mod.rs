@@ -719,13 +719,11 @@ mod tests {
         }
         // A ZIP archive of the folder is the same journal.
         let archive = fs::File::create(folder.0.join("all.zip")).expect("a file");
-        let mut archive = ZipWriter::new(archive);
-        let mut names = markdown::Names::default();
+        let mut archive = markdown::Archive::begin(archive);
         for entry in &written {
-            archive.start_file(names.next(entry), SimpleFileOptions::default()).expect("a member");
-            archive.write_all(markdown::write(entry).as_bytes()).expect("a member");
+            archive.entry(entry).expect("a member");
         }
-        archive.finish().expect("an archive");
+        archive.end().expect("an archive");
         let mut read = entries(imported(&folder.0.join("all.zip")));
         read.sort_by_key(|entry| entry.id);
         assert_eq!(read, written);

@@ -9,7 +9,7 @@
 //! database.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -19,6 +19,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::OpenError;
+use crate::secret;
 use crate::stderr;
 
 /// A connection is used by one thread at a time: the compiler sees to that, since `Connection` isn't `Sync`. So SQLite
@@ -49,6 +50,15 @@ pub(super) fn create(path: &Path) -> Result<PathBuf, OpenError> {
 pub(super) fn find(path: &Path) -> Result<PathBuf, OpenError> {
     let path = fs::canonicalize(path).map_err(OpenError::Io)?;
     if fs::metadata(&path).map_err(OpenError::Io)?.is_file() { Ok(path) } else { Err(OpenError::NotAFile) }
+}
+
+/// Makes a file beside the database that only its owner may open, and takes its name away at once: nobody finds it, and
+/// nothing of it is left if the process is killed.
+pub(super) fn scratch(database: &Path) -> io::Result<File> {
+    let path = beside(database, &format!("-{}", secret::random_text::<16>()));
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(OWNER_ONLY).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
 }
 
 /// Takes from all others the right to read the database, its log and the index of the log. A copy that was put back

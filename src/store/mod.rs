@@ -28,7 +28,7 @@ use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use rusqlite::Connection;
@@ -294,6 +294,8 @@ pub struct Store {
     /// A second, small pool. The gate looks up a token for every request, so without this pool a few slow searches
     /// would make everybody wait.
     look_ups: Arc<Readers>,
+    /// The database file.
+    path: PathBuf,
     /// `None` if the file was opened to read.
     writer: Option<Writer>,
     /// The lock that only one server gets; `None` for a command, which may use the file at the same time as a server.
@@ -342,7 +344,7 @@ impl Store {
         // The read connections are opened only now, because a read-only connection can neither make the tables nor
         // switch the file to the write-ahead log.
         let log_is_full = LogIsFull::default();
-        let mut store = Store::of_readers(&ReadOnly::shared(path), &log_is_full)?;
+        let mut store = Store::of_readers(path, &ReadOnly::shared(path), &log_is_full)?;
         let log = WriteAheadLog::of(path, log_is_full);
         store.writer = Some(Writer::spawn(connection, derived, log).map_err(OpenError::Io)?);
         Ok(store)
@@ -364,9 +366,10 @@ impl Store {
 
     /// Opens a file to read, if it has taken so many steps of migration.
     fn open_after(path: &Path, needs: usize) -> Result<Store, OpenError> {
-        let file = ReadOnly::find(&files::find(path)?)?;
+        let path = files::find(path)?;
+        let file = ReadOnly::find(&path)?;
         match migrations::recognize(&file.connect()?)? {
-            taken if taken >= needs => Store::of_readers(&file, &LogIsFull::default()),
+            taken if taken >= needs => Store::of_readers(&path, &file, &LogIsFull::default()),
             taken => Err(OpenError::Older { file: taken, needs }),
         }
     }
@@ -379,11 +382,11 @@ impl Store {
     }
 
     /// Opens the read connections alone.
-    fn of_readers(file: &ReadOnly, log_is_full: &LogIsFull) -> Result<Store, OpenError> {
+    fn of_readers(path: &Path, file: &ReadOnly, log_is_full: &LogIsFull) -> Result<Store, OpenError> {
         let open = |count, per_holder| Readers::open(file.clone(), count, per_holder, log_is_full);
         let readers = open(limits::READ_CONNECTIONS, limits::READ_CONNECTIONS_PER_PERSON)?;
         let look_ups = open(limits::LOOK_UP_CONNECTIONS, limits::LOOK_UP_CONNECTIONS)?;
-        Ok(Store { readers, look_ups, writer: None, _lock: None })
+        Ok(Store { readers, look_ups, path: path.to_owned(), writer: None, _lock: None })
     }
 
     /// Runs `work` in one read transaction, so that all its statements see the same state: a page and its total
@@ -423,8 +426,8 @@ impl Store {
         value
     }
 
-    /// Runs `work` in one read transaction that may take as long as it needs, on a connection of its own. It is for a
-    /// command, which is a process for itself: in a server such a read would keep the log from starting over.
+    /// Runs `work` in one read transaction that may take as long as it needs, on a connection of its own. While
+    /// it takes, the log can't start over, so `work` must wait for nothing but the disk, and a server does one at a time.
     pub(crate) fn read_at_length<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E>,
@@ -500,6 +503,12 @@ impl Store {
             Some(writer) => writer.write(holder, work),
             None => Err(StoreError::Abandoned.into()), // no command that only reads comes here
         }
+    }
+
+    /// Makes a file that has no name, on the disk of the database; it is gone when it is closed. There is no other
+    /// folder of which the server knows that it may write there.
+    pub(crate) fn scratch_file(&self) -> io::Result<File> {
+        files::scratch(&self.path)
     }
 
     /// Finishes the queued writes, moves the content of the log into the database file, and closes the file. Writes
