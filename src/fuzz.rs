@@ -12,10 +12,14 @@ use std::io::{self, Chain, Cursor, Read, Write};
 
 use serde_json::Value;
 
+use crate::clock::{LAST_SECOND, Timestamp};
 use crate::doctor::challenge;
 use crate::http::request::{RequestReader, Section, Source};
 use crate::json;
 use crate::limits;
+use crate::portable::json::Export;
+use crate::portable::{self, Person, PortableEntry, Reading, markdown};
+use crate::zone::Zone;
 
 /// Reads the requests of one connection. Their bodies are read too, because they decide where the next head starts: a
 /// reader that is wrong about the end of one body takes a part of it for the next request (request smuggling).
@@ -87,6 +91,37 @@ pub fn challenge(bytes: &[u8]) -> bool {
         }
     }
     !challenges.is_empty()
+}
+
+/// Reads a Markdown file as an entry of an import. What is exported of the entry must be the same entry again.
+pub fn note(bytes: &[u8]) -> bool {
+    let zone = Zone::utc();
+    let reading = Reading { zone: &zone, now: Timestamp(LAST_SECOND) };
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let Ok(entry) = portable::read_note("2025-01-31.md", text, &reading) else { return false };
+    let entry = PortableEntry { id: Some(1), ..entry };
+    let written = markdown::write(&entry);
+    let again = portable::read_note("another.md", &written, &reading);
+    assert_eq!(again.as_ref(), Ok(&entry), "{written:?} of {text:?}");
+    true
+}
+
+/// Reads a JSON text as an entry of an import, in each format that there is. What is exported of the entry must be the
+/// same entry again.
+pub fn import(bytes: &[u8]) -> bool {
+    let zone = Zone::utc();
+    let reading = Reading { zone: &zone, now: Timestamp(LAST_SECOND) };
+    let Ok(value) = json::parse(bytes) else { return false };
+    let entries = portable::read_entry(&value, &reading);
+    for entry in &entries {
+        let person = Person { email: String::new(), time_zone: String::new() };
+        let export = Export::begin(Vec::new(), &person, reading.now, &[]);
+        let written = export.and_then(|mut export| export.entry(entry).and_then(|()| export.end()));
+        let written = json::parse(&written.expect("memory")).expect("JSON");
+        let again = portable::read_entry(&written["entries"][0], &reading);
+        assert!(again.contains(entry), "{again:?} of {entry:?}");
+    }
+    !entries.is_empty()
 }
 
 /// Reads a JSON text. A text that is accepted here must mean the same to other readers: a proxy may have read it

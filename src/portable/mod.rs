@@ -222,12 +222,29 @@ fn read_at_most(path: &Path, reading: &Reading, bytes_max: u64) -> Result<Import
         }
     }
     source.note_others(&mut import.notes);
+    import.note_tags_that_are_one();
     if import.format.is_empty() {
         let why = "there is no journal in it: no Markdown, and no JSON of epicme, Day One or jrnl";
         return Err(ImportError::new(&path.display().to_string(), why));
     }
     import.refuse_ids_that_come_twice()?;
     Ok(import)
+}
+
+/// Reads one Markdown file of this name.
+pub(crate) fn read_note(name: &str, file: &str, reading: &Reading) -> Result<PortableEntry, String> {
+    markdown::read(name, file, reading, &mut Notes::default()).and_then(fitting)
+}
+
+/// Reads one entry of a JSON file as each of the formats has it; returns those that can be kept.
+pub(crate) fn read_entry(entry: &Value, reading: &Reading) -> Vec<PortableEntry> {
+    let notes = &mut Notes::default();
+    let read = [
+        json::entry(entry.clone(), "", reading, notes).map(Some),
+        day_one::entry(entry.clone(), "", reading, notes),
+        jrnl::entry(entry.clone(), "", reading, notes),
+    ];
+    read.into_iter().flatten().flatten().filter_map(|entry| fitting(entry).ok()).collect()
 }
 
 /// Why a JSON file isn't read.
@@ -305,6 +322,15 @@ impl Import {
         }
     }
 
+    /// Says which tags have the name of another one, when what isn't seen in it is left out. The first of them is kept.
+    fn note_tags_that_are_one(&mut self) {
+        let mut names = HashSet::new();
+        for tag in self.tags.iter().filter(|tag| !names.insert(&tag.name)) {
+            let place = format!("the tag {:?}", text::displayable_name(&tag.name));
+            self.notes.add("it is there twice, and its entries get the first of the two", &place);
+        }
+    }
+
     /// Refuses files in which two entries or two tags have one id. Such files contradict themselves: one of the two
     /// replaces the other perhaps, and this program can't know which.
     fn refuse_ids_that_come_twice(&self) -> Result<(), ImportError> {
@@ -377,7 +403,9 @@ fn tag_name(text: &str) -> Result<String, String> {
 /// the title and no longer in the text. Any other first line stays in the text, and as much of it as fits is the title:
 /// it may be the beginning of the first sentence. Returns `None` if nothing is written in the text.
 fn title_and_text(text: &str) -> Option<(String, String)> {
-    let text = text.trim_start_matches(['\n', '\r']);
+    // Empty lines above it are no part of it; a blank at the beginning of its first line may mean something to Markdown.
+    let start = text.len() - text.trim_start().len();
+    let text = &text[text[..start].rfind('\n').map_or(0, |end| end + 1)..];
     let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
     if text.trim().is_empty() {
         return None;
@@ -859,6 +887,8 @@ mod tests {
             ("A\n\nb", "A", "A\n\nb"),
             ("# A", "A", "# A"),
             ("#\nb", "#", "#\nb"),
+            (" \n\t\r\n# A\n \nb", "A", " \nb"),
+            (" \n  A\nb", "A", "  A\nb"),
             ("\n\n  A\\*\\n\nb", "A*\\n", "  A\\*\\n\nb"),
         ] {
             assert_eq!(split(text), (title.to_owned(), content.to_owned()), "{text:?}");
@@ -995,6 +1025,17 @@ mod tests {
             let said: Vec<_> = import.problems.iter().map(ToString::to_string).collect();
             assert!(said.len() == 1 && said[0].contains(expected), "{name}: {said:?}");
         }
+    }
+
+    #[test]
+    fn takes_two_tags_that_look_the_same_for_one() {
+        let folder = Folder::new();
+        let tags =
+            json!([{ "name": "Café" }, { "name": "work" }, { "name": " wo\u{200b}rk", "description": "x" }]);
+        let export = json!({ "format": "epicme-export", "version": 1, "entries": [], "tags": tags });
+        let import = imported(&folder.file("in.json", export.to_string()));
+        let said = "the tag \"work\": it is there twice, and its entries get the first of the two";
+        assert_eq!(notes(&import), [said]);
     }
 
     #[test]
