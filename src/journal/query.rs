@@ -409,7 +409,7 @@ mod tests {
             assert_eq!(index.found(&query.expression), expected, "{phrase:?}");
             // A snippet finds the same in the text itself.
             for (id, text) in (1..).zip(&entries).take_while(|(_, text)| text.chars().count() < 3) {
-                let is_marked = snippet(&[text], &query.wanted).contains('[');
+                let is_marked = snippet(&[text], &query.wanted).to_string().contains('[');
                 assert_eq!(is_marked, expected.contains(&id), "{phrase:?} in {text:?}");
             }
         }

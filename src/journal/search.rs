@@ -19,16 +19,15 @@ use super::entries::{self, ITEM_SQL, Position};
 use super::filter::{AFTER_ALL_DAYS, FILTER_SQL, Filter, FilterValues};
 use super::query::Query;
 use super::rows::{cut, take_number};
-use super::snippet::snippet;
+use super::snippet::{Snippet, snippet};
 use super::{EntryItem, Journal, JournalError, Page};
 use crate::scope::EntriesRead;
 
 /// A found entry, with the part of its text that matched.
 pub(crate) struct Found {
     pub(crate) entry: EntryItem,
-    /// The words around the match, the match itself in `[` and `]`. It is text of the entry, which may contain
-    /// brackets itself: a person can read it, but a program can't take it apart.
-    pub(crate) snippet: String,
+    /// The words around the match.
+    pub(crate) snippet: Snippet,
     /// How well the entry matches: 0 is best, 2 is worst; see [`search`]. The tier is part of the cursor's position.
     tier: i64,
 }
@@ -106,7 +105,7 @@ pub(crate) fn search(
         let mut items = Vec::new();
         for (tier, Reverse(position)) in best.into_sorted_vec() {
             let entry = own.first(&sql, &[&position.id], entries::item)?;
-            items.extend(entry.map(|entry| Found { entry, snippet: String::new(), tier }));
+            items.extend(entry.map(|entry| Found { entry, snippet: Snippet::default(), tier }));
         }
         let next = cut(&mut items, limit).map(|last: &Found| {
             let position = [&last.tier.to_be_bytes()[..], &Position::of(&last.entry).bytes()].concat();

@@ -7,6 +7,7 @@
 //! its terms.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 
 use super::query::Wanted;
@@ -18,7 +19,7 @@ use crate::terms;
 ///
 /// It has at most [`limits::SNIPPET_TOKENS`] terms and [`limits::SNIPPET_CHARS_MAX`] characters, because one word can be
 /// as long as a whole text, such as a picture in base64. The time grows with the length of the texts alone.
-pub(super) fn snippet(fields: &[&str], wanted: &[Wanted]) -> String {
+pub(super) fn snippet(fields: &[&str], wanted: &[Wanted]) -> Snippet {
     let pattern = Pattern::new(wanted);
     // An entry that was changed since the index was asked may have no match any more: it is shown from its beginning.
     let mut best = None::<(usize, Place)>;
@@ -29,7 +30,39 @@ pub(super) fn snippet(fields: &[&str], wanted: &[Wanted]) -> String {
             best = Some((different, Place { found, terms }));
         }
     }
-    best.map_or_else(String::new, |(_, place)| place.render())
+    best.map_or_else(Snippet::default, |(_, place)| place.render())
+}
+
+/// A piece of a text, and where in it the matches are. As text it has them in `[` and `]`, which the text may contain
+/// itself: a person can read that, but a program can't take it apart.
+#[derive(Default)]
+pub(crate) struct Snippet {
+    text: String,
+    /// The bytes of each match, in order.
+    marks: Vec<Range<usize>>,
+}
+
+impl Snippet {
+    /// Returns the text piece by piece, and of each whether it is a match.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (&str, bool)> {
+        let ends = self.marks.iter().flat_map(|mark| [(mark.start, false), (mark.end, true)]);
+        let mut at = 0;
+        ends.chain([(self.text.len(), false)]).map(move |(end, is_match)| {
+            let piece = &self.text[at..end];
+            at = end;
+            (piece, is_match)
+        })
+    }
+}
+
+impl fmt::Display for Snippet {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces().try_for_each(
+            |(piece, is_match)| {
+                if is_match { write!(out, "[{piece}]") } else { out.write_str(piece) }
+            },
+        )
+    }
 }
 
 /// All wanted terms as one row of bits, a bit for each term of the index. While a text is read, a bit of the state says
@@ -143,7 +176,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// Writes the text of the place, with as much around it as the limits allow.
-    fn render(&self) -> String {
+    fn render(&self) -> Snippet {
         let Found { text, terms, .. } = &self.found;
         // Whole terms: as many before as after, unless the text begins or ends there.
         let spare = limits::SNIPPET_TOKENS.saturating_sub(self.terms.len());
@@ -154,27 +187,17 @@ impl Place<'_> {
         let from = if start == 0 { 0 } else { terms[start].start };
         let to = if end == terms.len() { text.len() } else { terms[end - 1].end };
         let marks = self.marks(from..to);
+        // The brackets of the matches count too.
         let shown = self.fitting(from..to, limits::SNIPPET_CHARS_MAX - 2 * marks.len());
-        let mut snippet = String::new();
-        if shown.start > 0 {
-            snippet.push('…');
-        }
-        let mut at = shown.start;
-        for mark in marks {
-            let mark = mark.start.max(shown.start)..mark.end.min(shown.end);
-            if mark.start < mark.end {
-                snippet.push_str(&text[at..mark.start]);
-                snippet.push('[');
-                snippet.push_str(&text[mark.clone()]);
-                snippet.push(']');
-                at = mark.end;
-            }
-        }
-        snippet.push_str(&text[at..shown.end]);
-        if shown.end < text.len() {
-            snippet.push('…');
-        }
-        snippet
+        let before = if shown.start > 0 { "…" } else { "" };
+        let after = if shown.end < text.len() { "…" } else { "" };
+        let marks = marks.into_iter().filter_map(|mark| {
+            let (start, end) = (mark.start.max(shown.start), mark.end.min(shown.end));
+            let moved = |at: usize| at - shown.start + before.len();
+            (start < end).then(|| moved(start)..moved(end))
+        });
+        let marks = marks.collect();
+        Snippet { text: [before, &text[shown], after].concat(), marks }
     }
 
     /// The bytes of what was found between two places, in their order. Those that touch each other are one.
@@ -221,7 +244,7 @@ mod tests {
 
     fn of(fields: &[&str], query: &str) -> String {
         let query = Query::parse(query, "7:").unwrap_or_else(|error| panic!("{query:?}: {error}"));
-        snippet(fields, &query.wanted)
+        snippet(fields, &query.wanted).to_string()
     }
 
     #[track_caller]
@@ -317,7 +340,7 @@ mod tests {
             {
                 let text = format!("{}kite{}", word.repeat(2_000), word.repeat(2_000));
                 let Ok(query) = Query::parse(query, "7:") else { continue };
-                let snippet = super::snippet(&[&text, &text], &query.wanted);
+                let snippet = super::snippet(&[&text, &text], &query.wanted).to_string();
                 longest = longest.max(snippet.chars().count());
                 let plain: String = snippet.chars().filter(|shown| !"[]…".contains(*shown)).collect();
                 assert!(text.contains(&plain), "{snippet:?}");

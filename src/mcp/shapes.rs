@@ -106,7 +106,7 @@ pub(crate) fn found(found: &Found) -> impl Json {
         out.member("tagCount", found.entry.tag_count);
         date(out, &found.entry.date);
         out.member("createdAt", found.entry.created_at.0);
-        out.member("snippet", &found.snippet);
+        out.member("snippet", found.snippet.to_string());
     })
 }
 
