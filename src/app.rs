@@ -14,16 +14,17 @@ use crate::check::{Check, Deployment};
 use crate::clock::Timestamp;
 use crate::downloads::Downloads;
 use crate::events::Events;
-use crate::gate::{Caller, Gate, Permit};
+use crate::gate::{self, Caller, Gate, Permit};
 use crate::introspection::Introspector;
-use crate::journal::Journal;
+use crate::journal::{Asked, Journal};
 use crate::limits;
 use crate::log::RequestLog;
 use crate::oauth::schemes::Schemes;
 use crate::passwords::HashingQueue;
-use crate::scope::Access;
+use crate::scope::{Access, Scopes};
 use crate::secret::{self, Signer};
 use crate::shares::Shares;
+use crate::sign_ins::SignedIn;
 use crate::site::Site;
 use crate::store::Store;
 use crate::throttle::Throttle;
@@ -102,9 +103,21 @@ impl App {
         self.gate(base_url, Timestamp::now(), None, None).recheck(caller)
     }
 
-    /// Returns the journal of the permit's person. It is made in this function alone, and only from a permit.
+    /// Returns the journal of the permit's person, for a program.
     pub(crate) fn journal<A: Access>(&self, permit: Permit<A>) -> Journal<'_, A> {
-        Journal { store: &self.store, signer: &self.signer, events: &self.events, permit }
+        self.open(permit, Asked::ByProgram)
+    }
+
+    /// Returns the journal of a person who opens a page of it. It is for reading alone, and with a scope that writes this
+    /// doesn't compile: a link and a page of another site can have a browser send a GET.
+    pub(crate) fn journal_for_page<A: Access>(&self, person: &SignedIn) -> Journal<'_, A> {
+        const { assert!(Scopes::READING.contains(A::SCOPES), "what a page changes needs a form") };
+        self.open(gate::permit_in_browser(person), Asked::ByPage)
+    }
+
+    /// Opens a journal. It is done in this function alone, and only with a permit.
+    fn open<A: Access>(&self, permit: Permit<A>, asked: Asked) -> Journal<'_, A> {
+        Journal { store: &self.store, signer: &self.signer, events: &self.events, permit, asked }
     }
 
     /// Builds the state at the server's start.

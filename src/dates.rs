@@ -52,6 +52,20 @@ impl Day {
         }
     }
 
+    /// Reads a month `YYYY-MM`, as its first day.
+    pub(crate) fn read_month(text: &str) -> Result<Day, DateError> {
+        if text.len() == "0000-00".len() {
+            Day::read(&format!("{text}-01"))
+        } else {
+            Err(DateError::Malformed)
+        }
+    }
+
+    /// Writes the month of the day, as [`Day::read_month`] reads it.
+    pub(crate) fn month_text(self) -> String {
+        format!("{:04}-{:02}", self.0.year(), self.0.month())
+    }
+
     pub(crate) fn year(self) -> i64 {
         self.0.year().into()
     }

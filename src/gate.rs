@@ -4,13 +4,12 @@
 //! only after its checks. Without a [`Permit`] there is no journal, so a handler past the gate doesn't compile.
 //!
 //! In the order of the calls: [`check_host`], [`check_origin`], [`Gate::admit`], [`Caller::permit`]; for open
-//! streams, [`Gate::recheck`]. Each call of `require` makes one check of `check.rs`, and the first that fails
-//! decides. `serve --explain` shows those of a request; a stream has no log. `Refusal::new` chooses the words,
-//! `Refusal::response` builds the response, and `Refusal::challenge` writes the value of its `WWW-Authenticate`.
+//! streams, [`Gate::recheck`]. A person's own browser has a session in place of a token: [`permit_in_browser`].
+//!
+//! Each call of `require` makes one check of `check.rs`, and the first that fails decides; `serve --explain` shows them.
 //!
 //! Each request has its token looked up (`introspection.rs` keeps the other server's answers for a minute). A larger
-//! system signs its tokens instead (JWT, RFC 9068), so that a server can check them without a database; the price is
-//! that a signed token stays good until it expires, revoked or not.
+//! system signs its tokens (JWT, RFC 9068), to check them without a database; revoked, they stay good until they expire.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -27,6 +26,7 @@ use crate::introspection::{ForeignToken, IntrospectionError, Introspector, Prese
 use crate::log::RequestLog;
 use crate::scope::{Access, Scopes};
 use crate::secret::TokenText;
+use crate::sign_ins::SignedIn;
 use crate::site::{self, Site};
 use crate::store::Store;
 use crate::tokens::{self, TokenHolder};
@@ -40,9 +40,8 @@ fn require<T>(log: Option<&RequestLog>, check: Check, found: Option<T>) -> Resul
     found.ok_or(check)
 }
 
-/// Returns our own base URL that the request addressed. Every URL of ours in the response starts with it. A foreign
-/// web page can point its own name at this machine (DNS rebinding) and make a browser send requests here. The `Host`
-/// of such a request is that name, so a name that isn't ours is refused first.
+/// Returns our own base URL that the request addressed, with which every URL of ours in the response starts. A foreign
+/// web page can point its own name at this machine (DNS rebinding), and a browser then sends that name as `Host`.
 pub(crate) fn check_host<'s>(head: &Head, site: &'s Site, log: &RequestLog) -> Result<&'s str, Refusal> {
     require(Some(log), Check::HostIsOurs, site.base_url_for(head.host()))
         .map_err(|check| Refusal::new(check, ""))
@@ -50,8 +49,7 @@ pub(crate) fn check_host<'s>(head: &Head, site: &'s Site, log: &RequestLog) -> R
 
 /// Returns the `Origin` of the web page that sent the request; `None` if there is no such field. A page of another
 /// site is refused: its scripts must not use the person's token, nor reach a network that only the person can reach.
-/// To leave out CORS headers is not enough: the browser hides the response, but the request has already had its
-/// effect.
+/// To leave out CORS headers is not enough: they hide the response, and the request has had its effect.
 pub(crate) fn check_origin<'h>(
     head: &'h Head,
     site: &Site,
@@ -93,16 +91,14 @@ impl Gate<'_> {
         self.find_caller(presented).map_err(|check| Refusal::new(check, self.base_url))
     }
 
-    /// Checks the token of an open stream or a batch again: while it lasts, the token may expire or be revoked. A
-    /// revocation at another authorization server is noticed up to a minute late, because its answers are kept. The
-    /// error is the check that failed; [`Check::TokenLookedUp`] means that the token can't be judged now.
+    /// Checks the token of an open stream or a batch again, which may have expired or been revoked; elsewhere that is
+    /// noticed up to a minute late. The error [`Check::TokenLookedUp`] means that the token can't be judged now.
     pub(crate) fn recheck(&self, caller: &Caller) -> Result<(), Check> {
         let now = match &caller.credential {
             Credential::Own(hash) => self.check_own(*hash)?,
             Credential::Foreign(token) => self.check_foreign(token.clone())?,
         };
-        // The other server may now name another person or client for this token. The stream must not show them what
-        // belongs to the person who opened it.
+        // The other server may now name another person or client for this token.
         self.require_that(Check::TokenKnown, now.binding() == caller.binding())?;
         // If a scope was removed, the stream ends: its events may need that scope.
         self.require_that(Check::HasNeededScope, now.holder.scopes.contains(caller.holder.scopes))
@@ -117,8 +113,8 @@ impl Gate<'_> {
         require(self.log, check, holds.then_some(()))
     }
 
-    /// Returns what follows `Bearer` in the one `Authorization` field (RFC 6750 §2.1). If there were two, a proxy
-    /// could have checked the first while this server used the second.
+    /// Returns what follows `Bearer` in the one `Authorization` field (RFC 6750 §2.1). Of two, a proxy could check one
+    /// and this server use the other.
     fn bearer<'h>(&self, head: &'h Head) -> Result<&'h [u8], Check> {
         let mut fields = head.fields("authorization");
         let field = self.require(Check::HasAuthorization, fields.next())?;
@@ -134,8 +130,8 @@ impl Gate<'_> {
         Ok(presented)
     }
 
-    /// Returns the caller to whom a token was issued. A token of this server has a fixed form, so most mistakes (a
-    /// pasted key, a token cut short) are found before anything is looked up.
+    /// Returns the caller to whom a token was issued. A token of ours has a fixed form, so most mistakes (a pasted key,
+    /// a token cut short) are found before anything is looked up.
     fn find_caller(&self, presented: &[u8]) -> Result<Caller, Check> {
         let caller = if self.introspector.is_none() {
             let token = self.require(Check::TokenWellFormed, TokenText::parse(presented))?;
@@ -144,14 +140,13 @@ impl Gate<'_> {
             let token = self.require(Check::TokenWellFormed, ForeignToken::parse(presented))?;
             self.check_foreign(token)?
         };
-        // A token without any scope of ours could call no tool. Refused here, it doesn't look like one that works.
+        // A token without any scope of ours could call no tool.
         self.require_that(Check::HasKnownScope, !caller.holder.scopes.is_empty())?;
         Ok(caller)
     }
 
-    /// Checks a token that this server issued, by the row with its hash. The database holds hashes and no tokens, so
-    /// a stolen copy of it has nothing that could be sent as a token. The time of a look-up by hash doesn't show how
-    /// much of a guessed token was right.
+    /// Checks a token that this server issued, by the row with its hash. A stolen copy of the database holds no token,
+    /// and the time of a look-up by hash doesn't show how much of a guessed one was right.
     fn check_own(&self, hash: [u8; 32]) -> Result<Caller, Check> {
         // If the database fails, the gate answers 503 instead of guessing, and writes the reason to standard error.
         let found =
@@ -161,19 +156,18 @@ impl Gate<'_> {
         self.require_that(Check::NotRevoked, row.revoked_at.is_none())?;
         // In the second `expires_at` the token has already expired: `expires_in` promised no second more.
         self.require_that(Check::NotExpired, self.now < row.holder.expires_at)?;
-        // Another server that a person gave a token to must not be able to use that token here, as that person (RFC
-        // 8707 §2, OAuth 2.1 §5.2). MCP calls this attack the confused deputy.
+        // Another server that a person gave a token to must not use it here, as that person (RFC 8707 §2, OAuth 2.1
+        // §5.2): MCP calls this attack the confused deputy.
         self.require_that(Check::AudienceIsOurs, row.resource == self.site.audience())?;
         let base_url = self.base_url.to_owned();
         Ok(Caller { holder: row.holder, credential: Credential::Own(hash), base_url })
     }
 
-    /// Checks a token that another authorization server issued. `introspection.rs` asks that server and judges its
-    /// answer, in the order of these checks. The answer calls a revoked token only inactive.
+    /// Checks a token of another authorization server. `introspection.rs` asks that server and judges its answer, in
+    /// the order of these checks. The answer calls a revoked token only inactive.
     fn check_foreign(&self, token: ForeignToken) -> Result<Caller, Check> {
         let presented = Presented { token: &token, base_url: self.base_url, peer: self.peer, now: self.now };
         let found = self.introspector.ok_or(Check::TokenKnown)?.find(self.store, &presented);
-        // A check passes unless the error is its own, so the log shows the checks that passed before the failure.
         for (check, error) in [
             (Check::TokenLookedUp, IntrospectionError::Unreachable),
             (Check::TokenKnown, IntrospectionError::Inactive),
@@ -186,8 +180,8 @@ impl Gate<'_> {
     }
 }
 
-/// Who sent the request, proved by a valid token. Its fields are private, so only this file can make a `Caller`. It
-/// is passed on as a value. With a global "current user", code could run for a person whose token was never checked.
+/// Who sent the request, proved by a valid token. Only this file can make one, since its fields are private. With a
+/// global "current user" in place of a value, code could run for a person whose token was never checked.
 pub(crate) struct Caller {
     holder: TokenHolder,
     credential: Credential,
@@ -217,9 +211,8 @@ impl Caller {
         is_permitted.then_some(Permit { user_id: self.holder.user_id, access: PhantomData })
     }
 
-    /// Checks that the token has every scope that an operation needs. It gives no `Permit`. The 403 names them all, and
-    /// those of the token besides: the client asks the person once, and its next token has only what it asks for then
-    /// (2025-11-25 authorization, Runtime Insufficient Scope Errors).
+    /// Checks that the token has every scope that an operation needs. The 403 names these and those of the token: the
+    /// client's next token has only what it asks for then (2025-11-25 authorization, Runtime Insufficient Scope Errors).
     pub(crate) fn require_scopes(
         &self,
         needs: Scopes,
@@ -234,19 +227,19 @@ impl Caller {
         })
     }
 
-    /// Returns the person, client, scopes and expiry of the token. They don't replace a [`Permit`].
+    /// Returns person, client, scopes and expiry of the token. They don't replace a [`Permit`].
     pub(crate) fn holder(&self) -> &TokenHolder {
         &self.holder
     }
 
-    /// Returns person and client. The caller's session ids and confirmation states are signed together with these
-    /// two, and not with the token: a client may replace its token every few minutes within one session.
+    /// Returns person and client. Session ids and confirmation states are signed together with these two, and not with
+    /// the token: a client may replace its token every few minutes.
     pub(crate) fn binding(&self) -> Vec<u8> {
         let client = self.holder.client_id.as_deref().unwrap_or_default();
         [&self.holder.user_id.get().to_be_bytes(), client.as_bytes()].concat()
     }
 
-    /// Returns a digest of the token, by which two tokens are told apart. The token can't be computed from it.
+    /// Returns a digest of the token, by which two tokens are told apart.
     pub(crate) fn token_digest(&self) -> [u8; 32] {
         match &self.credential {
             Credential::Own(hash) => *hash,
@@ -256,8 +249,7 @@ impl Caller {
 }
 
 /// The right of one person to the operations of scope `A`, or of a pair of scopes. The journal gets its user id from
-/// a permit alone, and each of its functions takes the permit of its own scope: code that deletes an entry with a
-/// permit to read tags doesn't compile.
+/// a permit alone, and each of its functions takes that of its own scope: to delete with one to read doesn't compile.
 #[derive(Clone, Copy)]
 pub(crate) struct Permit<A> {
     user_id: UserId,
@@ -271,6 +263,15 @@ impl<A> Permit<A> {
     }
 }
 
+/// Returns the permit of a person who is signed in in a browser, for the pages of the journal: the one way to a permit
+/// without a token. [`SignedIn`] is a check's value as [`Caller`] is: `sign_ins.rs` makes it of a live row for the hash
+/// of this request's cookie, a row that was made when the person had given their password. No scope is compared: those
+/// are the parts that an owner gives to programs, and here comes the owner. By the cookie alone another site could make
+/// a browser change something, so that takes a form of our own besides; see `App::journal_for_page`.
+pub(crate) fn permit_in_browser<A: Access>(person: &SignedIn) -> Permit<A> {
+    Permit { user_id: person.user_id(), access: PhantomData }
+}
+
 impl<A, B> Permit<(A, B)> {
     /// Splits a permit for two scopes into one for each.
     pub(crate) fn split(self) -> (Permit<A>, Permit<B>) {
@@ -279,13 +280,12 @@ impl<A, B> Permit<(A, B)> {
     }
 }
 
-/// A refusal by the gate: the check that failed, and what the response says besides. `check.rs` has the status and
-/// the error code of each check.
+/// A refusal by the gate: the check that failed (`check.rs` has its status and error code), and what else is said.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) check: Check,
     description: String,
-    /// The scopes that the challenge tells the client to ask for.
+    /// What the challenge tells the client to ask for.
     scope: Scopes,
     base_url: String,
 }
@@ -302,7 +302,7 @@ impl Refusal {
         let body = |error| json!({ "error": error, "error_description": self.description });
         let words = || Response::text(status, &self.description);
         let response = error.map_or_else(words, |error| Response::json(status, &body(error)));
-        // A cache must not store the refusal: the same request may be permitted in a minute.
+        // A cache must not store it: the same request may be permitted in a minute.
         let response = response.with("Cache-Control", "no-store");
         match self.check {
             // A foreign page isn't told where to get tokens. After a failed look-up a new one wouldn't help.
@@ -313,8 +313,8 @@ impl Refusal {
     }
 
     /// Writes the Bearer challenge (RFC 6750 §3), the value of `WWW-Authenticate`. `resource_metadata` leads the
-    /// client to the authorization server (RFC 9728 §5.1), and `scope` says what to ask for there. If the client sent
-    /// no credentials, or under another scheme, there is no `error`.
+    /// client to the authorization server (RFC 9728 §5.1), and `scope` says what to ask for there. Without credentials,
+    /// or with those of another scheme, there is no `error`.
     ///
     /// Every parameter is a quoted-string, because clients read them with patterns like `name="([^"]+)"`. Nothing in
     /// it comes from the request: the URL is one of our own names, and the other parts are constants of this program.

@@ -250,9 +250,11 @@ pub const REFRESH_TOKENS_PER_GRANT_MAX: usize = 10_000;
 pub const ACCESS_TOKENS_PER_GRANT_MAX: usize = 100;
 /// Programs with access that the account page shows at once; a link leads to the others.
 pub const GRANTS_PER_PAGE: usize = 50;
-/// Account pages that the server sends to one person at once; past it `429`. A button that was pressed counts all the
-/// same, and a short page says so.
+/// Pages of the account and of the journal that the server sends to one person at once; past it `429`. A button of the
+/// account page that was pressed counts all the same, and a short page says so.
 pub const ACCOUNT_PAGES_PER_PERSON_MAX: usize = 16;
+/// Entries that a page of the journal shows at once; a link leads to the others.
+pub const JOURNAL_PAGE_ENTRIES: usize = 20;
 /// How long a page with a form may stay open, in seconds; past it the form isn't taken, and the person gets a fresh
 /// one. A used form is remembered for twice this time; the next form that is used after that deletes its row.
 pub(crate) const FORM_SECONDS: i64 = 60 * 60;
@@ -424,7 +426,7 @@ pub(crate) const SEARCH_PAGE_MAX: usize = 100;
 pub(crate) const SEARCH_PAGE_DEFAULT: usize = 20;
 /// Entries in the answer of `on_this_day`; its sentence says how many there are.
 pub(crate) const ON_THIS_DAY_ENTRIES_MAX: usize = 50;
-/// Characters of a text in that answer; the rest is left out.
+/// Characters of a text in that answer, and in the lists of the journal's pages; the rest is left out.
 pub(crate) const EXCERPT_CHARS_MAX: usize = 300;
 /// Years in the answer of `journal_overview`, the newest.
 pub(crate) const OVERVIEW_YEARS_MAX: usize = 100;

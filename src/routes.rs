@@ -11,6 +11,7 @@
 //! | `/token`, `/register`, `/revoke` | a client, or a page that is one | all: a request brings its own secret |
 //! | `/introspect` | another server, with its own secret | none |
 //! | `/authorize`, `/sign-in`, `/account`, `/setup` | a person's browser | none: they show whose journal this is |
+//! | `/journal`, `/journal/…` | a person's browser | none: they show the journal |
 //! | `/`, `/style.css` | a person's browser | none: no page has a reason to |
 //!
 //! A larger server has a router, to which each module adds the patterns of its paths. A fixed, short list of paths
@@ -90,7 +91,7 @@ fn answer(
 /// path.
 fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
     let Context { app, head, base_url, log, .. } = *context;
-    if app.introspector.is_some() && OWN_SERVER.contains(&head.path()) {
+    if app.introspector.is_some() && (OWN_SERVER.contains(&head.path()) || is_journal(head.path())) {
         // Another server issues the tokens, so these paths don't exist here.
         return Ok(nothing_here(base_url));
     }
@@ -156,6 +157,10 @@ fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
         (site::SETUP, "GET" | "HEAD") => Ok(pages::setup::show(context)?),
         (site::SETUP, "POST") => Ok(pages::setup::submit(context, body)?),
         (site::SETUP, _) => other(PAGE_WITH_FORM),
+        (path, "GET" | "HEAD") if is_journal(path) => {
+            Ok(pages::journal::show(context, pages::journal::Place::parse(path))?)
+        }
+        (path, _) if is_journal(path) => other(DOCUMENT),
         // The pages' policy (CSP) allows no style but this file's.
         (site::STYLE, "GET" | "HEAD") => Ok(pages::style()),
         (site::HOME, "GET" | "HEAD") => Ok(pages::home::show(base_url, app.introspector.is_none())),
@@ -351,6 +356,11 @@ const OWN_SERVER: [&str; 8] = [
     site::ACCOUNT,
     site::SETUP,
 ];
+
+/// Returns whether a path is among those of the pages of the journal.
+fn is_journal(path: &str) -> bool {
+    path.strip_prefix(site::JOURNAL).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
 
 /// Builds the 404. A person may have typed the address into a browser, so the text says where the journal is.
 fn nothing_here(base_url: &str) -> Response {

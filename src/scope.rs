@@ -93,7 +93,7 @@ impl Scopes {
     }
 
     /// Checks whether every scope of `other` is in this set.
-    pub(crate) fn contains(self, other: Scopes) -> bool {
+    pub(crate) const fn contains(self, other: Scopes) -> bool {
         self.0 & other.0 == other.0
     }
 

@@ -16,10 +16,23 @@ use crate::secret;
 use crate::store::{Connection, Store, StoreError};
 use crate::users::Authenticated;
 
+/// A person who is signed in in a browser. Only this file makes one, of a row that is good: so code that has one has
+/// looked up the cookie that a request brought, or has just signed the person in by their password.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SignedIn {
+    user_id: UserId,
+}
+
+impl SignedIn {
+    pub(crate) fn user_id(&self) -> UserId {
+        self.user_id
+    }
+}
+
 /// Finds the person who is signed in under this cookie; returns `None` when the sign-in is unknown or has expired.
 /// Use doesn't lengthen a sign-in, so a stolen cookie stops working at the same time, however often the thief uses
 /// it.
-pub(crate) fn find(store: &Store, cookie: &str, now: Timestamp) -> Result<Option<UserId>, StoreError> {
+pub(crate) fn find(store: &Store, cookie: &str, now: Timestamp) -> Result<Option<SignedIn>, StoreError> {
     store.look_up(|connection| find_in(connection, cookie, now))
 }
 
@@ -28,13 +41,13 @@ pub(crate) fn find_in(
     connection: &Connection,
     cookie: &str,
     now: Timestamp,
-) -> Result<Option<UserId>, StoreError> {
+) -> Result<Option<SignedIn>, StoreError> {
     let hash = secret::sha256(cookie.as_bytes());
     let sql = "SELECT user_id FROM browsers WHERE hash = ?1 AND expires_at > ?2";
-    Ok(connection.query_row(sql, (hash, now.0), |row| row.get(0)).optional()?)
+    Ok(connection.query_row(sql, (hash, now.0), |row| Ok(SignedIn { user_id: row.get(0)? })).optional()?)
 }
 
-/// Signs a person in under a cookie, for [`limits::SIGN_IN_SECONDS`]. Returns `false`, and signs nobody in, if the
+/// Signs a person in under a cookie, for [`limits::SIGN_IN_SECONDS`]. Returns `None`, and signs nobody in, if the
 /// password that they gave isn't the stored one any more.
 ///
 /// Hashing takes a while, and the disk takes another. Meanwhile the person may have set a new password, because
@@ -45,7 +58,7 @@ pub(crate) fn insert(
     cookie: &str,
     person: &Authenticated,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<Option<SignedIn>, StoreError> {
     let hash = secret::sha256(cookie.as_bytes());
     // Each sign-in also deletes expired rows, because a browser that has lost its cookie can't end its sign-in.
     let expired =
@@ -60,7 +73,8 @@ pub(crate) fn insert(
     let sql = "INSERT INTO browsers (hash, user_id, created_at, expires_at)
                SELECT ?1, id, ?4, ?5 FROM users WHERE id = ?2 AND password_hash = ?3";
     let expires_at = now.plus(limits::SIGN_IN_SECONDS);
-    Ok(connection.execute(sql, (hash, person.user_id, person.hash(), now.0, expires_at.0))? == 1)
+    let is_stored = connection.execute(sql, (hash, person.user_id, person.hash(), now.0, expires_at.0))? == 1;
+    Ok(is_stored.then_some(SignedIn { user_id: person.user_id }))
 }
 
 /// The proof that the server has ended every sign-in under the cookies that came with a request. Only [`delete_with`]

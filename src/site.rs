@@ -37,6 +37,8 @@ pub(crate) const INTROSPECT: &str = "/introspect";
 // The pages. `SETUP` is the page for the first person of a new server.
 pub(crate) const SIGN_IN: &str = "/sign-in";
 pub(crate) const ACCOUNT: &str = "/account";
+/// The person's journal: this month. The other pages of it lie below.
+pub(crate) const JOURNAL: &str = "/journal";
 pub(crate) const SETUP: &str = "/setup";
 pub(crate) const STYLE: &str = "/style.css";
 pub(crate) const HOME: &str = "/";

@@ -15,12 +15,12 @@ use std::fmt;
 use rusqlite::OptionalExtension;
 
 use crate::clock::Timestamp;
-use crate::ids::UserId;
 use crate::limits;
-use crate::sign_ins;
+use crate::sign_ins::{self, SignedIn};
 use crate::store::{Connection, Holder, Store, StoreError};
 
-/// One use of a form.
+/// One use of a form whose token was checked. Only `pages/form.rs` makes one.
+#[derive(Clone)]
 pub(crate) struct FormUse {
     /// The hash of the form's token.
     pub(crate) hash: [u8; 32],
@@ -28,7 +28,7 @@ pub(crate) struct FormUse {
     /// The cookie of the browser that sent the form.
     pub(crate) cookie: String,
     /// The person who must be signed in under that cookie, if the form is one that only such a person can send.
-    pub(crate) user_id: Option<UserId>,
+    pub(crate) person: Option<SignedIn>,
 }
 
 /// Why nothing was done of what a form asks for. The database is as it was before.
@@ -84,7 +84,7 @@ where
             return Err(Undone::Used);
         }
         let cookie_holder = sign_ins::find_in(connection, &form.cookie, now)?;
-        if form.user_id.is_some() && cookie_holder != form.user_id {
+        if form.person.is_some() && cookie_holder != form.person {
             return Err(Undone::SignedOut);
         }
         work(connection).map_err(Undone::Work)

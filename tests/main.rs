@@ -8,6 +8,7 @@
 //! - `fuzz`: the readers of foreign bytes, on what chance makes of good input.
 //! - `gate`: the 401 and the 403, a test for each check.
 //! - `oauth`: the authorization server: registration, consent, codes, tokens, and every refusal.
+//! - `pages`: the pages of a journal.
 //! - `remote`: tokens of an authorization server elsewhere.
 //! - `mcp`: which revision a message speaks, the order of the checks, every mistake with its answer.
 //! - `journal`: the tools.
@@ -46,6 +47,7 @@ mod http;
 mod fuzz;
 mod gate;
 mod oauth;
+mod pages;
 mod remote;
 mod mcp;
 mod journal;

@@ -292,9 +292,9 @@ fn names_the_other_server_and_has_none_of_its_own() {
         server.send(request("GET", "/.well-known/oauth-protected-resource/mcp", &[("Host", &host)], ""));
     assert_eq!(metadata.json()["authorization_servers"], json!([ISSUER]));
     let form = [("Host", host.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
-    for path in
-        ["/authorize", "/token", "/register", "/revoke", "/introspect", "/account", "/sign-in", "/setup"]
-    {
+    let oauth = ["/authorize", "/token", "/register", "/revoke", "/introspect"];
+    let pages = ["/account", "/sign-in", "/setup", "/journal", "/journal/entry/1", "/journal/"];
+    for path in oauth.into_iter().chain(pages) {
         for method in ["GET", "POST"] {
             assert_eq!(server.send(request(method, path, &form, "")).status, 404, "{method} {path}");
         }

@@ -68,7 +68,8 @@ fn redirects_in_these_files_alone() {
     let found: BTreeSet<_> = sources().into_iter().filter_map(sends).collect();
     let expected =
         ["http/response.rs", "oauth/authorize.rs", "pages/account.rs", "pages/sign_in.rs", "routes.rs"];
-    assert_eq!(found, expected.map(|path| format!("src/{path}")).into());
+    let expected = expected.into_iter().chain(["pages/journal/calendar.rs"]);
+    assert_eq!(found, expected.map(|path| format!("src/{path}")).collect());
 }
 
 #[test]
@@ -78,6 +79,26 @@ fn makes_a_caller_and_a_permit_in_the_gate_alone() {
         let makes = [" Caller {", " Permit {", " Refusal {"].iter().any(|made| words.contains(made));
         assert_eq!(makes, path == Path::new("src/gate.rs"), "{}", path.display());
     }
+}
+
+/// A session in a browser is the one credential beside a token. Each of the values that lead from it to a journal is made
+/// in one file, and used in one.
+#[test]
+fn opens_a_journal_to_a_browser_in_one_way() {
+    let with = |part: &str| {
+        let named = |text: &str| statements(code(text)).replace("struct signedin {", "").contains(part);
+        let found = sources().into_iter().filter(|(_, text)| named(text));
+        found.map(|(path, _)| path.display().to_string()).collect::<BTreeSet<_>>()
+    };
+    let with = |part: &str| Vec::from_iter(with(part));
+    assert_eq!(with(" signedin {"), ["src/sign_ins.rs"], "says that a person is signed in");
+    assert_eq!(
+        with("gate::permit_in_browser("),
+        ["src/app.rs"],
+        "asks the gate for the permit of such a person"
+    );
+    assert_eq!(with(".journal_for_page("), ["src/pages/journal/mod.rs"], "opens their journal by it");
+    assert_eq!(with(" journal {"), ["src/app.rs", "src/journal/mod.rs"], "makes a journal of a permit");
 }
 
 #[test]
@@ -97,7 +118,7 @@ fn keeps_who_names_what() {
         ("gate", &["Body", "crate::mcp", "crate::journal", "rusqlite", "SELECT", "jsonrpc"]),
         ("log/wire_view", &["Body", "rusqlite", "SELECT", "crate::store", "crate::tokens", ".body()"]),
         ("oauth", &["crate::mcp", "crate::journal", "TcpStream"]),
-        ("pages", &["crate::mcp", "crate::journal", "rusqlite", "SELECT"]),
+        ("pages", &["crate::mcp", "rusqlite", "SELECT", "crate::tokens"]),
         ("mcp", &["std::net", "TcpStream", "rusqlite", "SELECT", "TokenText", "crate::tokens"]),
         (
             "journal",
@@ -139,6 +160,11 @@ fn keeps_who_names_what() {
                 assert!(!line.contains(name), "{} names {name}: {line}", path.display());
             }
         }
+    }
+    // Of the pages, those of the journal alone know it; the one from which access is taken back doesn't.
+    for (path, text) in sources().into_iter().filter(|(path, _)| in_room(path, "pages")) {
+        let is_journal = path.starts_with("src/pages/journal");
+        assert!(is_journal || !statements(code(&text)).contains("crate::journal"), "{}", path.display());
     }
     // HTTP messages are parsed in one room, one file connects to other servers, and one takes host:port apart.
     for (name, rooms) in [

@@ -445,7 +445,7 @@ pub(crate) fn days(
 }
 
 /// Reads one page of [`list`], inside a transaction: its items, and how many there are on all pages at that moment.
-fn list_in(
+pub(super) fn list_in(
     own: &OwnedRows,
     signer: &Signer,
     filter: &Filter,

@@ -8,6 +8,7 @@
 //! needs the [`Journal`] of its scope. So a handler that forgets the gate's check doesn't compile. The types of the
 //! domain don't derive `Serialize`, so a new field reaches a client only if the code in `mcp` writes it.
 
+pub(crate) mod browse;
 mod encoding;
 pub(crate) mod entries;
 mod error;
@@ -24,6 +25,7 @@ use self::encoding::Encoding;
 pub(crate) use self::error::{FilterEnd, JournalError};
 pub(crate) use self::filter::Filter;
 use self::rows::OwnedRows;
+pub(crate) use self::snippet::Snippet;
 use crate::clock::Timestamp;
 use crate::dates::EntryDate;
 use crate::events::{Change, Changes, Events, Resource};
@@ -31,7 +33,7 @@ use crate::gate::Permit;
 use crate::ids::{EntryId, TagId, UserId};
 use crate::scope::Access;
 use crate::secret::Signer;
-use crate::store::{Holder, Store};
+use crate::store::{Connection, Holder, Store};
 
 /// One person's journal, opened by a permit.
 ///
@@ -48,13 +50,28 @@ pub(crate) struct Journal<'a, A> {
     pub(crate) events: &'a Events,
     /// Says whose journal it is; the journal takes a user id only from here.
     pub(crate) permit: Permit<A>,
+    /// How the person asks, which decides whose share of the server the work takes.
+    pub(crate) asked: Asked,
+}
+
+/// How a person asks for something of their journal.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked {
+    /// By a program with a token.
+    ByProgram,
+    /// By opening a page in a browser. What their programs read doesn't keep them from it.
+    ByPage,
 }
 
 impl<A: Access> Journal<'_, A> {
     /// Runs `work` in one read transaction, so that for example a page and its total belong to the same moment.
     fn read<T>(&self, work: impl FnOnce(&OwnedRows) -> Result<T, JournalError>) -> Result<T, JournalError> {
         let user_id = self.permit.user_id();
-        self.store.read(user_id.get(), |connection| work(&OwnedRows::new(connection, user_id)))
+        let work = |connection: &Connection| work(&OwnedRows::new(connection, user_id));
+        match self.asked {
+            Asked::ByProgram => self.store.read(user_id.get(), work),
+            Asked::ByPage => self.store.read_for_page(user_id, work),
+        }
     }
 
     /// Runs `work` in one write transaction. `work` adds what it changes to the set, and the set is published after
@@ -110,9 +127,12 @@ impl<'a, A: Access, B: Access> Journal<'a, (A, B)> {
     /// Splits a journal of two scopes into one for each. The gate checks both scopes at once, so that its 403 names
     /// both and the client asks the person once.
     pub(crate) fn split(self) -> (Journal<'a, A>, Journal<'a, B>) {
-        let Journal { store, signer, events, permit } = self;
+        let Journal { store, signer, events, permit, asked } = self;
         let (first, second) = permit.split();
-        (Journal { store, signer, events, permit: first }, Journal { store, signer, events, permit: second })
+        (
+            Journal { store, signer, events, permit: first, asked },
+            Journal { store, signer, events, permit: second, asked },
+        )
     }
 }
 

@@ -10,8 +10,8 @@
 use super::browser_session::BrowserSession;
 use super::form::{Form, Next, SubmittedForm};
 use super::{
-    Html, PageError, account_link, alert, choice, consent, day, form_fields, hidden, home_link, need, page,
-    password, sign_in, status,
+    Html, PageError, account_link, alert, choice, consent, day, form_fields, hidden, home_link, journal_link,
+    need, page, password, sign_in, status,
 };
 use crate::clock::Timestamp;
 use crate::context::Context;
@@ -36,8 +36,8 @@ const TITLE: &str = "Your account";
 /// Answers `GET /account`.
 pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     let session = BrowserSession::find_or_begin(context)?;
-    match session.user_id() {
-        Some(user_id) => whole_page(context, &session, user_id, &Outcome::default()),
+    match session.person() {
+        Some(person) => whole_page(context, &session, person.user_id(), &Outcome::default()),
         None => sign_in::first_page(context, &session, Next::Account),
     }
 }
@@ -76,7 +76,8 @@ impl Outcome {
 /// that takes that program's access back. If the whole page can't be shown after it, a short one says what was done.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let fields = form_fields(context, body)?;
-    let (submitted, user_id) = Form::Account.check_person(context, &fields)?;
+    let (submitted, person) = Form::Account.check_person(context, &fields)?;
+    let user_id = person.user_id();
     let (now, mut signed_in) = (context.now, None);
     let outcome = match fields.get("do") {
         Some("revoke") => {
@@ -356,6 +357,7 @@ fn whole_page(
         .then("<p class=\"hint\">Signing out ends the pages in your browsers. Programs keep their access until you ")
         .then("take it back above. One that is used gets a fresh token every quarter of an hour; that is when it was ")
         .then("last used.</p>\n")
+        .and(journal_link())
         .and(home_link());
     Ok(page(outcome.code(), TITLE, body).keeping(share))
 }

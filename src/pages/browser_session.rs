@@ -13,10 +13,9 @@ use crate::authority::Authority;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::http::response::Response;
-use crate::ids::UserId;
 use crate::oauth::authorize::ClientRedirect;
 use crate::secret;
-use crate::sign_ins;
+use crate::sign_ins::{self, SignedIn};
 use crate::store::{Connection, StoreError};
 use crate::users::Authenticated;
 
@@ -30,20 +29,20 @@ pub(crate) struct BrowserSession {
     cookie: String,
     /// Whether the server must still send the cookie to the browser.
     is_new: bool,
-    user_id: Option<UserId>,
+    person: Option<SignedIn>,
 }
 
 impl BrowserSession {
     /// Finds the session by the browser's cookie; `None` if the request has none that this server can have made.
     pub(crate) fn find(context: &Context) -> Result<Option<BrowserSession>, StoreError> {
         let Some(cookie) = cookies(context).next().map(str::to_owned) else { return Ok(None) };
-        let user_id = sign_ins::find(&context.app.store, &cookie, context.now)?;
-        Ok(Some(BrowserSession { cookie, is_new: false, user_id }))
+        let person = sign_ins::find(&context.app.store, &cookie, context.now)?;
+        Ok(Some(BrowserSession { cookie, is_new: false, person }))
     }
 
     /// Finds the session, or begins one, whose cookie [`BrowserSession::remember`] sets. For a GET alone.
     pub(crate) fn find_or_begin(context: &Context) -> Result<BrowserSession, StoreError> {
-        let begin = || BrowserSession { cookie: secret::random_text::<32>(), is_new: true, user_id: None };
+        let begin = || BrowserSession { cookie: secret::random_text::<32>(), is_new: true, person: None };
         Ok(BrowserSession::find(context)?.unwrap_or_else(begin))
     }
 
@@ -57,13 +56,13 @@ impl BrowserSession {
         now: Timestamp,
     ) -> Result<Option<BrowserSession>, StoreError> {
         let cookie = secret::random_text::<32>();
-        let is_stored = sign_ins::insert(connection, &cookie, person, now)?;
-        Ok(is_stored.then_some(BrowserSession { cookie, is_new: true, user_id: Some(person.user_id) }))
+        let signed_in = sign_ins::insert(connection, &cookie, person, now)?;
+        Ok(signed_in.map(|person| BrowserSession { cookie, is_new: true, person: Some(person) }))
     }
 
     /// Returns the person who is signed in; `None` before the sign-in and after it has ended.
-    pub(crate) fn user_id(&self) -> Option<UserId> {
-        self.user_id
+    pub(crate) fn person(&self) -> Option<SignedIn> {
+        self.person
     }
 
     /// Returns the cookie's value, for the forms that are bound to it.

@@ -53,11 +53,12 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
     let session = BrowserSession::find_or_begin(context)?;
     // The form takes the whole query along, and the sign-in leads back here with it. Then everything is checked
     // again, so the query needs no protection on its way through the browser.
-    let Some(user_id) = session.user_id() else {
+    let Some(person) = session.person() else {
         return sign_in::first_page(context, &session, Next::Authorize(query));
     };
     match AuthorizationRequest::read(&parameters, context.base_url) {
         Ok(request) => {
+            let user_id = person.user_id();
             PendingConsent { query, session, user_id, client, redirect, request }.page(context, None)
         }
         // Nobody has seen a page of this request yet. An app that a link opens may act on what it is told, so the
@@ -101,7 +102,8 @@ pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, Pag
     // Allow: it would post a form with a request of the attacker's own client, and the browser would add the cookie
     // in spite of `SameSite`. It comes before every redirect to a client too, so such a page can't sign the person
     // out.
-    let (submitted, user_id) = Form::Consent(query).check_person(context, &fields)?;
+    let (submitted, person) = Form::Consent(query).check_person(context, &fields)?;
+    let user_id = person.user_id();
     let request = match AuthorizationRequest::read(&parameters, context.base_url) {
         Ok(request) => request,
         Err(error) => {

@@ -18,13 +18,13 @@ use std::error::Error;
 use std::fmt;
 
 use super::browser_session::BrowserSession;
-use super::{Html, PageError, hidden};
+use super::{Html, PageError, hidden, journal};
 use crate::clock::Timestamp;
 use crate::context::Context;
-use crate::ids::UserId;
 use crate::limits;
 use crate::oauth::{OAuthError, Parameters};
 use crate::secret;
+use crate::sign_ins::SignedIn;
 use crate::site;
 use crate::store::{Connection, Holder, StoreError};
 use crate::used_forms::{self, FormUse, Undone};
@@ -48,21 +48,43 @@ pub(crate) enum Form<'a> {
 pub(crate) enum Next<'q> {
     /// Back to a client's request, by its query.
     Authorize(&'q str),
+    /// To the page of the journal that was asked for, by its path and query.
+    Journal(&'q str),
     /// To the account page.
     Account,
 }
 
-impl Next<'_> {
-    /// Returns a path of this server, whatever the form says. The form holds only the query of a request, and this
-    /// function writes the path before it: if the form held a full URL, a link could send people on to any site after
-    /// they have typed their password. A query with a blank or a line end would break the `Location` field.
+/// The fields for [`Next::Authorize`] and [`Next::Journal`].
+const REQUEST: &str = "request";
+const PAGE: &str = "page";
+
+impl<'q> Next<'q> {
+    /// Returns a path of this server, whatever the form says. For a client's request the form holds only the query,
+    /// and this function writes the path before it; for the journal it must be the path of a page there. If the form
+    /// could name any URL, a link could send people on to any site after they have typed their password. A blank or a
+    /// line end would break the `Location` field.
     pub(super) fn path(self) -> String {
+        let is_one_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         match self {
-            Next::Authorize(query) if query.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                format!("{}?{query}", site::AUTHORIZE)
-            }
-            Next::Authorize(_) | Next::Account => site::ACCOUNT.to_owned(),
+            Next::Authorize(query) if is_one_word(query) => format!("{}?{query}", site::AUTHORIZE),
+            Next::Journal(page) if is_one_word(page) && journal::is_page(page) => page.to_owned(),
+            Next::Authorize(_) | Next::Journal(_) | Next::Account => site::ACCOUNT.to_owned(),
         }
+    }
+
+    /// Returns the field in which the sign-in form says where it leads, and that field's value.
+    fn field(self) -> Option<(&'static str, &'q str)> {
+        match self {
+            Next::Authorize(query) => Some((REQUEST, query)),
+            Next::Journal(page) => Some((PAGE, page)),
+            Next::Account => None,
+        }
+    }
+
+    /// Reads where the sign-in form leads.
+    pub(super) fn read(fields: &'q Parameters) -> Next<'q> {
+        let journal = || fields.get(PAGE).map_or(Next::Account, Next::Journal);
+        fields.get(REQUEST).map_or_else(journal, Next::Authorize)
     }
 }
 
@@ -119,11 +141,9 @@ impl Error for BadForm {}
 pub(crate) struct SubmittedForm<'a> {
     form: Form<'a>,
     session: BrowserSession,
-    /// The hash of the token's payload.
-    hash: [u8; 32],
-    expires_at: Timestamp,
-    /// The person who must be signed in until the form is used up; `None` if a person who isn't may send it.
-    user_id: Option<UserId>,
+    /// What is recorded when the form is used. The hash is that of the token's payload; the person must be signed in
+    /// until then, and is `None` if a person who isn't may send the form.
+    form_use: FormUse,
 }
 
 impl<'a> Form<'a> {
@@ -140,9 +160,10 @@ impl<'a> Form<'a> {
     /// Returns the field in which the form says what it is about, if it does, and that field's value.
     fn subject(self) -> Option<(&'static str, &'a str)> {
         match self {
-            Form::SignIn(Next::Authorize(query)) | Form::Consent(query) => Some(("request", query)),
+            Form::SignIn(next) => next.field(),
+            Form::Consent(query) => Some((REQUEST, query)),
             Form::SetUp(code) => Some(("code", code)),
-            Form::SignIn(Next::Account) | Form::Account => None,
+            Form::Account => None,
         }
     }
 
@@ -189,9 +210,9 @@ impl<'a> Form<'a> {
         let submitted = BrowserSession::find(context)?.and_then(|session| {
             let payload = context.app.signer.verify(&self.bound_to(&session), fields.get("form")?)?;
             let expires_at = Timestamp(i64::from_be_bytes(*payload.first_chunk()?));
-            let hash = secret::sha256(&payload);
-            let submitted = SubmittedForm { form: self, session, hash, expires_at, user_id: None };
-            (context.now < expires_at).then_some(submitted)
+            let (hash, cookie) = (secret::sha256(&payload), session.cookie().to_owned());
+            let form_use = FormUse { hash, expires_at, cookie, person: None };
+            (context.now < expires_at).then_some(SubmittedForm { form: self, session, form_use })
         });
         submitted.ok_or_else(|| self.refusal(BadForm::Stale))
     }
@@ -202,20 +223,22 @@ impl<'a> Form<'a> {
         self,
         context: &Context,
         fields: &Parameters,
-    ) -> Result<(SubmittedForm<'a>, UserId), PageError> {
-        let submitted = self.check(context, fields)?;
+    ) -> Result<(SubmittedForm<'a>, SignedIn), PageError> {
+        let mut submitted = self.check(context, fields)?;
         // The token is still good for the cookie of a person who was signed out since. On plain http the form itself
         // did that if it sent the browser to a client; then a second press shall hear that the form was used.
-        let Some(user_id) = submitted.session.user_id() else {
-            let was_used = used_forms::contains(&context.app.store, submitted.hash)?;
+        let Some(person) = submitted.session.person() else {
+            let was_used = used_forms::contains(&context.app.store, submitted.form_use.hash)?;
             return Err(self.refusal(if was_used { self.used() } else { BadForm::Stale }));
         };
-        Ok((SubmittedForm { user_id: Some(user_id), ..submitted }, user_id))
+        submitted.form_use.person = Some(person);
+        Ok((submitted, person))
     }
 
-    fn bound_to<'s>(&'s self, session: &'s BrowserSession) -> [&'s [u8]; 4] {
-        let subject = self.subject().map_or("", |(_, value)| value);
-        [b"form", session.cookie().as_bytes(), self.action().as_bytes(), subject.as_bytes()]
+    fn bound_to<'s>(&'s self, session: &'s BrowserSession) -> [&'s [u8]; 5] {
+        let (field, value) = self.subject().unwrap_or_default();
+        let (cookie, action) = (session.cookie().as_bytes(), self.action().as_bytes());
+        [b"form", cookie, action, field.as_bytes(), value.as_bytes()]
     }
 
     /// Returns the error for a form that was used. After two presses of a button a browser drops the answer to the
@@ -262,9 +285,8 @@ impl SubmittedForm<'_> {
         T: Send + 'static,
         E: From<StoreError> + Into<OAuthError> + Send + 'static,
     {
-        let &SubmittedForm { form, hash, expires_at, user_id, .. } = self;
-        let form_use = FormUse { hash, expires_at, cookie: self.session.cookie().to_owned(), user_id };
-        used_forms::act(&context.app.store, holder, form_use, context.now, work).map_err(
+        let form = self.form;
+        used_forms::act(&context.app.store, holder, self.form_use.clone(), context.now, work).map_err(
             |undone| match undone {
                 Undone::Used => form.refusal(form.used()),
                 Undone::SignedOut => form.refusal(BadForm::Stale),

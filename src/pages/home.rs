@@ -1,9 +1,9 @@
 //! The first page: what this server is, the URL to copy, and recipes for some clients.
 //!
 //! Reads no database and no request. A person who types the server's name into a browser should learn what to do with
-//! it, and not meet a 404: the journal itself can't be read in a browser.
+//! it, and not meet a 404.
 
-use super::{Html, account_link, page};
+use super::{Html, account_link, journal_link, page};
 use crate::http::response::Response;
 use crate::site;
 
@@ -24,7 +24,7 @@ pub(crate) fn show(base_url: &str, has_accounts: bool) -> Response {
         .then("each person sees only their own entries.</p>\n<p>Give your program this URL and press Connect:</p>\n<pre>")
         .then_text(&url)
         .then("</pre>\n")
-        .and(if has_accounts { account_link() } else { Html::default() })
+        .and(if has_accounts { journal_link().and(account_link()) } else { Html::default() })
         .and(recipe("Claude Code", "claude mcp add --transport http epicme ", ""))
         .and(recipe("VS Code", "code --add-mcp '{\"name\":\"epicme\",\"type\":\"http\",\"url\":\"", "\"}'"))
         .and(recipe("Cursor, in mcp.json", "{\"mcpServers\":{\"epicme\":{\"url\":\"", "\"}}}"))

@@ -25,18 +25,27 @@ impl Html {
     pub(crate) fn text(text: &str) -> Html {
         let mut escaped = String::with_capacity(text.len());
         for (character, shown) in text::judged(text) {
-            match character {
-                '&' => escaped.push_str("&amp;"),
-                '<' => escaped.push_str("&lt;"),
-                '>' => escaped.push_str("&gt;"),
-                '"' => escaped.push_str("&quot;"),
-                '\'' => escaped.push_str("&#39;"),
-                '\n' | '\t' => escaped.push(character),
-                _ if shown => escaped.push(character),
+            match escape(character) {
+                Some(escape) => escaped.push_str(escape),
+                None if shown || matches!(character, '\n' | '\t') => escaped.push(character),
                 // Characters that are invisible or turn the text around could make a name read like another one. On
                 // the consent page a person decides by the name. Left out, the characters would make the two names
                 // the same; so they are replaced, and the reader sees that something was there.
-                _ => escaped.push('\u{fffd}'),
+                None => escaped.push('\u{fffd}'),
+            }
+        }
+        Html(escaped)
+    }
+
+    /// Escapes a text and keeps every character of it, for the value of a field that the person changes and sends back:
+    /// if a sign stood there for what isn't seen, it would be saved in its place. What the person decides by is written
+    /// by [`Html::text`].
+    pub(crate) fn exact(text: &str) -> Html {
+        let mut escaped = String::with_capacity(text.len());
+        for character in text.chars() {
+            match escape(character) {
+                Some(escape) => escaped.push_str(escape),
+                None => escaped.push(character),
             }
         }
         Html(escaped)
@@ -62,6 +71,18 @@ impl Html {
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0.into_bytes()
+    }
+}
+
+/// Returns what is written in place of a character that means something in markup.
+fn escape(character: char) -> Option<&'static str> {
+    match character {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '"' => Some("&quot;"),
+        '\'' => Some("&#39;"),
+        _ => None,
     }
 }
 

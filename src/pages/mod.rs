@@ -15,6 +15,7 @@ pub(crate) mod consent;
 mod form;
 pub(crate) mod home;
 mod html;
+pub(crate) mod journal;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
 
@@ -40,7 +41,7 @@ pub(crate) enum PageError {
     /// A reason of OAuth. It isn't an [`OAuthError`] by itself, because `routes` renders this error as a page for a
     /// person, and an [`OAuthError`] as JSON for a program.
     OAuth(OAuthError),
-    /// The fields of a form, or of the query of the account page, aren't those that a page of this server sends. No
+    /// The fields of a form, or of the query of a page, aren't those that a page of this server sends. No
     /// client has to do with it.
     Fields(OAuthError),
     /// The form that came can't be taken.
@@ -51,8 +52,10 @@ pub(crate) enum PageError {
     },
     /// Wrong passwords have used up the tries of the account, or of the network address, for so many seconds more.
     TooManyTries(u64),
-    /// As many account pages are being sent to the person as one person may have.
+    /// As many pages are being sent to the person as one person may have.
     TooManyRequests,
+    /// There is no such page, or nothing of the person's is there. The sentence says which.
+    NotFound(&'static str),
     /// Too many passwords wait to be hashed, so this one was not looked at.
     SignInQueue(QueueError),
 }
@@ -65,6 +68,7 @@ impl PageError {
             PageError::Form { bad, .. } => log.set_outcome(bad.name()),
             PageError::TooManyTries(_) => log.set_outcome("too-many"),
             PageError::TooManyRequests => log.set_outcome("too-many-requests"),
+            PageError::NotFound(_) => log.set_outcome("not-found"),
             PageError::SignInQueue(error) => {
                 log.set_outcome("sign-in-queue-full");
                 log.set_remedy(format!(
@@ -80,7 +84,7 @@ impl PageError {
     pub(super) fn say_when(&self, response: Response) -> Response {
         let seconds = match self {
             PageError::OAuth(error) | PageError::Fields(error) => error.retry_seconds(),
-            PageError::Form { .. } => None,
+            PageError::Form { .. } | PageError::NotFound(_) => None,
             PageError::TooManyTries(seconds) => Some(*seconds),
             PageError::TooManyRequests => Some(limits::REQUESTS_RETRY_SECONDS.unsigned_abs()),
             // By then each password that waits now is hashed, or was refused.
@@ -112,6 +116,7 @@ impl PageError {
             }
             PageError::TooManyTries(_) => page(429, "Too many tries", alert(&self.to_string())),
             PageError::TooManyRequests => page(429, "Too many requests", alert(&self.to_string())),
+            PageError::NotFound(_) => page(404, "Nothing is here", alert(&self.to_string()).and(journal_link())),
             PageError::SignInQueue(_) => page(503, "Not now", alert(&self.to_string())),
         })
     }
@@ -132,6 +137,7 @@ impl fmt::Display for PageError {
             PageError::TooManyRequests => out.write_str(
                 "Too many pages are being sent to you at this moment. Wait a moment, then load the page anew.",
             ),
+            PageError::NotFound(sentence) => out.write_str(sentence),
             PageError::SignInQueue(_) => out.write_str(
                 "Too many people are signing in at this moment. Wait a minute, then go back, load the page anew, and \
                  try again.",
@@ -159,8 +165,13 @@ impl<E: Into<OAuthError>> From<E> for PageError {
 const STYLE: &str = include_str!("style.css");
 
 /// Builds a page whose forms lead back to this server only.
-pub(crate) fn page(status: u16, title: &'static str, body: Html) -> Response {
-    page_under(status, title, body, "; form-action 'self'")
+pub(crate) fn page(status: u16, title: &str, body: Html) -> Response {
+    page_below(Html::default(), status, title, body)
+}
+
+/// The same with something above the page's heading: links that several pages have.
+fn page_below(above: Html, status: u16, title: &str, body: Html) -> Response {
+    page_under((above, body), status, title, "; form-action 'self'")
 }
 
 /// Builds a page with a form after which the browser is redirected to a client.
@@ -169,18 +180,18 @@ pub(crate) fn page(status: u16, title: &'static str, body: Html) -> Response {
 /// that the client sends afterwards, and would block the redirect that carries the code. The addresses of a client's
 /// own redirects can't be listed, since this server doesn't know them. Little is lost: the form's target is a literal
 /// of this program, and no text of a request becomes markup.
-pub(crate) fn page_leading_on(status: u16, title: &'static str, body: Html) -> Response {
-    page_under(status, title, body, "")
+pub(crate) fn page_leading_on(status: u16, title: &str, body: Html) -> Response {
+    page_under((Html::default(), body), status, title, "")
 }
 
-fn page_under(status: u16, title: &'static str, body: Html, form_action: &'static str) -> Response {
+fn page_under((above, body): (Html, Html), status: u16, title: &str, form_action: &str) -> Response {
     let html = Html::markup("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
         .then("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")
         .then("<meta name=\"color-scheme\" content=\"light dark\">\n<title>")
         .then_text(title)
-        .then(
-            " · epicme</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n<main>\n<h1>",
-        )
+        .then(" · epicme</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n")
+        .and(above)
+        .then("<main>\n<h1 dir=\"auto\">")
         .then_text(title)
         .then("</h1>\n")
         .and(body)
@@ -344,6 +355,11 @@ pub(crate) fn day(at: Timestamp) -> Html {
 /// Builds a link to the first page.
 pub(crate) fn home_link() -> Html {
     link(site::HOME, "How to connect a program")
+}
+
+/// Builds a link to the person's journal.
+pub(crate) fn journal_link() -> Html {
+    link(site::JOURNAL, "Your journal")
 }
 
 /// Builds a link to the account page.

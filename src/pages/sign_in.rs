@@ -58,7 +58,7 @@ fn form_page(
     // redirect.
     match next {
         Next::Authorize(_) => page_leading_on(status, TITLE, body),
-        Next::Account => page(status, TITLE, body),
+        Next::Journal(_) | Next::Account => page(status, TITLE, body),
     }
 }
 
@@ -70,7 +70,7 @@ fn form_page(
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let Context { app, now, log, .. } = *context;
     let fields = form_fields(context, body)?;
-    let next = fields.get("request").map_or(Next::Account, Next::Authorize);
+    let next = Next::read(&fields);
     // This form too is bound to the browser: otherwise another site could sign the person in under the attacker's
     // account, and they would write into the attacker's journal.
     let submitted = Form::SignIn(next).check(context, &fields)?;

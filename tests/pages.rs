@@ -1,0 +1,467 @@
+//! The pages of a person's journal, as a browser without scripts gets them.
+
+use std::sync::Arc;
+
+use epicme::limits;
+use serde_json::json;
+
+use crate::attacks::browser::{Browser, EMAIL, PUBLIC, PUBLIC_HOST, hidden, server, text};
+use crate::support::{Client, Folder, PASSWORD, Reply, Server, request};
+
+/// Another person.
+const OTHER: &str = "eve@example.com";
+
+/// A server with a person, a browser in which they are signed in, and a program of theirs.
+struct Desk {
+    server: Server,
+    folder: Arc<Folder>,
+    browser: Browser,
+    program: Client,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let (server, folder) = server(&[]);
+        let mut browser = Browser::at(&server);
+        browser.sign_in();
+        let program = Client::new(&server, &folder.token(EMAIL, &[]));
+        Desk { server, folder, browser, program }
+    }
+
+    /// Has the program write an entry about a day; returns its id.
+    #[track_caller]
+    fn write(&mut self, title: &str, content: &str, date: &str) -> i64 {
+        let given = json!({ "title": title, "content": content, "date": date });
+        self.program.ok("create_entry", given)["entry"]["id"].as_i64().expect("an id")
+    }
+
+    /// The page at a path, which must be there.
+    #[track_caller]
+    fn shown(&mut self, path: &str) -> String {
+        let reply = self.browser.get(path);
+        assert_eq!(reply.status, 200, "{path}: {}", text(&reply));
+        text(&reply)
+    }
+
+    /// The pages of a list, from this path on by their links, and the titles on them.
+    #[track_caller]
+    fn titles(&mut self, path: &str) -> Vec<Vec<String>> {
+        let (mut pages, mut next) = (Vec::new(), Some(path.to_owned()));
+        while let Some(path) = next {
+            let page = self.shown(&path);
+            let cards = page.split("<article class=\"card\">\n<h2 dir=\"auto\"><a href=\"").skip(1);
+            let title = |card: &str| between(card, "\">", "</a>").to_owned();
+            pages.push(cards.map(title).collect());
+            next = page
+                .split("href=\"")
+                .skip(1)
+                .find(|link| link.contains("after="))
+                .map(|link| link.split('"').next().expect("an end").replace("&amp;", "&"));
+        }
+        pages
+    }
+}
+
+fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
+    text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).map_or("", |(found, _)| found)
+}
+
+/// Whether this is the sign-in form.
+fn asks_to_sign_in(reply: &Reply) -> bool {
+    let shown = text(reply);
+    reply.status == 200 && shown.contains("<form method=\"post\" action=\"/sign-in\">")
+}
+
+/// One path of each page that reads.
+const READ: [&str; 8] = [
+    "/journal",
+    "/journal/month/2025-01",
+    "/journal/day/2025-01-31",
+    "/journal/entry/1",
+    "/journal/tags",
+    "/journal/tag/1",
+    "/journal/search",
+    "/journal/search?q=sea%20%22a%20walk%22",
+];
+
+#[test]
+fn shows_nothing_of_a_journal_before_the_sign_in_and_leads_back_to_the_page_after_it() {
+    let mut desk = Desk::new();
+    desk.write("A walk by the sea", "Sand", "2025-01-31");
+    desk.program.ok("create_tag", json!({ "name": "quiet" }));
+    let token = desk.folder.token(EMAIL, &[]);
+    for path in READ {
+        let mut stranger = Browser::at(&desk.server);
+        let page = stranger.get(path);
+        assert!(asks_to_sign_in(&page), "{path}: {}", text(&page));
+        for secret in ["walk", "Sand", "quiet", "2025-01-31"] {
+            let told = text(&page).replace(&path.replace('"', "&quot;"), "");
+            assert!(!told.contains(secret), "{path} tells {secret}: {told}");
+        }
+        let (form, asked) = (hidden(&page, "form").expect("a form"), hidden(&page, "page").expect("a page"));
+        let fields = [("form", form.as_str()), ("page", &asked), ("email", EMAIL), ("password", PASSWORD)];
+        assert_eq!(stranger.post("/sign-in", &fields).field("location"), Some(path));
+        // A token is for programs: it signs nobody in, nor does half a cookie.
+        let host = desk.server.address.to_string();
+        for credential in [("Authorization", format!("Bearer {token}")), ("Cookie", "epicme_80=x".to_owned())]
+        {
+            let fields = [("Host", host.as_str()), (credential.0, &credential.1)];
+            assert!(asks_to_sign_in(&desk.server.send(request("GET", path, &fields, ""))), "{path}");
+        }
+    }
+    // And the session is for pages: it opens nothing for programs.
+    let cookie = desk.browser.cookie.clone().expect("a cookie");
+    let host = desk.server.address.to_string();
+    let fields = [("Host", host.as_str()), ("Cookie", cookie.as_str()), ("Content-Type", "application/json")];
+    let reply = desk.server.send(request("POST", "/mcp", &fields, "{}"));
+    assert_eq!(reply.status, 401);
+    assert!(reply.field("www-authenticate").is_some_and(|challenge| challenge.starts_with("Bearer ")));
+    for end in ["DELETE FROM browsers", "UPDATE browsers SET expires_at = unixepoch()"] {
+        let mut desk = Desk::new();
+        desk.folder.tamper(end);
+        assert!(asks_to_sign_in(&desk.browser.get("/journal")), "{end}");
+    }
+}
+
+#[test]
+fn leads_from_the_sign_in_to_no_page_but_its_own() {
+    let (server, _folder) = server(&[]);
+    for page in [
+        "https://evil.example/",
+        "//evil.example/journal",
+        "/journal/../../evil",
+        "/journal@evil.example",
+        "/journal/entry/1\r\nLocation: https://evil.example/",
+        "/journal/search?q=a b",
+        "/authorize?client_id=x",
+        "",
+    ] {
+        let mut browser = Browser::at(&server);
+        let form = hidden(&browser.get("/journal"), "form").expect("a form");
+        let sign_in = |browser: &mut Browser, form: &str| {
+            let fields = [("form", form), ("page", page), ("email", EMAIL), ("password", PASSWORD)];
+            browser.post("/sign-in", &fields)
+        };
+        // The token belongs to the page that was asked for.
+        assert_eq!(sign_in(&mut browser, &form).status, 400, "{page}");
+        let form = hidden(&browser.get("/account"), "form").expect("a form");
+        let reply = sign_in(&mut browser, &form);
+        assert!(reply.status == 400 || reply.field("location") == Some("/account"), "{page}: {reply:?}");
+    }
+}
+
+#[test]
+fn shows_each_person_their_own_rows_and_takes_the_ids_of_others_for_unknown() {
+    let mut desk = Desk::new();
+    let token = desk.folder.token(OTHER, &[]);
+    let mut eve = Client::new(&desk.server, &token);
+    eve.ok("create_tag", json!({ "name": "schemes" }));
+    for _ in 0..3 {
+        let entry = json!({ "title": "Hers", "content": "Secret", "date": "2025-01-31", "tags": [1] });
+        eve.ok("create_entry", entry);
+    }
+    let own = desk.write("Mine", "Own", "2025-01-31");
+    assert_eq!(own, 1, "ids count for each person alone");
+    for path in READ {
+        let reply = desk.browser.get(path);
+        assert_eq!(reply.status, if path == "/journal/tag/1" { 404 } else { 200 }, "{path}");
+        assert!(!text(&reply).contains("Hers") && !text(&reply).contains("schemes"), "{path}");
+    }
+    assert!(desk.shown("/journal/entry/1").contains("Own"));
+    assert!(desk.shown("/journal/month/2025-01").contains("1 entry on 1 day."));
+    let (hers, nobodys) = (desk.browser.get("/journal/entry/2"), desk.browser.get("/journal/entry/999"));
+    assert_eq!((hers.status, text(&hers)), (404, text(&nobodys)));
+    let (hers, nobodys) = (desk.browser.get("/journal/tag/1"), desk.browser.get("/journal/tag/999"));
+    assert_eq!((hers.status, text(&hers)), (404, text(&nobodys)));
+}
+
+#[test]
+fn shows_a_month_as_weeks_with_the_days_that_were_written_about() {
+    let mut desk = Desk::new();
+    for (date, times) in [("2025-01-01", 1), ("2025-01-31", 3), ("2025-02-01", 1)] {
+        for _ in 0..times {
+            desk.write("An entry", "x", date);
+        }
+    }
+    let page = desk.shown("/journal/month/2025-01");
+    let table = between(&page, "<table", "</table>");
+    assert!(table.contains("<caption") && table.matches("<th scope=\"col\">").count() == 7, "{table}");
+    let rows: Vec<_> = table.split("<tr>").skip(2).collect();
+    assert_eq!(rows.len(), 5, "{table}");
+    assert!(rows.iter().all(|row| row.matches("<td").count() == 7), "{table}");
+    // January 2025 began on a Wednesday.
+    assert!(rows[0].starts_with("<td></td><td></td><td><a href=\"/journal/day/2025-01-01\">"), "{}", rows[0]);
+    let links: Vec<_> = table.split("href=\"").skip(1).map(|link| between(link, "", "\"")).collect();
+    assert_eq!(links, ["/journal/day/2025-01-01", "/journal/day/2025-01-31"]);
+    assert!(rows[4].contains("<small>3<span class=\"hidden\"> entries</span></small>"), "{}", rows[4]);
+    assert!(page.contains("4 entries on 2 days."), "{page}");
+    for neighbour in ["/journal/month/2024-12", "/journal/month/2025-02"] {
+        assert!(page.contains(&format!("href=\"{neighbour}\"")), "{neighbour}");
+    }
+    assert!(!page.contains("aria-current=\"date\""), "today is in no other month");
+    let now = desk.shown("/journal");
+    assert_eq!(now.matches("<td class=\"today\" aria-current=\"date\">").count(), 1);
+    // What is deleted is counted no more, and an empty month says where to go on.
+    desk.program.ok("delete_entry", json!({ "id": 1 }));
+    assert!(desk.shown("/journal/month/2025-01").contains("3 entries on 1 day."));
+    let empty = desk.shown("/journal/month/2025-03");
+    assert!(empty.contains("href=\"/journal/day/2025-02-01\"") && !empty.contains("2025-01-31"), "{empty}");
+}
+
+#[test]
+fn knows_today_by_the_time_zone_of_the_person() {
+    let mut desk = Desk::new();
+    // The two never have the same day.
+    let mut todays = Vec::new();
+    for zone in ["Pacific/Kiritimati", "Pacific/Pago_Pago"] {
+        desk.folder.tamper(&format!("UPDATE users SET time_zone = '{zone}'"));
+        let page = desk.shown("/journal");
+        todays.push((
+            between(&page, "<h1", "</h1>").to_owned(),
+            between(&page, "aria-current=\"date\">", "</td>").to_owned(),
+        ));
+    }
+    assert_ne!(todays[0], todays[1]);
+}
+
+#[test]
+fn ends_the_calendar_with_its_years() {
+    let mut desk = Desk::new();
+    let first = desk.shown("/journal/month/0001-01");
+    assert!(first.contains("January 1") && first.contains("0001-02") && !first.contains("rel=\"prev\""));
+    let last = desk.shown("/journal/month/9999-12");
+    assert!(last.contains("December 9999") && last.contains("9999-11") && !last.contains("rel=\"next\""));
+    assert!(desk.shown("/journal/month/2024-02").contains("<span>29</span>"));
+    assert!(!desk.shown("/journal/month/2025-02").contains("<span>29</span>"));
+    for (typed, status, location) in [
+        ("2025-01", 303, Some("/journal/month/2025-01")),
+        ("+2025-01+", 303, Some("/journal/month/2025-01")),
+        ("2025-13", 400, None),
+        ("0000-01", 400, None),
+        ("2025-01-01", 400, None),
+        ("%3Cb%3E", 400, None),
+    ] {
+        let reply = desk.browser.get(&format!("/journal?month={typed}"));
+        assert_eq!((reply.status, reply.field("location")), (status, location), "{typed}");
+        assert_eq!(reply.field("cache-control"), Some("no-store"));
+        assert!(!text(&reply).contains("<b>"), "{}", text(&reply));
+    }
+}
+
+#[test]
+fn has_each_page_at_one_path_by_get_and_head_and_no_other() {
+    let mut desk = Desk::new();
+    desk.write("A walk", "Sand", "2025-01-31");
+    desk.program.ok("create_tag", json!({ "name": "quiet" }));
+    for path in READ {
+        let whole = desk.browser.get(path);
+        let head = desk.browser.send("HEAD", path, &[]);
+        assert_eq!((head.status, head.body.len()), (whole.status, 0), "{path}");
+        assert_eq!(head.field("content-length"), whole.field("content-length"), "{path}");
+        for method in ["POST", "PUT", "DELETE", "PATCH"] {
+            let reply = desk.browser.send(method, path, &[]);
+            assert_eq!(
+                (reply.status, reply.field("allow")),
+                (405, Some("GET, HEAD, OPTIONS")),
+                "{method} {path}"
+            );
+        }
+        assert_eq!(desk.browser.send("OPTIONS", path, &[]).status, 204, "{path}");
+    }
+    for path in [
+        "/journal/",
+        "/journal/day/2025-02-29",
+        "/journal/day/2025-1-31",
+        "/journal/day/2025-01-31T00:00:00Z",
+        "/journal/month/2025-00",
+        "/journal/entry/0",
+        "/journal/entry/01",
+        "/journal/entry/x",
+        "/journal/entry/99999999999999999999",
+        "/journal/tag/-1",
+        "/journal/%65ntry/1",
+        "/journal/elsewhere",
+        "/journal/entry/1/x",
+    ] {
+        let reply = desk.browser.get(path);
+        let shown = text(&reply);
+        assert!(reply.status == 404 && shown.contains("href=\"/journal\""), "{path}: {shown}");
+        assert_eq!(reply.field("cache-control"), Some("no-store"), "{path}");
+    }
+    assert_eq!(desk.browser.get("/journalx").status, 404);
+    let day = desk.shown("/journal/day/2024-02-29");
+    assert!(day.contains("Thursday, 29 February 2024") && day.contains("Nothing is written"), "{day}");
+}
+
+#[test]
+fn shows_what_was_written_as_text_and_never_as_markup() {
+    let mut desk = Desk::new();
+    let evil = "</textarea></title><script>alert(1)</script><img src=x onerror='alert(1)'>\" onload=\"x";
+    let tag = desk.program.ok("create_tag", json!({ "name": evil, "description": evil }));
+    let given = json!({ "title": evil, "content": format!("a\u{202e}b\u{200b}c\u{1b}[2J\r\n\r\n{evil}"), "mood": evil,
+        "location": evil, "weather": evil, "date": "2025-01-31", "tags": [tag["tag"]["id"]] });
+    desk.program.ok("create_entry", given);
+    let paths = [
+        "/journal/day/2025-01-31",
+        "/journal/entry/1",
+        "/journal/tags",
+        "/journal/tag/1",
+        "/journal/search?q=%3Cscript%3Ealert(1)%3C/script%3E%22%20onload=%22x",
+    ];
+    for path in paths {
+        let reply = desk.browser.get(path);
+        let shown = text(&reply);
+        for markup in ["<script", "<img", "</textarea", "onload=\"", "style=", "\u{202e}", "\u{1b}"] {
+            assert!(!shown.contains(markup), "{path} has {markup:?}: {shown}");
+        }
+        assert!(shown.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{path}: {shown}");
+        assert_eq!(shown.matches("<title>").count(), 1);
+    }
+    // What can't be seen is seen to be there, and the text keeps its paragraphs.
+    let entry = desk.shown("/journal/entry/1");
+    assert!(
+        entry.contains("<p dir=\"auto\">a\u{fffd}b\u{fffd}c\u{fffd}[2J</p>\n<p dir=\"auto\">&lt;/textarea"),
+        "{entry}"
+    );
+}
+
+#[test]
+fn keeps_its_pages_out_of_frames_caches_and_scripts() {
+    let mut desk = Desk::new();
+    desk.write("A walk", "Sand", "2025-01-31");
+    for path in READ.into_iter().chain(["/journal/nothing"]) {
+        let page = desk.browser.get(path);
+        let policy = page.field("content-security-policy").expect("a policy");
+        assert_eq!(
+            policy,
+            "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        );
+        assert_eq!(page.field("x-frame-options"), Some("DENY"), "{path}");
+        assert_eq!(page.field("referrer-policy"), Some("no-referrer"), "{path}");
+        assert_eq!(page.field("cache-control"), Some("no-store"), "{path}");
+        assert_eq!(page.field("access-control-allow-origin"), None, "{path}");
+        assert_eq!(page.field("set-cookie"), None, "{path}");
+    }
+}
+
+#[test]
+fn shows_a_long_list_page_by_page_and_each_entry_once() {
+    let mut desk = Desk::new();
+    let tag = desk.program.ok("create_tag", json!({ "name": "many" }))["tag"]["id"].clone();
+    let count = 2 * limits::JOURNAL_PAGE_ENTRIES + 5;
+    for number in 0..count {
+        let given = json!({ "title": format!("Entry {number}"), "content": "x", "date": "2025-01-31", "tags": [tag] });
+        desk.program.ok("create_entry", given);
+    }
+    desk.write("Another day", "x", "2025-01-30");
+    let expected: Vec<_> = (0..count).rev().map(|number| format!("Entry {number}")).collect();
+    for path in ["/journal/day/2025-01-31", "/journal/tag/1"] {
+        let pages = desk.titles(path);
+        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [20, 20, 5], "{path}");
+        assert_eq!(pages.concat(), expected, "{path}");
+    }
+    // A place in one list is none in another, and nobody can make one up.
+    let day = desk.shown("/journal/day/2025-01-31");
+    let after = between(&day, "after=", "\"").to_owned();
+    for path in [
+        format!("/journal/day/2025-01-30?after={after}"),
+        format!("/journal/tag/1?after={after}"),
+        "/journal/day/2025-01-31?after=x".to_owned(),
+        format!("/journal/day/2025-01-31?after={after}&after={after}"),
+    ] {
+        assert_eq!(desk.browser.get(&path).status, 400, "{path}");
+    }
+}
+
+#[test]
+fn marks_what_a_search_has_found_and_never_takes_a_text_for_a_mark() {
+    let mut desk = Desk::new();
+    desk.write("A <b> walk", "The [sea] & the sea; by the <i>SEA</i>. Séa!", "2025-01-31");
+    for number in 0..limits::JOURNAL_PAGE_ENTRIES + 2 {
+        desk.write(&format!("Day {number}"), "A lake, and rain", "2025-01-30");
+    }
+    let page = desk.shown("/journal/search?q=sea");
+    let sea = "<mark>sea</mark>";
+    let expected =
+        format!("The [{sea}] &amp; the {sea}; by the &lt;i&gt;<mark>SEA</mark>&lt;/i&gt;. <mark>Séa</mark>!");
+    assert!(page.contains(&expected), "{page}");
+    assert!(page.contains("value=\"sea\"") && page.contains("Found 1 entry for"), "{page}");
+    // Page by page, by a link that keeps the query.
+    let pages = desk.titles("/journal/search?q=%22a+lake%22+rain+-sea");
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [limits::JOURNAL_PAGE_ENTRIES, 2]);
+    let nothing = desk.shown("/journal/search?q=%3Cb%3Enowhere");
+    assert!(nothing.contains("Nothing was found for") && !nothing.contains("<b>"), "{nothing}");
+    for (query, said) in [
+        ("-sea", "A search can&#39;t only exclude."),
+        ("!", "There is nothing to search for."),
+        ("w*", "words"),
+        (&"x".repeat(501), "A search can have at most 500 characters."),
+        ("sea&after=x", "There is no such page of this list."),
+    ] {
+        let reply = desk.browser.get(&format!("/journal/search?q={query}"));
+        let shown = text(&reply);
+        assert!([200, 400].contains(&reply.status) && shown.contains(said), "{query}: {shown}");
+        let kept = query.split('&').next().unwrap_or_default();
+        assert!(shown.contains(&format!("value=\"{kept}\"")), "{query} is kept: {shown}");
+    }
+    assert!(!desk.shown("/journal/search?q=++").contains("role=\"alert\""), "nothing is asked for yet");
+}
+
+#[test]
+fn bounds_each_page_however_much_was_written() {
+    let mut desk = Desk::new();
+    for content in ["\"".repeat(100_000), "\n".repeat(99_999) + "x", "😀".repeat(100_000)] {
+        for _ in 0..7 {
+            desk.write(&"'".repeat(300), &content, "2025-01-31");
+        }
+    }
+    for (path, bytes_max) in [("/journal/day/2025-01-31", 150_000), ("/journal/month/2025-01", 20_000)] {
+        let bytes = desk.shown(path).len();
+        assert!(bytes < bytes_max, "{path} has {bytes} bytes");
+    }
+    for id in [1, 8, 15] {
+        let page = desk.shown(&format!("/journal/entry/{id}"));
+        assert!(page.len() < 2_000_000, "{} bytes", page.len());
+    }
+    assert_eq!(desk.shown("/journal/entry/15").matches('😀').count(), 100_000, "it is all there");
+}
+
+#[test]
+fn is_there_while_programs_have_all_that_they_may_have() {
+    let mut desk = Desk::new();
+    desk.write("A walk", "Sand", "2025-01-31");
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let open: Vec<_> = (0..limits::REQUESTS_PER_PERSON_MAX).map(|_| desk.program.unfinished(body)).collect();
+    assert_eq!(desk.program.post(&[], body).status, 429);
+    assert!(desk.shown("/journal/entry/1").contains("Sand"));
+    drop(open);
+}
+
+#[test]
+fn is_reached_through_a_proxy_by_its_public_url_alone() {
+    let (server, folder) = server(&["--public-url", PUBLIC]);
+    let mut browser = Browser::signed_in(&server, PUBLIC_HOST);
+    let token = folder.token(EMAIL, &[]);
+    assert!(browser.cookie.as_deref().is_some_and(|cookie| cookie.starts_with("__Host-epicme=")));
+    let page = text(&browser.get("/journal/month/2025-01"));
+    assert!(page.contains("January 2025") && !page.contains("127.0.0.1"), "{page}");
+    assert!(!page.contains(&token));
+    let host = [("Host", "evil.example"), ("Cookie", browser.cookie.as_deref().unwrap_or_default())];
+    assert_eq!(server.send(request("GET", "/journal", &host, "")).status, 403);
+}
+
+#[test]
+fn leads_from_page_to_page() {
+    let mut desk = Desk::new();
+    for (from, to) in [
+        ("/", "/journal"),
+        ("/account", "/journal"),
+        ("/journal", "/account"),
+        ("/journal", "/journal/tags"),
+        ("/journal", "/journal/search"),
+        ("/journal/tags", "/journal"),
+    ] {
+        let page = desk.shown(from);
+        assert!(page.contains(&format!("href=\"{to}\"")), "{from} leads to {to}: {page}");
+    }
+}
