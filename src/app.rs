@@ -16,7 +16,7 @@ use crate::downloads::Downloads;
 use crate::events::Events;
 use crate::gate::{self, Caller, Gate, Permit};
 use crate::introspection::Introspector;
-use crate::journal::{Asked, Journal};
+use crate::journal::{AskedBy, Journal};
 use crate::limits;
 use crate::log::RequestLog;
 use crate::oauth::schemes::Schemes;
@@ -28,6 +28,7 @@ use crate::sign_ins::SignedIn;
 use crate::site::Site;
 use crate::store::Store;
 use crate::throttle::Throttle;
+use crate::used_forms::FormUse;
 
 /// The state that all requests share. Many threads may use it at once; each part that changes has its own lock.
 pub(crate) struct App {
@@ -105,18 +106,29 @@ impl App {
 
     /// Returns the journal of the permit's person, for a program.
     pub(crate) fn journal<A: Access>(&self, permit: Permit<A>) -> Journal<'_, A> {
-        self.open(permit, Asked::ByProgram)
+        self.open(permit, AskedBy::Program)
     }
 
     /// Returns the journal of a person who opens a page of it. It is for reading alone, and with a scope that writes this
     /// doesn't compile: a link and a page of another site can have a browser send a GET.
     pub(crate) fn journal_for_page<A: Access>(&self, person: &SignedIn) -> Journal<'_, A> {
         const { assert!(Scopes::READING.contains(A::SCOPES), "what a page changes needs a form") };
-        self.open(gate::permit_in_browser(person), Asked::ByPage)
+        self.open(gate::permit_in_browser(person), AskedBy::Page)
+    }
+
+    /// Returns the journal of a person who has sent a form of its pages, whose token was checked: `pages/form.rs` makes the
+    /// [`FormUse`]. A change by this journal uses the form up, see [`Journal`].
+    pub(crate) fn journal_for_form<'a, A: Access>(
+        &'a self,
+        person: &SignedIn,
+        form: &'a FormUse,
+        now: Timestamp,
+    ) -> Journal<'a, A> {
+        self.open(gate::permit_in_browser(person), AskedBy::Form(form, now))
     }
 
     /// Opens a journal. It is done in this function alone, and only with a permit.
-    fn open<A: Access>(&self, permit: Permit<A>, asked: Asked) -> Journal<'_, A> {
+    fn open<'a, A: Access>(&'a self, permit: Permit<A>, asked: AskedBy<'a>) -> Journal<'a, A> {
         Journal { store: &self.store, signer: &self.signer, events: &self.events, permit, asked }
     }
 

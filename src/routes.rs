@@ -36,6 +36,7 @@ use crate::limits;
 use crate::log::{self, Arrival, RequestLog};
 use crate::mcp;
 use crate::oauth::{self, OAuthError};
+use crate::pages::journal::Place;
 use crate::pages::{self, PageError};
 use crate::scope::{Scope, Scopes};
 use crate::shares::NoShare;
@@ -157,10 +158,12 @@ fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
         (site::SETUP, "GET" | "HEAD") => Ok(pages::setup::show(context)?),
         (site::SETUP, "POST") => Ok(pages::setup::submit(context, body)?),
         (site::SETUP, _) => other(PAGE_WITH_FORM),
-        (path, "GET" | "HEAD") if is_journal(path) => {
-            Ok(pages::journal::show(context, pages::journal::Place::parse(path))?)
-        }
-        (path, _) if is_journal(path) => other(DOCUMENT),
+        (path, method) if is_journal(path) => match (Place::parse(path), method) {
+            (place, "GET" | "HEAD") | (place @ None, _) => Ok(pages::journal::show(context, place)?),
+            (Some(place), "POST") if place.has_form() => Ok(pages::journal::submit(context, place, body)?),
+            (Some(place), _) if place.has_form() => other(PAGE_WITH_FORM),
+            _ => other(DOCUMENT),
+        },
         // The pages' policy (CSP) allows no style but this file's.
         (site::STYLE, "GET" | "HEAD") => Ok(pages::style()),
         (site::HOME, "GET" | "HEAD") => Ok(pages::home::show(base_url, app.introspector.is_none())),

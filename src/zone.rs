@@ -76,6 +76,14 @@ impl Zone {
         self.now(instant).time.map_or_else(String::new, |time| time.as_str().to_owned())
     }
 
+    /// Returns the date and time at which the clocks show this there. If they are set back over it, it is the earlier of
+    /// the two; if they skip it, they show a later time.
+    pub(crate) fn at(&self, day: Day, hour: i8, minute: i8) -> Option<EntryDate> {
+        let shown = day.midnight().with().hour(hour).minute(minute).build().ok()?;
+        let instant = self.rules.to_ambiguous_timestamp(shown).compatible().ok()?;
+        Some(self.now(Timestamp(instant.as_second())))
+    }
+
     /// Returns the second in which a day begins there: midnight, or the second after it was skipped. If the clocks
     /// are set back over midnight, it is the earlier of the two. A day that was skipped as a whole begins where the
     /// next one does.

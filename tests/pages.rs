@@ -6,7 +6,7 @@ use epicme::limits;
 use serde_json::json;
 
 use crate::attacks::browser::{Browser, EMAIL, PUBLIC, PUBLIC_HOST, hidden, server, text};
-use crate::support::{Client, Folder, PASSWORD, Reply, Server, request};
+use crate::support::{Client, Folder, PASSWORD, Reply, Server, modern_meta, request};
 
 /// Another person.
 const OTHER: &str = "eve@example.com";
@@ -464,4 +464,443 @@ fn leads_from_page_to_page() {
         let page = desk.shown(from);
         assert!(page.contains(&format!("href=\"{to}\"")), "{from} leads to {to}: {page}");
     }
+}
+
+/// The page with the fields of an entry, and what stands in them.
+struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Reads them as a browser does.
+    #[track_caller]
+    fn of(page: &Reply) -> Fields {
+        let shown = text(page);
+        let form = between(&shown, "<form method=\"post\"", "</form>");
+        let plain = |text: &str| {
+            let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+            entities.iter().fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain))
+        };
+        let mut fields = Vec::new();
+        for input in form.split("<input").skip(1).map(|rest| rest.split("\">").next().unwrap_or_default()) {
+            let input = format!("{input}\"");
+            let is_off =
+                input.contains("type=\"checkbox\"") && !form.contains(&format!("<input{input} checked>"));
+            if !is_off || input.contains(" checked") {
+                let value = between(&input, "value=\"", "\"");
+                fields.push((between(&input, "name=\"", "\"").to_owned(), plain(value)));
+            }
+        }
+        for area in form.split("<textarea").skip(1) {
+            let value = between(area, ">\n", "</textarea>");
+            fields.push((between(area, "name=\"", "\"").to_owned(), plain(value).replace('\n', "\r\n")));
+        }
+        assert!(fields.iter().any(|(name, _)| name == "form"), "no form: {shown}");
+        Fields(fields)
+    }
+
+    fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
+    }
+
+    /// The same with another value in one of them.
+    fn with(mut self, name: &str, value: &str) -> Fields {
+        self.0.retain(|(own, _)| own != name);
+        self.0.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn borrowed(&self) -> Vec<(&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+}
+
+impl Desk {
+    #[track_caller]
+    fn fields(&mut self, path: &str) -> Fields {
+        Fields::of(&self.browser.get(path))
+    }
+
+    #[track_caller]
+    fn send(&mut self, path: &str, fields: &Fields) -> Reply {
+        self.browser.post(path, &fields.borrowed())
+    }
+
+    /// Saves a new entry with the browser; returns its path.
+    #[track_caller]
+    fn save(&mut self, title: &str, content: &str) -> String {
+        let fields = self.fields("/journal/new").with("title", title).with("content", content);
+        let reply = self.send("/journal/new", &fields);
+        assert_eq!(reply.status, 303, "{}", text(&reply));
+        reply.field("location").expect("a path").to_owned()
+    }
+}
+
+#[test]
+fn saves_what_was_typed_as_a_program_finds_it() {
+    let mut desk = Desk::new();
+    desk.program.ok("create_tag", json!({ "name": "sea" }));
+    let fields = desk
+        .fields("/journal/new")
+        .with("title", "  A \"walk\" & <more>")
+        .with("content", "One\r\n\r\n  two\u{200f}\r\n")
+        .with("date", "2025-07-31")
+        .with("time", "09:30")
+        .with("tags", "sea\r\n\r\n  the   harbour \r\nsea")
+        .with("mood", " calm ")
+        .with("weather", "   ")
+        .with("favorite", "1");
+    let reply = desk.send("/journal/new", &fields);
+    assert_eq!((reply.status, reply.field("location")), (303, Some("/journal/entry/1")), "{}", text(&reply));
+    let entry = desk.program.ok("get_entry", json!({ "id": 1 }))["entry"].clone();
+    assert_eq!(entry["title"], "  A \"walk\" & <more>");
+    assert_eq!(entry["content"], "One\n\n  two\u{200f}\n");
+    assert_eq!((&entry["date"], &entry["dateTime"]), (&json!("2025-07-31"), &json!("2025-07-31T09:30:00Z")));
+    assert_eq!((&entry["mood"], &entry["weather"]), (&json!("calm"), &json!(null)));
+    assert_eq!((&entry["isFavorite"], &entry["isPrivate"]), (&json!(1), &json!(1)));
+    let names: Vec<_> =
+        entry["tags"].as_array().expect("tags").iter().map(|tag| tag["name"].clone()).collect();
+    assert_eq!(names, ["sea", "the harbour"]);
+    // Of an entry that is sent back as it was, nothing is another.
+    let same = desk.fields("/journal/entry/1/edit");
+    assert_eq!(desk.send("/journal/entry/1/edit", &same).status, 303);
+    assert_eq!(desk.program.ok("get_entry", json!({ "id": 1 }))["entry"], entry);
+    // What is changed is changed, and nothing else; a tag that is left out is detached.
+    let fields = desk.fields("/journal/entry/1/edit").with("mood", "").with("tags", "the harbour\r\nnew");
+    assert_eq!(desk.send("/journal/entry/1/edit", &fields).status, 303);
+    let changed = desk.program.ok("get_entry", json!({ "id": 1 }))["entry"].clone();
+    assert_eq!((&changed["mood"], &changed["content"]), (&json!(null), &entry["content"]));
+    let names: Vec<_> =
+        changed["tags"].as_array().expect("tags").iter().map(|tag| tag["name"].clone()).collect();
+    assert_eq!(names, ["new", "the harbour"]);
+    assert_eq!(desk.folder.count("tags"), 3, "no tag was deleted");
+}
+
+#[test]
+fn changes_no_character_of_what_a_page_can_not_show() {
+    let mut desk = Desk::new();
+    for (content, date) in [
+        ("One\r\nTwo\r\n", "2025-01-31T17:45:59-03:30"),
+        ("\n\n\u{202e}a\u{200b}\u{ad}\t\u{1}", "2025-01-31"),
+        ("</textarea>&amp;\"'", "0001-01-01"),
+    ] {
+        let id = desk.write("A\u{200f}\nB", content, date);
+        let before = desk.program.ok("get_entry", json!({ "id": id }));
+        let path = format!("/journal/entry/{id}/edit");
+        let fields = desk.fields(&path).with("location", "here");
+        assert_eq!(desk.send(&path, &fields).status, 303);
+        let after = desk.program.ok("get_entry", json!({ "id": id }));
+        for name in ["title", "content", "date", "dateTime"] {
+            assert_eq!(after["entry"][name], before["entry"][name], "{name}");
+        }
+        assert_eq!(after["entry"]["location"], "here");
+    }
+}
+
+#[test]
+fn loses_nothing_that_was_typed_when_something_is_wrong_with_it() {
+    let mut desk = Desk::new();
+    let long = "ä".repeat(100_001);
+    for (name, value, said) in [
+        ("title", "", "Title must not be empty."),
+        ("title", "\u{200b} ", "Title must not be empty."),
+        ("title", &"x".repeat(301), "Title can have at most 300 characters, and this has 301."),
+        ("content", &long, "Text can have at most 100000 characters, and this has 100001."),
+        ("content", " \r\n ", "Text must not be empty."),
+        ("mood", &"x".repeat(201), "Mood can have at most 200 characters, and this has 201."),
+        ("date", "2025-02-29", "There is no such date."),
+        ("date", "yesterday", "There is no such date."),
+        ("time", "25:00", "There is no such time."),
+        ("tags", "a\u{202e}b", "The name of a tag must not contain"),
+        ("tags", &"x".repeat(101), "The name of a tag can have at most 100 characters, and one has 101."),
+        (
+            "tags",
+            &(0..51).map(|number| format!("{number}\r\n")).collect::<String>(),
+            "An entry can have at most 50 tags, and these are 51.",
+        ),
+    ] {
+        let fields = desk.fields("/journal/new").with("title", "A title").with("content", "A text\r\n<b>");
+        let fields = fields.with("location", "\"there\"").with(name, value);
+        let reply = desk.send("/journal/new", &fields);
+        let shown = text(&reply);
+        assert!(
+            reply.status == 400 && shown.contains(said),
+            "{said}: {}",
+            between(&shown, "<main>", "</main>")
+        );
+        assert_eq!(shown.matches("aria-invalid").count(), 1, "{said}");
+        let again = Fields::of(&reply);
+        for kept in ["title", "content", "date", "time", "tags", "mood", "location", "private"] {
+            assert_eq!(again.get(kept), fields.get(kept), "{said}: {kept} is kept");
+        }
+        assert_ne!(again.get("form"), fields.get("form"), "with a fresh token");
+    }
+    assert_eq!((desk.folder.count("entries"), desk.folder.count("tags")), (0, 0));
+}
+
+#[test]
+fn keeps_what_was_typed_for_longer_than_a_form_or_a_session_lasts() {
+    let mut desk = Desk::new();
+    let typed = |fields: Fields| fields.with("title", "Long thoughts").with("content", "Much text");
+    let check = |reply: &Reply, status: u16, said: &str| {
+        let shown = text(reply);
+        assert!(reply.status == status && shown.contains(said), "{said}: {} {shown}", reply.status);
+        assert_eq!(Fields::of(reply).get("content"), "Much text");
+        assert_eq!(reply.field("set-cookie"), None);
+        typed(Fields::of(reply))
+    };
+    // A token that is no good: of another page, made up, or too old.
+    let other = desk.fields("/account");
+    for form in ["v1.x.y", "", other.get("form")] {
+        let fields = typed(desk.fields("/journal/new")).with("form", form);
+        let reply = desk.send("/journal/new", &fields);
+        check(&reply, 400, "Press Save again");
+    }
+    assert_eq!(desk.folder.count("entries"), 0, "nothing is done with such a token");
+    // Signed out, and signed in again in another window.
+    let fields = typed(desk.fields("/journal/new"));
+    desk.folder.tamper("DELETE FROM browsers");
+    let reply = desk.send("/journal/new", &fields);
+    let fields = check(&reply, 403, "you were signed out meanwhile");
+    assert!(!text(&reply).contains(EMAIL));
+    desk.browser.sign_in();
+    let reply = desk.send("/journal/new", &fields);
+    let fields = check(&reply, 400, "Press Save again");
+    assert_eq!(desk.send("/journal/new", &fields).status, 303);
+    assert_eq!(desk.folder.count("entries"), 1);
+    // The same form a second time: the first press counts, and what is typed is kept.
+    let reply = desk.send("/journal/new", &fields);
+    check(&reply, 400, "This form was already used");
+    assert_eq!(desk.folder.count("entries"), 1);
+    // The database can't be written: the form stays good.
+    let fields = typed(desk.fields("/journal/new"));
+    desk.folder.tamper("ALTER TABLE entries RENAME COLUMN mood_key TO elsewhere");
+    let reply = desk.send("/journal/new", &fields);
+    check(&reply, 503, "Nothing was saved");
+    assert!(reply.field("retry-after").is_some());
+    desk.folder.tamper("ALTER TABLE entries RENAME COLUMN elsewhere TO mood_key");
+    assert_eq!(desk.send("/journal/new", &fields).status, 303);
+}
+
+#[test]
+fn writes_nothing_for_another_site_and_shows_nothing_that_it_sends() {
+    let mut desk = Desk::new();
+    let path = desk.save("A title", "A text");
+    let (edit, delete) = (format!("{path}/edit"), format!("{path}/delete"));
+    // An attacker's own token, from the attacker's own browser.
+    let foreign = {
+        desk.folder.token(OTHER, &[]);
+        let mut eve = Browser::at(&desk.server);
+        let form = hidden(&eve.get("/account"), "form").expect("a form");
+        let fields = [("form", form.as_str()), ("email", OTHER), ("password", PASSWORD)];
+        assert_eq!(eve.post("/sign-in", &fields).status, 303);
+        hidden(&eve.get("/journal/new"), "form").expect("a form")
+    };
+    let shown = desk.fields(&delete);
+    let fields = [
+        ("form", foreign.as_str()),
+        ("title", "Planted"),
+        ("content", "Planted"),
+        ("shown", shown.get("shown")),
+    ];
+    let host = desk.server.address.to_string();
+    let cookie = desk.browser.cookie.clone().expect("a cookie");
+    for place in ["/journal/new", &edit, &delete] {
+        // Without the cookie, as a form of another site comes.
+        let reply = desk.browser.send_as(None, "POST", place, &fields);
+        assert!(reply.status == 400 && !text(&reply).contains("Planted"), "{place}: {}", text(&reply));
+        assert_eq!(reply.field("set-cookie"), None);
+        // With it, from another port of this machine: the browser says so.
+        for site in ["same-site", "cross-site"] {
+            let head = [
+                ("Host", host.as_str()),
+                ("Cookie", &cookie),
+                ("Content-Type", "application/x-www-form-urlencoded"),
+                ("Sec-Fetch-Site", site),
+            ];
+            let reply = desk.server.send(request("POST", place, &head, &crate::oauth::encoded(&fields)));
+            assert!(reply.status == 400 && !text(&reply).contains("Planted"), "{place}: {}", text(&reply));
+        }
+        // A browser that doesn't say so: the token decides.
+        assert_eq!(desk.browser.post(place, &fields).status, 400, "{place}");
+    }
+    assert!(desk.shown(&path).contains("A text"));
+    assert_eq!(desk.folder.count("entries"), 1);
+    // The token of one page is none for another.
+    let own = desk.fields("/journal/new");
+    let fields = desk.fields(&delete).with("form", own.get("form"));
+    assert_eq!(desk.send(&delete, &fields).status, 400);
+    let own = desk.fields(&edit);
+    let fields = desk.fields(&delete).with("form", own.get("form"));
+    assert_eq!(desk.send(&delete, &fields).status, 400);
+    assert_eq!(desk.folder.count("entries"), 1);
+    // And that of the page itself is good, once.
+    let fields = desk.fields(&delete);
+    let head = [
+        ("Host", host.as_str()),
+        ("Cookie", &cookie),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+        ("Sec-Fetch-Site", "same-origin"),
+    ];
+    let good = request("POST", &delete, &head, &crate::oauth::encoded(&fields.borrowed()));
+    assert_eq!(desk.server.send(good).status, 303);
+    assert_eq!(desk.folder.count("entries"), 0);
+    assert_eq!(desk.send(&delete, &fields).status, 400, "it is used");
+}
+
+#[test]
+fn saves_once_however_often_the_button_is_pressed() {
+    let mut desk = Desk::new();
+    let fields = desk.fields("/journal/new").with("title", "Once").with("content", "Only");
+    let browser = &desk.browser;
+    let statuses = std::thread::scope(|scope| {
+        let press =
+            || browser.send_as(browser.cookie.as_deref(), "POST", "/journal/new", &fields.borrowed()).status;
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(press)).collect();
+        let mut all: Vec<_> = all.into_iter().map(|one| one.join().expect("an answer")).collect();
+        all.sort_unstable();
+        all
+    });
+    assert_eq!(statuses, [303, 400, 400, 400, 400, 400, 400, 400]);
+    assert_eq!(desk.folder.count("entries"), 1);
+}
+
+#[test]
+fn writes_over_no_change_that_the_person_has_not_seen() {
+    let mut desk = Desk::new();
+    let path = desk.save("A title", "A text");
+    let (edit, delete) = (format!("{path}/edit"), format!("{path}/delete"));
+    let change = |desk: &mut Desk, content: &str| {
+        desk.program.ok("update_entry", json!({ "id": 1, "content": content }));
+    };
+    // The question was about another text.
+    let asked = desk.fields(&delete);
+    change(&mut desk, "A program's <text>");
+    let reply = desk.send(&delete, &asked);
+    assert!(reply.status == 409 && text(&reply).contains("A program&#39;s &lt;text&gt;"), "{}", text(&reply));
+    let without = Fields::of(&reply).with("shown", "");
+    assert_eq!(desk.send(&delete, &without).status, 409, "what the person has seen isn't left out");
+    // Two changes at once: both are shown, and the person decides.
+    let fields = desk.fields(&edit).with("content", "The person's text");
+    change(&mut desk, "Another program's text");
+    let reply = desk.send(&edit, &fields);
+    let shown = text(&reply);
+    assert_eq!(reply.status, 409, "{shown}");
+    assert!(shown.contains("<p dir=\"auto\">Another program&#39;s text</p>"), "{shown}");
+    assert_eq!(Fields::of(&reply).get("content"), "The person's text");
+    assert!(desk.shown(&path).contains("Another program"));
+    // It has changed once more since.
+    change(&mut desk, "A third text");
+    let reply = desk.send(&edit, &Fields::of(&reply));
+    assert_eq!(reply.status, 409);
+    assert_eq!(desk.send(&edit, &Fields::of(&reply)).status, 303);
+    assert!(desk.shown(&path).contains("The person&#39;s text"));
+    // A tag counts as a part of what was seen.
+    let (asked, fields) = (desk.fields(&delete), desk.fields(&edit).with("title", "New"));
+    desk.program.ok("update_entry", json!({ "id": 1, "tagNames": ["new"] }));
+    assert_eq!((desk.send(&delete, &asked).status, desk.send(&edit, &fields).status), (409, 409));
+    // Deleted meanwhile: the text is still there, as a new entry.
+    let fields = desk.fields(&edit).with("content", "Kept text");
+    desk.program.ok("delete_entry", json!({ "id": 1 }));
+    let reply = desk.send(&edit, &fields);
+    assert!(reply.status == 404 && text(&reply).contains("deleted meanwhile"), "{}", text(&reply));
+    let fields = Fields::of(&reply);
+    assert_eq!(fields.get("content"), "Kept text");
+    assert_eq!(desk.send("/journal/new", &fields).field("location"), Some("/journal/entry/2"));
+}
+
+#[test]
+fn deletes_an_entry_only_after_a_question_of_its_own() {
+    let mut desk = Desk::new();
+    let path = desk.save("A <title>", "A text");
+    let delete = format!("{path}/delete");
+    assert!(desk.shown(&path).contains(&format!("href=\"{delete}\"")));
+    let asked = desk.shown(&delete);
+    assert!(
+        asked.contains("Delete this entry?") && asked.contains("A &lt;title&gt;") && asked.contains("A text")
+    );
+    assert_eq!(desk.browser.send("HEAD", &delete, &[]).status, 200);
+    assert_eq!(desk.folder.count("entries"), 1, "to be asked changes nothing");
+    let fields = desk.fields(&delete);
+    let reply = desk.send(&delete, &fields);
+    assert_eq!(reply.status, 303, "{}", text(&reply));
+    assert!(reply.field("location").is_some_and(|there| there.starts_with("/journal/day/")));
+    assert_eq!(desk.browser.get(&path).status, 404);
+    for gone in [&delete, &format!("{path}/edit")] {
+        assert_eq!(desk.browser.get(gone).status, 404, "{gone}");
+    }
+}
+
+#[test]
+fn keeps_another_persons_entries_from_its_forms() {
+    let mut desk = Desk::new();
+    let mut eve = Client::new(&desk.server, &desk.folder.token(OTHER, &[]));
+    for _ in 0..2 {
+        eve.ok("create_entry", json!({ "title": "Hers", "content": "Secret" }));
+    }
+    let own = desk.save("Mine", "Own");
+    assert_eq!(own, "/journal/entry/1");
+    for place in ["/journal/entry/2/edit", "/journal/entry/2/delete"] {
+        let reply = desk.browser.get(place);
+        assert!(reply.status == 404 && !text(&reply).contains("Hers"), "{place}");
+        // A form for it can't be had; that of an own entry is none for it.
+        let fields = desk.fields(&place.replace('2', "1"));
+        let reply = desk.send(place, &fields);
+        assert!([400, 404].contains(&reply.status) && !text(&reply).contains("Hers"), "{place}");
+    }
+    assert_eq!(desk.folder.count("entries WHERE content = 'Secret'"), 2);
+    assert_eq!(desk.shown(&own).matches("Own").count(), 1);
+}
+
+#[test]
+fn tells_open_streams_what_was_changed_on_a_page() {
+    let mut desk = Desk::new();
+    let path = desk.save("A title", "A text");
+    let params = json!({ "_meta": modern_meta(), "notifications": { "resourceSubscriptions": ["epicme://entries/1"] } });
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params });
+    let fields = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "subscriptions/listen")];
+    let mut stream = desk.program.open(&fields, &message.to_string()).events();
+    assert_eq!(stream.message()["method"], "notifications/subscriptions/acknowledged");
+    let edit = format!("{path}/edit");
+    let fields = desk.fields(&edit).with("content", "Another text");
+    assert_eq!(desk.send(&edit, &fields).status, 303);
+    let told = stream.message();
+    assert_eq!(told["method"], "notifications/resources/updated");
+    assert_eq!(told["params"]["uri"], "epicme://entries/1");
+}
+
+#[test]
+fn takes_a_form_of_the_largest_entry_and_none_that_is_larger_than_it_may_be() {
+    let mut desk = Desk::new();
+    let fields = desk.fields("/journal/new").with("title", "Large").with("content", &"😀".repeat(100_000));
+    assert_eq!(desk.send("/journal/new", &fields).status, 303);
+    let fields = desk.fields("/journal/new").with("title", "Large").with("content", &"😀".repeat(400_000));
+    assert_eq!(desk.send("/journal/new", &fields).status, 413);
+    // A stranger's is read no further than anywhere else.
+    desk.folder.tamper("DELETE FROM browsers");
+    let fields = fields.with("content", &"x".repeat(70_000));
+    assert_eq!(desk.send("/journal/new", &fields).status, 413);
+    assert_eq!(desk.folder.count("entries"), 1);
+}
+
+#[test]
+fn writes_about_a_day_that_was_chosen() {
+    let mut desk = Desk::new();
+    let day = desk.shown("/journal/day/2025-01-31");
+    assert!(day.contains("href=\"/journal/new?date=2025-01-31\""), "{day}");
+    let fields = desk.fields("/journal/new?date=2025-01-31").with("title", "Then").with("content", "x");
+    assert_eq!((fields.get("date"), fields.get("time")), ("2025-01-31", ""));
+    assert_eq!(desk.send("/journal/new", &fields).status, 303);
+    let entry = desk.program.ok("get_entry", json!({ "id": 1 }))["entry"].clone();
+    assert_eq!((&entry["date"], &entry["dateTime"]), (&json!("2025-01-31"), &json!(null)));
+    for bad in ["2025-02-29", "x", "2025-01-31&date=2025-01-30"] {
+        assert_eq!(desk.browser.get(&format!("/journal/new?date={bad}")).status, 400, "{bad}");
+    }
+    // A day that is left empty is today, with the time.
+    let fields = desk
+        .fields("/journal/new")
+        .with("title", "Now")
+        .with("content", "x")
+        .with("date", "")
+        .with("time", "");
+    assert_eq!(desk.send("/journal/new", &fields).status, 303);
+    assert!(desk.program.ok("get_entry", json!({ "id": 2 }))["entry"]["dateTime"].is_string());
 }

@@ -68,7 +68,7 @@ fn redirects_in_these_files_alone() {
     let found: BTreeSet<_> = sources().into_iter().filter_map(sends).collect();
     let expected =
         ["http/response.rs", "oauth/authorize.rs", "pages/account.rs", "pages/sign_in.rs", "routes.rs"];
-    let expected = expected.into_iter().chain(["pages/journal/calendar.rs"]);
+    let expected = expected.into_iter().chain(["pages/journal/calendar.rs", "pages/journal/writing.rs"]);
     assert_eq!(found, expected.map(|path| format!("src/{path}")).collect());
 }
 
@@ -86,7 +86,11 @@ fn makes_a_caller_and_a_permit_in_the_gate_alone() {
 #[test]
 fn opens_a_journal_to_a_browser_in_one_way() {
     let with = |part: &str| {
-        let named = |text: &str| statements(code(text)).replace("struct signedin {", "").contains(part);
+        let named = |text: &str| {
+            let text =
+                statements(code(text)).replace("struct signedin {", "").replace("struct formuse {", "");
+            text.contains(part)
+        };
         let found = sources().into_iter().filter(|(_, text)| named(text));
         found.map(|(path, _)| path.display().to_string()).collect::<BTreeSet<_>>()
     };
@@ -98,6 +102,12 @@ fn opens_a_journal_to_a_browser_in_one_way() {
         "asks the gate for the permit of such a person"
     );
     assert_eq!(with(".journal_for_page("), ["src/pages/journal/mod.rs"], "opens their journal by it");
+    assert_eq!(with(" formuse {"), ["src/pages/form.rs"], "says that the token of a form is good");
+    assert_eq!(
+        with(".journal_for_form("),
+        ["src/pages/journal/writing.rs"],
+        "opens their journal for a change"
+    );
     assert_eq!(with(" journal {"), ["src/app.rs", "src/journal/mod.rs"], "makes a journal of a permit");
 }
 

@@ -73,8 +73,12 @@ pub(crate) struct EntryChange {
     pub(crate) is_private: Option<bool>,
     pub(crate) is_favorite: Option<bool>,
     pub(crate) date: Option<EntryDate>,
-    /// Those that the entry has already stay.
+    /// Those that the entry has already stay, unless only these shall.
     pub(crate) tags: TagsToAttach,
+    /// Whether the tags that aren't named in `tags` are detached.
+    pub(crate) only_these_tags: bool,
+    /// The entry as the person was shown it. If it is another one by now, nothing is changed.
+    pub(crate) shown: Option<RowDigest>,
 }
 
 /// The columns of an [`EntryItem`], as [`item`] reads them. A subquery counts the tags, because a join would return
@@ -163,7 +167,15 @@ pub(crate) fn update(
             is_favorite,
             date,
             tags,
+            only_these_tags,
+            shown,
         } = change;
+        if let Some(shown) = shown {
+            let known = find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))?;
+            if shown != known.digest() {
+                return Err(JournalError::Changed);
+            }
+        }
         let content = match append {
             Some(paragraph) => Some(with_paragraph(own, id, &paragraph)?),
             None => content,
@@ -221,8 +233,9 @@ pub(crate) fn update(
             )?;
         }
         // A link isn't a field of the entry, so `updated_at` stays; but the entry shows its tags.
+        let is_untagged = only_these_tags && detach_others(own, id, &tags.names)?;
         let (is_tagged, new_tags) = attach_all(own, changes, id, &tags, now)?;
-        if changes_a_field || is_tagged {
+        if changes_a_field || is_tagged || is_untagged {
             changes.extend(entry_changed(id));
         }
         Ok(Written { entry: tagged(own, id)?, new_tags })
@@ -255,6 +268,14 @@ fn attach_all(
         }
     }
     Ok((is_tagged, new_tags))
+}
+
+/// Detaches the tags with other names than these, and returns whether there was one.
+fn detach_others(own: &OwnedRows, id: EntryId, names: &[String]) -> Result<bool, JournalError> {
+    let entry = find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))?;
+    let mut others = entry.tags.iter().filter(|tag| !names.contains(&tag.name));
+    let sql = "DELETE FROM entry_tags WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3";
+    others.try_fold(false, |_, tag| own.change(sql, &[&id, &tag.id]).map(|_| true))
 }
 
 /// Reads an entry back after tags were attached. They are counted after that, because one that was attached before adds

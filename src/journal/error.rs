@@ -9,6 +9,7 @@ use std::fmt;
 use crate::ids::{EntryId, TagId};
 use crate::limits;
 use crate::store::StoreError;
+use crate::used_forms::Undone;
 
 /// Why the journal refuses a call. Such a call changes nothing: its closure returns the error, and the store rolls
 /// back what the closure has done.
@@ -60,6 +61,10 @@ pub(crate) enum JournalError {
     OnlyExclusions,
     /// The search has too many words, too many terms of the index in them, or too many or too short beginnings.
     TooManyTerms,
+    /// The form by which the person asked for it, on a page, was used before.
+    FormUsed,
+    /// The person isn't signed in any more in the browser that sent the form.
+    SignedOut,
     /// The database failed.
     Store(StoreError),
 }
@@ -109,6 +114,8 @@ impl fmt::Display for JournalError {
                      several), of which {beginnings} beginnings (word*) of at least {letters} letters."
                 )
             }
+            JournalError::FormUsed => out.write_str("The form was used before; nothing was done."),
+            JournalError::SignedOut => out.write_str("The person was signed out; nothing was done."),
             // Only the log gets the cause, from `source`: it can contain details of the server that a client must not
             // learn.
             JournalError::Store(_) => out.write_str("The journal can't be reached now; nothing was changed."),
@@ -128,6 +135,16 @@ impl Error for JournalError {
 impl From<StoreError> for JournalError {
     fn from(error: StoreError) -> JournalError {
         JournalError::Store(error)
+    }
+}
+
+impl From<Undone<JournalError>> for JournalError {
+    fn from(undone: Undone<JournalError>) -> JournalError {
+        match undone {
+            Undone::Used => JournalError::FormUsed,
+            Undone::SignedOut => JournalError::SignedOut,
+            Undone::Work(error) => error,
+        }
     }
 }
 

@@ -34,6 +34,7 @@ use crate::ids::{EntryId, TagId, UserId};
 use crate::scope::Access;
 use crate::secret::Signer;
 use crate::store::{Connection, Holder, Store};
+use crate::used_forms::{self, FormUse};
 
 /// One person's journal, opened by a permit.
 ///
@@ -51,16 +52,18 @@ pub(crate) struct Journal<'a, A> {
     /// Says whose journal it is; the journal takes a user id only from here.
     pub(crate) permit: Permit<A>,
     /// How the person asks, which decides whose share of the server the work takes.
-    pub(crate) asked: Asked,
+    pub(crate) asked: AskedBy<'a>,
 }
 
 /// How a person asks for something of their journal.
 #[derive(Clone, Copy)]
-pub(crate) enum Asked {
+pub(crate) enum AskedBy<'a> {
     /// By a program with a token.
-    ByProgram,
+    Program,
     /// By opening a page in a browser. What their programs read doesn't keep them from it.
-    ByPage,
+    Page,
+    /// By a form of such a page, at this time. A change is one transaction with the use of the form.
+    Form(&'a FormUse, Timestamp),
 }
 
 impl<A: Access> Journal<'_, A> {
@@ -69,8 +72,8 @@ impl<A: Access> Journal<'_, A> {
         let user_id = self.permit.user_id();
         let work = |connection: &Connection| work(&OwnedRows::new(connection, user_id));
         match self.asked {
-            Asked::ByProgram => self.store.read(user_id.get(), work),
-            Asked::ByPage => self.store.read_for_page(user_id, work),
+            AskedBy::Program => self.store.read(user_id.get(), work),
+            AskedBy::Page | AskedBy::Form(..) => self.store.read_for_page(user_id, work),
         }
     }
 
@@ -85,11 +88,18 @@ impl<A: Access> Journal<'_, A> {
         work: impl FnOnce(&OwnedRows, &mut Changes) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
         let user_id = self.permit.user_id();
-        let (value, changes) = self.store.write_for(Holder::Person(user_id), move |connection| {
+        let work = move |connection: &Connection| {
             let mut changes = Changes::new();
             let value = work(&OwnedRows::new(connection, user_id), &mut changes)?;
             Ok::<_, JournalError>((value, changes))
-        })?;
+        };
+        let (value, changes) = match self.asked {
+            // `App::journal_for_page` gives no page a journal that it could change.
+            AskedBy::Program | AskedBy::Page => self.store.write_for(Holder::Person(user_id), work)?,
+            AskedBy::Form(form, now) => {
+                used_forms::act(self.store, Holder::Page(user_id), form.clone(), now, work)?
+            }
+        };
         self.events.publish(user_id, &changes);
         Ok(value)
     }
@@ -136,10 +146,10 @@ impl<'a, A: Access, B: Access> Journal<'a, (A, B)> {
     }
 }
 
-/// The digest of all fields of a row when the server asked the person to confirm its deletion. The person confirms
-/// only what they were shown, so a row with another digest isn't deleted. A digest is used and not the row itself,
+/// The digest of all fields of a row when it was shown to the person, who then confirms its deletion or sends it back
+/// changed. They decide about what they were shown, so a row with another digest isn't deleted, nor written over. A digest is used and not the row itself,
 /// because it goes to the client and back: its size doesn't depend on the entry, and it doesn't contain the text.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct RowDigest(pub(crate) [u8; 32]);
 
 pub(crate) struct Entry {

@@ -67,10 +67,19 @@ impl Parameters {
     /// Nearly every text can be parsed as a form. So the type is checked first: a client that sends JSON learns that
     /// the type is wrong, instead of searching for parameters that an error calls missing.
     pub(crate) fn read(head: &Head, body: &mut Body) -> Result<Parameters, OAuthError> {
+        Parameters::read_long(head, body, limits::OAUTH_BODY_BYTES_MAX)
+    }
+
+    /// Reads a form that may have so many bytes. The sender of a long one must be known already.
+    pub(crate) fn read_long(
+        head: &Head,
+        body: &mut Body,
+        bytes_max: usize,
+    ) -> Result<Parameters, OAuthError> {
         if !head.is_form() {
             return Err(OAuthError::ContentType);
         }
-        Parameters::parse(&body.read(limits::OAUTH_BODY_BYTES_MAX)?)
+        Parameters::parse(&body.read(bytes_max)?)
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {

@@ -14,11 +14,13 @@
 //! page would approve a client's request that the person never saw; if it worked twice, a program that saw the form
 //! once could get a second code by it.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
 use super::browser_session::BrowserSession;
-use super::{Html, PageError, hidden, journal};
+use super::journal::{self, Place};
+use super::{Html, PageError, hidden};
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::limits;
@@ -39,6 +41,8 @@ pub(crate) enum Form<'a> {
     /// Any button of the account page. The buttons need no tokens of different kinds: all are shown together, to the
     /// person whose account it is.
     Account,
+    /// A change of the journal, by the page that asks for it.
+    Journal(Place),
     /// The first person, with the set-up code.
     SetUp(&'a str),
 }
@@ -148,12 +152,13 @@ pub(crate) struct SubmittedForm<'a> {
 
 impl<'a> Form<'a> {
     /// Returns the path that the form posts to.
-    fn action(self) -> &'static str {
+    fn action(self) -> Cow<'static, str> {
         match self {
-            Form::SignIn(_) => site::SIGN_IN,
-            Form::Consent(_) => site::AUTHORIZE,
-            Form::Account => site::ACCOUNT,
-            Form::SetUp(_) => site::SETUP,
+            Form::SignIn(_) => site::SIGN_IN.into(),
+            Form::Consent(_) => site::AUTHORIZE.into(),
+            Form::Account => site::ACCOUNT.into(),
+            Form::Journal(place) => place.path().into(),
+            Form::SetUp(_) => site::SETUP.into(),
         }
     }
 
@@ -163,7 +168,7 @@ impl<'a> Form<'a> {
             Form::SignIn(next) => next.field(),
             Form::Consent(query) => Some((REQUEST, query)),
             Form::SetUp(code) => Some(("code", code)),
-            Form::Account => None,
+            Form::Account | Form::Journal(_) => None,
         }
     }
 
@@ -174,6 +179,7 @@ impl<'a> Form<'a> {
             Form::SignIn(next) => next.path(),
             Form::Consent(query) => Next::Authorize(query).path(),
             Form::Account => Next::Account.path(),
+            Form::Journal(place) => place.path(),
             // The page for the set-up refuses a wrong code before it looks at the form, so this code is the right
             // one.
             Form::SetUp(code) => format!("{}?code={code}", site::SETUP),
@@ -188,9 +194,10 @@ impl<'a> Form<'a> {
     pub(crate) fn open(self, context: &Context, session: &BrowserSession) -> Html {
         let expires_at = context.now.plus(limits::FORM_SECONDS).0.to_be_bytes();
         let payload = [&expires_at[..], &secret::random::<16>()].concat();
-        let token = context.app.signer.sign(&self.bound_to(session), &payload);
+        let action = self.action();
+        let token = context.app.signer.sign(&self.bound_to(session, &action), &payload);
         Html::markup("<form method=\"post\" action=\"")
-            .then(self.action())
+            .then_text(&action)
             .then("\">\n")
             .and(hidden("form", &token))
             .and(Html::all(self.subject().map(|(name, value)| hidden(name, value))))
@@ -207,8 +214,10 @@ impl<'a> Form<'a> {
         context: &Context,
         fields: &Parameters,
     ) -> Result<SubmittedForm<'a>, PageError> {
+        let action = self.action();
         let submitted = BrowserSession::find(context)?.and_then(|session| {
-            let payload = context.app.signer.verify(&self.bound_to(&session), fields.get("form")?)?;
+            let bound_to = self.bound_to(&session, &action);
+            let payload = context.app.signer.verify(&bound_to, fields.get("form")?)?;
             let expires_at = Timestamp(i64::from_be_bytes(*payload.first_chunk()?));
             let (hash, cookie) = (secret::sha256(&payload), session.cookie().to_owned());
             let form_use = FormUse { hash, expires_at, cookie, person: None };
@@ -235,15 +244,15 @@ impl<'a> Form<'a> {
         Ok((submitted, person))
     }
 
-    fn bound_to<'s>(&'s self, session: &'s BrowserSession) -> [&'s [u8]; 5] {
+    fn bound_to<'s>(&'s self, session: &'s BrowserSession, action: &'s str) -> [&'s [u8]; 5] {
         let (field, value) = self.subject().unwrap_or_default();
-        let (cookie, action) = (session.cookie().as_bytes(), self.action().as_bytes());
+        let [cookie, action] = [session.cookie(), action].map(str::as_bytes);
         [b"form", cookie, action, field.as_bytes(), value.as_bytes()]
     }
 
     /// Returns the error for a form that was used. After two presses of a button a browser drops the answer to the
     /// first: the server has acted on it, but the code in it never reached the client, nor its cookie the browser.
-    fn used(self) -> BadForm {
+    pub(super) fn used(self) -> BadForm {
         BadForm::Used(match self {
             Form::Consent(_) => {
                 "your browser dropped the first answer, and your program may have got nothing. If it doesn't go on, go \
@@ -253,10 +262,11 @@ impl<'a> Form<'a> {
                 "your browser dropped the first answer. Press Begin again, and try from the start."
             }
             Form::Account => "the first press counts. Press Begin again to see your account as it is now.",
+            Form::Journal(_) => "the first press counts. Press Begin again to see what it has done.",
         })
     }
 
-    fn refusal(self, bad: BadForm) -> PageError {
+    pub(super) fn refusal(self, bad: BadForm) -> PageError {
         PageError::Form { bad, again: self.again() }
     }
 }
@@ -265,6 +275,11 @@ impl SubmittedForm<'_> {
     /// Returns the session of the browser that sent the form.
     pub(crate) fn session(&self) -> &BrowserSession {
         &self.session
+    }
+
+    /// Returns what is recorded of the form when it is used.
+    pub(super) fn form_use(&self) -> &FormUse {
+        &self.form_use
     }
 
     /// Returns the session, for a page that is shown once the form was used.

@@ -21,7 +21,9 @@ fn answers_with_no_cookie_that_would_take_the_place_of_the_persons_own() {
     let own = hidden(&attacker.get("/account"), "form").expect("a form");
     let wrong = query(&client, "token");
     for form in [Some(own.as_str()), Some("v1.x.y"), None] {
-        for path in ["/authorize", "/sign-in", "/account", "/setup", "/", "/style.css", "/nothing"] {
+        let pages = ["/authorize", "/sign-in", "/account", "/setup", "/", "/style.css", "/nothing"];
+        let journal = ["/journal", "/journal/new", "/journal/entry/1/edit", "/journal/entry/1/delete"];
+        for path in pages.into_iter().chain(journal) {
             for asked in [asked.as_str(), &wrong, "", "client_id=x"] {
                 for button in ["sign-out", "sign-out-everywhere", "password", ""] {
                     let mut fields = vec![("request", asked), ("do", button), ("decision", "allow")];
@@ -37,7 +39,7 @@ fn answers_with_no_cookie_that_would_take_the_place_of_the_persons_own() {
     }
     let host = server.address.to_string();
     for (kind, body) in [("text/plain", "x=1"), ("application/json", "{}"), ("", "")] {
-        for path in ["/authorize", "/sign-in", "/account"] {
+        for path in ["/authorize", "/sign-in", "/account", "/journal/new", "/journal/entry/1/delete"] {
             let reply = server.send(request("POST", path, &[("Host", &host), ("Content-Type", kind)], body));
             assert_eq!((reply.status, reply.field("set-cookie")), (400, None), "{path} {kind}");
         }

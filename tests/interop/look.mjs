@@ -84,7 +84,7 @@ export async function look(page, name) {
     assert.equal(await page.locator('h1').count(), 1)
     assert.match(await page.title(), / · epicme$/)
     assert.equal(await page.locator('html').getAttribute('lang'), 'en')
-    for (const field of await page.locator('input:not([type=hidden])').all()) {
+    for (const field of await page.locator('textarea, input:not([type=hidden])').all()) {
       const labels = await field.evaluate((element) => element.labels.length)
       assert.equal(labels, 1, `a field has ${labels} labels`)
     }
@@ -100,7 +100,7 @@ export async function look(page, name) {
   }
   await page.emulateMedia({ colorScheme: 'light' })
   await check(`${name}: targets are at least 24 px`, async () => {
-    for (const target of await page.locator('button, input:not([type=hidden])').all()) {
+    for (const target of await page.locator('button, .button, textarea, input:not([type=hidden])').all()) {
       const box = await target.evaluate((element) =>
         (element.closest('fieldset label') ?? element).getBoundingClientRect().toJSON(),
       )

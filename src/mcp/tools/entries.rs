@@ -104,6 +104,7 @@ pub(super) fn update_entry(
         is_favorite: given.flag("isFavorite"),
         date: date(given)?,
         tags: tags_to_attach(context, given),
+        ..EntryChange::default()
     };
     let written = entries::update(&context.journal, given.id("id"), change, context.now)?;
     let Written { entry, new_tags } = written;

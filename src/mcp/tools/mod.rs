@@ -461,7 +461,10 @@ pub(crate) fn explain(error: &JournalError) -> String {
         }
         JournalError::OnlyExclusions => "query must contain a word that is not excluded.",
         JournalError::TooManyTerms => "Leave some of them out of query.",
-        JournalError::Changed | JournalError::Store(_) => "Try again.",
+        // The two about forms are a page's, and no call of a tool has one.
+        JournalError::Changed | JournalError::FormUsed | JournalError::SignedOut | JournalError::Store(_) => {
+            "Try again."
+        }
     };
     format!("{error} {next}")
 }

@@ -5,6 +5,8 @@
 //! The names are English, as the pages are. A day is written with the name of its month, because `01/02` is another day
 //! in another country.
 
+use std::ops::Range;
+
 use super::{Html, Place};
 use crate::clock::Timestamp;
 use crate::dates::{Day, EntryDate, EntryTime};
@@ -35,6 +37,9 @@ pub(super) const WEEKDAYS: [(&str, &str); 7] = [
     ("Sa", "Saturday"),
     ("Su", "Sunday"),
 ];
+
+/// Where the hour and the minute stand in a date-time.
+pub(super) const CLOCK: Range<usize> = "0000-00-00T".len().."0000-00-00T00:00".len();
 
 /// Returns the name of the day's month.
 pub(super) fn month_name(day: Day) -> &'static str {
@@ -81,8 +86,8 @@ pub(super) fn moment(at: Timestamp, zone: &Zone) -> Html {
 
 /// Writes what a clock shows of a date-time: the hour, the minute, and the offset from UTC.
 fn clock(rfc3339: &str) -> String {
-    let part = |from, to| rfc3339.get(from..to).unwrap_or_default();
-    let (clock, offset) = (part("0000-00-00T".len(), "0000-00-00T00:00".len()), part(19, rfc3339.len()));
+    let clock = rfc3339.get(CLOCK).unwrap_or_default();
+    let offset = rfc3339.get("0000-00-00T00:00:00".len()..).unwrap_or_default();
     if offset == "Z" { format!("{clock} (UTC)") } else { format!("{clock} (UTC{offset})") }
 }
 

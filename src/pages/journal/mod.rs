@@ -1,14 +1,19 @@
 //! The pages of a person's journal: at which paths they are, who sees them, and the frame around them.
 //!
 //! Knows no SQL and no token; what a page shows is in the other files of this folder. Invariant: nothing of a journal is
-//! read before the browser's session has given its person ([`show`]), and then by the permit that the gate makes of it.
+//! read or written before the browser's session has given its person ([`show`], [`submit`]), and then by the permit that
+//! the gate makes of it.
 //!
 //! A page is one GET of one path, which can be kept as a bookmark: what it shows is in the path, and where a list goes on
 //! is in the query. A path that isn't written as this server writes it is no page, so each page has one address.
 
 mod calendar;
 mod dates;
+mod entry_form;
 mod reading;
+mod writing;
+
+pub(crate) use self::writing::submit;
 
 use super::browser_session::BrowserSession;
 use super::form::Next;
@@ -39,6 +44,10 @@ pub(crate) enum Place {
     Month(Day),
     Day(Day),
     Entry(EntryId),
+    New,
+    Edit(EntryId),
+    /// The question before an entry is deleted.
+    Delete(EntryId),
     Tags,
     Tag(TagId),
     Search,
@@ -54,6 +63,9 @@ impl Place {
             ["", "month", month] => Day::read_month(month).ok().map(Place::Month),
             ["", "day", day] => Day::read(day).ok().map(Place::Day),
             ["", "entry", number] => id(number).map(Place::Entry),
+            ["", "new"] => Some(Place::New),
+            ["", "entry", number, "edit"] => id(number).map(Place::Edit),
+            ["", "entry", number, "delete"] => id(number).map(Place::Delete),
             ["", "tags"] => Some(Place::Tags),
             ["", "tag", number] => id(number).map(Place::Tag),
             ["", "search"] => Some(Place::Search),
@@ -61,13 +73,21 @@ impl Place {
         }
     }
 
-    /// Writes the path of the page.
-    fn path(self) -> String {
+    /// Returns whether the page has a form that changes the journal.
+    pub(crate) fn has_form(self) -> bool {
+        matches!(self, Place::New | Place::Edit(_) | Place::Delete(_))
+    }
+
+    /// Writes the path of the page, to which its form is sent too.
+    pub(super) fn path(self) -> String {
         let below = match self {
             Place::ThisMonth => String::new(),
             Place::Month(day) => format!("/month/{}", day.month_text()),
             Place::Day(day) => format!("/day/{day}"),
             Place::Entry(id) => format!("/entry/{id}"),
+            Place::New => "/new".to_owned(),
+            Place::Edit(id) => format!("/entry/{id}/edit"),
+            Place::Delete(id) => format!("/entry/{id}/delete"),
             Place::Tags => "/tags".to_owned(),
             Place::Tag(id) => format!("/tag/{id}"),
             Place::Search => "/search".to_owned(),
@@ -109,6 +129,7 @@ pub(super) fn is_page(path_and_query: &str) -> bool {
 /// A person at a page of their journal.
 struct Visit<'a> {
     context: &'a Context<'a>,
+    session: &'a BrowserSession,
     person: SignedIn,
 }
 
@@ -143,12 +164,15 @@ pub(crate) fn show(context: &Context, place: Option<Place>) -> Result<Response, 
     };
     let pages = &context.app.account_pages;
     let share = pages.take(person.user_id(), 0).map_err(|_| PageError::TooManyRequests)?;
-    let visit = Visit { context, person };
+    let visit = Visit { context, session: &session, person };
     let response = match place {
         Place::ThisMonth => calendar::this_month(&visit),
         Place::Month(month) => calendar::month(&visit, month),
         Place::Day(day) => reading::day(&visit, day),
         Place::Entry(id) => reading::entry(&visit, id),
+        Place::New => writing::new_entry(&visit),
+        Place::Edit(id) => writing::edit(&visit, id),
+        Place::Delete(id) => writing::ask_to_delete(&visit, id),
         Place::Tags => reading::tags(&visit),
         Place::Tag(id) => reading::tag(&visit, id),
         Place::Search => reading::search(&visit),
@@ -170,6 +194,7 @@ fn journal_page(status: u16, title: &str, place: Place, body: Html) -> Response 
     };
     let links = Html::markup("<nav aria-label=\"Journal\">\n<ul>\n")
         .and(item(Place::ThisMonth, "Calendar"))
+        .and(item(Place::New, "Write"))
         .and(item(Place::Tags, "Tags"))
         .and(item(Place::Search, "Search"))
         .then("<li><a href=\"")
@@ -200,6 +225,9 @@ mod tests {
             "/journal/month/2025-01",
             "/journal/day/2024-02-29",
             "/journal/entry/7",
+            "/journal/new",
+            "/journal/entry/7/edit",
+            "/journal/entry/7/delete",
             "/journal/tags",
             "/journal/tag/9223372036854775807",
             "/journal/search",
@@ -228,6 +256,10 @@ mod tests {
             "/journal/entry/7.0",
             "/journal/entry/9223372036854775808",
             "/journal/entry/",
+            "/journal/entry/7/",
+            "/journal/entry/07/edit",
+            "/journal/entry/edit",
+            "/journal/new/edit",
             "/journal/tag/x",
             "/journal/search/x",
             "//journal",

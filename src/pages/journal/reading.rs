@@ -27,8 +27,12 @@ pub(super) fn day(visit: &Visit, day: Day) -> Result<Response, PageError> {
     } else {
         excerpts(&page, place)
     };
+    let write = format!("{}?date={day}", Place::New.path());
     let body = neighbours(&beside)
         .and(entries)
+        .then("<p><a href=\"")
+        .then_text(&write)
+        .then("\">Write about this day</a></p>\n")
         .and(Place::Month(day).link(&format!("The calendar of {}", dates::month(day))));
     Ok(journal_page(200, &dates::weekday_and_day(day), place, body))
 }
@@ -66,12 +70,16 @@ pub(super) fn entry(visit: &Visit, id: EntryId) -> Result<Response, PageError> {
         .and(labels(&entry))
         .and(row("Written", dates::moment(entry.created_at, &zone)))
         .and(Html::all(changed))
-        .then("</dl>\n");
+        .then("</dl>\n<p class=\"choice\"><a class=\"button\" href=\"")
+        .then_text(&Place::Edit(id).path())
+        .then("\">Change</a> <a class=\"button\" href=\"")
+        .then_text(&Place::Delete(id).path())
+        .then("\">Delete</a></p>\n");
     Ok(journal_page(200, &title(&entry.title), Place::Entry(id), body))
 }
 
 /// Builds what else is known of an entry, each as a name and a value.
-fn labels(entry: &Entry) -> Html {
+pub(super) fn labels(entry: &Entry) -> Html {
     let label = |name, value: &Option<String>| {
         Html::all(
             value.as_deref().filter(|value| !value.is_empty()).map(|value| row(name, Html::text(value))),
