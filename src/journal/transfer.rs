@@ -303,7 +303,7 @@ fn digest_of(texts: [&str; 2], date: &EntryDate, labels: [&Option<String>; 3]) -
     let mut encoding = Encoding::default();
     texts.into_iter().for_each(|text| encoding.text(text));
     encoding.text(&date.day.to_string());
-    encoding.optional(date.time.as_ref(), |encoding, time| encoding.text(&time.to_string()));
+    encoding.optional(date.time.as_ref(), |encoding, time| encoding.text(time.as_str()));
     for label in labels {
         encoding.optional(label.as_deref(), Encoding::text);
     }

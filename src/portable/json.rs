@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::members::Members;
 use super::{Import, Notes, Person, PortableEntry, PortableTag, Reading, tag_name, within};
 use crate::clock::Timestamp;
+use crate::dates::EntryTime;
 use crate::json_text::{JsonText, array, object};
 use crate::limits;
 use crate::text;
@@ -75,7 +76,7 @@ impl<W: Write> Export<W> {
             out.member("title", title);
             out.member("content", content);
             out.member("date", date.day.to_string());
-            out.member("dateTime", date.time.as_ref().map(ToString::to_string));
+            out.member("dateTime", date.time.as_ref().map(EntryTime::as_str));
             out.member("mood", mood.as_deref());
             out.member("location", location.as_deref());
             out.member("weather", weather.as_deref());

@@ -40,7 +40,7 @@ pub(crate) fn write(entry: &PortableEntry) -> String {
         value
     };
     line("---\ntitle", &in_quotes(title));
-    line("date", &date.time.as_ref().map_or_else(|| date.day.to_string(), ToString::to_string));
+    line("date", &date.time.as_ref().map_or_else(|| date.day.to_string(), |time| time.as_str().to_owned()));
     line("created", &created_at.iso8601());
     line("updated", &updated_at.iso8601());
     if !tags.is_empty() {

@@ -813,7 +813,7 @@ mod tests {
         let told: Vec<_> = read
             .iter()
             .map(|entry| {
-                let time = entry.date.time.as_ref().map(ToString::to_string).unwrap_or_default();
+                let time = entry.date.time.as_ref().map(EntryTime::as_str).unwrap_or_default();
                 (&*entry.title, &*entry.content, time, entry.is_favorite, &*entry.tags[0])
             })
             .collect();
@@ -823,8 +823,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                ("Planted the first beans.", beans, "2024-03-31T09:00:00+02:00".into(), false, "garden"),
-                (desk, desk, "2024-07-01T21:45:00+02:00".into(), true, "work"),
+                ("Planted the first beans.", beans, "2024-03-31T09:00:00+02:00", false, "garden"),
+                (desk, desk, "2024-07-01T21:45:00+02:00", true, "work"),
             ]
         );
     }

@@ -74,8 +74,8 @@ pub(super) fn entry_date(date: &EntryDate) -> Html {
 
 /// Builds the time of an entry, without its day.
 pub(super) fn time_of_day(at: &EntryTime) -> Html {
-    let text = at.to_string();
-    time(&text, &clock(&text))
+    let text = at.as_str();
+    time(text, &clock(text))
 }
 
 /// Builds the time at which something was done, as it was in the person's time zone.

@@ -7,7 +7,7 @@
 //! past it the form comes back.
 
 use super::{Html, dates};
-use crate::dates::{Day, EntryDate};
+use crate::dates::{Day, EntryDate, EntryTime};
 use crate::journal::entries::{EntryChange, NewEntry, TagsToAttach};
 use crate::journal::{Entry, RowDigest};
 use crate::limits;
@@ -382,7 +382,7 @@ fn check_box(name: &'static str, label: &'static str, is_checked: bool) -> Html 
 /// Writes a date for its two fields. What the fields can't show, the seconds and the offset, stays with the entry as long
 /// as neither is changed.
 fn shown_date(date: &EntryDate) -> (String, String) {
-    let time = date.time.as_ref().map(ToString::to_string).unwrap_or_default();
+    let time = date.time.as_ref().map(EntryTime::as_str).unwrap_or_default();
     (date.day.to_string(), time.get(dates::CLOCK).unwrap_or_default().to_owned())
 }
 
