@@ -1,5 +1,6 @@
 //! The databases of a run. epicme makes each of them, or the one that it is a copy of, so the tables are always those
 //! of the program under test; the large ones are filled by SQL, because over the wire a million entries take too long.
+//! epicme indexes what it finds there when it starts.
 
 use std::fs;
 use std::path::Path;
@@ -25,18 +26,13 @@ pub fn open(database: &Path) -> Connection {
 }
 
 /// Fills a copy of `empty`, which has one person with a token: as many `people` in all, with so many entries each.
-/// The entries of one person lie among those of the others, as if all had written at the same time: the first
-/// person's have the ids 1, 1 + `people` and so on.
+/// The entries of one person lie among those of the others, as if all had written at the same time.
 pub fn fill(empty: &Path, database: &Path, people: i64, entries_each: i64) {
     fs::copy(empty, database).expect("room on the disk");
     let mut connection = open(database);
     // What is lost in a crash here is made again.
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000;").expect("settings");
     let transaction = connection.transaction().expect("no other writer");
-    // A trigger that fills the index makes FTS5 write a segment for each row. For so many rows the index is built at
-    // the end instead. Where something else fills it, that does so now or when the server starts.
-    let filling = triggers(&transaction, &["INSERT INTO entries_fts"]);
-    drop_triggers(&transaction, &filling);
     transaction
         .execute(
             "WITH RECURSIVE number (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM number WHERE n < ?1)
@@ -56,75 +52,33 @@ pub fn fill(empty: &Path, database: &Path, people: i64, entries_each: i64) {
         .expect("tokens");
     transaction
         .execute(
-            "WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < ?1 * ?2 - 1)
-             INSERT INTO entries (user_id, title, content, created_at, updated_at)
-             SELECT n % ?1 + 1, 'Day ' || (n / ?1 + 1),
+            "WITH RECURSIVE number (n, at) AS (
+                 SELECT 0, 1750000000 UNION ALL SELECT n + 1, 1750000000 + (n + 1) / ?1 FROM number WHERE n < ?1 * ?2 - 1)
+             INSERT INTO entries (user_id, id, title, content, date, date_time, instant, created_at, updated_at)
+             SELECT n % ?1 + 1, n / ?1 + 1, 'Day ' || (n / ?1 + 1),
                  'Walked along the ' || ?3 || ' before breakfast and met nobody but the heron. Lunch with Ana, then '
                      || 'rain, soup, and word' || (n % 997) || ' and word' || (n * 7919 % 9973)
                      || iif(n / ?1 % max(?2 / 10, 1) = 0, ' ' || ?4, '') || iif(n / ?1 % ?2 = 0, ' ' || ?5, ''),
-                 1750000000 + n / ?1, 1750000000 + n / ?1
+                 date(at, 'unixepoch'), strftime('%Y-%m-%dT%H:%M:%SZ', at, 'unixepoch'), at, at, at
              FROM number",
             params![people, entries_each, COMMON_WORD, RARE_WORD, OWN_WORD],
         )
         .expect("entries");
-    if !filling.is_empty() {
-        let rebuild = "INSERT INTO entries_fts (entries_fts) VALUES ('rebuild')";
-        transaction.execute(rebuild, []).expect("the index can be built");
-        for (_, sql) in filling {
-            transaction.execute_batch(&sql).expect("the trigger as it was");
-        }
-    }
+    let last =
+        "INSERT INTO journal_counts SELECT user_id, 'last entry', '', max(id) FROM entries GROUP BY user_id";
+    transaction.execute(last, []).expect("the ids that come next");
     transaction.commit().expect("room on the disk");
 }
 
-/// A copy for the limit that writes: no trigger fills the index, since its writer does so once for each commit.
-pub fn copy_without_index_triggers(original: &Path, database: &Path) {
-    fs::copy(original, database).expect("room on the disk");
-    let connection = open(database);
-    drop_triggers(&connection, &triggers(&connection, &["entries_fts", "entries_unindexed"]));
-}
-
-/// A copy for a peer: the index is filled by the trigger that SQLite's manual shows.
-pub fn copy_with_plain_index_trigger(original: &Path, database: &Path) {
-    copy_without_index_triggers(original, database);
-    let connection = open(database);
-    let columns = index_columns(&connection);
-    let values: Vec<_> = columns.iter().map(|column| format!("new.{column}")).collect();
-    let sql = format!(
-        "CREATE TRIGGER peer_fts_insert AFTER INSERT ON entries BEGIN
-             INSERT INTO entries_fts (rowid, {}) VALUES (new.id, {});
-         END",
-        columns.join(", "),
-        values.join(", ")
-    );
-    connection.execute_batch(&sql).expect("the index is there");
-}
-
-/// A statement that puts the entries above an id (`?1`) into the index.
-pub fn index_new_rows(connection: &Connection) -> String {
-    let columns = index_columns(connection).join(", ");
-    format!("INSERT INTO entries_fts (rowid, {columns}) SELECT id, {columns} FROM entries WHERE id > ?1")
-}
-
-fn index_columns(connection: &Connection) -> Vec<String> {
-    let mut statement =
-        connection.prepare("SELECT name FROM pragma_table_info('entries_fts')").expect("the index");
-    let columns = statement.query_map([], |row| row.get(0)).expect("its columns");
-    columns.map(|column| column.expect("a name")).collect()
-}
-
-/// The triggers that run after an INSERT into `entries` and whose text has one of these words: name and text.
-fn triggers(connection: &Connection, words: &[&str]) -> Vec<(String, String)> {
-    let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'entries'";
-    let mut statement = connection.prepare(sql).expect("every file has a schema");
-    let all = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("its rows");
-    all.map(|row: rusqlite::Result<(String, String)>| row.expect("two texts"))
-        .filter(|(_, sql)| sql.contains("AFTER INSERT") && words.iter().any(|word| sql.contains(word)))
-        .collect()
-}
-
-fn drop_triggers(connection: &Connection, triggers: &[(String, String)]) {
-    for (name, _) in triggers {
-        connection.execute_batch(&format!("DROP TRIGGER {name}")).expect("it is there");
-    }
+/// Gives a file what a peer searches: FTS5's own index of the texts, filled by a trigger, as SQLite's manual shows it.
+/// epicme has no use for it, and works on as before where it only reads.
+pub fn add_plain_index(database: &Path) {
+    let sql = "CREATE VIRTUAL TABLE plain_index USING fts5 (title, content, mood, location, weather,
+                   content = 'entries', content_rowid = 'row_id', tokenize = 'unicode61 remove_diacritics 2');
+               INSERT INTO plain_index (plain_index) VALUES ('rebuild');
+               CREATE TRIGGER plain_index_insert AFTER INSERT ON entries BEGIN
+                   INSERT INTO plain_index (rowid, title, content, mood, location, weather)
+                       VALUES (new.row_id, new.title, new.content, new.mood, new.location, new.weather);
+               END;";
+    open(database).execute_batch(sql).expect("room on the disk");
 }

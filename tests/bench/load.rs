@@ -20,9 +20,8 @@ pub struct Request {
     pub bytes: Vec<u8>,
     /// Where in `bytes` a number goes, if anywhere.
     pub number_at: Option<usize>,
-    /// How many different numbers there are: 1, 1 + `number_step` and so on.
+    /// How many different numbers there are, from 1 on.
     pub numbers: u64,
-    pub number_step: u64,
     /// The first bytes of the answer.
     pub status: &'static str,
     /// Length of the whole answer. A right one may differ by 64 bytes: numbers and times have more or fewer digits.
@@ -143,7 +142,7 @@ impl<'a> Load<'a> {
                 if let Some(at) = request.number_at {
                     // Knuth's linear congruential generator: cheap, and its high bits spread well enough.
                     random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                    let number = 1 + (random >> 33) % request.numbers * request.number_step;
+                    let number = 1 + (random >> 33) % request.numbers;
                     write!(&mut bytes[at..at + NUMBER.len()], "{number:>0$}", NUMBER.len())?;
                 }
                 connection.expect(request, &bytes)?;

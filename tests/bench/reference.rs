@@ -2,10 +2,12 @@
 //! epicme's tables and epicme's answers behind it. They know where a request ends and where its token and arguments
 //! stand; nothing is checked.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::fs;
 use std::io::{IoSlice, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
@@ -25,8 +27,29 @@ const READERS: usize = 4;
 /// Bytes that one read of a socket takes; a longer request gets a buffer of its own.
 const READ_BYTES: usize = 4096;
 /// The cursor of a next page. epicme signs its own; this has the length of one.
-const LIST_CURSOR: &str = "v1.AAAAAGsMAogAAAAAAAAAAg.4O4XB4aYr6lw_JP69-IfeRp2e9ElcbSvSVcmfPA2pqk";
-const SEARCH_CURSOR: &str = "v1.AAAAAAAAAAIAAAAAawwCiAAAAAAAAAAC.FWe6YCkB2QuazDB-sdD_U_yP5Eu5XHxnboLs2M5Q_ec";
+const LIST_CURSOR: &str =
+    "v1.AAAAAGsMAogAAAAAAAAAAgAAAAAAAAAAAAA.4O4XB4aYr6lw_JP69-IfeRp2e9ElcbSvSVcmfPA2pqk";
+const SEARCH_CURSOR: &str =
+    "v1.AAAAAAAAAAIAAAAAawwCiAAAAAAAAAACAAAAAAAAAAAAAA.FWe6YCkB2QuazDB-sdD_U_yP5Eu5XHxnboLs2M5Q_ec";
+
+/// Terms of a snippet.
+const SNIPPET_TERMS: usize = 32;
+
+/// The entries of a person (`?1`) that have a word (`?2`), with their places in the order of a search: those that have it
+/// in the title (`?3`) first, then newest first. The index holds each word under its owner.
+const FOUND: &str = "SELECT e.row_id IN (SELECT rowid FROM search_index WHERE search_index MATCH ?3),
+        e.date, e.created_at, e.id, e.row_id
+    FROM search_index f CROSS JOIN entries e ON e.row_id = f.rowid
+    WHERE search_index MATCH ?2 AND e.user_id = ?1";
+
+/// What the page of a search says of one of them (`?2`).
+const SHOWN: &str = "SELECT e.id, e.title,
+        (SELECT count(*) FROM entry_tags l WHERE l.user_id = ?1 AND l.entry_id = e.id),
+        e.date, e.date_time, e.created_at, e.updated_at, e.content
+    FROM entries e WHERE e.row_id = ?2 AND e.user_id = ?1";
+
+/// Puts an entry into the index.
+const INDEX: &str = "INSERT INTO search_index (rowid, title, content) VALUES (?1, ?2, ?3)";
 
 /// What a server does with a request.
 enum Work {
@@ -224,7 +247,7 @@ impl<'s> Exchange<'s> {
     fn one(&mut self, reader: &Connection, user_id: i64, id: i64) {
         let (data, body) = (&mut self.data, &mut self.body);
         each_row(reader, statements::ENTRY, &[&user_id, &id], |row| {
-            link(body, number(row, 0), text(row, 2), number(row, 10));
+            link(body, number(row, 0), text(row, 2), number(row, 12));
             entry(data, row);
         });
         let mut comma = false;
@@ -248,6 +271,7 @@ impl<'s> Exchange<'s> {
         self.store.writer.send(entry).expect("the writer lives");
         let id = self.receiver.recv().expect("the writer answers");
         let now = seconds();
+        let date_time = iso(now as i64);
         let (data, body) = (&mut self.data, &mut self.body);
         put(
             body,
@@ -259,13 +283,18 @@ impl<'s> Exchange<'s> {
         data.extend(b",\"content\":");
         string(data, content);
         data.extend(b",\"mood\":null,\"location\":null,\"weather\":null,\"isPrivate\":1,\"isFavorite\":0");
-        put(data, format_args!(",\"createdAt\":{now},\"updatedAt\":{now},\"tags\":[]}}}}"));
+        put(data, format_args!(",\"date\":\"{:.10}\",\"dateTime\":\"{date_time}\"", date_time.to_string()));
+        put(
+            data,
+            format_args!(",\"createdAt\":{now},\"updatedAt\":{now},\"createdDateTime\":\"{date_time}\""),
+        );
+        put(data, format_args!(",\"updatedDateTime\":\"{date_time}\",\"tags\":[]}}}}"));
     }
 
     fn list(&mut self, reader: &Connection, user_id: i64, limit: i64) {
         let total = self.store.total(reader, user_id);
         let (data, body) = (&mut self.data, &mut self.body);
-        found(body, total, total.min(limit));
+        found(body, total, total.min(limit), "");
         data.extend(b"{\"entries\":[");
         let mut shown = 0;
         each_row(reader, statements::LIST, &[&user_id, &(limit + 1)], |row| {
@@ -274,7 +303,7 @@ impl<'s> Exchange<'s> {
                 return;
             }
             if shown <= statements::LINKS as i64 {
-                link(body, number(row, 0), text(row, 1), number(row, 6));
+                link(body, number(row, 0), text(row, 1), number(row, 8));
             }
             data.extend(if shown > 1 { &b","[..] } else { b"" });
             put(data, format_args!("{{\"id\":{},\"title\":", number(row, 0)));
@@ -284,43 +313,57 @@ impl<'s> Exchange<'s> {
             put(
                 data,
                 format_args!(
-                    ",\"isFavorite\":{},\"createdAt\":{},\"updatedAt\":{}}}",
+                    ",\"isFavorite\":{},\"date\":\"{}\",\"dateTime\":",
                     number(row, 4),
-                    number(row, 5),
-                    number(row, 6)
+                    text(row, 5)
                 ),
             );
+            optional(data, row, 6);
+            put(data, format_args!(",\"createdAt\":{},\"updatedAt\":{}}}", number(row, 7), number(row, 8)));
         });
         end_of_page(data, total, (shown > limit).then_some(LIST_CURSOR));
     }
 
     fn search(&mut self, reader: &Connection, user_id: i64, word: &str) {
-        let (words, in_title) = (format!("\"{word}\""), format!("{{title}} : (\"{word}\")"));
-        let (data, body) = (&mut self.data, &mut self.body);
-        let (mut total, mut shown, limit) = (0, 0, statements::SEARCH_PAGE as i64);
-        each_row(reader, statements::FOUND, &[&user_id, &words], |row| total = number(row, 0));
-        found(body, total, total.min(limit));
-        data.extend(b"{\"entries\":[");
-        // Where nothing was found there is no page to look for.
-        let page: i64 = if total == 0 { 0 } else { limit + 1 };
-        each_row(reader, statements::SEARCH, &[&user_id, &words, &in_title, &page], |row| {
-            shown += 1;
-            if shown > limit {
-                return;
+        let salted = format!("\"{user_id}:{word}\"");
+        let (in_title, limit) = (format!("{{title}} : ({salted})"), statements::SEARCH_PAGE);
+        // One pass counts what was found and keeps the best places, and one more that shows whether a page follows.
+        let (mut total, mut best) = (0, BinaryHeap::new());
+        each_row(reader, FOUND, &[&user_id, &salted, &in_title], |row| {
+            total += 1;
+            let place = (number(row, 0), text(row, 1), number(row, 2), number(row, 3));
+            let is_better = |worst: &Reverse<(i64, String, i64, i64, i64)>| {
+                let (in_title, date, created_at, id, _) = &worst.0;
+                place > (*in_title, date.as_str(), *created_at, *id)
+            };
+            if best.len() <= limit || best.peek().is_some_and(is_better) {
+                let (in_title, date, created_at, id) = place;
+                best.push(Reverse((in_title, date.to_owned(), created_at, id, number(row, 4))));
+                if best.len() > limit + 1 {
+                    best.pop();
+                }
             }
-            let (id, created_at) = (number(row, 0), number(row, 3));
-            link(body, id, text(row, 1), created_at);
-            data.extend(if shown > 1 { &b","[..] } else { b"" });
-            put(data, format_args!("{{\"id\":{id},\"title\":"));
-            string(data, text(row, 1));
-            put(
-                data,
-                format_args!(",\"tagCount\":{},\"createdAt\":{created_at},\"snippet\":", number(row, 2)),
-            );
-            each_row(reader, statements::SNIPPET, &[&words, &id], |row| string(data, text(row, 0)));
-            data.push(b'}');
         });
-        end_of_page(data, total, (shown > limit).then_some(SEARCH_CURSOR));
+        let (data, body) = (&mut self.data, &mut self.body);
+        let none = format!(" No entry that passes the filters has \\\"{word}\\\".");
+        found(body, total, total.min(limit as i64), &none);
+        data.extend(b"{\"entries\":[");
+        let more = best.len() > limit;
+        for (shown, Reverse(place)) in best.into_sorted_vec().into_iter().take(limit).enumerate() {
+            each_row(reader, SHOWN, &[&user_id, &place.4], |row| {
+                link(body, number(row, 0), text(row, 1), number(row, 6));
+                data.extend(if shown > 0 { &b","[..] } else { b"" });
+                put(data, format_args!("{{\"id\":{},\"title\":", number(row, 0)));
+                string(data, text(row, 1));
+                put(data, format_args!(",\"tagCount\":{},\"date\":\"{}\"", number(row, 2), text(row, 3)));
+                data.extend(b",\"dateTime\":");
+                optional(data, row, 4);
+                put(data, format_args!(",\"createdAt\":{},\"snippet\":", number(row, 5)));
+                string(data, &snippet(if place.0 == 1 { text(row, 1) } else { text(row, 7) }, word));
+                data.push(b'}');
+            });
+        }
+        end_of_page(data, total, more.then_some(SEARCH_CURSOR));
     }
 
     /// Adds the rows as a text and as they are, and sends it all with its head.
@@ -355,29 +398,63 @@ impl<'s> Exchange<'s> {
 /// Commits whatever is queued as one transaction, and only then says so to each that waits. The index is filled once
 /// for all rows of the transaction.
 fn write_in_groups(connection: &mut Connection, queue: &mpsc::Receiver<NewEntry>) {
-    let index = databases::index_new_rows(connection);
-    let mut last: i64 = connection
-        .query_row("SELECT coalesce(max(id), 0) FROM entries", [], |row| row.get(0))
-        .expect("the highest id");
     while let Ok(first) = queue.recv() {
         let transaction = connection.transaction().expect("no other writer");
-        let mut done = Vec::new();
-        let indexed = last;
+        let mut group = Vec::new();
         for write in std::iter::once(first).chain(queue.try_iter()) {
-            let mut statement = transaction.prepare_cached(statements::CREATE).expect("the table is there");
-            let values = (write.user_id, &write.title, &write.content);
-            last = statement.insert(values).expect("room on the disk");
-            done.push((write.done, last));
+            let mut next = transaction.prepare_cached(statements::NEXT).expect("the table is there");
+            next.execute([write.user_id]).expect("room on the disk");
+            let mut next = transaction.prepare_cached(statements::NEXT_ID).expect("the table is there");
+            let id: i64 = next.query_row([write.user_id], |row| row.get(0)).expect("room on the disk");
+            let mut create = transaction.prepare_cached(statements::CREATE).expect("the table is there");
+            let values = (write.user_id, id, &write.title, &write.content);
+            let row = create.insert(values).expect("room on the disk");
+            group.push((write, id, row));
         }
-        let mut statement = transaction.prepare_cached(&index).expect("the index is there");
-        statement.execute([indexed]).expect("room on the disk");
-        drop(statement);
+        let mut index = transaction.prepare_cached(INDEX).expect("the index is there");
+        for (write, _, row) in &group {
+            let terms = [&write.title, &write.content].map(|text| salted_terms(write.user_id, text));
+            index.execute((row, &terms[0], &terms[1])).expect("room on the disk");
+        }
+        drop(index);
         transaction.commit().expect("room on the disk");
-        for (done, id) in done {
+        for (write, id, _) in group {
             // A connection that has ended meanwhile needs no answer.
-            let _ = done.send(id);
+            let _ = write.done.send(id);
         }
     }
+}
+
+/// The words of a text as the index has them, each under its owner. The load is ASCII, of which FTS5 itself takes what is
+/// no letter for a blank, and capitals for small letters.
+fn salted_terms(user_id: i64, text: &str) -> String {
+    let (salt, mut terms) = (format!("{user_id}:"), String::with_capacity(2 * text.len()));
+    for word in text.split_ascii_whitespace() {
+        terms.push_str(&salt);
+        terms.push_str(word);
+        terms.push(' ');
+    }
+    terms
+}
+
+/// The part of a text around a word that it has once, with the word in brackets.
+fn snippet(text: &str, word: &str) -> String {
+    let mut terms: Vec<Range<usize>> = Vec::new();
+    for (at, _) in text.bytes().enumerate().filter(|(_, byte)| byte.is_ascii_alphanumeric()) {
+        match terms.last_mut() {
+            Some(last) if last.end == at => last.end += 1,
+            _ => terms.push(at..at + 1),
+        }
+    }
+    let found = terms.iter().position(|term| text[term.clone()].eq_ignore_ascii_case(word)).unwrap_or(0);
+    let end = terms.len().min(found.saturating_sub((SNIPPET_TERMS - 1) / 2) + SNIPPET_TERMS);
+    let start = end.saturating_sub(SNIPPET_TERMS);
+    let from = if start == 0 { 0 } else { terms[start].start };
+    let to = if end == terms.len() { text.len() } else { terms[end - 1].end };
+    let Range { start: before, end: after } = terms[found].clone();
+    let dots = |is_cut| if is_cut { "…" } else { "" };
+    let [head, found, tail] = [&text[from..before], &text[before..after], &text[after..to]];
+    format!("{}{head}[{found}]{tail}{}", dots(from > 0), dots(to < text.len()))
 }
 
 fn run(connection: &Connection, sql: &str) {
@@ -440,9 +517,21 @@ fn entry(out: &mut Vec<u8>, row: &Row) {
         put(out, format_args!(",\"{name}\":"));
         optional(out, row, column);
     }
-    for (name, column) in [("isPrivate", 7), ("isFavorite", 8), ("createdAt", 9), ("updatedAt", 10)] {
+    for (name, column) in [("isPrivate", 7), ("isFavorite", 8)] {
         put(out, format_args!(",\"{name}\":{}", number(row, column)));
     }
+    put(out, format_args!(",\"date\":\"{}\",\"dateTime\":", text(row, 9)));
+    optional(out, row, 10);
+    let (created_at, updated_at) = (number(row, 11), number(row, 12));
+    put(out, format_args!(",\"createdAt\":{created_at},\"updatedAt\":{updated_at}"));
+    put(
+        out,
+        format_args!(
+            ",\"createdDateTime\":\"{}\",\"updatedDateTime\":\"{}\"",
+            iso(created_at),
+            iso(updated_at)
+        ),
+    );
     out.extend(b",\"tags\":[");
 }
 
@@ -455,19 +544,24 @@ fn link(out: &mut Vec<u8>, id: i64, title: &str, modified: i64) {
     string(out, title);
     out.remove(start); // the title's own quotes are those that are escaped
     out.pop();
-    let modified = UNIX_EPOCH + Duration::from_secs(modified.unsigned_abs());
     put(
         out,
         format_args!(
             "\\\"\",\"mimeType\":\"application/json\",\"annotations\":{{\"lastModified\":\"{}\"}}}},",
-            humantime::format_rfc3339_seconds(modified)
+            iso(modified)
         ),
     );
 }
 
-/// The sentence that a page begins with, and a comma.
-fn found(out: &mut Vec<u8>, total: i64, shown: i64) {
+/// A time in Unix seconds as RFC 3339.
+fn iso(seconds: i64) -> impl std::fmt::Display {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()))
+}
+
+/// The sentence that a page begins with, another one for a page of nothing, and a comma.
+fn found(out: &mut Vec<u8>, total: i64, shown: i64, none: &str) {
     put(out, format_args!("{{\"type\":\"text\",\"text\":\"Found {total} entries."));
+    out.extend(if total == 0 { none.as_bytes() } else { b"" });
     if shown != total {
         put(out, format_args!(" This page shows {shown} of them."));
     }

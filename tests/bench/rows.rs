@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::databases::{self, COMMON_WORD, NO_WORD, OWN_WORD, RARE_WORD};
+use crate::figures;
 use crate::load::{Connection, Load, NUMBER, Request, Round, Until};
 use crate::people;
 use crate::process::Process;
@@ -23,9 +24,11 @@ const FEW_CLIENTS: usize = 4;
 const SEARCHERS: usize = 2;
 const SMALL_JOURNAL: u64 = 1_000;
 /// The journals of one person between which speed is compared.
-const SIZES: [i64; 3] = [1_000, 100_000, 1_000_000];
+const SIZES: [i64; 4] = [1_000, 10_000, 100_000, 1_000_000];
 const PEOPLE: i64 = 10_000;
 const ENTRIES_EACH: i64 = 100;
+/// What a search among so many people takes is at most 1.1 times what it takes alone.
+const SEARCH_AMONG_PEOPLE: &str = "≥ 0.91";
 /// Connections over which the small journal is filled, less its first entry: the same number over each.
 const FILLERS: usize = 27;
 const IDLE_CONNECTIONS: usize = 1_000;
@@ -119,7 +122,7 @@ impl<'s> Run<'s> {
     }
 
     fn call<'a>(&'a self, tool: &'a str, arguments: &'a str, numbers: u64) -> Call<'a> {
-        Call { token: &self.token, tool, arguments, numbers, number_step: 1 }
+        Call { token: &self.token, tool, arguments, numbers }
     }
 
     /// A journal that epicme has filled itself, over its wire.
@@ -178,13 +181,12 @@ impl<'s> Run<'s> {
         ]
     }
 
-    /// Copies of a database for epicme, the limit and rmcp, which fill the search index each in a way of its own.
+    /// Copies of a database for epicme, the limit and rmcp, which has a search index of its own.
     fn copies_to_write(&self, database: &Path, name: &str) -> [PathBuf; 3] {
         let mine = self.copy(database, &format!("{name}.db"));
         let [limits, peers] =
-            ["limit", "peer"].map(|server| self.scratch.file(&format!("{name}-{server}.db")));
-        databases::copy_without_index_triggers(database, &limits);
-        databases::copy_with_plain_index_trigger(database, &peers);
+            ["limit", "peer"].map(|server| self.copy(database, &format!("{name}-{server}.db")));
+        databases::add_plain_index(&peers);
         [mine, limits, peers]
     }
 
@@ -215,19 +217,23 @@ impl<'s> Run<'s> {
 
     /// How speed depends on the number of entries that one person has, and what a search takes.
     fn sizes(&self) -> Vec<Row> {
-        self.progress("journals of 1,000, 100,000 and 1,000,000 entries: filling them");
+        self.progress("journals of 1,000 to 1,000,000 entries: filling them");
         let files = SIZES.map(|size| self.scratch.file(&format!("entries-{size}.db")));
         for (size, file) in SIZES.iter().zip(&files) {
             databases::fill(&self.empty, file, 1, *size);
         }
+        // The peer searches these two; in the others it only reads and lists.
+        files[1..3].iter().for_each(|file| databases::add_plain_index(file));
         let ours = files.each_ref().map(|file| serve(file));
         let limits = files.each_ref().map(|file| limit("store", file));
         let peers = files.each_ref().map(|file| peer(&["rmcp", text(file)]));
-        let trios = [
+        let groups = [
             Some(ours.each_ref()),
             Some(limits.each_ref()),
             match &peers {
-                [Some(first), Some(second), Some(third)] => Some([first, second, third]),
+                [Some(first), Some(second), Some(third), Some(fourth)] => {
+                    Some([first, second, third, fourth])
+                }
                 _ => None,
             },
             None,
@@ -240,22 +246,31 @@ impl<'s> Run<'s> {
         ] {
             self.progress(&format!("the same, {name}"));
             let calls = SIZES.map(|size| self.call(tool, arguments, size as u64));
-            let measured = self.compare(trios, calls, clients);
-            for (size, outcomes) in ["100,000", "1,000,000"].into_iter().zip(measured) {
-                let work = format!("{name} at {size} entries : at 1,000");
+            let measured = self.compare(groups, calls, clients);
+            for (size, outcomes) in SIZES[1..].iter().zip(measured) {
+                let work = format!("{name} at {} entries : at 1,000", figures::short(*size as f64));
                 rows.push(Row { work, unit: "speed", better: Better::More, aim: "≥ 0.9", outcomes });
             }
         }
-        let servers = trios.map(|trio| trio.map(|[_, large, _]| large));
-        for (work, word, aim) in [
-            ("search, no match among 100,000 entries", NO_WORD, ""),
-            (people::SEARCH, RARE_WORD, ""),
-            ("search, a word of all 100,000 entries", COMMON_WORD, ""),
-        ] {
+        let [_, of_10_000, of_100_000, _] =
+            [0, 1, 2, 3].map(|size| groups.map(|group| group.map(|all| all[size])));
+        for (work, word) in [("search, no match among 100,000 entries", NO_WORD), (people::SEARCH, RARE_WORD)]
+        {
             self.progress(work);
             let arguments = format!(r#"{{"query":"{word}"}}"#);
-            let outcomes = self.load(servers, &self.call("search_entries", &arguments, 1), SEARCHERS, cpu);
-            rows.push(cpu_row(work, aim, outcomes));
+            let call = self.call("search_entries", &arguments, 1);
+            rows.push(cpu_row(work, "", self.load(of_100_000, &call, SEARCHERS, cpu)));
+        }
+        for (work, servers, aim) in [
+            ("search, a word of all 10,000 entries", of_10_000, "≤ 20"),
+            ("search, a word of all 100,000 entries", of_100_000, "≤ 100"),
+        ] {
+            self.progress(work);
+            let arguments = format!(r#"{{"query":"{COMMON_WORD}"}}"#);
+            // One client waits for its first page.
+            let call = self.call("search_entries", &arguments, 1);
+            let outcomes = self.load(servers, &call, 1, |round| 1e3 / round.requests_per_second);
+            rows.push(Row { work: work.to_owned(), unit: "ms", better: Better::Less, aim, outcomes });
         }
         rows
     }
@@ -267,6 +282,7 @@ impl<'s> Run<'s> {
         databases::fill(&self.empty, &crowd, PEOPLE, ENTRIES_EACH);
         databases::fill(&self.empty, &alone, 1, ENTRIES_EACH);
         let files = [&alone, &crowd];
+        files.into_iter().for_each(|file| databases::add_plain_index(file));
         let ours = files.map(|file| serve(file));
         let limits = files.map(|file| limit("store", file));
         let peers = files.map(|file| peer(&["rmcp", text(file)]));
@@ -279,18 +295,19 @@ impl<'s> Run<'s> {
             },
             None,
         ];
-        let (get, search) = (entry_id(), format!(r#"{{"query":"{OWN_WORD}"}}"#));
+        let get = entry_id();
+        let [own, common] = [OWN_WORD, COMMON_WORD].map(|word| format!(r#"{{"query":"{word}"}}"#));
         let mut rows = vec![];
         for (name, tool, arguments, aim) in [
             ("get_entry", "get_entry", get.as_str(), "≥ 0.9"),
             ("list 50", "list_entries", r#"{"limit":50}"#, "≥ 0.9"),
-            ("search", "search_entries", search.as_str(), ""),
+            ("search, a word of one entry", "search_entries", own.as_str(), SEARCH_AMONG_PEOPLE),
+            ("search, a word of all 100 entries", "search_entries", common.as_str(), SEARCH_AMONG_PEOPLE),
         ] {
             self.progress(&format!("the same, {name}"));
-            let call = self.call(tool, arguments, ENTRIES_EACH as u64);
-            let calls = [call, Call { number_step: PEOPLE as u64, ..call }];
+            let calls = [self.call(tool, arguments, ENTRIES_EACH as u64); 2];
             let measured = self.compare(pairs, calls, FEW_CLIENTS);
-            let work = format!("{name} among 10,000 people : alone");
+            let work = format!("{name}, among 10,000 people : alone");
             rows.extend(measured.into_iter().map(|outcomes| Row {
                 work: work.clone(),
                 unit: "speed",
@@ -305,7 +322,7 @@ impl<'s> Run<'s> {
     fn idle_memory(&self, small: &Path) -> Vec<Row> {
         self.progress("memory of idle connections");
         let get = entry_id();
-        let call = Call { number_step: 1, ..self.call("get_entry", &get, SMALL_JOURNAL) };
+        let call = self.call("get_entry", &get, SMALL_JOURNAL);
         let both = |server: Option<Process>| {
             let server = server.expect("it was built");
             idle(&server, &[wire::refused(&server)?, call.to(&server)?])

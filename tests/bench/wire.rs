@@ -14,9 +14,8 @@ pub struct Call<'a> {
     pub token: &'a str,
     pub tool: &'a str,
     pub arguments: &'a str,
-    /// How many different numbers there are, and how far apart.
+    /// How many different numbers there are, from 1 on.
     pub numbers: u64,
-    pub number_step: u64,
 }
 
 impl Call<'_> {
@@ -26,7 +25,7 @@ impl Call<'_> {
         let number_at = text.find(NUMBER);
         let text = text.replacen(NUMBER, &format!("{:>1$}", 1, NUMBER.len()), 1);
         let request = learn(server, "HTTP/1.1 200 ", text)?;
-        Ok(Request { number_at, numbers: self.numbers, number_step: self.number_step, ..request })
+        Ok(Request { number_at, numbers: self.numbers, ..request })
     }
 
     /// The same with a body that is so many bytes longer. Unknown members of `_meta` are ignored.
@@ -65,7 +64,7 @@ fn learn(server: &Process, status: &'static str, text: String) -> Result<Request
         return Err(format!("{status}is due, but came {}", said.chars().take(240).collect::<String>()));
     }
     let answer_bytes = answer.len();
-    Ok(Request { bytes: text.into(), number_at: None, numbers: 1, number_step: 1, status, answer_bytes })
+    Ok(Request { bytes: text.into(), number_at: None, numbers: 1, status, answer_bytes })
 }
 
 /// One request on a connection of its own.

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, UNIX_EPOCH};
 
 use rmcp::schemars;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Result, Row};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::statements;
+use crate::{search, statements};
 
 const READERS: usize = 4;
 
@@ -32,8 +33,12 @@ pub struct Entry {
     weather: Option<String>,
     is_private: i64,
     is_favorite: i64,
+    date: String,
+    date_time: Option<String>,
     created_at: i64,
     pub updated_at: i64,
+    created_date_time: String,
+    updated_date_time: String,
     tags: Vec<Tag>,
 }
 
@@ -51,7 +56,9 @@ pub struct Item {
     tag_count: i64,
     mood: Option<String>,
     is_favorite: i64,
-    pub created_at: i64,
+    date: String,
+    date_time: Option<String>,
+    created_at: i64,
     pub updated_at: i64,
 }
 
@@ -61,8 +68,12 @@ pub struct Found {
     pub id: i64,
     pub title: String,
     tag_count: i64,
-    pub created_at: i64,
+    date: String,
+    date_time: Option<String>,
+    created_at: i64,
     snippet: String,
+    #[serde(skip)]
+    pub updated_at: i64,
 }
 
 /// A page of a list, and how many rows there are on all pages.
@@ -107,7 +118,9 @@ impl Journal {
     pub fn create(&self, user_id: i64, title: &str, content: &str) -> Result<Option<Entry>> {
         let mut writer = self.writer.lock().expect("no writer panics");
         let transaction = writer.transaction()?;
-        let id = transaction.prepare_cached(statements::CREATE)?.insert((user_id, title, content))?;
+        transaction.prepare_cached(statements::NEXT)?.execute([user_id])?;
+        let id = transaction.prepare_cached(statements::NEXT_ID)?.query_row([user_id], |row| row.get(0))?;
+        transaction.prepare_cached(statements::CREATE)?.execute((user_id, id, title, content))?;
         let entry = find(&transaction, user_id, id)?;
         transaction.commit()?;
         if let Some(count) = self.counts.lock().expect("no thread panics").get_mut(&user_id) {
@@ -127,8 +140,10 @@ impl Journal {
                 tag_count: row.get(2)?,
                 mood: row.get(3)?,
                 is_favorite: row.get(4)?,
-                created_at: row.get(5)?,
-                updated_at: row.get(6)?,
+                date: row.get(5)?,
+                date_time: row.get(6)?,
+                created_at: row.get(7)?,
+                updated_at: row.get(8)?,
             })
         })?;
         Ok(page(rows.collect::<Result<_>>()?, total, limit))
@@ -140,20 +155,21 @@ impl Journal {
             query.split_whitespace().map(|word| format!("\"{}\"", word.replace('"', "\"\""))).collect();
         let words = quoted.join(" AND ");
         let reader = self.reader();
-        let total =
-            reader.prepare_cached(statements::FOUND)?.query_row((user_id, &words), |row| row.get(0))?;
+        let total = reader.prepare_cached(search::FOUND)?.query_row((user_id, &words), |row| row.get(0))?;
         let in_title = format!("{{title}} : ({words})");
-        let mut snippet = reader.prepare_cached(statements::SNIPPET)?;
-        let mut statement = reader.prepare_cached(statements::SEARCH)?;
+        let mut snippet = reader.prepare_cached(search::SNIPPET)?;
+        let mut statement = reader.prepare_cached(search::SEARCH)?;
         let one_more = statements::SEARCH_PAGE as i64 + 1;
         let rows = statement.query_map((user_id, &words, in_title, one_more), |row| {
-            let id: i64 = row.get(0)?;
             Ok(Found {
-                id,
+                id: row.get(0)?,
                 title: row.get(1)?,
                 tag_count: row.get(2)?,
-                created_at: row.get(3)?,
-                snippet: snippet.query_row((&words, id), |row| row.get(0))?,
+                date: row.get(3)?,
+                date_time: row.get(4)?,
+                created_at: row.get(5)?,
+                snippet: snippet.query_row((&words, row.get::<_, i64>(7)?), |row| row.get(0))?,
+                updated_at: row.get(6)?,
             })
         })?;
         Ok(page(rows.collect::<Result<_>>()?, total, statements::SEARCH_PAGE))
@@ -169,6 +185,11 @@ impl Journal {
     }
 }
 
+/// A time in Unix seconds as RFC 3339.
+pub fn date_time(seconds: i64) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())).to_string()
+}
+
 fn page<T>(mut rows: Vec<T>, total: i64, limit: usize) -> Page<T> {
     let more = rows.len() > limit;
     rows.truncate(limit);
@@ -178,6 +199,7 @@ fn page<T>(mut rows: Vec<T>, total: i64, limit: usize) -> Page<T> {
 fn find(connection: &Connection, user_id: i64, id: i64) -> Result<Option<Entry>> {
     let mut statement = connection.prepare_cached(statements::ENTRY)?;
     let entry = statement.query_row((user_id, id), |row| {
+        let (created_at, updated_at) = (row.get(11)?, row.get(12)?);
         Ok(Entry {
             id: row.get(0)?,
             user_id: row.get(1)?,
@@ -188,8 +210,12 @@ fn find(connection: &Connection, user_id: i64, id: i64) -> Result<Option<Entry>>
             weather: row.get(6)?,
             is_private: row.get(7)?,
             is_favorite: row.get(8)?,
-            created_at: row.get(9)?,
-            updated_at: row.get(10)?,
+            date: row.get(9)?,
+            date_time: row.get(10)?,
+            created_at,
+            updated_at,
+            created_date_time: date_time(created_at),
+            updated_date_time: date_time(updated_at),
             tags: vec![],
         })
     });

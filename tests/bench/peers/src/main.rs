@@ -6,6 +6,7 @@
 mod bare;
 mod journal;
 mod mcp;
+mod search;
 #[path = "../../statements.rs"]
 mod statements;
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -25,11 +24,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::journal::{Journal, Page};
+use crate::journal::{self, Journal, Page};
 use crate::statements;
 
 /// The cursor of a next page. The other servers sign theirs; it has the same length.
-const CURSOR: &str = "v1.AAAAAGsMAogAAAAAAAAAAg.4O4XB4aYr6lw_JP69-IfeRp2e9ElcbSvSVcmfPA2pqk";
+const CURSOR: &str = "v1.AAAAAGsMAogAAAAAAAAAAgAAAAAAAAAAAAA.4O4XB4aYr6lw_JP69-IfeRp2e9ElcbSvSVcmfPA2pqk";
 
 pub async fn serve(listener: TcpListener, database: &Path, challenge: String) {
     let gate = Arc::new(Gate {
@@ -142,7 +141,7 @@ impl Tools {
         let page = self.0.journal.list(caller(&parts)?, limit).map_err(failed)?;
         let shown = page.rows.iter().take(statements::LINKS);
         let links = shown.map(|entry| link(entry.id, &entry.title, entry.updated_at)).collect();
-        many(&page, links)
+        many(&page, links, "")
     }
 
     #[tool(description = "Find entries by their words")]
@@ -153,8 +152,8 @@ impl Tools {
     ) -> Result<CallToolResult, ErrorData> {
         let page = self.0.journal.search(caller(&parts)?, &query).map_err(failed)?;
         let shown = page.rows.iter().take(statements::LINKS);
-        let links = shown.map(|entry| link(entry.id, &entry.title, entry.created_at)).collect();
-        many(&page, links)
+        let links = shown.map(|entry| link(entry.id, &entry.title, entry.updated_at)).collect();
+        many(&page, links, &format!(" No entry that passes the filters has \"{query}\"."))
     }
 }
 
@@ -175,8 +174,16 @@ fn failed(error: rusqlite::Error) -> ErrorData {
     ErrorData::internal_error(error.to_string(), None)
 }
 
-fn many<T: Serialize>(page: &Page<T>, links: Vec<ContentBlock>) -> Result<CallToolResult, ErrorData> {
+/// A page of rows, and what is said if there are none.
+fn many<T: Serialize>(
+    page: &Page<T>,
+    links: Vec<ContentBlock>,
+    of_none: &str,
+) -> Result<CallToolResult, ErrorData> {
     let mut text = format!("Found {} entries.", page.total);
+    if page.total == 0 {
+        text += of_none;
+    }
     if page.rows.len() as i64 != page.total {
         text += &format!(" This page shows {} of them.", page.rows.len());
     }
@@ -203,9 +210,8 @@ fn answer(
 }
 
 fn link(id: i64, title: &str, modified: i64) -> ContentBlock {
-    let modified = UNIX_EPOCH + Duration::from_secs(modified.unsigned_abs());
     let mut annotations = Annotations::default();
-    annotations.last_modified = Some(humantime::format_rfc3339_seconds(modified).to_string());
+    annotations.last_modified = Some(journal::date_time(modified));
     let resource = Resource::new(format!("epicme://entries/{id}"), title)
         .with_description(format!("Journal Entry: \"{title}\""))
         .with_mime_type("application/json")
