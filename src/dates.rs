@@ -172,6 +172,12 @@ impl EntryTime {
     }
 }
 
+impl fmt::Display for EntryTime {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
 impl ToSql for EntryTime {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         self.text.to_sql()
