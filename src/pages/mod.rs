@@ -191,7 +191,7 @@ fn page_under((above, body): (Html, Html), status: u16, title: &str, form_action
         .then_text(title)
         .then(" · epicme</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n")
         .and(above)
-        .then("<main>\n<h1 dir=\"auto\">")
+        .then("<main>\n<h1>")
         .then_text(title)
         .then("</h1>\n")
         .and(body)
