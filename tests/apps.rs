@@ -11,9 +11,15 @@ const EXTENSION: &str = "io.modelcontextprotocol/ui";
 const MIME_TYPE: &str = "text/html;profile=mcp-app";
 const ENTRY: &str = "ui://epicme/entry";
 const JOURNAL: &str = "ui://epicme/journal";
+const TAG: &str = "ui://epicme/tag";
 /// Every tool whose result has a view.
-const VIEWED: [(&str, &str); 3] =
-    [("get_entry", ENTRY), ("list_entries", JOURNAL), ("search_entries", JOURNAL)];
+const VIEWED: [(&str, &str); 5] = [
+    ("get_entry", ENTRY),
+    ("list_entries", JOURNAL),
+    ("search_entries", JOURNAL),
+    ("on_this_day", JOURNAL),
+    ("get_tag", TAG),
+];
 const OLDEST: &str = "2025-03-26";
 
 /// The capabilities of a client that shows views.
@@ -191,7 +197,7 @@ fn declares_the_extension_to_whoever_may_use_it() {
 fn gives_the_page_to_clients_that_show_it() {
     let (_server, mut client) = start();
     for speech in everywhere(&mut client, &shows()) {
-        for uri in [ENTRY, JOURNAL] {
+        for uri in [ENTRY, JOURNAL, TAG] {
             if speech.is_oldest() {
                 assert_eq!(speech.unread(&mut client, uri)["code"], -32002);
                 continue;
@@ -218,7 +224,7 @@ fn answers_everybody_else_as_if_there_were_no_page() {
     let mut without = Client::new(&server, &server.token("ada@example.com", &["--scope", "tags:read"]));
     for speech in everywhere(&mut client, &json!({})) {
         let mut unknown = speech.unread(&mut client, "ui://epicme/nothing");
-        for uri in [ENTRY, JOURNAL] {
+        for uri in [ENTRY, JOURNAL, TAG] {
             unknown["data"]["uri"] = uri.into();
             for client in [&mut client, &mut without] {
                 assert_eq!(speech.unread(client, uri), unknown);
@@ -248,6 +254,13 @@ fn shows_no_view_to_a_token_that_reads_no_entries() {
             assert!(status == 200 || reply.scopes_to_ask_for().contains(&"entries:read"));
         }
     }
+    // The view of a tag is for those who read tags.
+    for (scope, status) in [("tags:read", 200), ("entries:read tags:write", 403)] {
+        let mut client = Client::new(&server, &server.token("ada@example.com", &["--scope", scope]));
+        let reply = Speech::Modern(shows()).ask(&mut client, "resources/read", json!({ "uri": TAG }));
+        assert_eq!(reply.status, status, "{scope}");
+        assert!(status == 200 || reply.scopes_to_ask_for().contains(&"tags:read"));
+    }
 }
 
 #[test]
@@ -259,10 +272,12 @@ fn remembers_in_the_session_alone_who_shows_views() {
     let elicits = json!({ "elicitation": {} });
     let mut both = shows();
     both["elicitation"] = json!({});
-    let sessions = [(shows(), 3), (elicits, 0), (both, 3), (json!({}), 0)].map(|(capabilities, count)| {
-        let (speech, _) = initialize(&mut client, "2025-11-25", &capabilities);
-        (speech, count)
-    });
+    let sessions = [(shows(), VIEWED.len()), (elicits, 0), (both, VIEWED.len()), (json!({}), 0)].map(
+        |(capabilities, count)| {
+            let (speech, _) = initialize(&mut client, "2025-11-25", &capabilities);
+            (speech, count)
+        },
+    );
     for (speech, count) in &sessions {
         assert_eq!(viewed(speech, &mut client), *count);
     }

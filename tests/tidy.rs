@@ -570,7 +570,7 @@ const NAMES_TOOLS: [(&str, &[&str], &str); 5] = [
     ),
     (
         "src/mcp/apps.rs",
-        &["get_entry", "list_entries", "search_entries"],
+        &["get_entry", "get_tag", "list_entries", "on_this_day", "search_entries"],
         "says which page shows a tool's result",
     ),
     (

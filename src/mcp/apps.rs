@@ -14,7 +14,7 @@ const EXTENSION: &str = "io.modelcontextprotocol/ui";
 /// The type of a page. A client that can show pages lists it in its settings of the extension.
 const MIME_TYPE: &str = "text/html;profile=mcp-app";
 
-/// The page of both UI resources: it shows what the result holds, one entry or a list. Its Content-Security-Policy
+/// The page of all UI resources: it shows what the result holds, an entry, a list, a month of them, or a tag. Its Content-Security-Policy
 /// admits its one style and its one script by their hashes. So the page's safety doesn't depend on what the client's
 /// frame allows.
 const PAGE: &str = include_str!("app.html");
@@ -26,11 +26,26 @@ pub(crate) struct UiResource {
     pub(crate) uri: &'static str,
     /// The tools whose results it shows.
     tools: &'static [&'static str],
+    pub(crate) shows: Shows,
 }
 
-static UI_RESOURCES: [UiResource; 2] = [
-    UiResource { uri: "ui://epicme/entry", tools: &["get_entry"] },
-    UiResource { uri: "ui://epicme/journal", tools: &["list_entries", "search_entries"] },
+/// What a page is there to show: the scope for it is needed to read the page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Shows {
+    Entries,
+    Tags,
+}
+
+/// The tools of one page give a result of one form. A list whose entries are all of one month is shown as a calendar
+/// too.
+static UI_RESOURCES: [UiResource; 3] = [
+    UiResource { uri: "ui://epicme/entry", tools: &["get_entry"], shows: Shows::Entries },
+    UiResource {
+        uri: "ui://epicme/journal",
+        tools: &["list_entries", "search_entries", "on_this_day"],
+        shows: Shows::Entries,
+    },
+    UiResource { uri: "ui://epicme/tag", tools: &["get_tag"], shows: Shows::Tags },
 ];
 
 /// Finds the page with this URI.

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-use super::apps;
+use super::apps::{self, Shows};
 use super::client_info::{ClientInfo, Session};
 use super::completion::{self, Completion};
 use super::elicitation::Call;
@@ -27,7 +27,7 @@ use super::version::{CacheScope, MethodResult, ProtocolVersion};
 use super::{Failure, Mcp};
 use crate::json_text::{self, Json};
 use crate::limits;
-use crate::scope::EntriesRead;
+use crate::scope::{EntriesRead, TagsRead};
 
 /// One entry of the table.
 struct Method {
@@ -270,9 +270,12 @@ fn read_resource(mcp: &Mcp, client: &ClientInfo, params: Params) -> Result<Prepa
     }
     // For a client that shows no pages there are none: the URI is then as unknown as any other.
     if let Some(page) = apps::find(&uri).filter(|_| client.capabilities.apps) {
-        // The page holds no person's data. It needs the scope all the same, since it is there to show entries:
-        // without the scope the client would show an empty page, and the person would not learn what is missing.
-        mcp.permit::<EntriesRead>(page.uri)?;
+        // The page holds no person's data. It needs a scope all the same, that of what it is there to show: without
+        // it the client would show an empty page, and the person would not learn what is missing.
+        match page.shows {
+            Shows::Entries => drop(mcp.permit::<EntriesRead>(page.uri)?),
+            Shows::Tags => drop(mcp.permit::<TagsRead>(page.uri)?),
+        }
         return Ok(Prepared::result(|_, client| Ok(contents(client, &page.contents()))));
     }
     // A URI that can't name a row is refused now. Whether the row exists is looked up only after the gate has checked

@@ -115,7 +115,7 @@ await check('shows the journal, and how much of it', async () => {
   const titles = await frame.getByRole('heading', { level: 2 }).allInnerTexts()
   assert.deepEqual(titles.map((title) => title.slice(0, 9)), ['יום ארוך', '<img src='])
   await show('list_entries', {})
-  await frame.getByText('3 entries', { exact: true }).waitFor()
+  await frame.locator('p').getByText('3 entries', { exact: true }).waitFor()
   await keep(page, 'view-journal')
 })
 await check('shows what a search found, and where', async () => {
@@ -126,6 +126,29 @@ await check('shows what a search found, and where', async () => {
   const none = await show('search_entries', { query: 'nothing' })
   await none.getByText('0 entries', { exact: true }).waitFor()
 })
+await check('shows a tag', async () => {
+  await call('create_tag', { name: 'by <b>sea</b>', description: `Water.\n${markup}` })
+  const frame = await show('get_tag', { id: 3 })
+  await frame.getByRole('heading', { name: 'by <b>sea</b>' }).waitFor()
+  assert.ok((await frame.locator('main').innerText()).includes(markup))
+  await keep(page, 'view-tag')
+})
+await check('shows the entries of one month as a calendar too', async () => {
+  assert.equal(await (await show('list_entries', { limit: 2 })).getByRole('table').count(), 0, 'a part of a list')
+  for (const [date, title] of [['2024-02-29T09:30:00+05:45', 'Leap'], ['2024-02-29', 'Twice'], ['2024-02-01', 'First']]) {
+    await call('create_entry', { title, content: 'x', date })
+  }
+  const frame = await show('list_entries', { from: '2024-02-01', to: '2024-02-29' })
+  const table = frame.getByRole('table', { name: 'February 2024' })
+  const cells = (await table.getByRole('cell').allInnerTexts()).map((cell) => cell.replaceAll(/\s+/g, ' ').trim())
+  // It began on a Thursday.
+  assert.deepEqual(cells.slice(0, 5), ['', '', '', '1 1 entry', '2'])
+  assert.equal(cells.length, 35)
+  assert.deepEqual(cells.slice(30), ['28', '29 2 entries', '', '', ''])
+  await frame.getByText('29 Feb 2024, 09:30', { exact: true }).waitFor()
+  await keep(page, 'view-month')
+  assert.equal(await (await show('list_entries', {})).getByRole('table').count(), 0, 'several months')
+})
 await check('says what went wrong', async () => {
   const frame = await show('get_entry', { id: 99 })
   await frame.getByRole('status').getByText('Entry with ID "99" not found.').waitFor()
@@ -133,14 +156,16 @@ await check('says what went wrong', async () => {
 await check('takes the theme, the language and the time zone of its client', async () => {
   const variables = { '--color-background-primary': 'rgb(1, 2, 3)', '--color-text-primary': 'rgb(250, 251, 252)' }
   const told = { theme: 'dark', styles: { variables }, locale: 'de-DE', timeZone: 'Asia/Tokyo' }
-  const frame = await show('get_entry', { id: 1 }, told)
+  const frame = await show('get_entry', { id: 5 }, told) // about a day, and written on another
   const look = () => frame.locator('body').evaluate((body) => {
     const { backgroundColor, color, colorScheme } = getComputedStyle(body)
     return [backgroundColor, color, colorScheme]
   })
   await frame.getByRole('heading').waitFor()
   assert.deepEqual(await look(), ['rgb(1, 2, 3)', 'rgb(250, 251, 252)', 'dark'])
-  const [moment, text] = await frame.locator('time').evaluate((time) => [time.dateTime, time.innerText])
+  assert.equal(await frame.locator('time').first().innerText(), '29.02.2024')
+  const written = frame.locator('time').nth(1)
+  const [moment, text] = await written.evaluate((time) => [time.dateTime, time.innerText])
   const style = { dateStyle: 'medium', timeStyle: 'short', timeZone: 'Asia/Tokyo' }
   assert.equal(text, new Date(moment).toLocaleString('de-DE', style))
   const params = { theme: 'light', locale: 'no such', timeZone: 'Nowhere', styles: { variables: {} } }
