@@ -84,13 +84,16 @@ const READ: [&str; 8] = [
     "/journal/search?q=sea%20%22a%20walk%22",
 ];
 
+/// One path of each page with a form that changes the journal.
+const FORMS: [&str; 3] = ["/journal/new", "/journal/entry/1/edit", "/journal/entry/1/delete"];
+
 #[test]
 fn shows_nothing_of_a_journal_before_the_sign_in_and_leads_back_to_the_page_after_it() {
     let mut desk = Desk::new();
     desk.write("A walk by the sea", "Sand", "2025-01-31");
     desk.program.ok("create_tag", json!({ "name": "quiet" }));
     let token = desk.folder.token(EMAIL, &[]);
-    for path in READ {
+    for path in READ.into_iter().chain(FORMS) {
         let mut stranger = Browser::at(&desk.server);
         let page = stranger.get(path);
         assert!(asks_to_sign_in(&page), "{path}: {}", text(&page));
@@ -268,6 +271,15 @@ fn has_each_page_at_one_path_by_get_and_head_and_no_other() {
         }
         assert_eq!(desk.browser.send("OPTIONS", path, &[]).status, 204, "{path}");
     }
+    for path in FORMS {
+        let (whole, head) = (desk.browser.get(path), desk.browser.send("HEAD", path, &[]));
+        assert_eq!((whole.status, head.status, head.body.len()), (200, 200, 0), "{path}");
+        for method in ["PUT", "DELETE", "PATCH"] {
+            let reply = desk.browser.send(method, path, &[]);
+            let allowed = Some("GET, HEAD, POST, OPTIONS");
+            assert_eq!((reply.status, reply.field("allow")), (405, allowed), "{method} {path}");
+        }
+    }
     for path in [
         "/journal/",
         "/journal/day/2025-02-29",
@@ -329,7 +341,7 @@ fn shows_what_was_written_as_text_and_never_as_markup() {
 fn keeps_its_pages_out_of_frames_caches_and_scripts() {
     let mut desk = Desk::new();
     desk.write("A walk", "Sand", "2025-01-31");
-    for path in READ.into_iter().chain(["/journal/nothing"]) {
+    for path in READ.into_iter().chain(FORMS).chain(["/journal/nothing"]) {
         let page = desk.browser.get(path);
         let policy = page.field("content-security-policy").expect("a policy");
         assert_eq!(
@@ -787,6 +799,8 @@ fn writes_over_no_change_that_the_person_has_not_seen() {
     assert!(shown.contains("<p dir=\"auto\">Another program&#39;s text</p>"), "{shown}");
     assert_eq!(Fields::of(&reply).get("content"), "The person's text");
     assert!(desk.shown(&path).contains("Another program"));
+    let without = Fields::of(&reply).with("shown", "");
+    assert_eq!(desk.send(&edit, &without).status, 409, "nor here");
     // It has changed once more since.
     change(&mut desk, "A third text");
     let reply = desk.send(&edit, &Fields::of(&reply));

@@ -49,7 +49,7 @@ pub(crate) fn month(journal: &Journal<EntriesRead>, of: Day) -> Result<Month, Jo
     let (first, last) = (of.month_start(), of.month_end());
     journal.read(|own| {
         let sql = "SELECT value, number FROM journal_counts
-                   WHERE user_id = ?1 AND kind = 'day' AND value >= ?2 AND value <= ?3 AND number > 0 ORDER BY value";
+                   WHERE user_id = ?1 AND kind = 'day' AND value >= ?2 AND value <= ?3 ORDER BY value";
         let days = own.all(sql, &[&first, &last], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Month { days, beside: beside(own, first, last)? })
     })
@@ -62,9 +62,9 @@ pub(crate) fn beside_day(journal: &Journal<EntriesRead>, day: Day) -> Result<Bes
 
 fn beside(own: &OwnedRows, first: Day, last: Day) -> Result<Beside, JournalError> {
     let before = "SELECT value FROM journal_counts
-                  WHERE user_id = ?1 AND kind = 'day' AND value < ?2 AND number > 0 ORDER BY value DESC LIMIT 1";
+                  WHERE user_id = ?1 AND kind = 'day' AND value < ?2 ORDER BY value DESC LIMIT 1";
     let after = "SELECT value FROM journal_counts
-                 WHERE user_id = ?1 AND kind = 'day' AND value > ?2 AND number > 0 ORDER BY value LIMIT 1";
+                 WHERE user_id = ?1 AND kind = 'day' AND value > ?2 ORDER BY value LIMIT 1";
     let find = |sql, day: Day| own.first(sql, &[&day], |row| row.get(0));
     Ok(Beside { before: find(before, first)?, after: find(after, last)? })
 }

@@ -316,3 +316,31 @@ impl SubmittedForm<'_> {
         self.act(context, Holder::Server, |_| Ok::<_, StoreError>(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leads_on_to_paths_of_this_server_alone() {
+        for page in ["/journal", "/journal/entry/7", "/journal/search?q=a%20b&after=x"] {
+            assert_eq!(Next::Journal(page).path(), page);
+        }
+        for page in [
+            "https://evil.example/journal",
+            "//evil.example/journal",
+            "/journal/../..//evil.example",
+            "/journal@evil.example",
+            "/journal/entry/7\r\nLocation: https://evil.example/",
+            "/journal/search?q=a b",
+            "/journal/search?q=\u{e4}",
+            "/authorize?client_id=x",
+            "",
+        ] {
+            assert_eq!(Next::Journal(page).path(), site::ACCOUNT, "{page}");
+        }
+        assert_eq!(Next::Authorize("a=b").path(), "/authorize?a=b");
+        assert_eq!(Next::Authorize("a b").path(), site::ACCOUNT);
+        assert_eq!(Next::Account.path(), site::ACCOUNT);
+    }
+}

@@ -1,6 +1,6 @@
 //! The tools: what a tool is, how clients see it, and what the outcome of a call is; `table` lists them.
 //!
-//! Knows no SQL, no sockets and no token text. A tool runs only with a [`Permit`](crate::gate::Permit) for the
+//! Knows no SQL, no sockets and no token text. A tool runs only with a [`Permit`] for the
 //! scopes in its entry, and only with arguments that passed the check in its entry.
 //!
 //! To add a tool, write one entry in `table.rs` and one function in the file of its kind; `.github/CONTRIBUTING.md`

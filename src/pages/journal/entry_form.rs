@@ -116,11 +116,6 @@ impl Typed {
         digest_field(entry.digest())
     }
 
-    /// Returns the entry that the form is about as it was shown.
-    pub(super) fn shown(&self) -> Option<RowDigest> {
-        self.shown
-    }
-
     /// The same fields, to be saved over another state of the entry.
     pub(super) fn over(self, entry: &Entry) -> Typed {
         Typed { shown: Some(entry.digest()), ..self }
@@ -163,7 +158,8 @@ impl Typed {
             date,
             tags: TagsToAttach { names, ..TagsToAttach::default() },
             only_these_tags: self.tags != was.tags,
-            shown: self.shown,
+            // A form that doesn't say what it has shown has shown nothing that there is.
+            shown: Some(self.shown.unwrap_or(RowDigest([0; 32]))),
         })
     }
 

@@ -139,9 +139,6 @@ impl<'v> Sent<'v> {
         let Some(entry) = find(self.visit, id)? else {
             return self.not_saved(place, typed, JournalError::EntryNotFound(id));
         };
-        if typed.shown() != Some(entry.digest()) {
-            return self.not_saved(place, typed, JournalError::Changed);
-        }
         let zone = self.zone()?;
         let change = match typed.change_of(&entry, &zone) {
             Ok(change) => change,
