@@ -72,13 +72,13 @@ impl Response {
 
     /// Builds a response with a JSON body. The line end after it keeps a terminal's prompt off the last line.
     pub(crate) fn json(status: u16, body: &Value) -> Response {
-        Response::json_text(status, body.to_string())
+        Response::json_text(status, body.to_string().into_bytes())
     }
 
     /// The same for a body that is JSON text already.
-    pub(crate) fn json_text(status: u16, mut body: String) -> Response {
-        body.push('\n');
-        Response::with_body(status, "application/json", body.into_bytes())
+    pub(crate) fn json_text(status: u16, mut body: Vec<u8>) -> Response {
+        body.push(b'\n');
+        Response::with_body(status, "application/json", body)
     }
 
     /// Builds a response with one message as a finished event stream, for a client whose `Accept` names no JSON.

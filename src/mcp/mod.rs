@@ -174,7 +174,7 @@ impl Accepts {
     /// Builds a response of one message. If the client takes both forms, the server sends JSON: a proxy passes JSON
     /// on at once, but may hold an event stream back until the proxy's buffer is full.
     fn response(self, message: JsonText) -> Response {
-        if self.json { Response::json_text(200, message.into_string()) } else { Response::event(&message) }
+        if self.json { Response::json_text(200, message.into_bytes()) } else { Response::event(&message) }
     }
 }
 
@@ -203,7 +203,7 @@ pub(crate) fn answer(
                 200 => accepts.response(message),
                 // Clients look for events only in a response with a 2xx status. They read the body of an error as one
                 // JSON text, even if their `Accept` asked for events alone.
-                status => Response::json_text(status, message.into_string()),
+                status => Response::json_text(status, message.into_bytes()),
             }
         }
         Err(Failure::Gate(refusal)) => refusal.response(),
@@ -411,7 +411,7 @@ impl Mcp<'_> {
                 Ok(result) => success(&id, &result),
                 Err(error) => error.message(Some(&id)),
             };
-            bytes += answer.as_str().len();
+            bytes += answer.bytes();
             answers.push(answer);
         }
         if answers.is_empty() {

@@ -57,10 +57,10 @@ pub(crate) enum Carrier {
 impl Carrier {
     /// Returns how many bytes a part of the instructions takes on the wire.
     fn bytes_of(self, part: &impl Json) -> usize {
-        let once = JsonText::of(part).into_string();
+        let once = JsonText::of(part);
         match self {
-            Carrier::Prompt => once.len(),
-            Carrier::Tool => once.len() + JsonText::of(&once).into_string().len(),
+            Carrier::Prompt => once.bytes(),
+            Carrier::Tool => once.bytes() + JsonText::of(&once.as_text()).bytes(),
         }
     }
 }
@@ -223,7 +223,7 @@ pub(crate) fn suggest_tags(
     let (entries, tags) = journal.split();
     let mut bytes = 0;
     let (tags, left_out) = resources::tags_while(&tags, |tag| {
-        bytes += carrier.bytes_of(&tag.as_str()); // the tag is a part of a text
+        bytes += carrier.bytes_of(&tag.as_text()); // the tag is a part of a text
         bytes <= limits::PROMPT_BYTES_MAX
     })?;
     let entry = resources::entry(&entries, id)?.ok_or(JournalError::EntryNotFound(id))?;

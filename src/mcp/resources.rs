@@ -140,11 +140,11 @@ impl Contents {
 }
 
 impl Json for Contents {
-    fn write(&self, out: &mut String) {
+    fn write(&self, out: &mut Vec<u8>) {
         let contents = json_text::object(|out| {
             out.member("uri", uri(self.resource));
             out.member("mimeType", MIME_TYPE);
-            out.member("text", self.held.as_str());
+            out.member("text", self.held.as_text());
         });
         contents.write(out);
     }

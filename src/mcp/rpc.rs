@@ -438,10 +438,10 @@ mod tests {
     #[test]
     fn leaves_out_an_id_that_is_unknown_and_writes_the_one_that_is_known() {
         let error = RpcError::invalid_params("params.uri must be a string");
-        let written = error.message(None).into_string();
+        let written = error.message(None).to_string();
         let expected = format!(r#"{{"jsonrpc":"2.0","error":{{"code":-32602,"message":"{error}"}}}}"#);
         assert_eq!(written, expected);
-        let written = error.message(Some(&json!("7"))).into_string();
+        let written = error.message(Some(&json!("7"))).to_string();
         assert!(written.starts_with(r#"{"jsonrpc":"2.0","id":"7","error":{"#), "{written}");
     }
 }

@@ -193,7 +193,7 @@ impl ProtocolVersion {
 pub(crate) struct MethodResult(JsonText);
 
 impl Json for MethodResult {
-    fn write(&self, out: &mut String) {
+    fn write(&self, out: &mut Vec<u8>) {
         self.0.write(out);
     }
 }

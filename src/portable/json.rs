@@ -50,7 +50,7 @@ impl<W: Write> Export<W> {
                 }),
             );
         });
-        let head = JsonText::of(&head).into_string();
+        let head = JsonText::of(&head).to_string();
         // The object stays open for the lists.
         write!(out, "{},\n\"tags\":[", head.strip_suffix('}').unwrap_or(&head))?;
         for (place, tag) in tags.iter().enumerate() {

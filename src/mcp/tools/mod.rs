@@ -395,11 +395,11 @@ struct Content<'a> {
 }
 
 impl Json for Content<'_> {
-    fn write(&self, out: &mut String) {
+    fn write(&self, out: &mut Vec<u8>) {
         let Answer { text, links, data } = self.answer;
         let text = text.iter().map(|text| Block::Text(text));
         let links = links.iter().filter(|_| self.has_links).map(Block::Link);
-        json_text::array(text.chain(links).chain([Block::Text(data.as_str())])).write(out);
+        json_text::array(text.chain(links).chain([Block::Data(data)])).write(out);
     }
 }
 
@@ -407,20 +407,26 @@ impl Json for Content<'_> {
 #[derive(Clone, Copy)]
 enum Block<'a> {
     Text(&'a str),
+    /// The data of an answer, as a text.
+    Data(&'a JsonText),
     Link(&'a JsonText),
 }
 
 impl Json for Block<'_> {
-    fn write(&self, out: &mut String) {
+    fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Block::Text(text) => json_text::object(|out| {
-                out.member("type", "text");
-                out.member("text", *text);
-            })
-            .write(out),
+            Block::Text(text) => text_block(text).write(out),
+            Block::Data(data) => text_block(data.as_text()).write(out),
             Block::Link(link) => link.write(out),
         }
     }
+}
+
+fn text_block(text: impl Json) -> impl Json {
+    json_text::object(move |out| {
+        out.member("type", "text");
+        out.member("text", &text);
+    })
 }
 
 /// The argument with names of tags, which a call may have to make.
