@@ -35,7 +35,7 @@ pub(crate) fn create(
 }
 
 /// Creates a tag of a name that is free. The permit opens nothing here: it shows that the caller may make tags, and no
-/// other code inserts one.
+/// other code inserts one, but for an import.
 fn create_in(
     own: &OwnedRows,
     _: Permit<TagsWrite>,

@@ -84,7 +84,7 @@ enum Effect {
 struct ToolContext<'a, A> {
     /// The caller's journal.
     journal: Journal<'a, A>,
-    /// The caller's right to make tags besides; `None` if the token lacks that scope.
+    /// The caller's right to make tags besides, for a tool that may need it; `None` if the token lacks that scope.
     may_make_tags: Option<Permit<TagsWrite>>,
     /// The scopes of the caller's token, for `whoami` to show. They open nothing: the journal is opened already.
     scopes: Scopes,
@@ -248,17 +248,17 @@ impl Tool {
         given: &Map<String, Value>,
     ) -> Result<PermittedTool, Failure> {
         match &self.work {
-            Work::UserRead(handler) => handler.permit(self, mcp),
-            Work::EntriesRead(handler) => handler.permit(self, mcp),
-            Work::EntriesWrite(handler) => handler.permit(self, mcp),
+            Work::UserRead(handler) => handler.permit(self, mcp, None),
+            Work::EntriesRead(handler) => handler.permit(self, mcp, None),
+            Work::EntriesWrite(handler) => handler.permit(self, mcp, None),
             Work::EntriesWriteNamingTags(handler) => {
-                let permitted = handler.permit(self, mcp)?;
+                let permitted = handler.permit(self, mcp, mcp.caller.permit_if())?;
                 self.require_right_to_make_tags(mcp, given)?;
                 Ok(permitted)
             }
-            Work::TagsRead(handler) => handler.permit(self, mcp),
-            Work::TagsWrite(handler) => handler.permit(self, mcp),
-            Work::EntriesAndTagsRead(handler) => handler.permit(self, mcp),
+            Work::TagsRead(handler) => handler.permit(self, mcp, None),
+            Work::TagsWrite(handler) => handler.permit(self, mcp, None),
+            Work::EntriesAndTagsRead(handler) => handler.permit(self, mcp, None),
         }
     }
 
@@ -308,10 +308,14 @@ impl Tool {
 
 /// `A` stands for the scopes of the tool. So the permit, the journal and the two functions have the same scopes.
 impl<A: Access> Handler<A> {
-    fn permit(&'static self, tool: &'static Tool, mcp: &Mcp) -> Result<PermittedTool, Failure> {
+    fn permit(
+        &'static self,
+        tool: &'static Tool,
+        mcp: &Mcp,
+        may_make_tags: Option<Permit<TagsWrite>>,
+    ) -> Result<PermittedTool, Failure> {
         let permit = mcp.permit::<A>(tool.name)?;
         let (scopes, now) = (mcp.caller.holder().scopes, mcp.context.now);
-        let may_make_tags = mcp.caller.permit_if();
         let run = move |app: &App, given, state| {
             let journal = app.journal(permit);
             let context = ToolContext { journal, may_make_tags, scopes, now, confirmed: None };
