@@ -145,6 +145,8 @@ pub(crate) const GATHER_MAX: Duration = Duration::from_millis(50);
 /// Bytes of entries that one commit puts into the search index when all of it is made anew. A process that is killed
 /// meanwhile loses so much work.
 pub(crate) const INDEX_PIECE_BYTES: usize = 4 * 1024 * 1024;
+/// Pages of the search index that one commit merges, after the index was made anew.
+pub(crate) const INDEX_MERGE_PAGES: i64 = 1_000;
 /// How often the operator hears how far long work is.
 pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes of entries that one commit may add to the search index; the next write waits for the next commit. It takes

@@ -22,7 +22,7 @@ use crate::terms;
 
 /// What the store needs of this file.
 pub(crate) const SEARCH_INDEX: Derived =
-    Derived { table: "entries", update, work: bytes, work_max: limits::GROUP_BYTES_MAX, make_piece };
+    Derived { table: "entries", update, work: bytes, work_max: limits::GROUP_BYTES_MAX, make_piece, tidy };
 
 /// The columns of an entry that are searched, as [`put`] reads them.
 const SEARCHED: &str = "row_id, user_id, title, content, mood, location, weather";
@@ -96,6 +96,19 @@ fn make_piece(connection: &Connection) -> rusqlite::Result<Option<Piece>> {
         bytes += row.get_ref(2)?.as_str()?.len() + row.get_ref(3)?.as_str()?.len();
     }
     Ok(Some(Piece { made, of }))
+}
+
+/// Merges a part of the index. FTS5 writes a new piece for each megabyte and merges them when there are many, but a search
+/// looks each term up in each piece: with thirty of them, the index of a million entries, it takes half as long again as in
+/// one.
+fn tidy(connection: &Connection) -> rusqlite::Result<bool> {
+    let changes = || connection.query_row("SELECT total_changes()", [], |row| row.get::<_, i64>(0));
+    let before = changes()?;
+    // A negative number of pages: everything is to be merged, and not only what is of one size.
+    let sql = "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?1)";
+    connection.execute(sql, [-limits::INDEX_MERGE_PAGES])?;
+    // By its manual FTS5 has merged nothing if there was one change: the command itself.
+    Ok(changes()? - before >= 2)
 }
 
 #[cfg(test)]

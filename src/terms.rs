@@ -286,6 +286,12 @@ pub(crate) fn for_each(text: &str, each: impl FnMut(Term<'_>)) {
             rest = &rest[end..];
             continue;
         }
+        // And most of what is between them is a blank, or a comma and a blank.
+        if character.is_ascii() && class(character) == Class::Separator {
+            cutter.end();
+            rest = &rest[1..];
+            continue;
+        }
         let at = start..start + character.len_utf8();
         rest = &rest[character.len_utf8()..];
         let mut is_empty = true;

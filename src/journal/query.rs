@@ -26,8 +26,8 @@ pub(super) struct Query {
     pub(super) expression: String,
     /// What an entry of tier 0 matches: every wanted term is in its title.
     pub(super) all_in_title: String,
-    /// What an entry of tier 1 matches: some wanted term is in its title.
-    pub(super) some_in_title: String,
+    /// What an entry of tier 1 matches: some wanted term is in its title. `None` if there is one term: some is all.
+    pub(super) some_in_title: Option<String>,
     /// What is wanted, as it is found in a text.
     pub(super) wanted: Vec<Wanted>,
     /// What an entry must have to be found, in words: `"rain" and a word that begins with "gard" without "sun"`. Terms
@@ -173,7 +173,7 @@ impl Query {
         if !excluded_names.is_empty() {
             let _ = write!(looked_for, " without {}", excluded_names.join(" or "));
         }
-        let some_in_title = format!("{{title}} : ({})", quoted.join(" OR "));
+        let some_in_title = (quoted.len() > 1).then(|| format!("{{title}} : ({})", quoted.join(" OR ")));
         let all_in_title = format!("{{title}} : ({all})");
         Ok(Query { expression, all_in_title, some_in_title, wanted, looked_for })
     }
@@ -432,7 +432,7 @@ mod tests {
         let query = parse("Rain gard* -sun");
         assert_eq!(query.expression, r#"("7:rain" AND "7:gard" *) NOT ("7:sun")"#);
         assert_eq!(query.all_in_title, r#"{title} : ("7:rain" AND "7:gard" *)"#);
-        assert_eq!(query.some_in_title, r#"{title} : ("7:rain" OR "7:gard" *)"#);
+        assert_eq!(query.some_in_title.as_deref(), Some(r#"{title} : ("7:rain" OR "7:gard" *)"#));
     }
 
     /// FTS5 must take any expression, and find with it what was typed.
@@ -444,7 +444,9 @@ mod tests {
         for text in &texts {
             if let Ok(query) = Query::parse(text, "7:") {
                 parsed += 1;
-                for expression in [&query.expression, &query.all_in_title, &query.some_in_title] {
+                for expression in
+                    [&query.expression, &query.all_in_title].into_iter().chain(&query.some_in_title)
+                {
                     assert_eq!(index.found(expression), [0_i64; 0], "{text:?}");
                 }
             }

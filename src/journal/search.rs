@@ -77,7 +77,8 @@ pub(crate) fn search(
         let sql = format!(
             "SELECT e.id, e.date, e.created_at,
                  CASE WHEN e.row_id IN (SELECT rowid FROM search_index WHERE search_index MATCH ?16) THEN 0
-                      WHEN e.row_id IN (SELECT rowid FROM search_index WHERE search_index MATCH ?17) THEN 1
+                      WHEN ?17 IS NOT NULL
+                          AND e.row_id IN (SELECT rowid FROM search_index WHERE search_index MATCH ?17) THEN 1
                       ELSE 2 END
              FROM search_index f CROSS JOIN entries e ON e.row_id = f.rowid
              WHERE search_index MATCH ?15 AND {FILTER_SQL} AND e.date >= ?4 AND e.date <= ?5"

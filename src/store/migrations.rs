@@ -114,16 +114,23 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
 /// program that is killed leaves whole pieces, and the next one goes on behind them. While it takes long, tells the
 /// operator how far it is.
 pub(super) fn make_derived(connection: &mut Connection, derived: Derived) -> Result<(), OpenError> {
-    let mut told = Instant::now();
+    let (mut told, mut has_made) = (Instant::now(), false);
     loop {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let piece = (derived.make_piece)(&transaction)?;
         // Mostly nothing is missing. Then nothing was written, and the commit waits for no disk.
         transaction.commit()?;
-        let Some(Piece { made, of }) = piece else { return Ok(()) };
+        let Some(Piece { made, of }) = piece else { break };
+        has_made = true;
         if made == of || told.elapsed() >= limits::PROGRESS_INTERVAL {
             stderr::note(&format!("bringing the database up to date: {made} of {of} rows"));
             told = Instant::now();
         }
     }
+    while has_made {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        has_made = (derived.tidy)(&transaction)?;
+        transaction.commit()?;
+    }
+    Ok(())
 }

@@ -263,6 +263,9 @@ pub struct Derived {
     /// Makes a piece of what is missing altogether, in a transaction of its own; `None` if nothing is. A store calls it
     /// until then when it is opened: after a migration all of it is missing.
     pub make_piece: fn(&Connection) -> rusqlite::Result<Option<Piece>>,
+    /// Puts what the pieces have made into the form that is read fastest, in a transaction of its own, and returns whether
+    /// there is more to do. If a program is killed meanwhile, only that speed is lost.
+    pub tidy: fn(&Connection) -> rusqlite::Result<bool>,
 }
 
 /// The ids of rows that the jobs of one group have changed.
@@ -285,6 +288,7 @@ impl Derived {
         work: |_, _| Ok(0),
         work_max: 1,
         make_piece: |_| Ok(None),
+        tidy: |_| Ok(false),
     };
 }
 
