@@ -17,5 +17,4 @@ pub const SEARCH: &str = "SELECT e.id, e.title,
     LIMIT ?4";
 
 /// The words around what was found in one entry (`?2`).
-pub const SNIPPET: &str =
-    "SELECT snippet(plain_index, -1, '[', ']', '…', 32) FROM plain_index WHERE plain_index MATCH ?1 AND rowid = ?2";
+pub const SNIPPET: &str = "SELECT snippet(plain_index, -1, '[', ']', '…', 32) FROM plain_index WHERE plain_index MATCH ?1 AND rowid = ?2";
