@@ -129,6 +129,17 @@ await check('entry: its text keeps its paragraphs and blanks', async () => {
   const shown = await page.locator('.text p').allInnerTexts()
   assert.equal(shown.join('\n\n'), text)
 })
+await check('entry: a title that is written from the right stands at the right', async () => {
+  const { entry } = await call('create_entry', { title: 'יום ארוך', content: 'שלום', date: '2025-01-14' })
+  await page.goto(`${origin}/journal/entry/${entry.id}`)
+  const [left, right] = await page.getByRole('heading', { level: 1 }).evaluate((heading) => {
+    const range = document.createRange()
+    range.selectNodeContents(heading)
+    const [text, all] = [range.getBoundingClientRect(), heading.getBoundingClientRect()]
+    return [text.left - all.left, all.right - text.right]
+  })
+  assert.ok(left > 100 && right < 10, `${left} ${right}`)
+})
 await page.goto(`${origin}/journal/day/2025-01-15`)
 await look(page, 'journal-hostile-day')
 await page.getByRole('article').getByRole('link').first().click()
