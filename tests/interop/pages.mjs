@@ -213,7 +213,9 @@ await check('account: Tab reaches every button and field, in order', async () =>
     'Take access back from MCP Inspector',
     'Take access back from Claude Code',
     ...['Time zone', 'Change time zone'],
-    ...['Current password', 'New password', 'Change password', 'Sign out here', 'Sign out everywhere'],
+    ...['Current password', 'New password', 'Change password'],
+    ...['Your password', 'Download Markdown (ZIP)', 'Download JSON'],
+    ...['Sign out here', 'Sign out everywhere'],
     ...['Your journal', 'How to connect a program'],
   ])
 })
