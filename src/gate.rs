@@ -1,7 +1,7 @@
-//! The gate: `Authorization` → [`Caller`], or a refusal (401, 400 or 503); scopes → [`Permit`], or a 403.
+//! The gate: `Authorization` → [`Caller`], or a refusal (401, 400, 503); scopes → [`Permit`], or a 403; so do sign-ins.
 //!
 //! Knows no bodies, no JSON-RPC and no journal. Invariant: only this file makes a [`Caller`] or a [`Permit`], and
-//! only after its checks. Without a [`Permit`] there is no journal, so a handler past the gate doesn't compile.
+//! only after its checks, or that of `sign_ins.rs`. Without a [`Permit`] a handler's use of the journal doesn't compile.
 //!
 //! In the order of the calls: [`check_host`], [`check_origin`], [`Gate::admit`], [`Caller::permit`]; for open
 //! streams, [`Gate::recheck`]. A person's own browser has a session in place of a token: [`permit_in_browser`].
@@ -267,7 +267,7 @@ impl<A> Permit<A> {
 /// without a token. [`SignedIn`] is a check's value as [`Caller`] is: `sign_ins.rs` makes it of a live row for the hash
 /// of this request's cookie, a row that was made when the person had given their password. No scope is compared: those
 /// are the parts that an owner gives to programs, and here comes the owner. By the cookie alone another site could make
-/// a browser change something, so that takes a form of our own besides; see `App::journal_for_page`.
+/// a browser change something, so that takes a form of our own besides; see `App::journal_for_form`.
 pub(crate) fn permit_in_browser<A: Access>(person: &SignedIn) -> Permit<A> {
     Permit { user_id: person.user_id(), access: PhantomData }
 }

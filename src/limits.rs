@@ -257,8 +257,8 @@ pub const GRANTS_PER_PAGE: usize = 50;
 pub const ACCOUNT_PAGES_PER_PERSON_MAX: usize = 16;
 /// Entries that a page of the journal shows at once; a link leads to the others.
 pub const JOURNAL_PAGE_ENTRIES: usize = 20;
-/// Bytes of a form of the journal; past it `413`. The longest text is a third of that in the form of a form, so one that
-/// is too long still comes back with a word about it. Only a person who is signed in may send so much.
+/// Bytes of a form of the journal; past it `413`. The longest text takes up to a third of that as a browser encodes it, so
+/// one that is too long still comes back with a word about it. Only a person who is signed in may send so much.
 pub(crate) const JOURNAL_FORM_BYTES_MAX: usize = MCP_BODY_BYTES_MAX;
 /// How long a page with a form may stay open, in seconds; past it the form isn't taken, and the person gets a fresh
 /// one. A used form is remembered for twice this time; the next form that is used after that deletes its row.

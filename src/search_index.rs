@@ -78,7 +78,8 @@ fn bytes(connection: &Connection, row: i64) -> rusqlite::Result<usize> {
 }
 
 /// Indexes the entries behind the last that the index has, as many as one commit may. The index lacks entries after the
-/// step to version 5 of the file, and after that only if a process was killed in here.
+/// step to version 5 of the file, and after that if a process was killed in here, or if another program has written rows
+/// at the end. What such a program has changed elsewhere isn't found out.
 fn make_piece(connection: &Connection) -> rusqlite::Result<Option<Piece>> {
     let last = |sql| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
     let (made, of) = (last(LAST_INDEXED)?, last("SELECT max(row_id) FROM entries")?);

@@ -587,6 +587,26 @@ fn saves_what_was_typed_as_a_program_finds_it() {
 }
 
 #[test]
+fn moves_an_entry_to_another_day_with_the_offset_of_its_time() {
+    let mut desk = Desk::new();
+    let id = desk.write("Flight", "x", "2025-01-31T23:30:15-05:00");
+    let path = format!("/journal/entry/{id}/edit");
+    for (day, time, moved) in [
+        ("2025-02-01", None, json!("2025-02-01T23:30:15-05:00")),
+        ("2025-02-01", Some("08:00"), json!("2025-02-01T08:00:00Z")),
+        ("2025-02-02", Some(""), json!(null)),
+    ] {
+        let mut fields = desk.fields(&path).with("date", day);
+        if let Some(time) = time {
+            fields = fields.with("time", time);
+        }
+        assert_eq!(desk.send(&path, &fields).status, 303);
+        let entry = desk.program.ok("get_entry", json!({ "id": id }))["entry"].clone();
+        assert_eq!((&entry["date"], &entry["dateTime"]), (&json!(day), &moved));
+    }
+}
+
+#[test]
 fn changes_no_character_of_what_a_page_can_not_show() {
     let mut desk = Desk::new();
     for (content, date) in [

@@ -167,7 +167,7 @@ fn says_how_far_it_is_while_it_takes_long() {
     drop(connection);
     let told = folder.epicme(&["token", "create", "ada@example.com"], "");
     let told = String::from_utf8_lossy(&told.stderr).into_owned();
-    assert!(told.contains("bringing the database up to date: 97 of 97 rows"), "{told}");
+    assert!(told.contains("bringing the database up to date: row 97 of 97"), "{told}");
     let again = folder.epicme(&["token", "create", "ada@example.com"], "");
     assert!(!String::from_utf8_lossy(&again.stderr).contains("up to date"), "once");
 }

@@ -69,7 +69,7 @@ pub(crate) enum JournalError {
     Store(StoreError),
 }
 
-/// An end of the period in which a filter's entries were made.
+/// An end of the period that a filter's entries are about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum FilterEnd {
     From,

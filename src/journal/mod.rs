@@ -1,11 +1,11 @@
 //! The journal: entries, tags and the links between them; the types of the domain, and the publishing of changes.
 //!
 //! Names no tool and no argument, and uses no HTTP and no OAuth except the [`Permit`] and its scopes. Invariant:
-//! every statement goes through `OwnedRows`, which binds it to the person of a [`Permit`] (THE BINDING is marked in
-//! `rows.rs`), so the row of another person looks like a row that doesn't exist.
+//! every statement goes through `OwnedRows`, which binds it to the person of a [`Permit`], or of a `WholeJournal` (THE
+//! BINDING is marked in `rows.rs`), so the row of another person looks like a row that doesn't exist.
 //!
 //! Only the gate makes a [`Permit`], only a [`Permit`] makes a [`Journal`], and every function that reads or writes
-//! needs the [`Journal`] of its scope. So a handler that forgets the gate's check doesn't compile. The types of the
+//! needs the [`Journal`] of its scope, but for those of `transfer.rs`, which no program's request reaches. So a handler that forgets the gate's check doesn't compile. The types of the
 //! domain don't derive `Serialize`, so a new field reaches a client only if the code in `mcp` writes it.
 
 pub(crate) mod browse;

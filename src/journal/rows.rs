@@ -1,13 +1,13 @@
 //! One person's rows: the only way from the journal to the database.
 //!
 //! Names no column but `user_id`, `id`, those of the counts and those that [`OwnedRows::matching`] is given. Invariant:
-//! `?1` of each statement is the id of the person whose permit opened the journal, see THE BINDING in
-//! [`OwnedRows::bound`].
+//! `?1` of each statement is the id of the person whose permit, or `WholeJournal`, opened the journal, see THE BINDING
+//! in [`OwnedRows::bound`].
 //!
 //! What this prevents: a statement that finds an entry by its id alone would give a person any other person's entry,
 //! because ids are small numbers that anyone can count through (an insecure direct object reference, which the OWASP
-//! Top 10 lists under broken access control). Three things together rule it out. The permit is the only source of the
-//! user id; this file binds it in every statement; and `tests/tidy.rs` searches the text of each statement for the
+//! Top 10 lists under broken access control). Three things together rule it out. The permit (or a
+//! `WholeJournal`, see `transfer.rs`) is the only source of the user id; this file binds it in every statement; and `tests/tidy.rs` searches the text of each statement for the
 //! use of `?1` as the owner. SQLite can't check that: a parameter that a statement doesn't use is no error to it. A
 //! larger server would use a database with row-level security, such as PostgreSQL, and let the database add the
 //! comparison.
@@ -56,7 +56,7 @@ impl<'c> OwnedRows<'c> {
     }
 
     /// Returns every row, all in memory at once. Nearly every caller bounds the number of rows: by a LIMIT, or by a
-    /// limit on what a person can store. One has no such bound: the ids of a tag's entries.
+    /// limit on what a person can store. Two have no such bound: the ids of a tag's entries, and what an import compares.
     pub(super) fn all<T>(
         &self,
         sql: &str,
@@ -68,7 +68,7 @@ impl<'c> OwnedRows<'c> {
     }
 
     /// Returns how many rows of a kind the person has, of those with this value if the kind has values. The database
-    /// keeps the numbers (`schema_4.sql`), so this counts nothing.
+    /// keeps the numbers (`schema_5.sql`), so this counts nothing.
     pub(super) fn count(&self, kind: &str, value: &str) -> Result<i64, JournalError> {
         let sql = "SELECT number FROM journal_counts WHERE user_id = ?1 AND kind = ?2 AND value = ?3";
         Ok(self.first(sql, &[&kind, &value], |row| row.get(0))?.unwrap_or(0))

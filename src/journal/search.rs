@@ -1,7 +1,7 @@
 //! Full-text search: what a query finds, and the order of it.
 //!
 //! Names no tool and uses no JSON and no HTTP; `query.rs` reads the query, and `snippet.rs` shows where it matched.
-//! Invariant: what a search reads, and so how long it takes, depends on the person's own entries alone.
+//! Invariant: a search reads no list of another person's terms, so its time doesn't depend on which words they have.
 //!
 //! One index serves all people, because FTS5 has one index for each table, and a table for each person would mean
 //! statements whose text differs from person to person. But each term in it has its owner in front

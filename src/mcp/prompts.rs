@@ -137,13 +137,13 @@ pub(crate) static PROMPTS: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
                 Argument::optional(
                     "from",
                     Kind::Date,
-                    "Only entries made on this day (YYYY-MM-DD, UTC) or later.",
+                    "Only entries of this date (2025-01-31) or date-time and later ones.",
                 )
                 .absent_if_empty(),
                 Argument::optional(
                     "to",
                     Kind::Date,
-                    "Only entries made on this day (YYYY-MM-DD, UTC) or earlier.",
+                    "Only entries of this date (2025-01-31) or date-time and earlier ones.",
                 )
                 .absent_if_empty(),
             ],

@@ -49,7 +49,7 @@ impl Step {
 }
 
 /// How many steps a file must have taken so that the commands that only read can read it: none of their statements
-/// names what a later step added. So they also read the file of the version before, which is what an operator who goes
+/// names what a later step added (`users::list` looks first whether a column is there). So they also read the file of the version before, which is what an operator who goes
 /// back needs, and which any write would take from it.
 pub(super) const STEPS_TO_READ: usize = 2;
 
@@ -123,7 +123,7 @@ pub(super) fn make_derived(connection: &mut Connection, derived: Derived) -> Res
         let Some(Piece { made, of }) = piece else { break };
         has_made = true;
         if made == of || told.elapsed() >= limits::PROGRESS_INTERVAL {
-            stderr::note(&format!("bringing the database up to date: {made} of {of} rows"));
+            stderr::note(&format!("bringing the database up to date: row {made} of {of}"));
             told = Instant::now();
         }
     }

@@ -274,9 +274,9 @@ pub type ChangedRows = std::collections::BTreeSet<i64>;
 /// How far [`Derived::make_piece`] has come; the operator is told.
 #[derive(Clone, Copy, Debug)]
 pub struct Piece {
-    /// Of how many rows it is made.
+    /// The last row that it is made of.
     pub made: i64,
-    /// How many rows there are.
+    /// The last row there is.
     pub of: i64,
 }
 

@@ -11,6 +11,8 @@ use serde_json::json;
 
 use crate::support::{Client, Folder, Server};
 
+/// How often a pair is measured of which the one took longer, before it counts.
+const MEASUREMENTS: usize = 3;
 /// Entries of the other person. If their lists were read, a search would take several times as long.
 const SECRETS: usize = 4_000;
 const ROUNDS: usize = 60;
@@ -58,27 +60,39 @@ fn quick(times: &mut [Duration]) -> Duration {
 fn takes_as_long_for_a_word_of_another_person_as_for_a_word_of_nobody() {
     let (server, token) = house();
     let mut client = Client::new(&server, &token);
-    let mut times = PAIRS.map(|pair| pair.map(|_| Vec::with_capacity(ROUNDS)));
-    for round in 0..=ROUNDS {
-        for (pair, times) in PAIRS.iter().zip(&mut times) {
-            // Now one of the two is first, and now the other.
-            for which in [round % 2, (round + 1) % 2] {
-                let arguments = json!({ "query": pair[which] });
-                let began = Instant::now();
-                let found = client.ok("search_entries", arguments);
-                let time = began.elapsed();
-                // The first round fills the caches.
-                if round > 0 {
-                    times[which].push(time);
+    // A machine with other work may hold up the one more often than the other, by chance. What the index gives away it
+    // gives away in each measurement.
+    let mut differing: Vec<_> = PAIRS.to_vec();
+    let mut seen = Vec::new();
+    for _ in 0..MEASUREMENTS {
+        let mut times: Vec<_> =
+            differing.iter().map(|pair| pair.map(|_| Vec::with_capacity(ROUNDS))).collect();
+        for round in 0..=ROUNDS {
+            for (pair, times) in differing.iter().zip(&mut times) {
+                // Now one of the two is first, and now the other.
+                for which in [round % 2, (round + 1) % 2] {
+                    let arguments = json!({ "query": pair[which] });
+                    let began = Instant::now();
+                    let found = client.ok("search_entries", arguments);
+                    let time = began.elapsed();
+                    // The first round fills the caches.
+                    if round > 0 {
+                        times[which].push(time);
+                    }
+                    let own = if pair[which].contains('-') { 20 } else { 0 };
+                    assert_eq!(found["total"], own, "{}", pair[which]);
                 }
-                let own = if pair[which].contains('-') { 20 } else { 0 };
-                assert_eq!(found["total"], own, "{}", pair[which]);
             }
         }
+        let mut left = Vec::new();
+        for (pair, [theirs, nobodys]) in differing.into_iter().zip(&mut times) {
+            let (theirs, nobodys) = (quick(theirs), quick(nobodys));
+            if theirs * 2 >= nobodys * 3 || nobodys * 2 >= theirs * 3 {
+                seen.push(format!("{} took {theirs:?}, and {} {nobodys:?}", pair[0], pair[1]));
+                left.push(pair);
+            }
+        }
+        differing = left;
     }
-    for (pair, [theirs, nobodys]) in PAIRS.iter().zip(&mut times) {
-        let (theirs, nobodys) = (quick(theirs), quick(nobodys));
-        let message = format!("{} took {theirs:?}, and {} {nobodys:?}", pair[0], pair[1]);
-        assert!(theirs * 2 < nobodys * 3 && nobodys * 2 < theirs * 3, "{message}");
-    }
+    assert!(differing.is_empty(), "{seen:?}");
 }

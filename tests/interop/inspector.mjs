@@ -209,7 +209,7 @@ async function view(tool, heading) {
 const reach = (_, url) => fetch(url).then(() => 'reached', () => 'refused')
 async function lookAtViews(name) {
   await tab('Apps')
-  await page.getByRole('heading', { name: 'MCP Apps (3)' }).waitFor()
+  await page.getByRole('heading', { name: 'MCP Apps (5)' }).waitFor()
   const entry = await view('Get Entry', 'Written in the Inspector')
   await entry.getByText('By a person in a browser.').waitFor()
   assert.equal(await entry.locator('main').evaluate(reach, url), 'refused')
@@ -221,6 +221,7 @@ async function lookAtViews(name) {
   const list = await view('List Entries', 'Journal')
   await list.getByText('1 entry', { exact: true }).waitFor()
   await list.getByRole('listitem').getByRole('heading', { name: 'Written in the Inspector' }).waitFor()
+  await list.getByRole('table').first().waitFor() // its month, as a calendar
   await keepOne(page, `${name}-journal`)
 }
 

@@ -141,7 +141,14 @@ impl Typed {
     /// Makes the change of an entry, of the fields alone that are different now; or says what is wrong.
     pub(super) fn change_of(&self, entry: &Entry, zone: &Zone) -> Result<EntryChange, Vec<Problem>> {
         let was = Typed::of(entry);
-        let Checked { date, names } = self.check(zone, &was)?;
+        let Checked { mut date, names } = self.check(zone, &was)?;
+        // Another day for the same time keeps the time's offset: it was meant where the entry was, and not in the zone that
+        // the person has today.
+        if let (Some(Some(moved)), Some(time)) = (self.has_kept_time(&was).then_some(&date), &entry.date.time)
+        {
+            let rest = time.as_str().get("0000-00-00".len()..).unwrap_or_default();
+            date = EntryDate::read(&format!("{}{rest}", moved.day)).ok().or(date);
+        }
         let changed = |now: &String, was: &String| (now != was).then(|| now.clone());
         let label = |now: &String, was: &String| {
             changed(now, was).map(|label| Some(label.trim().to_owned()).filter(|label| !label.is_empty()))
@@ -161,6 +168,11 @@ impl Typed {
             // A form that doesn't say what it has shown has shown nothing that there is.
             shown: Some(self.shown.unwrap_or(RowDigest([0; 32]))),
         })
+    }
+
+    /// Whether the day was changed and the time wasn't.
+    fn has_kept_time(&self, was: &Typed) -> bool {
+        self.date != was.date && self.time == was.time
     }
 
     /// Checks every field, so that the person hears of all that is wrong at once; but not those that stand as they did in
@@ -293,7 +305,8 @@ impl Typed {
             limits::TAG_NAME_CHARS_MAX
         );
         let zone = format!(
-            "Like 09:30, in the time zone {}. Left empty, the entry is about the whole day.",
+            "Like 09:30, in the time zone {}; a time that you leave as it is keeps its own. Left empty, the entry is about \
+             the whole day.",
             zone.name()
         );
         Html::all(shown)

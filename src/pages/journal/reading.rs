@@ -181,7 +181,7 @@ pub(super) fn search(visit: &Visit) -> Result<Response, PageError> {
             Ok((page, looked_for)) => (200, results(wanted, &looked_for, &page)),
             Err(JournalError::Store(error)) => return Err(error.into()),
             // Each of the others is about what was typed, or about the link that was followed.
-            Err(error) => (400, alert(&error.to_string())),
+            Err(error) => (400, alert(&format!("{error} {}", remedy(&error)))),
         }
     };
     let form = Html::markup("<form method=\"get\" role=\"search\" action=\"")
@@ -267,4 +267,14 @@ fn item(entry: &EntryItem, place: Place, text: Html) -> Html {
 
 fn entry_count(count: i64) -> String {
     format!("{count} {}", if count == 1 { "entry" } else { "entries" })
+}
+
+/// Says what a person can do about a search that was refused.
+fn remedy(error: &JournalError) -> &'static str {
+    match error {
+        JournalError::OnlyExclusions => "Add a word that the entries have.",
+        JournalError::EmptyQuery => "Type a word, a number or a sign.",
+        JournalError::TooManyTerms => "Leave some of them out.",
+        _ => "Search again.",
+    }
 }
