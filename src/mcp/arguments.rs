@@ -229,7 +229,7 @@ impl Argument {
             },
             Kind::Date => match &*text()? {
                 date if date.len() <= DATE_CHARS_MAX && has_form_of_date(date) => Ok(date.into()),
-                _ => Err("must be a date (2025-01-31) or a date-time with its offset (2025-01-31T09:30:00Z)"
+                _ => Err("must be a date (2025-01-31) or a date-time with its offset, at most 14:59 (2025-01-31T09:30:00Z)"
                     .into()),
             },
             Kind::Cursor => characters(&text()?, 0, limits::CURSOR_CHARS_MAX).map(Value::from),
