@@ -455,9 +455,15 @@ pub const SNIPPET_CHARS_MAX: usize = 500;
 
 // ---- Exports and imports (`portable/`) ----
 
-/// Bytes that one import reads, as they are once unpacked; past it nothing is imported. Ten years of a page a day are a
+/// Bytes that one import reads of an archive, as they are once unpacked; past it nothing is imported. Ten years of a page a day are a
 /// tenth of it.
 pub(crate) const IMPORT_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// The same for a file or folder that isn't packed, whose size its owner sees. An export of epicme may be so long.
+pub(crate) const IMPORT_PLAIN_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+/// Entries and tags that one import takes; past it nothing is imported. They are kept in memory until all are read.
+pub(crate) const IMPORT_ITEMS_MAX: usize = 1_000_000;
+/// Entries and tags that can't be kept, past which an import ends at once and isn't read on.
+pub(crate) const IMPORT_PROBLEMS_MAX: usize = 10_000;
 /// Files and folders that one import looks at; past it nothing is imported.
 pub(crate) const IMPORT_FILES_MAX: usize = 200_000;
 /// Folders inside of each other that one import looks into; what lies deeper is left out, and a note says so.
@@ -471,8 +477,8 @@ pub(crate) const FRONT_MATTER_FIELDS_MAX: usize = 200;
 pub(crate) const IMPORT_NOTES_MAX: usize = 50;
 /// Bytes of the part of a file's name that is made of the title.
 pub(crate) const SLUG_BYTES_MAX: usize = 80;
-/// Ids that a file may give; past it the entry is named as one that can't be kept. Those that follow must stay numbers
-/// that every client reads exactly (2^53).
+/// Ids that a file may give; past it the entry gets the next id of the journal. Those that follow must stay numbers that
+/// every client reads exactly (2^53).
 pub(crate) const IMPORTED_ID_MAX: i64 = 1 << 40;
 /// Entries whose ids an export reads at once; their texts it reads one by one.
 pub(crate) const EXPORTED_IDS_AT_ONCE: i64 = 1_000;

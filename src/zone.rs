@@ -14,7 +14,7 @@ use jiff::tz::{Offset, TimeZone};
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 
-use crate::clock::Timestamp;
+use crate::clock::{FIRST_SECOND, LAST_SECOND, Timestamp};
 use crate::dates::{Day, EntryDate};
 
 /// Names that [`UnknownZone`] proposes, and how many characters must have been typed for that.
@@ -80,8 +80,17 @@ impl Zone {
     /// the two; if they skip it, they show a later time.
     pub(crate) fn at(&self, day: Day, hour: i8, minute: i8) -> Option<EntryDate> {
         let shown = day.midnight().with().hour(hour).minute(minute).build().ok()?;
-        let instant = self.rules.to_ambiguous_timestamp(shown).compatible().ok()?;
-        Some(self.now(Timestamp(instant.as_second())))
+        let found = self.rules.to_ambiguous_timestamp(shown).compatible();
+        // jiff's instants end before the year 9999 does, and begin before the year 1.
+        let instant = found.as_ref().copied().unwrap_or(jiff::Timestamp::MAX);
+        // An offset is kept in whole minutes, and before there was standard time it had seconds.
+        let offset = minutes(self.rules.to_offset(instant));
+        let seconds = 60 * (60 * i64::from(hour) + i64::from(minute) - offset);
+        let typed = day.start_in_utc().plus(seconds);
+        if found.is_ok() && (typed.0 - instant.as_second()).abs() >= 60 {
+            return Some(self.now(Timestamp(instant.as_second()))); // the clocks skip it
+        }
+        (FIRST_SECOND..=LAST_SECOND).contains(&typed.0).then(|| EntryDate::at(typed, offset))
     }
 }
 
@@ -185,7 +194,7 @@ fn minutes(offset: Offset) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{FIRST_SECOND, LAST_SECOND};
+    use crate::dates::EntryTime;
 
     #[track_caller]
     fn zone(name: &str) -> Zone {
@@ -329,6 +338,23 @@ mod tests {
             }
             assert_eq!(zone.day_of(Timestamp(i64::MIN)).year(), 1, "{name}");
             assert_eq!(zone.day_of(Timestamp(i64::MAX)).year(), 9999, "{name}");
+        }
+    }
+
+    #[test]
+    fn finds_the_time_that_was_typed_also_before_there_were_zones_and_at_either_end() {
+        for (name, day, hour, expected) in [
+            ("Europe/Berlin", "9999-12-31", 12, Some("9999-12-31T12:30:00+01:00")),
+            ("UTC", "9999-12-31", 23, Some("9999-12-31T23:30:00Z")),
+            ("Pacific/Apia", "1890-01-01", 10, Some("1890-01-01T10:30:00+12:33")),
+            ("America/St_Johns", "1890-01-01", 10, Some("1890-01-01T10:30:00-03:31")),
+            ("Europe/Berlin", "2025-03-30", 2, Some("2025-03-30T03:30:00+02:00")),
+            // In UTC it is in the year before the first.
+            ("Asia/Kathmandu", "0001-01-01", 0, None),
+        ] {
+            let day = Day::read(day).expect("a day");
+            let at = zone(name).at(day, hour, 30).and_then(|date| date.time);
+            assert_eq!(at.as_ref().map(EntryTime::as_str), expected, "{name} {day}");
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn import(line: &CommandLine, email: Option<&str>, path: &str) -> Res
     let now = Timestamp::now();
     let read = portable::read(Path::new(path), &Reading { zone: &person.zone, now });
     let import = read.map_err(|error| CliError::Failed(format!("{error}; nothing was imported")))?;
-    let Import { format, tags, entries, notes, problems } = import;
+    let Import { format, tags, entries, notes, problems, .. } = import;
     notes.sentences().for_each(|sentence| note(&sentence));
     for problem in problems.iter().take(limits::PROBLEMS_SHOWN_MAX) {
         note(&text::displayable(&problem.to_string()));

@@ -159,9 +159,19 @@ fn without_comment(text: &str) -> &str {
     }
     // Only at the beginning of a value or of an item in a list does a quote begin a text in quotes.
     let has_quotes = text.starts_with(['"', '\'', '[']);
+    // A quote whose text doesn't end is none, and so are those of its kind behind it: looked for again and again, the end
+    // would take the square of the length.
+    let mut unended = String::new();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let quotes = if has_quotes && rest.starts_with(['"', '\'']) { quote_end(rest) } else { None };
+        let quote = rest.chars().next().filter(|quote| has_quotes && ['"', '\''].contains(quote));
+        let quotes = quote.filter(|quote| !unended.contains(*quote)).and_then(|quote| {
+            let end = quote_end(rest);
+            if end.is_none() {
+                unended.push(quote);
+            }
+            end
+        });
         if rest.starts_with(" #") || rest.starts_with("\t#") {
             return text[..at].trim_end();
         }

@@ -192,8 +192,11 @@ pub(super) fn entry(
 /// Takes the id.
 fn id(members: &mut Members) -> Result<Option<i64>, String> {
     let Some(value) = members.take("id") else { return Ok(None) };
-    let id = value.as_i64().filter(|id| (1..=limits::IMPORTED_ID_MAX).contains(id));
-    id.map(Some).ok_or_else(|| format!("its id is not a whole number from 1 to {}", limits::IMPORTED_ID_MAX))
+    match value.as_i64() {
+        // A larger one is given anew, so that those that follow stay numbers that every client reads exactly.
+        Some(id @ 1..) => Ok(Some(id).filter(|id| *id <= limits::IMPORTED_ID_MAX)),
+        _ => Err("its id is not a whole number from 1 on".to_owned()),
+    }
 }
 
 /// Takes when something was made and last changed.

@@ -84,6 +84,8 @@ pub(crate) struct Import {
     pub(crate) notes: Notes,
     /// The entries that can't be kept.
     pub(crate) problems: Vec<Problem>,
+    /// Whether there was more than an import takes; see [`Import::refuse_too_much`].
+    is_too_much: bool,
 }
 
 /// An entry, and where it was found.
@@ -227,6 +229,7 @@ fn read_at_most(path: &Path, reading: &Reading, bytes_max: u64) -> Result<Import
         let why = "there is no journal in it: no Markdown, and no JSON of epicme, Day One or jrnl";
         return Err(ImportError::new(&path.display().to_string(), why));
     }
+    import.refuse_too_much(&path.display().to_string())?;
     import.refuse_ids_that_come_twice()?;
     Ok(import)
 }
@@ -245,6 +248,16 @@ pub(crate) fn read_entry(entry: &Value, reading: &Reading) -> Vec<PortableEntry>
         jrnl::entry(entry.clone(), "", reading, notes),
     ];
     read.into_iter().flatten().flatten().filter_map(|entry| fitting(entry).ok()).collect()
+}
+
+/// Returns a member's value without what is in it, if that may be much: a text, a list or an object.
+fn without_content(value: Value) -> Value {
+    match value {
+        Value::Array(_) => Value::Array(Vec::new()),
+        Value::Object(_) => Value::Object(Map::new()),
+        Value::String(text) if text.len() > limits::SHOWN_NAME_CHARS_MAX => Value::String(String::new()),
+        other => other,
+    }
 }
 
 /// Why a JSON file isn't read.
@@ -267,11 +280,12 @@ fn read_json(
     source.stream(place, &LISTS, &mut |part| match part {
         Part::Item { list: "entries", value } if first.is_null() => first = value,
         Part::Item { .. } => {}
-        Part::Member { name, value } => _ = members.insert(name.to_owned(), value),
+        // Of the others it counts whether they are there, and what the head is.
+        Part::Member { name, value } => _ = members.insert(name.to_owned(), without_content(value)),
     })?;
     let has = |member: &str| first.get(member).is_some();
     let is_list = |member: &str| members.get(member).is_some_and(Value::is_array);
-    let mut number = 0;
+    let (mut number, mut tag_number) = (0, 0);
     if members.contains_key("format") {
         json::check_head(&members, import).map_err(|why| ImportError::new(&name, why))?;
         source.stream(place, &LISTS, &mut |part| match part {
@@ -282,10 +296,12 @@ fn read_json(
                 import.keep(place, entry);
             }
             Part::Item { value, .. } => {
-                let place = format!("{name}, tag {}", import.tags.len() + import.problems.len() + 1);
+                tag_number += 1;
+                let place = format!("{name}, tag {tag_number}");
                 match json::tag(value, &place, reading, &mut import.notes) {
-                    Ok(tag) => import.tags.push(tag),
-                    Err(why) => import.problems.push(Problem { place, why }),
+                    Ok(tag) if import.has_room() => import.tags.push(tag),
+                    Ok(_) => {}
+                    Err(why) => import.refuse(place, why),
                 }
             }
             Part::Member { .. } => {}
@@ -317,9 +333,38 @@ impl Import {
     /// Keeps an entry if it is within the limits of the journal.
     fn keep(&mut self, place: String, entry: Result<PortableEntry, String>) {
         match entry.and_then(fitting) {
-            Ok(entry) => self.entries.push(PlacedEntry { place, entry }),
-            Err(why) => self.problems.push(Problem { place, why }),
+            Ok(entry) if self.has_room() => self.entries.push(PlacedEntry { place, entry }),
+            Ok(_) => {}
+            Err(why) => self.refuse(place, why),
         }
+    }
+
+    /// Whether one more entry or tag may be kept in memory. If not, the import is refused when the file has been read.
+    fn has_room(&mut self) -> bool {
+        let has_room = self.entries.len() + self.tags.len() < limits::IMPORT_ITEMS_MAX;
+        self.is_too_much |= !has_room;
+        has_room
+    }
+
+    /// Notes why an entry or a tag can't be kept. A file of nothing else would fill the memory with reasons.
+    fn refuse(&mut self, place: String, why: String) {
+        if self.problems.len() < limits::IMPORT_PROBLEMS_MAX {
+            self.problems.push(Problem { place, why });
+        } else {
+            self.is_too_much = true;
+        }
+    }
+
+    /// Refuses what is more than an import takes.
+    fn refuse_too_much(&self, name: &str) -> Result<(), ImportError> {
+        if !self.is_too_much {
+            return Ok(());
+        }
+        let (items, problems) = (limits::IMPORT_ITEMS_MAX, limits::IMPORT_PROBLEMS_MAX);
+        let why = format!(
+            "it has more than {items} entries and tags, or more than {problems} that can't be kept; nothing was imported"
+        );
+        Err(ImportError::new(name, why))
     }
 
     /// Says which tags have the name of another one, when what isn't seen in it is left out. The first of them is kept.
@@ -385,7 +430,9 @@ fn fitting(mut entry: PortableEntry) -> Result<PortableEntry, String> {
 
 fn within(what: &str, text: &str, max: usize) -> Result<(), String> {
     let chars = text.chars().count();
-    if chars > max {
+    if text.contains('\0') {
+        Err(format!("its {what} contains the character NUL"))
+    } else if chars > max {
         Err(format!("its {what} has {chars} characters, and {max} is the limit"))
     } else {
         Ok(())
@@ -487,7 +534,7 @@ mod tests {
                 "\r\n",
                 "\r",
                 "\t",
-                "\0",
+                "\u{1}",
                 "\u{1b}[2J",
                 "\u{7f}",
                 "\u{85}",
@@ -974,11 +1021,7 @@ mod tests {
                 &|entry| entry["tags"] = json!((0..51).map(|n| n.to_string()).collect::<Vec<_>>()),
                 Some("it has 51 tags, and 50 is the limit"),
             ),
-            (
-                "ids",
-                &|entry| entry["id"] = json!(0),
-                Some("its id is not a whole number from 1 to 1099511627776"),
-            ),
+            ("ids", &|entry| entry["id"] = json!(0), Some("its id is not a whole number from 1 on")),
             (
                 "moments",
                 &|entry| entry["createdAt"] = json!("2025-01-31"),
@@ -1086,6 +1129,37 @@ mod tests {
             [plain("a", "b", "2025-01-31")],
             "the order of the members has no meaning"
         );
+    }
+
+    #[test]
+    fn refuses_what_would_fill_the_memory_and_reads_a_long_quote_once() {
+        let folder = std::env::temp_dir().join(format!("epicme-much-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("much.json");
+        let read = |text: String| {
+            fs::write(&path, text).expect("a file");
+            read_in(&path, "UTC").map_err(|error| error.to_string())
+        };
+        let zeros = "0,".repeat(limits::IMPORT_PROBLEMS_MAX);
+        let head = r#"{"format":"epicme-export","version":1,"entries":["#;
+        let said = read(format!("{head}{zeros}0]}}")).err().expect("one too many");
+        assert!(said.contains("that can't be kept; nothing was imported"), "{said}");
+        let import = read(format!("{head}{}]}}", zeros.trim_end_matches(','))).expect("not too many");
+        assert_eq!(import.problems.len(), limits::IMPORT_PROBLEMS_MAX);
+        // An id past those that are kept is given anew; what no other way takes is refused.
+        let one =
+            |members: &str| read(format!("{head}{{\"title\":\"t\",\"date\":\"2025-01-31\",{members}}}]}}"));
+        let import =
+            one(&format!("\"content\":\"x\",\"id\":{}", limits::IMPORTED_ID_MAX + 1)).expect("an import");
+        assert_eq!((import.entries[0].entry.id, import.problems.len()), (None, 0));
+        let import = one("\"content\":\"x\\u0000y\"").expect("an import");
+        assert!(import.problems[0].to_string().contains("its text contains the character NUL"));
+        // In debug builds a hundred times this length took minutes.
+        let quotes = "\\\"".repeat(100_000);
+        let note = format!("---\ndate: 2025-01-31\ntitle: \"{quotes}\n---\nhello");
+        fs::write(folder.join("a.md"), note).expect("a file");
+        assert_eq!(read_in(&folder.join("a.md"), "UTC").expect("an import").problems.len(), 1);
+        fs::remove_dir_all(&folder).expect("the folder");
     }
 
     #[test]

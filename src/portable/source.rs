@@ -1,7 +1,7 @@
 //! What a person names to be imported: a file, a folder or a ZIP archive, opened as a list of files.
 //!
 //! Knows no format but ZIP and gives the bytes no meaning. Invariant: nothing outside of what was named is read, since
-//! links aren't followed and nothing is unpacked to the disk; and no more than [`limits::IMPORT_BYTES_MAX`] is read,
+//! links aren't followed and nothing is unpacked to the disk; and no more than [`limits::IMPORT_BYTES_MAX`] is read of an archive,
 //! counted as the bytes come, because an archive can say that it holds less than it unpacks to.
 
 use std::cell::Cell;
@@ -35,6 +35,8 @@ pub(super) struct Source {
     /// The bytes that may still be read, of those that may be read altogether.
     left: Cell<u64>,
     bytes_max: u64,
+    /// The JSON file that was read last. It is counted when it is read first.
+    counted: Option<usize>,
 }
 
 struct Listed {
@@ -61,8 +63,9 @@ impl Source {
             files: Vec::new(),
             archive: None,
             others: (0, String::new()),
-            left: Cell::new(bytes_max),
-            bytes_max,
+            left: Cell::new(limits::IMPORT_PLAIN_BYTES_MAX),
+            bytes_max: limits::IMPORT_PLAIN_BYTES_MAX,
+            counted: None,
         };
         if found.is_dir() {
             source.list_folder(path, "", 0)?;
@@ -76,6 +79,9 @@ impl Source {
             let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start).trim_ascii_start();
             if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
                 file.rewind().map_err(refused)?;
+                // What it will be when it is unpacked, its size doesn't say.
+                source.left.set(bytes_max);
+                source.bytes_max = bytes_max;
                 source.list_archive(file, &name)?;
             } else {
                 let is_markdown = text.starts_with(b"---") || kind_of(&name) == Some(Kind::Markdown);
@@ -141,11 +147,17 @@ impl Source {
         lists: &[&str],
         each: &mut dyn FnMut(Part<'_>),
     ) -> Result<(), ImportError> {
-        // JSON is read twice, and each time as a whole.
+        // JSON is read twice, and counted once.
+        let is_counted = self.counted.replace(place) == Some(place);
         let left = self.left.get();
+        if is_counted {
+            self.left.set(self.bytes_max);
+        }
         let name = self.files[place].name.clone();
         let read = json::stream(self.reader(place)?, lists, each);
-        self.left.set(left);
+        if is_counted {
+            self.left.set(left);
+        }
         read.map_err(|bad| ImportError::new(&name, format!("it can't be read as JSON: {bad}")))
     }
 
