@@ -219,7 +219,7 @@ async function lookAtViews(name) {
   await keepOne(page, `${name}-entry-dark`)
   await page.getByRole('button', { name: 'Toggle color scheme' }).click()
   const list = await view('List Entries', 'Journal')
-  await list.getByText('1 entry', { exact: true }).waitFor()
+  await list.locator('p', { hasText: /^1 entry$/ }).waitFor()
   await list.getByRole('listitem').getByRole('heading', { name: 'Written in the Inspector' }).waitFor()
   await list.getByRole('table').first().waitFor() // its month, as a calendar
   await keepOne(page, `${name}-journal`)
