@@ -10,7 +10,7 @@
 use rusqlite::{Row, ToSql};
 
 use super::encoding::Encoding;
-use super::filter::{AFTER_ALL_DAYS, FILTER_SQL, Filter, FilterValues, Start};
+use super::filter::{AFTER_ALL_DAYS, FILTER_SQL, Filter, FilterValues, Start, label_key};
 use super::rows::{NamedRows, OwnedRows, cut, take_day, take_number};
 use super::{
     Entry, EntryItem, EntryTag, Journal, JournalError, Matches, Page, RowDigest, Tag, TagName, entry_changed,
@@ -24,7 +24,6 @@ use crate::ids::{EntryId, TagId};
 use crate::limits;
 use crate::scope::{EntriesRead, EntriesWrite, TagsWrite};
 use crate::secret::Signer;
-use crate::terms;
 
 /// An entry to be made.
 pub(crate) struct NewEntry {
@@ -106,7 +105,7 @@ pub(crate) fn create(
         let sql = "INSERT INTO entries (user_id, id, title, content, mood, location, weather, mood_key, location_key,
                        weather_key, is_private, is_favorite, date, date_time, instant, created_at, updated_at)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16)";
-        let (mood_key, location_key, weather_key) = (key(&new.mood), key(&new.location), key(&new.weather));
+        let (mood_key, location_key, weather_key) = (label_key(&new.mood), label_key(&new.location), label_key(&new.weather));
         own.change(
             sql,
             &[
@@ -216,13 +215,13 @@ pub(crate) fn update(
                     &content,
                     &is_mood,
                     &mood,
-                    &key(&mood),
+                    &label_key(&mood),
                     &is_location,
                     &location,
-                    &key(&location),
+                    &label_key(&location),
                     &is_weather,
                     &weather,
-                    &key(&weather),
+                    &label_key(&weather),
                     &is_private,
                     &is_favorite,
                     &date.as_ref().map(|date| date.day),
@@ -562,11 +561,6 @@ pub(super) fn item(row: &Row) -> rusqlite::Result<EntryItem> {
 /// Reads the date of an entry from its columns `date` and `date_time`, of which the first is at `place`.
 fn date(row: &Row, place: usize) -> rusqlite::Result<EntryDate> {
     Ok(EntryDate::stored(row.get(place)?, row.get(place + 1)?))
-}
-
-/// Returns the form of a label by which it is compared.
-pub(super) fn key(label: &Option<String>) -> Option<String> {
-    label.as_deref().map(terms::fold)
 }
 
 /// Reads an entry with its tags, in two statements. One statement with a join would return the whole text of the

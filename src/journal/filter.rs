@@ -222,16 +222,15 @@ impl<'f> FilterValues<'f> {
             }
             None => {}
         }
-        let key = |label: &Option<String>| label.as_deref().map(terms::fold);
         Ok(FilterValues {
             filter,
             tag_ids: json_array(tags.iter().copied()),
             tags,
             names_unknown_tag: !unknown.is_empty(),
             tags_needed,
-            mood_key: key(&filter.mood),
-            location_key: key(&filter.location),
-            weather_key: key(&filter.weather),
+            mood_key: label_key(&filter.mood),
+            location_key: label_key(&filter.location),
+            weather_key: label_key(&filter.weather),
             first_day,
             last_day,
             from,
@@ -334,6 +333,11 @@ impl<'f> FilterValues<'f> {
         };
         Ok(Start { source, rows, total: if rows == 0 { Some(0) } else { total } })
     }
+}
+
+/// Returns the form of a label by which it is compared.
+pub(super) fn label_key(label: &Option<String>) -> Option<String> {
+    label.as_deref().map(terms::fold)
 }
 
 fn json_array(ids: impl IntoIterator<Item = TagId>) -> String {

@@ -12,7 +12,8 @@
 use std::collections::HashMap;
 
 use super::encoding::Encoding;
-use super::entries::{find_in, key, link};
+use super::entries::{find_in, link};
+use super::filter::label_key;
 use super::rows::OwnedRows;
 use super::{Entry, JournalError, TagName};
 use crate::clock::Timestamp;
@@ -253,7 +254,7 @@ fn insert(own: &OwnedRows, id: EntryId, entry: &PortableEntry) -> Result<(), Jou
         "INSERT INTO entries (user_id, id, title, content, mood, location, weather, mood_key, location_key,
                    weather_key, is_private, is_favorite, date, date_time, instant, created_at, updated_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
-    let (mood_key, location_key, weather_key) = (key(mood), key(location), key(weather));
+    let (mood_key, location_key, weather_key) = (label_key(mood), label_key(location), label_key(weather));
     let arguments: [&dyn rusqlite::ToSql; 16] = [
         &id,
         title,
