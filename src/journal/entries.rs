@@ -91,40 +91,35 @@ pub(super) const ITEM_SQL: &str = "e.id, e.title,
 /// entry twice.
 pub(crate) fn create(
     journal: &Journal<EntriesWrite>,
-    new: NewEntry,
+    mut new: NewEntry,
     now: Timestamp,
 ) -> Result<Written, JournalError> {
     journal.change(move |own, changes| {
         let id = EntryId::new(own.next_id("entry")?);
-        let date = match new.date {
+        let date = match new.date.take() {
             Some(date) => date,
             None => own.zone()?.now(now),
         };
         // When it was made is the server's word, since a client's clock may be wrong. What day it is about is the
         // person's.
-        let sql = "INSERT INTO entries (user_id, id, title, content, mood, location, weather, mood_key, location_key,
-                       weather_key, is_private, is_favorite, date, date_time, instant, created_at, updated_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16)";
-        let (mood_key, location_key, weather_key) = (label_key(&new.mood), label_key(&new.location), label_key(&new.weather));
-        own.change(
-            sql,
-            &[
-                &id,
-                &new.title,
-                &new.content,
-                &new.mood,
-                &new.location,
-                &new.weather,
-                &mood_key,
-                &location_key,
-                &weather_key,
-                &new.is_private,
-                &new.is_favorite,
-                &date.day,
-                &date.time.as_ref().map(EntryTime::as_str),
-                &date.time.as_ref().map(|time| time.instant().0),
-                &now.0,
-            ],
+        let NewEntry { title, content, mood, location, weather, is_private, is_favorite, .. } = &new;
+        let (is_private, is_favorite) = (*is_private, *is_favorite);
+        let (date, created_at, updated_at) = (&date, now, now);
+        insert(
+            own,
+            id,
+            NewRow {
+                title,
+                content,
+                mood,
+                location,
+                weather,
+                is_private,
+                is_favorite,
+                date,
+                created_at,
+                updated_at,
+            },
         )?;
         let (_, new_tags) = attach_all(own, changes, id, &new.tags, now)?;
         changes.extend(entry_changed(id));
@@ -239,6 +234,49 @@ pub(crate) fn update(
         }
         Ok(Written { entry: tagged(own, id)?, new_tags })
     })
+}
+
+/// The fields of an entry that has no row yet.
+pub(super) struct NewRow<'e> {
+    pub(super) title: &'e str,
+    pub(super) content: &'e str,
+    pub(super) mood: &'e Option<String>,
+    pub(super) location: &'e Option<String>,
+    pub(super) weather: &'e Option<String>,
+    pub(super) is_private: bool,
+    pub(super) is_favorite: bool,
+    pub(super) date: &'e EntryDate,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+}
+
+/// Makes the row of a new entry, with what follows from its fields: the labels as they are compared, and the moment.
+pub(super) fn insert(own: &OwnedRows, id: EntryId, row: NewRow) -> Result<(), JournalError> {
+    let NewRow { title, content, mood, location, weather, is_private, is_favorite, date, .. } = row;
+    let sql =
+        "INSERT INTO entries (user_id, id, title, content, mood, location, weather, mood_key, location_key,
+                   weather_key, is_private, is_favorite, date, date_time, instant, created_at, updated_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+    let arguments: [&dyn ToSql; 16] = [
+        &id,
+        &title,
+        &content,
+        mood,
+        location,
+        weather,
+        &label_key(mood),
+        &label_key(location),
+        &label_key(weather),
+        &is_private,
+        &is_favorite,
+        &date.day,
+        &date.time,
+        &date.time.as_ref().map(|time| time.instant().0),
+        &row.created_at.0,
+        &row.updated_at.0,
+    ];
+    own.change(sql, &arguments)?;
+    Ok(())
 }
 
 /// Attaches tags to an entry, those that are named and missing included, and returns whether any link is new and the

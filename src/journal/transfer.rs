@@ -12,8 +12,7 @@
 use std::collections::HashMap;
 
 use super::encoding::Encoding;
-use super::entries::{find_in, link};
-use super::filter::label_key;
+use super::entries::{self, NewRow, find_in, link};
 use super::rows::OwnedRows;
 use super::{Entry, JournalError, TagName};
 use crate::clock::Timestamp;
@@ -249,32 +248,24 @@ impl Tags {
 }
 
 fn insert(own: &OwnedRows, id: EntryId, entry: &PortableEntry) -> Result<(), JournalError> {
-    let PortableEntry { title, content, date, mood, location, weather, is_private, is_favorite, .. } = entry;
-    let sql =
-        "INSERT INTO entries (user_id, id, title, content, mood, location, weather, mood_key, location_key,
-                   weather_key, is_private, is_favorite, date, date_time, instant, created_at, updated_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
-    let (mood_key, location_key, weather_key) = (label_key(mood), label_key(location), label_key(weather));
-    let arguments: [&dyn rusqlite::ToSql; 16] = [
-        &id,
-        title,
-        content,
-        mood,
-        location,
-        weather,
-        &mood_key,
-        &location_key,
-        &weather_key,
-        is_private,
-        is_favorite,
-        &date.day,
-        &date.time,
-        &date.time.as_ref().map(|time| time.instant().0),
-        &entry.created_at.0,
-        &entry.updated_at.0,
-    ];
-    own.change(sql, &arguments)?;
-    Ok(())
+    let PortableEntry { title, content, mood, location, weather, date, .. } = entry;
+    let PortableEntry { is_private, is_favorite, created_at, updated_at, .. } = *entry;
+    entries::insert(
+        own,
+        id,
+        NewRow {
+            title,
+            content,
+            mood,
+            location,
+            weather,
+            is_private,
+            is_favorite,
+            date,
+            created_at,
+            updated_at,
+        },
+    )
 }
 
 /// Returns how often each entry is in the journal, by its digest. They are read one by one, and of each the digest is
