@@ -34,8 +34,8 @@ use crate::used_forms::FormUse;
 pub(crate) struct App {
     /// The names and URLs of this server.
     pub(crate) site: Site,
-    /// What the remedies in the log depend on. The log of each request keeps a clone of this `Arc`.
-    pub(crate) deployment: Arc<Deployment>,
+    /// What the remedies in the log depend on.
+    pub(crate) deployment: Deployment,
     pub(crate) store: Store,
     /// Signs cursors, session ids and form tokens, which clients keep for the server.
     pub(crate) signer: Signer,
@@ -91,7 +91,7 @@ impl App {
         base_url: &'a str,
         now: Timestamp,
         peer: Option<IpAddr>,
-        log: Option<&'a RequestLog>,
+        log: Option<&'a RequestLog<'a>>,
     ) -> Gate<'a> {
         let App { site, store, introspector, .. } = self;
         Gate { base_url, site, store, introspector: introspector.as_ref(), now, peer, log }
@@ -145,7 +145,7 @@ impl App {
         let deployment = Deployment::new(&site, introspector.as_ref().map(Introspector::issuer));
         App {
             site,
-            deployment: Arc::new(deployment),
+            deployment,
             store,
             signer,
             events: Arc::default(),

@@ -27,7 +27,7 @@ impl<'t> Authority<'t> {
     /// This is stricter than RFC 3986, which allows a user before the host, escapes within the host, and a colon
     /// without a port. Attackers have used each to make two programs see two hosts. No address needs them.
     pub(crate) fn parse(text: &'t str) -> Option<Authority<'t>> {
-        let (host, port) = match text.rfind(':') {
+        let (host, port) = match text.bytes().rposition(|byte| byte == b':') {
             // The last colon of `[::1]` is a part of the address.
             Some(colon) if !text.ends_with(']') => (&text[..colon], Some(&text[colon + 1..])),
             _ => (text, None),

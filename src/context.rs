@@ -33,7 +33,7 @@ pub(crate) struct Context<'a> {
     /// The time that the handler works with. `routes` has read it, and handlers don't read the clock.
     pub(crate) now: Timestamp,
     /// The log of this request. Each module writes its decision there.
-    pub(crate) log: &'a RequestLog,
+    pub(crate) log: &'a RequestLog<'a>,
 }
 
 impl<'a> Context<'a> {

@@ -75,7 +75,7 @@ pub(crate) struct Gate<'a> {
     pub(crate) now: Timestamp,
     /// Where the request came from, and its log; both `None` for an open stream, whose request was logged long ago.
     pub(crate) peer: Option<std::net::IpAddr>,
-    pub(crate) log: Option<&'a RequestLog>,
+    pub(crate) log: Option<&'a RequestLog<'a>>,
 }
 
 impl Gate<'_> {
@@ -221,7 +221,7 @@ impl Caller {
     ) -> Result<(), Refusal> {
         let has_all = self.holder.scopes.contains(needs);
         require(Some(log), Check::HasNeededScope, has_all.then_some(())).map_err(|check| {
-            let description = format!("{operation} needs {needs}");
+            let description = format!("{operation} needs {needs}").into();
             let scope = self.holder.scopes.or(needs);
             Refusal { scope, description, ..Refusal::new(check, &self.base_url) }
         })
@@ -284,7 +284,7 @@ impl<A, B> Permit<(A, B)> {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) check: Check,
-    description: String,
+    description: std::borrow::Cow<'static, str>,
     /// What the challenge tells the client to ask for.
     scope: Scopes,
     base_url: String,
@@ -292,7 +292,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     fn new(check: Check, base_url: &str) -> Refusal {
-        let description = check.facts().response.description.to_owned();
+        let description = check.facts().response.description.into();
         Refusal { check, description, scope: Scopes::ALL, base_url: base_url.to_owned() }
     }
 
@@ -312,26 +312,26 @@ impl Refusal {
         }
     }
 
-    /// Writes the Bearer challenge (RFC 6750 §3), the value of `WWW-Authenticate`. `resource_metadata` leads the
-    /// client to the authorization server (RFC 9728 §5.1), and `scope` says what to ask for there. Without credentials,
-    /// or with those of another scheme, there is no `error`.
-    ///
-    /// Every parameter is a quoted-string, because clients read them with patterns like `name="([^"]+)"`. Nothing in
-    /// it comes from the request: the URL is one of our own names, and the other parts are constants of this program.
+    /// Writes the Bearer challenge (RFC 6750 §3), the value of `WWW-Authenticate`. `resource_metadata` leads the client
+    /// to the authorization server (RFC 9728 §5.1), and `scope` says what to ask for there. Without credentials, or with
+    /// those of another scheme, there is no `error`. Every parameter is a quoted-string, because clients read them with
+    /// patterns like `name="([^"]+)"`. Nothing in it comes from the request: it has our own names and constants alone.
     fn challenge(&self) -> String {
         let ErrorResponse { status, error, .. } = self.check.facts().response;
-        let quoted = |name: &str, value: &str| [", ", name, "=\"", value, "\""].concat();
-        let error = error.map(|code| quoted("error", code) + &quoted("error_description", &self.description));
-        let error = error.unwrap_or_default();
-        let metadata = quoted("resource_metadata", &[&self.base_url, site::RESOURCE_METADATA].concat());
-        let scope = quoted("scope", &self.scope.to_string());
-        let start = "Bearer realm=\"EpicMe\"";
+        let error =
+            error.map(|code| [", error=\"", code, "\", error_description=\"", &self.description, "\""]);
+        let metadata = [", resource_metadata=\"", &self.base_url, site::RESOURCE_METADATA, "\""];
+        let names = self.scope.iter().flat_map(|scope| [" ", scope.name()]).skip(1);
+        let scope = [", scope=\""].into_iter().chain(names).chain(["\""]);
+        let mut challenge = String::with_capacity(256) + "Bearer realm=\"EpicMe\""; // mostly one allocation
+        challenge.extend(error.into_iter().flatten());
         // The order is that of the examples in MCP authorization. A 400 names no scope, because no scope would help.
         match status {
-            400 => [start, &error, &metadata].concat(),
-            403 => [start, &error, &scope, &metadata].concat(),
-            _ => [start, &error, &metadata, &scope].concat(),
+            400 => challenge.extend(metadata),
+            403 => challenge.extend(scope.chain(metadata)),
+            _ => challenge.extend(metadata.into_iter().chain(scope)),
         }
+        challenge
     }
 }
 

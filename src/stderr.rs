@@ -48,7 +48,7 @@ pub(crate) fn view() -> Option<View> {
 /// flood of requests, making lines would be much of the work.
 pub(crate) fn print(now: Timestamp, draw: impl FnOnce() -> String) {
     if within_rate(now) {
-        write(&draw());
+        write(draw());
     }
 }
 
@@ -58,8 +58,8 @@ pub(crate) fn print(now: Timestamp, draw: impl FnOnce() -> String) {
 pub(crate) fn note_stopping() {
     let text = "stopping; requests in flight may finish";
     match view() {
-        Some(View::Json) => write(&noted(Timestamp::now(), text)),
-        _ => write(&format!("epicme: {text}")),
+        Some(View::Json) => write(noted(Timestamp::now(), text)),
+        _ => write(format!("epicme: {text}")),
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn note_stopping() {
 pub(crate) fn note(text: &str) {
     let now = Timestamp::now();
     if within_rate(now) {
-        write(&noted(now, text));
+        write(noted(now, text));
     }
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn shown(value: impl AsRef<[u8]>) -> String {
     let value = value.as_ref();
     let secret = value.windows(3).position(|window| window == b"em_");
     let ends = secret.unwrap_or(value.len()).min(limits::VALUE_SHOWN_BYTES_MAX);
-    let (mut out, mut word) = (String::new(), 0);
+    let (mut out, mut word) = (String::with_capacity(ends), 0);
     for byte in &value[..ends] {
         // The characters of base64url, of which tokens, codes and cookies consist. Any other character ends a word,
         // so that a path or a list of media types is mostly shown whole.
@@ -127,14 +127,14 @@ fn within_rate(now: Timestamp) -> bool {
         (second.1, left_out)
     };
     if left_out > 0 {
-        write(&noted(now, &format!("{left_out} lines left out in the last busy second")));
+        write(noted(now, &format!("{left_out} lines left out in the last busy second")));
     }
     lines <= limits::LOG_LINES_PER_SECOND_MAX
 }
 
 /// Hands a line to the log's thread. If standard error takes no more, because of a stopped reader (`epicme serve 2>&1
 /// | less`) say, the server must go on serving: up to a limit lines wait, and further ones are dropped.
-fn write(line: &str) {
+fn write(mut line: String) {
     static LINES: OnceLock<SyncSender<String>> = OnceLock::new();
     let lines = LINES.get_or_init(|| {
         let (lines, waiting) = mpsc::sync_channel::<String>(limits::LOG_LINES_WAITING_MAX);
@@ -155,14 +155,13 @@ fn write(line: &str) {
         let _ = thread::Builder::new().name("log".into()).spawn(write_all);
         lines
     });
+    line.push('\n');
     // Bytes are counted as well as lines, because the wire view of a hostile request is long. The line's bytes are
     // added first and subtracted if they don't fit, so that two threads at once can't both take the last free place.
-    if UNWRITTEN.fetch_add(line.len() + 1, Ordering::SeqCst) > limits::LOG_BYTES_WAITING_MAX {
-        UNWRITTEN.fetch_sub(line.len() + 1, Ordering::SeqCst);
-        return;
-    }
-    if lines.try_send(format!("{line}\n")).is_err() {
-        UNWRITTEN.fetch_sub(line.len() + 1, Ordering::SeqCst);
+    let bytes = line.len();
+    let fits = UNWRITTEN.fetch_add(bytes, Ordering::SeqCst) <= limits::LOG_BYTES_WAITING_MAX;
+    if !fits || lines.try_send(line).is_err() {
+        UNWRITTEN.fetch_sub(bytes, Ordering::SeqCst);
     }
 }
 

@@ -7,8 +7,6 @@
 //! The command says more than a response may. A client learns that its token is invalid; the operator, who has the
 //! database anyway, learns why.
 
-use std::sync::Arc;
-
 use super::{CliError, CommandLine, line_from_stdin, note, say, serve};
 use crate::check::Deployment;
 use crate::clock::Timestamp;
@@ -58,7 +56,7 @@ pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
         say(&format!("{name:10}{value}"))?;
     }
     say(&format!("{:10}{}, at {base_url}{}\n", "Checked", now.iso8601(), site::MCP))?;
-    let deployment = Arc::new(Deployment::new(&site, None));
+    let deployment = Deployment::new(&site, None);
     let log = RequestLog::with_details(&deployment);
     let gate =
         Gate { base_url, site: &site, store: &store, introspector: None, now, peer: None, log: Some(&log) };

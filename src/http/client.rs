@@ -148,15 +148,15 @@ fn write_head(request: &Request) -> Option<Vec<u8>> {
     if !is_token(method) || target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
     }
-    let mut head = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
+    let mut head = format!("{method} {target} HTTP/1.1\r\n");
     let length = body.len().to_string();
     let framing = [("Content-Length", length.as_str())];
     let framing = if body.is_empty() { &[][..] } else { &framing };
     for (name, value) in [&[("Host", *host), ("Connection", "close")], *fields, framing].concat() {
         Field::new(name, value)?.write(&mut head);
     }
-    head.extend_from_slice(b"\r\n");
-    Some(head)
+    head.push_str("\r\n");
+    Some(head.into_bytes())
 }
 
 /// Checks whether this address accepts connections. It closes the connection at once and sends nothing.

@@ -167,7 +167,7 @@ impl Connection {
     /// Closes this side, and lets the client read the last response before the connection is gone. When places are
     /// short, the connection makes room earlier.
     pub(crate) fn close_in_stages(&self) {
-        locked(&self.status).begin(Phase::Draining);
+        locked(&self.status).begin_draining(Instant::now());
         close_in_stages(&self.stream);
     }
 }
@@ -205,10 +205,11 @@ impl Source for TimedStream {
             Section::Head => limits::HEAD_DEADLINE,
             Section::Body => limits::BODY_DEADLINE,
         };
+        let now = Instant::now();
         if section != Section::Body {
-            locked(&self.connection.status).begin_wait();
+            locked(&self.connection.status).begin_wait(now);
         }
-        self.deadline = Instant::now() + time;
+        self.deadline = now + time;
     }
 
     fn is_client_there(&mut self) -> bool {
@@ -456,12 +457,12 @@ mod tests {
         assert!(connection.begin_request());
         assert!(connection.room_rank(Instant::now()).is_none());
         assert!(!connection.end_if(|status| status == waiting), "it has gone on");
-        locked(&connection.status).begin_wait();
+        locked(&connection.status).begin_wait(Instant::now());
         assert!(connection.end_if(Status::waits_for_request));
         assert!(!connection.end_if(|_| true), "it is ended once");
         assert!(!connection.begin_request());
         assert!(connection.room_rank(Instant::now()).is_none(), "it is ending");
-        locked(&connection.status).begin_wait();
+        locked(&connection.status).begin_wait(Instant::now());
         assert!(!connection.begin_request(), "it stays ended");
         drop(connection);
         assert_eq!(client.read(&mut [0]).expect("the end"), 0);

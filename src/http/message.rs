@@ -284,8 +284,10 @@ impl<S: Read> MessageReader<S> {
 /// bare LF for a line's end, and httparse does. A proxy in front of the server may not. Then the proxy and the server
 /// see different fields in the same bytes, and a request can be smuggled past the proxy.
 pub(crate) fn ends_lines_with_crlf(section: &[u8]) -> bool {
-    let mut line_ends = section.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    line_ends.all(|(at, _)| at > 0 && section[at - 1] == b'\r')
+    // Every byte is looked at, and not only those up to a bad one: so the compiler can look at many at once.
+    let fits = |(before, byte): (&u8, &u8)| *byte != b'\n' || *before == b'\r';
+    let pairs = section.iter().zip(section.iter().skip(1));
+    section.first() != Some(&b'\n') && pairs.fold(true, |all, pair| all & fits(pair))
 }
 
 /// As many hexadecimal digits as a `u64` has. A receiver that lets a longer number wrap around reads a smaller chunk;

@@ -27,7 +27,7 @@ pub(super) enum Phase {
     Ended,
 }
 
-/// The phase of a connection, and when it began.
+/// The phase of a connection, and since when it has made room: no other phase needs its time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Status {
     phase: Phase,
@@ -54,18 +54,25 @@ impl Status {
 
     /// Begins a phase; if the connection was ended, nothing changes and the result is `false`.
     pub(super) fn begin(&mut self, phase: Phase) -> bool {
-        if self.is_ended() {
-            return false;
+        let begins = !self.is_ended();
+        if begins {
+            self.phase = phase;
         }
-        *self = Status { phase, since: Instant::now() };
-        true
+        begins
     }
 
     /// Begins the wait for a head, or for the rest of one. A connection whose head arrives slowly makes room like a
     /// silent one.
-    pub(super) fn begin_wait(&mut self) {
+    pub(super) fn begin_wait(&mut self, now: Instant) {
         let is_first = self.phase == Phase::BeforeFirstRequest;
         self.begin(if is_first { Phase::BeforeFirstRequest } else { Phase::BetweenRequests });
+        self.since = now;
+    }
+
+    /// Begins the time after the last response.
+    pub(super) fn begin_draining(&mut self, now: Instant) {
+        self.begin(Phase::Draining);
+        self.since = now;
     }
 
     pub(super) fn is_ended(self) -> bool {

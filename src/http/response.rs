@@ -10,9 +10,9 @@
 //! is read from a file.
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::time::SystemTime;
 
 use serde_json::Value;
@@ -199,32 +199,32 @@ impl Response {
     /// Returns the head. With `close`, it has `Connection: close` (RFC 9112 §9.6).
     pub(crate) fn head(&self, stream_end: StreamEnd, close: bool) -> Vec<u8> {
         let fields_bytes: usize = self.fields.iter().map(Field::bytes).sum();
-        let mut out = Vec::with_capacity(OWN_LINES_BYTES + fields_bytes);
+        let mut out = String::with_capacity(OWN_LINES_BYTES + fields_bytes);
         // RFC 9110 §6.6.1 wants a `Date` in the final responses of a server with a clock. It is the time at which the
         // response is written, so the clock is read here, and not the time of the request used.
         let date = httpdate::HttpDate::from(SystemTime::now());
-        let head = write!(out, "HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status, reason(self.status));
-        head.expect("a Vec takes every write");
+        let line = write!(out, "HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status, reason(self.status));
+        line.expect("a String takes every write");
         self.fields.iter().for_each(|field| field.write(&mut out));
         if close {
-            out.extend_from_slice(b"Connection: close\r\n");
+            out.push_str("Connection: close\r\n");
         }
         match &self.body {
             // RFC 9110 §8.6: a 204 must have no Content-Length. Our other responses with a whole body have one, also
             // if the body is empty: without it, the client would wait for the connection to be closed.
             ResponseBody::Whole(bytes) if self.status != 204 => {
-                write!(out, "Content-Length: {}\r\n", bytes.len()).expect("a Vec takes every write");
+                write!(out, "Content-Length: {}\r\n", bytes.len()).expect("a String takes every write");
             }
             ResponseBody::File(_, length) => {
-                write!(out, "Content-Length: {length}\r\n").expect("a Vec takes every write");
+                write!(out, "Content-Length: {length}\r\n").expect("a String takes every write");
             }
             ResponseBody::Stream(_) if stream_end == StreamEnd::LastChunk => {
-                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+                out.push_str("Transfer-Encoding: chunked\r\n");
             }
             _ => {} // a 204 ends with its head; a stream to HTTP/1.0 ends with the connection
         }
-        out.extend_from_slice(b"\r\n");
-        out
+        out.push_str("\r\n");
+        out.into_bytes()
     }
 
     /// Returns the body, and what [`Response::keeping`] keeps.

@@ -8,7 +8,6 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 
 use super::Arrival;
 use crate::check::{Check, Deployment};
@@ -19,7 +18,7 @@ use crate::stderr::{self, shown};
 /// `&mut` only one room could hold it. One thread answers a request, so no lock is needed.
 ///
 /// Names are literals of this program (`&'static str`), so a text that a client made up can't become one.
-pub(crate) struct RequestLog {
+pub(crate) struct RequestLog<'d> {
     /// The check that decided so far: the one that failed, or else the last one that has a `success` name.
     decided: Cell<Option<(Check, bool)>>,
     /// The name of an error or of a success that another room than the gate decided.
@@ -27,7 +26,7 @@ pub(crate) struct RequestLog {
     /// What the operator can do about a refusal.
     remedy: RefCell<Option<Cow<'static, str>>>,
     /// What remedies depend on.
-    deployment: Arc<Deployment>,
+    deployment: &'d Deployment,
     /// The method or tool of MCP.
     operation: Cell<Option<&'static str>>,
     /// What only the wire view prints; `None` while the wire view is off, to save the allocations.
@@ -52,23 +51,23 @@ pub(crate) struct OAuthRefusal {
     pub(crate) message: String,
 }
 
-impl RequestLog {
+impl<'d> RequestLog<'d> {
     /// Begins the record of a request that has just arrived.
-    pub(crate) fn begin(deployment: &Arc<Deployment>) -> RequestLog {
+    pub(crate) fn begin(deployment: &'d Deployment) -> RequestLog<'d> {
         RequestLog::new(deployment, stderr::view().is_some())
     }
 
     /// Begins a record that keeps all checks even if the wire view is off: `epicme explain` prints them.
-    pub(crate) fn with_details(deployment: &Arc<Deployment>) -> RequestLog {
+    pub(crate) fn with_details(deployment: &'d Deployment) -> RequestLog<'d> {
         RequestLog::new(deployment, true)
     }
 
-    fn new(deployment: &Arc<Deployment>, details: bool) -> RequestLog {
+    fn new(deployment: &'d Deployment, details: bool) -> RequestLog<'d> {
         RequestLog {
             decided: Cell::default(),
             outcome: Cell::default(),
             remedy: RefCell::default(),
-            deployment: Arc::clone(deployment),
+            deployment,
             operation: Cell::default(),
             details: details.then(RefCell::default),
         }
@@ -98,7 +97,7 @@ impl RequestLog {
 
     /// Records the remedy of a check that failed.
     pub(crate) fn set_remedy_of(&self, check: Check) {
-        self.remedy.replace(check.remedy(&self.deployment));
+        self.remedy.replace(check.remedy(self.deployment));
     }
 
     /// Records the MCP method or tool, once it is known to be one of this server's.
@@ -132,7 +131,7 @@ impl RequestLog {
     /// log has only a remedy that was recorded, because a client without a token is no reason for one.
     pub(crate) fn remedy(&self) -> Option<Cow<'static, str>> {
         self.remedy.borrow().clone().or_else(|| match self.decided.get() {
-            Some((check, false)) if !self.has_own_outcome() => check.remedy(&self.deployment),
+            Some((check, false)) if !self.has_own_outcome() => check.remedy(self.deployment),
             _ => None,
         })
     }
@@ -160,13 +159,11 @@ impl RequestLog {
         let (method, path) = head.map_or(("-", "-"), |head| (head.method(), head.path()));
         let (at, method, path) = (arrival.now.iso8601(), shown(method), shown(path));
         let mut line = format!("{at} {} {method} {path} {status}", arrival.peer);
-        for (key, value) in [("op", self.operation()), ("outcome", self.outcome())] {
-            if let Some(value) = value {
-                line.push_str(&format!(" {key}={value}"));
-            }
+        for (key, value) in [(" op=", self.operation()), (" outcome=", self.outcome())] {
+            line.extend(value.map(|value| [key, value]).into_iter().flatten());
         }
         if let Some(remedy) = &*self.remedy.borrow() {
-            line.push_str(&format!(" ({remedy})"));
+            line.extend([" (", remedy, ")"]);
         }
         line
     }
