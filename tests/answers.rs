@@ -159,7 +159,15 @@ fn normalized(text: &str) -> String {
             text.replace_range(start..start + "2023-11-14".len(), "yyyy-mm-dd");
         }
     }
-    named_times(&text)
+    let mut text = named_times(&text);
+    // The day of an entry that the run made is the day of the run.
+    for quote in ["\"", "\\\""] {
+        let of_run = format!("{quote},{quote}dateTime{quote}:{quote}<date>");
+        for (end, _) in text.clone().match_indices(&of_run) {
+            text.replace_range(end - "2023-11-14".len()..end, "yyyy-mm-dd");
+        }
+    }
+    text
 }
 
 /// Puts names in the place of the times of the run: seconds since 1970, and dates with times.
