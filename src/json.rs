@@ -14,6 +14,7 @@ use std::fmt;
 use std::io::{BufReader, Read};
 
 use serde_core::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use crate::limits;
@@ -210,12 +211,11 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut reader: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some(name) = reader.next_key::<String>()? {
-            if members.contains_key(&name) {
+            let Entry::Vacant(place) = members.entry(name) else {
                 // The message doesn't repeat the member's name: the client chose it, and it could be any text.
                 return Err(A::Error::custom("a member is there twice"));
-            }
-            let value = reader.next_value_seed(self)?;
-            members.insert(name, value);
+            };
+            place.insert(reader.next_value_seed(self)?);
         }
         Ok(Value::Object(members))
     }

@@ -71,7 +71,8 @@ impl Message {
         // without an id a notification; without a method but with a result or an error it is a response. A message
         // that is both is refused, because two readers could each take a different half; so is a response with a
         // result and an error, of which one would be a yes to a question and the other none.
-        let params = members.remove("params").filter(|params| !params.is_null()).map(normalized);
+        let mut params = members.remove("params").filter(|params| !params.is_null());
+        params.iter_mut().for_each(normalize);
         let says = |name: &str| members.get(name).is_some_and(|value| !value.is_null());
         let (has_result, has_error) = (says("result"), says("error"));
         let is_response =
@@ -122,19 +123,17 @@ const LISTS: [&str; 2] = ["resourceSubscriptions", "mimeTypes"];
 /// What is in `arguments` stays as it is. There `null` may be a value, since it clears a field of a row, and `[]` a
 /// list; what they mean is up to the tool ([`super::arguments::read`]). The elements of an array stay too, because the
 /// others would change places.
-fn normalized(value: Value) -> Value {
+fn normalize(value: &mut Value) {
     match value {
-        Value::Array(items) if items.is_empty() => json!({}),
-        Value::Object(members) => {
-            let kept = members.into_iter().filter(|(_, value)| !value.is_null());
-            let cleaned = kept.map(|(name, value)| {
-                let is_kept = (name == "arguments" && value.is_object()) || LISTS.contains(&name.as_str());
-                let value = if is_kept { value } else { normalized(value) };
-                (name, value)
-            });
-            Value::Object(cleaned.collect())
-        }
-        other => other,
+        Value::Array(items) if items.is_empty() => *value = json!({}),
+        Value::Object(members) => members.retain(|name, value| {
+            let is_kept = (name == "arguments" && value.is_object()) || LISTS.contains(&name.as_str());
+            if !is_kept {
+                normalize(value);
+            }
+            !value.is_null()
+        }),
+        _ => {}
     }
 }
 
@@ -404,6 +403,11 @@ impl From<JournalError> for RpcError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn normalized(mut value: Value) -> Value {
+        normalize(&mut value);
+        value
+    }
 
     #[test]
     fn takes_a_null_member_for_none_and_leaves_arguments_and_arrays_alone() {
