@@ -48,7 +48,7 @@ impl Timestamp {
         for (place, number) in [(11, shown.hour()), (14, shown.minute()), (17, shown.second())] {
             write_number(&mut text[place..place + 2], number.into());
         }
-        String::from_utf8_lossy(&text).into_owned()
+        String::from_utf8(text.into()).expect("digits")
     }
 }
 

@@ -166,32 +166,56 @@ impl Json for str {
 struct Text<'t>(&'t [u8]);
 
 impl Json for Text<'_> {
-    /// Writes what must be escaped in its shortest form (RFC 8259 §7), as `serde_json` does. All these characters are
-    /// ASCII, so no byte of a longer character is taken for one of them, and all others are copied as they are.
-    ///
-    /// Eight bytes are copied before any of them is looked at, and from the first that must be escaped on they are
-    /// taken back. A copy of eight bytes is one instruction, and one of a length that isn't known before is a call; in
-    /// the data of a list, which is also one of its texts, there would be one of those before each quote.
     fn write(&self, out: &mut Vec<u8>) {
         out.reserve(self.0.len() + 2);
         out.push(b'"');
-        let mut rest = self.0;
-        while let Some((eight, after)) = rest.split_first_chunk::<8>() {
-            let start = out.len();
-            out.extend_from_slice(eight);
-            rest = match eight.iter().position(|byte| must_be_escaped(*byte)) {
-                None => after,
-                Some(place) => {
-                    out.truncate(start + place);
-                    escape(eight[place], out);
-                    &rest[place + 1..]
-                }
-            };
-        }
-        for &byte in rest {
-            if must_be_escaped(byte) { escape(byte, out) } else { out.push(byte) }
-        }
+        write_escaped(self.0, out);
         out.push(b'"');
+    }
+}
+
+/// A text that is put together as it is written: `format_args!` takes what `format!` takes, and allocates nothing.
+impl Json for fmt::Arguments<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        fmt::Write::write_fmt(&mut Escaping(out), *self).expect("a Vec takes every write");
+        out.push(b'"');
+    }
+}
+
+/// Escapes each part of a text that it is given.
+struct Escaping<'o>(&'o mut Vec<u8>);
+
+impl fmt::Write for Escaping<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        write_escaped(part.as_bytes(), self.0);
+        Ok(())
+    }
+}
+
+/// Appends a text, with what must be escaped in its shortest form (RFC 8259 §7), as `serde_json` does. All these
+/// characters are ASCII, so no byte of a longer character is taken for one of them, and all others are copied as they
+/// are.
+///
+/// Eight bytes are copied before any of them is looked at, and from the first that must be escaped on they are taken
+/// back. A copy of eight bytes is one instruction, and one of a length that isn't known before is a call; in the data of
+/// a list, which is also one of its texts, there would be one of those before each quote.
+fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some((eight, after)) = rest.split_first_chunk::<8>() {
+        let start = out.len();
+        out.extend_from_slice(eight);
+        rest = match eight.iter().position(|byte| must_be_escaped(*byte)) {
+            None => after,
+            Some(place) => {
+                out.truncate(start + place);
+                escape(eight[place], out);
+                &rest[place + 1..]
+            }
+        };
+    }
+    for &byte in rest {
+        if must_be_escaped(byte) { escape(byte, out) } else { out.push(byte) }
     }
 }
 
@@ -269,6 +293,13 @@ mod tests {
         let text = JsonText::of(&JsonText::of(&value).as_text());
         assert_eq!(text.to_string(), json!(value.to_string()).to_string());
         assert_eq!(text.bytes(), text.into_bytes().len());
+    }
+
+    #[test]
+    fn escapes_each_part_of_a_text_that_is_put_together() {
+        let (name, number) = ("a \"b\"\n日", 7);
+        let text = JsonText::of(&format_args!("<{name}> \\ {number:03}"));
+        assert_eq!(text.to_string(), json!(format!("<{name}> \\ {number:03}")).to_string());
     }
 
     #[test]

@@ -254,8 +254,9 @@ impl RoundTrip<'_> {
         let state = self.signer.sign(&self.context(&self.caller.binding()), &state);
         let params = question(confirmation, true);
         let request = json!({ "method": "elicitation/create", "params": params });
-        let members = |out: &mut Object| {
-            out.member("inputRequests", json!({ KEY: request }));
+        let requests = json!({ KEY: request });
+        let members = move |out: &mut Object| {
+            out.member("inputRequests", &requests);
             out.member("requestState", &state);
         };
         version.result_of("input_required", members, |_| ())

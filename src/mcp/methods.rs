@@ -153,6 +153,7 @@ static TOOLS_DESCRIBED: LazyLock<Value> = LazyLock::new(|| TOOLS.iter().map(Tool
 static TOOLS_WITH_PAGES: LazyLock<Value> =
     LazyLock::new(|| TOOLS.iter().map(|tool| apps::with_page(tool.describe())).collect());
 static PROMPTS_DESCRIBED: LazyLock<Value> = LazyLock::new(|| PROMPTS.iter().map(Prompt::describe).collect());
+static TEMPLATES_DESCRIBED: LazyLock<Value> = LazyLock::new(resources::templates);
 
 // The handlers, in the order of the table.
 
@@ -160,7 +161,8 @@ static PROMPTS_DESCRIBED: LazyLock<Value> = LazyLock::new(|| PROMPTS.iter().map(
 /// must agree with the table above: the conformance tests call a method of each, declared or not.
 fn discover(_: &Mcp, _: &ClientInfo, _: Params) -> Result<Prepared, RpcError> {
     Ok(Prepared::result(|_, client| {
-        Ok(client.version.result(|out| {
+        let version = client.version;
+        Ok(version.result(move |out| {
             // The versions that a client may write into `_meta`. The others are reached by `initialize`, which
             // needs no list. If they stood here, a client could name one in `_meta`, and the server would have to
             // serve it.
@@ -171,7 +173,7 @@ fn discover(_: &Mcp, _: &ClientInfo, _: Params) -> Result<Prepared, RpcError> {
             });
             out.member("capabilities", capabilities);
             out.member("instructions", INSTRUCTIONS);
-            client.version.write_caching(out, CacheScope::Public);
+            version.write_caching(out, CacheScope::Public);
         }))
     }))
 }
@@ -189,10 +191,11 @@ fn initialized(session: &Session, client: &ClientInfo) -> MethodResult {
     if client.capabilities.apps {
         capabilities["extensions"] = apps::declared();
     }
-    client.version.result(|out| {
-        out.member("protocolVersion", session.version.name());
+    let version = session.version;
+    client.version.result(move |out| {
+        out.member("protocolVersion", version.name());
         out.member("capabilities", &capabilities);
-        out.member("serverInfo", session.version.server_info());
+        out.member("serverInfo", version.server_info());
         out.member("instructions", INSTRUCTIONS);
     })
 }
@@ -245,10 +248,11 @@ fn list_resources(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, R
     }
     let cursor = cursor.map(str::to_owned);
     Ok(Prepared::result(move |mcp, client| {
-        let page = resources::list(mcp.journal_if().as_ref(), cursor.as_deref())?;
-        Ok(client.version.result(|out| {
-            page.write(client.version, out);
-            client.version.write_caching(out, CacheScope::Private);
+        let (page, version) =
+            (resources::list(mcp.journal_if().as_ref(), cursor.as_deref())?, client.version);
+        Ok(version.result(move |out| {
+            page.write(version, out);
+            version.write_caching(out, CacheScope::Private);
         }))
     }))
 }
@@ -256,7 +260,7 @@ fn list_resources(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, R
 fn list_templates(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, RpcError> {
     one_page(&params)?;
     Ok(Prepared::result(|_, client| {
-        Ok(described(client, "resourceTemplates", &resources::templates(), CacheScope::Public))
+        Ok(described(client, "resourceTemplates", &TEMPLATES_DESCRIBED, CacheScope::Public))
     }))
 }
 
@@ -276,7 +280,7 @@ fn read_resource(mcp: &Mcp, client: &ClientInfo, params: Params) -> Result<Prepa
             Shows::Entries => drop(mcp.permit::<EntriesRead>(page.uri)?),
             Shows::Tags => drop(mcp.permit::<TagsRead>(page.uri)?),
         }
-        return Ok(Prepared::result(|_, client| Ok(contents(client, &page.contents()))));
+        return Ok(Prepared::result(|_, client| Ok(contents(client, page.contents()))));
     }
     // A URI that can't name a row is refused now. Whether the row exists is looked up only after the gate has checked
     // the scope: otherwise a client without the scope could find out which rows there are.
@@ -287,15 +291,16 @@ fn read_resource(mcp: &Mcp, client: &ClientInfo, params: Params) -> Result<Prepa
     let read = resources::permit(mcp, resource)?;
     Ok(Prepared::result(move |mcp, client| {
         let read = read(mcp.context.app)?.ok_or_else(|| not_found(client.version, uri))?;
-        Ok(contents(client, &read))
+        Ok(contents(client, read))
     }))
 }
 
 /// Writes a `ReadResourceResult` with these contents.
-fn contents(client: &ClientInfo, contents: &impl Json) -> MethodResult {
-    client.version.result(|out| {
-        out.member("contents", json_text::array([contents]));
-        client.version.write_caching(out, CacheScope::Private);
+fn contents(client: &ClientInfo, contents: impl Json + 'static) -> MethodResult {
+    let version = client.version;
+    version.result(move |out| {
+        out.member("contents", json_text::array([&contents]));
+        version.write_caching(out, CacheScope::Private);
     })
 }
 
@@ -306,10 +311,16 @@ fn list_prompts(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, Rpc
 }
 
 /// Writes a list under this name, as the client's version describes its items.
-fn described(client: &ClientInfo, name: &'static str, list: &Value, scope: CacheScope) -> MethodResult {
-    client.version.result(|out| {
-        out.member(name, &*client.version.describe(list));
-        client.version.write_caching(out, scope);
+fn described(
+    client: &ClientInfo,
+    name: &'static str,
+    list: &'static Value,
+    scope: CacheScope,
+) -> MethodResult {
+    let version = client.version;
+    version.result(move |out| {
+        out.member(name, &*version.describe(list));
+        version.write_caching(out, scope);
     })
 }
 
@@ -325,7 +336,7 @@ fn get_prompt(mcp: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, Fai
     let prompt = prompts::find(&name)?.permit(mcp, arguments)?;
     Ok(Prepared::result(move |mcp, client| {
         let messages = prompt(mcp.context.app)?;
-        Ok(client.version.result(|out| messages.write(out)))
+        Ok(client.version.result(move |out| messages.write(out)))
     }))
 }
 
@@ -334,7 +345,7 @@ fn complete(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, RpcErro
     let completion = Completion::read(&Value::Object(params))?;
     Ok(Prepared::result(move |mcp, client| {
         let matches = completion.complete(mcp)?;
-        Ok(client.version.result(|out| out.member("completion", completion::written(&matches))))
+        Ok(client.version.result(move |out| out.member("completion", completion::written(&matches))))
     }))
 }
 

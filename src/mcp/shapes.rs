@@ -280,7 +280,7 @@ pub(crate) fn entry_tag_schema() -> Value {
 
 /// Writes the date of an entry: the day, and the same day with the time if that is known.
 fn date(out: &mut Object, date: &EntryDate) {
-    out.member("date", date.day.to_string());
+    out.member("date", format_args!("{}", date.day));
     out.member("dateTime", date.time.as_ref().map(EntryTime::as_str));
 }
 

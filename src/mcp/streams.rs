@@ -332,8 +332,8 @@ impl Subscription {
 
     /// Builds the response to `subscriptions/listen`, which ends the stream.
     fn result(&self) -> JsonText {
-        let version = ProtocolVersion::V2026_07_28;
-        let result = version.result_of("complete", |_| (), |out| out.member(SUBSCRIPTION_ID_KEY, &self.id));
+        let (version, id) = (ProtocolVersion::V2026_07_28, self.id.clone());
+        let result = version.result_of("complete", |_| (), move |out| out.member(SUBSCRIPTION_ID_KEY, &id));
         success(&self.id, &result)
     }
 }

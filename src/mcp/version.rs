@@ -13,10 +13,10 @@
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::ProtocolVersion::{V2025_03_26, V2025_06_18, V2025_11_25, V2026_07_28};
-use crate::json_text::{self, Json, JsonText, Object};
+use crate::json_text::{self, Json, Object};
 use crate::limits;
 
 /// The key under which a result's `_meta` says which server gave it.
@@ -124,7 +124,7 @@ impl ProtocolVersion {
 
     /// Writes a result as this version has it: `members` writes what the method's result holds, and this function adds
     /// what the version demands of each. Nothing else makes a [`MethodResult`], so no handler can forget it.
-    pub(crate) fn result(self, members: impl Fn(&mut Object)) -> MethodResult {
+    pub(crate) fn result(self, members: impl Fn(&mut Object) + 'static) -> MethodResult {
         self.result_of("complete", members, |_| ())
     }
 
@@ -133,10 +133,10 @@ impl ProtocolVersion {
     pub(crate) fn result_of(
         self,
         kind: &'static str,
-        members: impl Fn(&mut Object),
-        meta: impl Fn(&mut Object),
+        members: impl Fn(&mut Object) + 'static,
+        meta: impl Fn(&mut Object) + 'static,
     ) -> MethodResult {
-        MethodResult(JsonText::of(&json_text::object(|out| {
+        MethodResult(Box::new(json_text::object(move |out| {
             if self.is_stateless() {
                 // First, for people: they see at once which kind of result they are reading.
                 out.member("resultType", kind);
@@ -179,18 +179,19 @@ impl ProtocolVersion {
     }
 
     /// Returns the name and version of this server. 2025-03-26 has no titles.
-    pub(crate) fn server_info(self) -> Value {
-        let mut info = json!({ "name": "epicme" });
-        if self >= V2025_06_18 {
-            info["title"] = "EpicMe Journal".into();
-        }
-        info["version"] = env!("CARGO_PKG_VERSION").into();
-        info
+    pub(crate) fn server_info(self) -> impl Json {
+        json_text::object(move |out| {
+            out.member("name", "epicme");
+            if self >= V2025_06_18 {
+                out.member("title", "EpicMe Journal");
+            }
+            out.member("version", env!("CARGO_PKG_VERSION"));
+        })
     }
 }
 
-/// The `result` of a response: a JSON object.
-pub(crate) struct MethodResult(JsonText);
+/// The `result` of a response: a JSON object. It is written with the message that it is part of, once and in its place.
+pub(crate) struct MethodResult(Box<dyn Json>);
 
 impl Json for MethodResult {
     fn write(&self, out: &mut Vec<u8>) {

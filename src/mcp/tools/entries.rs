@@ -4,7 +4,7 @@
 //! scope a tool has: a function of [`EntriesRead`] is given no journal that it could change.
 
 use super::{
-    Answer, Confirmable, Confirmation, DELETE_IT, NOT_CONFIRMED, TAG_NAMES, ToolContext, ToolError,
+    Answer, Confirmable, Confirmation, DELETE_IT, Link, NOT_CONFIRMED, TAG_NAMES, ToolContext, ToolError,
     entry_link, found, tag_link,
 };
 use crate::dates::EntryDate;
@@ -243,7 +243,7 @@ fn one_entry(text: Option<String>, entry: &Entry) -> Answer {
     Answer { text, links: vec![link], data }
 }
 
-fn both_links(entry: &Entry, tag: &Tag) -> Vec<JsonText> {
+fn both_links(entry: &Entry, tag: &Tag) -> Vec<Link> {
     let tag_link = tag_link(tag.id, &tag.name, tag.updated_at);
     vec![tag_link, entry_link(entry.id, &entry.title, entry.updated_at)]
 }

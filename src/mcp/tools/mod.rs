@@ -149,7 +149,7 @@ pub(crate) enum ToolResult {
 /// what `outputSchema` describes.
 pub(crate) struct Answer {
     text: Option<String>,
-    links: Vec<JsonText>,
+    links: Vec<Link>,
     data: JsonText,
 }
 
@@ -375,8 +375,8 @@ impl Answer {
 impl ToolResult {
     /// Writes the `CallToolResult` as this version has it. An answer holds its data twice, since older clients read the
     /// text blocks alone (2025-11-25 tools, Structured Content).
-    pub(crate) fn in_version(&self, version: ProtocolVersion) -> MethodResult {
-        version.result(|out| match self {
+    pub(crate) fn in_version(self, version: ProtocolVersion) -> MethodResult {
+        version.result(move |out| match &self {
             ToolResult::Answer(answer) => {
                 let is_structured = version.has_structured_content();
                 out.member("content", Content { answer, has_links: is_structured });
@@ -413,7 +413,7 @@ enum Block<'a> {
     Text(&'a str),
     /// The data of an answer, as a text.
     Data(&'a JsonText),
-    Link(&'a JsonText),
+    Link(&'a Link),
 }
 
 impl Json for Block<'_> {
@@ -486,24 +486,35 @@ fn found(total: i64, shown: usize, what: &str) -> String {
     if shown as i64 == total { found } else { format!("{found} This page shows {shown} of them.") }
 }
 
-// Links to rows as resources (2025-11-25 tools, Resource Links). A client can read the row again by the URI, or
-// subscribe to it.
-
-fn entry_link(id: EntryId, title: &str, modified: Timestamp) -> JsonText {
-    link(Resource::Entry(id), title, format!("Journal Entry: \"{title}\""), modified)
+/// A link to a row as a resource (2025-11-25 tools, Resource Links). A client can read the row again by the URI, or
+/// subscribe to it.
+struct Link {
+    to: Resource,
+    /// What kind of row it is, for a person.
+    kind: &'static str,
+    name: String,
+    modified: Timestamp,
 }
 
-fn tag_link(id: TagId, name: &str, modified: Timestamp) -> JsonText {
-    link(Resource::Tag(id), name, format!("Tag: \"{name}\""), modified)
+fn entry_link(id: EntryId, title: &str, modified: Timestamp) -> Link {
+    Link { to: Resource::Entry(id), kind: "Journal Entry", name: title.to_owned(), modified }
 }
 
-fn link(resource: Resource, name: &str, description: String, modified: Timestamp) -> JsonText {
-    JsonText::of(&json_text::object(|out| {
-        out.member("type", "resource_link");
-        out.member("uri", resources::uri(resource));
-        out.member("name", name);
-        out.member("description", &description);
-        out.member("mimeType", resources::MIME_TYPE);
-        out.member("annotations", resources::last_modified(modified));
-    }))
+fn tag_link(id: TagId, name: &str, modified: Timestamp) -> Link {
+    Link { to: Resource::Tag(id), kind: "Tag", name: name.to_owned(), modified }
+}
+
+impl Json for Link {
+    fn write(&self, out: &mut Vec<u8>) {
+        let Link { to, kind, name, modified } = self;
+        let link = json_text::object(|out| {
+            out.member("type", "resource_link");
+            out.member("uri", resources::uri(*to));
+            out.member("name", name);
+            out.member("description", format_args!("{kind}: \"{name}\""));
+            out.member("mimeType", resources::MIME_TYPE);
+            out.member("annotations", resources::last_modified(*modified));
+        });
+        link.write(out);
+    }
 }

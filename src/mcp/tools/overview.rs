@@ -2,7 +2,7 @@
 //!
 //! Knows no SQL, no sockets and no token.
 
-use super::{Answer, ToolContext, ToolError, entries, entry_link, found};
+use super::{Answer, Link, ToolContext, ToolError, entries, entry_link, found};
 use crate::journal::EntryItem;
 use crate::journal::overview::{self, OnThisDay, Overview, Run};
 use crate::json_text::JsonText;
@@ -34,7 +34,7 @@ pub(super) fn journal_overview(context: &ToolContext<EntriesRead>, _: &Checked) 
     Ok(Answer { text: Some(summary(&overview)), links, data: JsonText::of(&shapes::overview(&overview)) })
 }
 
-fn link(entry: &EntryItem) -> JsonText {
+fn link(entry: &EntryItem) -> Link {
     entry_link(entry.id, &entry.title, entry.updated_at)
 }
 
