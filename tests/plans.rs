@@ -92,12 +92,13 @@ fn forms(sql: &str) -> Vec<String> {
     let columns = literal("src/oauth/clients.rs", "id, name, redirect_uris, auth_method, registered_by");
     replace(&["{COLUMNS}"], &[vec![columns]]);
     replace(&["{}"], &[owned(&["g.id"])]);
+    replace(&["{filter}"], &[owned(&[""]), owned(&["{FILTER_SQL}"])]);
     replace(&["{label}"], &[owned(&["mood"]), owned(&["location"]), owned(&["weather"])]);
     // These stand in what others bring.
     let mut forms: Vec<_> = forms;
     for (part, path, start) in [
         ("{ITEM_SQL}", "src/journal/entries.rs", "e.id, e.title, (SELECT count(*)"),
-        ("{FILTER_SQL}", "src/journal/filter.rs", "e.user_id = ?1 AND (?2 = 0"),
+        ("{FILTER_SQL}", "src/journal/filter.rs", "AND (?2 = 0"),
         ("{SEARCHED}", "src/search_index.rs", "row_id, user_id, title"),
     ] {
         if forms.iter().any(|form| form.contains(part)) {

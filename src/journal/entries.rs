@@ -10,7 +10,7 @@
 use rusqlite::{Row, ToSql};
 
 use super::encoding::Encoding;
-use super::filter::{AFTER_ALL_DAYS, FILTER_SQL, Filter, FilterValues, Start, label_key};
+use super::filter::{AFTER_ALL_DAYS, Filter, FilterValues, Start, label_key};
 use super::rows::{NamedRows, OwnedRows, cut, take_day, take_number};
 use super::{
     Entry, EntryItem, EntryTag, Journal, JournalError, Matches, Page, RowDigest, Tag, TagName, entry_changed,
@@ -529,18 +529,20 @@ pub(super) fn list_in(
     if values.last_day < position.day {
         position = Position::before_day(&values.last_day);
     }
-    let values = values.parameters();
+    let (filter, values) = (values.condition(), values.parameters());
     let (from, date, created_at, entry_id) = source.sql();
     let total = match total {
         Some(total) => total,
         // Two fields of a filter, or a period beside one: the entries of the source are counted anew for each page.
         None => {
-            let sql = format!("SELECT count(*) FROM {from} {FILTER_SQL} AND {date} >= ?4 AND {date} <= ?5");
+            let sql = format!(
+                "SELECT count(*) FROM {from} e.user_id = ?1 {filter} AND {date} >= ?4 AND {date} <= ?5"
+            );
             own.first(&sql, &values, |row| row.get(0))?.unwrap_or(0)
         }
     };
     let sql = format!(
-        "SELECT {ITEM_SQL} FROM {from} {FILTER_SQL} AND {date} >= ?4
+        "SELECT {ITEM_SQL} FROM {from} e.user_id = ?1 {filter} AND {date} >= ?4
              AND ({date}, {created_at}, {entry_id}) < (?15, ?16, ?17)
              ORDER BY {date} DESC, {created_at} DESC, {entry_id} DESC LIMIT ?18"
     );

@@ -5,9 +5,9 @@
 //! where the person's counts have it.
 //!
 //! A statement whose text is built from the fields in use would have hundreds of forms, each parsed and planned anew.
-//! So one condition, [`FILTER_SQL`], tests every field on a row that was found, and only the beginning of the statement
-//! depends on the filter: there is one for each [`Source`]. `INDEXED BY` names the index, so SQLite refuses a statement
-//! that can't begin there instead of choosing another beginning.
+//! So one condition, [`FILTER_SQL`], tests every field on a row that was found, unless the filter has none, and only
+//! the beginning of the statement depends on the filter: there is one for each [`Source`]. `INDEXED BY` names the
+//! index, so SQLite refuses a statement that can't begin there instead of choosing another beginning.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ use crate::terms;
 use crate::zone::Zone;
 
 /// Which entries a list or search shows. A field that is `None` or an empty list leaves out no entry.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     pub(crate) tag_ids: Vec<TagId>,
     /// Tags by their names, as `text::name` cleans them. No entry has a tag of a name that there isn't.
@@ -78,11 +78,11 @@ impl Filter {
     }
 }
 
-/// The condition of a [`Filter`] on `e`, an entry, but for the days `?4` and `?5`, with the parameters `?1` (the person)
-/// to `?14`. An entry passes if it has at least `?2` of the tags `?3`: one of them, or all. A moment is compared with
-/// that of the entry; an entry without a time is compared by its day.
-pub(super) const FILTER_SQL: &str = "e.user_id = ?1
-    AND (?2 = 0 OR ?2 <= (
+/// The condition of a [`Filter`] on `e`, an entry, but for the days `?4` and `?5`, with the parameters `?1` (the
+/// person) to `?14`; it stands behind the comparison of the owner. An entry passes if it has at least `?2` of the tags
+/// `?3`: one of them, or all. A moment is compared with that of the entry; an entry without a time is compared by its
+/// day.
+pub(super) const FILTER_SQL: &str = "AND (?2 = 0 OR ?2 <= (
         SELECT count(*) FROM entry_tags l NOT INDEXED
         WHERE l.user_id = ?1 AND l.entry_id = e.id AND l.tag_id IN (SELECT value FROM json_each(?3))))
     AND (?6 IS NULL OR e.mood_key = ?6)
@@ -238,6 +238,12 @@ impl<'f> FilterValues<'f> {
             to,
             to_day,
         })
+    }
+
+    /// Returns [`FILTER_SQL`], or nothing if the filter has no field: most lists have none, and SQLite would find that
+    /// out anew for each row.
+    pub(super) fn condition(&self) -> &'static str {
+        if *self.filter == Filter::default() { "" } else { FILTER_SQL }
     }
 
     /// Returns the parameters in the order of their numbers.

@@ -81,7 +81,7 @@ pub(crate) fn search(
                           AND e.row_id IN (SELECT rowid FROM search_index WHERE search_index MATCH ?17) THEN 1
                       ELSE 2 END
              FROM search_index f CROSS JOIN entries e ON e.row_id = f.rowid
-             WHERE search_index MATCH ?15 AND {FILTER_SQL} AND e.date >= ?4 AND e.date <= ?5"
+             WHERE search_index MATCH ?15 AND e.user_id = ?1 {FILTER_SQL} AND e.date >= ?4 AND e.date <= ?5"
         );
         // Tier and position together are one place in the order. One pass over what matches counts it and keeps the page:
         // the best places after that of the cursor. SQLite would need a statement for each of the two.
