@@ -8,6 +8,7 @@
 //! "It doesn't panic" would be too weak a claim. Each reader stands between two programs that must understand the
 //! bytes in the same way, so what is checked is that there is one understanding.
 
+use std::convert::Infallible;
 use std::io::{self, Chain, Cursor, Read, Write};
 
 use serde_json::Value;
@@ -17,8 +18,7 @@ use crate::doctor::challenge;
 use crate::http::request::{RequestReader, Section, Source};
 use crate::json;
 use crate::limits;
-use crate::portable::json::Export;
-use crate::portable::{self, Person, PortableEntry, Reading, markdown};
+use crate::portable::{self, Output, Person, PortableEntry, PortableJournal, Reading, markdown};
 use crate::zone::Zone;
 
 /// Reads the requests of one connection. Their bodies are read too, because they decide where the next head starts: a
@@ -100,7 +100,7 @@ pub fn note(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let Ok(entry) = portable::read_note("2025-01-31.md", text, &reading) else { return false };
     let entry = PortableEntry { id: Some(1), ..entry };
-    let written = markdown::write(&entry);
+    let written = markdown::text_of(&entry);
     let again = portable::read_note("another.md", &written, &reading);
     assert_eq!(again.as_ref(), Ok(&entry), "{written:?} of {text:?}");
     true
@@ -114,10 +114,12 @@ pub fn import(bytes: &[u8]) -> bool {
     let Ok(value) = json::parse(bytes) else { return false };
     let entries = portable::read_entry(&value, &reading);
     for entry in &entries {
+        let mut out = Cursor::new(Vec::new());
+        let entries = &mut [entry.clone()].into_iter().map(Ok::<_, Infallible>);
         let person = Person { email: String::new(), time_zone: String::new() };
-        let export = Export::begin(Vec::new(), &person, reading.now, &[]);
-        let written = export.and_then(|mut export| export.entry(entry).and_then(|()| export.end()));
-        let written = json::parse(&written.expect("memory")).expect("JSON");
+        let journal = PortableJournal { person, tags: Vec::new(), entries };
+        portable::write(journal, reading.now, Output::Json(&mut out), &mut |_| {}).expect("memory");
+        let written = json::parse(out.get_ref()).expect("JSON");
         let again = portable::read_entry(&written["entries"][0], &reading);
         assert!(again.contains(entry), "{again:?} of {entry:?}");
     }

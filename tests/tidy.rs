@@ -544,9 +544,9 @@ fn makes_every_error_a_standard_error() {
             let implemented = sources.iter().any(|(_, text)| {
                 text.lines().any(|line| {
                     let head =
-                        line.trim_start().strip_prefix("impl ").and_then(|rest| rest.split_once(" for "));
+                        line.trim_start().strip_prefix("impl").and_then(|rest| rest.split_once(" for "));
                     head.is_some_and(|(kind, rest)| {
-                        kind.rsplit("::").next() == Some(of)
+                        kind.rsplit([':', ' ']).next() == Some(of)
                             && rest.split(|c| !is_word(c)).next() == Some(name)
                     })
                 })

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Cursor, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -14,19 +14,13 @@ use std::path::{Path, PathBuf};
 use super::{CliError, CommandLine, cannot_print, counts, note, user};
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
-use crate::journal::transfer::{self, Part, WholeJournal};
+use crate::journal::transfer::{self, WholeJournal};
 use crate::limits;
-use crate::portable::{Person, json, markdown};
+use crate::portable::{self, ExportError, Exported, Format, Output};
 use crate::secret;
 use crate::store::Store;
 use crate::text;
 use crate::users::{self, User};
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Json,
-    Markdown,
-}
 
 /// Writes the journal of one person, or of each.
 pub(super) fn export(line: &CommandLine, email: Option<&str>) -> Result<(), CliError> {
@@ -50,11 +44,11 @@ pub(super) fn export(line: &CommandLine, email: Option<&str>) -> Result<(), CliE
     let store = line.existing(Store::open_to_read_all)?;
     if !all {
         let person = one_person(&store, email)?;
-        let written = match output {
+        let exported = match output {
             None => to_standard_output(&store, &person)?,
             Some(path) => in_place(&path, format, |path| write(&store, &person, format, path))?,
         };
-        note(&format!("{} of {}", written.told(), text::displayable(&person.email)));
+        note(&told(exported, &person));
         return Ok(());
     }
     let people = users::list(&store)?;
@@ -63,7 +57,7 @@ pub(super) fn export(line: &CommandLine, email: Option<&str>) -> Result<(), CliE
         let mut names = HashSet::new();
         for person in &people {
             let name = name_of(&person.email, &mut names);
-            let written = match format {
+            let exported = match format {
                 Format::Json => write(&store, person, format, &folder.join(name + ".json"))?,
                 Format::Markdown => {
                     let path = folder.join(name);
@@ -71,7 +65,7 @@ pub(super) fn export(line: &CommandLine, email: Option<&str>) -> Result<(), CliE
                     write(&store, person, format, &path)?
                 }
             };
-            note(&format!("{} of {}", written.told(), text::displayable(&person.email)));
+            note(&told(exported, person));
         }
         Ok(())
     })
@@ -93,127 +87,65 @@ pub(super) fn one_person(store: &Store, email: Option<&str>) -> Result<User, Cli
     }
 }
 
-/// How much was written.
-#[derive(Default)]
-struct Written {
-    entries: usize,
-    tags: usize,
+fn told(exported: Exported, person: &User) -> String {
+    let Exported { entries, tags } = exported;
+    format!("exported {} of {}", counts(entries, tags), text::displayable(&person.email))
 }
 
-impl Written {
-    fn told(&self) -> String {
-        format!("exported {}", counts(self.entries, self.tags))
-    }
-}
-
-/// What the parts of a journal are written into.
-enum Sink<'p, W: Write> {
-    /// The output is in the export from the first part on.
-    Json {
-        email: &'p str,
-        out: Option<W>,
-        export: Option<json::Export<W>>,
-    },
-    Markdown(markdown::Folder),
-}
-
-impl<'p, W: Write> Sink<'p, W> {
-    fn json(person: &'p User, out: W) -> Sink<'p, W> {
-        Sink::Json { email: &person.email, out: Some(out), export: None }
-    }
-
-    fn take(&mut self, part: Part) -> io::Result<()> {
-        match (self, part) {
-            (Sink::Json { email, out, export }, Part::Begin(zone, tags)) => {
-                if let Some(out) = out.take() {
-                    let person = Person { email: (*email).to_owned(), time_zone: zone.name().to_owned() };
-                    *export = Some(json::Export::begin(out, &person, Timestamp::now(), &tags)?);
-                }
-                Ok(())
-            }
-            (Sink::Json { export: Some(export), .. }, Part::Entry(entry)) => export.entry(&entry),
-            (Sink::Json { .. }, Part::Entry(_)) => Ok(()), // the other part comes first
-            (Sink::Markdown(_), Part::Begin(..)) => Ok(()), // each entry names its tags
-            (Sink::Markdown(folder), Part::Entry(entry)) => folder.entry(&entry),
-        }
-    }
-}
-
-/// Hands a person's journal over to a sink. `failed` says what could not be written to.
-fn fill<W: Write>(
+/// Takes a person's journal out of the database. `failed` says what could not be written to.
+fn take_out<W: Write + Seek>(
     store: &Store,
     person: &User,
-    sink: &mut Sink<W>,
+    output: Output<W>,
     failed: impl Fn(&io::Error) -> CliError,
-) -> Result<Written, CliError> {
-    let mut written = Written::default();
-    transfer::take_out(store, &WholeJournal::for_operator(person), &mut |part| {
-        match &part {
-            Part::Begin(_, tags) => written.tags = tags.len(),
-            Part::Entry(_) => {
-                written.entries += 1;
-                if written.entries.is_multiple_of(limits::PROGRESS_ENTRIES) {
-                    note(&format!("{} entries so far", written.entries));
-                }
+) -> Result<Exported, CliError> {
+    let whole = WholeJournal::for_operator(person);
+    let exported = transfer::take_out(store, &whole, &person.email, |journal| {
+        portable::write(journal, Timestamp::now(), output, &mut |entries| {
+            if entries.is_multiple_of(limits::PROGRESS_ENTRIES) {
+                note(&format!("{entries} entries so far"));
             }
-        }
-        sink.take(part).map_err(|error| failed(&error))
-    })?;
-    Ok(written)
+        })
+    });
+    exported.map_err(|error| match error {
+        ExportError::Journal(error) => CliError::from(error),
+        ExportError::Output(error) => failed(&error),
+    })
 }
 
 /// Writes JSON to standard output. What isn't a file may be read slowly, and while a read transaction is open, the log
 /// of a server that uses the database can't start over. So such an output gets the export when it is whole in memory.
-fn to_standard_output(store: &Store, person: &User) -> Result<Written, CliError> {
-    let is_file = io::stdout().as_fd().try_clone_to_owned().and_then(|output| File::from(output).metadata());
-    let mut out = BufWriter::new(io::stdout().lock());
-    let printed = |result: io::Result<()>| match result {
+fn to_standard_output(store: &Store, person: &User) -> Result<Exported, CliError> {
+    let output = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    let is_file = |output: &File| output.metadata().is_ok_and(|found| found.is_file());
+    if let Some(file) = output.ok().filter(is_file) {
+        let mut out = BufWriter::new(file);
+        let exported = take_out(store, person, Output::Json(&mut out), cannot_print)?;
+        out.flush().map_err(|error| cannot_print(&error))?;
+        return Ok(exported);
+    }
+    let mut out = Cursor::new(Vec::new());
+    let exported = take_out(store, person, Output::Json(&mut out), cannot_print)?;
+    match io::stdout().lock().write_all(out.get_ref()).and_then(|()| io::stdout().flush()) {
         // The reader has read what it wanted.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(|error| cannot_print(&error)),
-    };
-    if is_file.is_ok_and(|output| output.is_file()) {
-        let mut sink = Sink::json(person, &mut out);
-        let written = fill(store, person, &mut sink, cannot_print)?;
-        if let Sink::Json { export: Some(export), .. } = sink {
-            printed(export.end().map(|_| ()))?;
-        }
-        printed(out.flush())?;
-        return Ok(written);
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exported),
+        printed => printed.map(|()| exported).map_err(|error| cannot_print(&error)),
     }
-    let mut sink = Sink::json(person, Vec::new());
-    let written = fill(store, person, &mut sink, cannot_print)?;
-    if let Sink::Json { export: Some(export), .. } = sink {
-        let whole = export.end().map_err(|error| cannot_print(&error))?;
-        printed(out.write_all(&whole).and_then(|()| out.flush()))?;
-    }
-    Ok(written)
 }
 
 /// Writes one person's journal into a new file, or into an empty folder.
-fn write(store: &Store, person: &User, format: Format, path: &Path) -> Result<Written, CliError> {
+fn write(store: &Store, person: &User, format: Format, path: &Path) -> Result<Exported, CliError> {
     let failed = |error: &io::Error| cannot_write(path, error);
     match format {
         Format::Json => {
             let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            let file = BufWriter::new(file.map_err(|error| failed(&error))?);
-            let mut sink = Sink::json(person, file);
-            let written = fill(store, person, &mut sink, failed)?;
-            if let Sink::Json { export: Some(export), .. } = sink {
-                let kept =
-                    export.end().and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));
-                kept.and_then(|file| file.sync_all()).map_err(|error| failed(&error))?;
-            }
-            Ok(written)
+            let mut out = BufWriter::new(file.map_err(|error| failed(&error))?);
+            let exported = take_out(store, person, Output::Json(&mut out), failed)?;
+            let kept = out.into_inner().map_err(io::IntoInnerError::into_error);
+            kept.and_then(|file| file.sync_all()).map_err(|error| failed(&error))?;
+            Ok(exported)
         }
-        Format::Markdown => {
-            let mut sink = Sink::<Vec<u8>>::Markdown(markdown::Folder::new(path));
-            let written = fill(store, person, &mut sink, failed)?;
-            if let Sink::Markdown(folder) = sink {
-                folder.end().map_err(|error| failed(&error))?;
-            }
-            Ok(written)
-        }
+        Format::Markdown => take_out(store, person, Output::<File>::MarkdownFolder(path), failed),
     }
 }
 

@@ -19,10 +19,9 @@ use crate::clock::Timestamp;
 use crate::dates::EntryDate;
 use crate::ids::{EntryId, TagId, UserId};
 use crate::limits;
-use crate::portable::{PlacedEntry, PortableEntry, PortableTag};
+use crate::portable::{ExportError, Person, PlacedEntry, PortableEntry, PortableJournal, PortableTag};
 use crate::store::{Holder, Store, StoreError};
 use crate::users::{Authenticated, User};
-use crate::zone::Zone;
 
 /// The right to take out a person's whole journal and to put entries in.
 pub(crate) struct WholeJournal {
@@ -43,21 +42,15 @@ impl WholeJournal {
     }
 }
 
-/// A part of a journal that is taken out.
-pub(crate) enum Part {
-    /// What comes first, and once: where the person lives, and all tags.
-    Begin(Zone, Vec<PortableTag>),
-    Entry(PortableEntry),
-}
-
-/// Hands over a whole journal, the entries one by one in the order of their ids, all as they are at one moment. An error
-/// of `each` ends it.
-pub(crate) fn take_out<E: From<StoreError> + From<JournalError>>(
+/// Hands over the whole journal of a person with this address, as it is at one moment. The entries come in the order of
+/// their ids, and are read when `write` asks for them.
+pub(crate) fn take_out<T>(
     store: &Store,
     whole: &WholeJournal,
-    each: &mut dyn FnMut(Part) -> Result<(), E>,
-) -> Result<(), E> {
-    store.read_at_length(|connection| {
+    email: &str,
+    write: impl FnOnce(PortableJournal<'_, JournalError>) -> Result<T, ExportError<JournalError>>,
+) -> Result<T, ExportError<JournalError>> {
+    let taken = store.read_at_length(|connection| {
         let own = OwnedRows::new(connection, whole.user_id);
         let sql =
             "SELECT id, name, description, created_at, updated_at FROM tags WHERE user_id = ?1 ORDER BY id";
@@ -66,21 +59,41 @@ pub(crate) fn take_out<E: From<StoreError> + From<JournalError>>(
             let (id, name, description) = (Some(row.get(0)?), row.get(1)?, row.get(2)?);
             Ok(PortableTag { id, name, description, created_at, updated_at })
         })?;
-        each(Part::Begin(own.zone()?, tags))?;
-        let mut last = EntryId::new(0);
-        loop {
+        let person = Person { email: email.to_owned(), time_zone: own.zone()?.name().to_owned() };
+        let mut entries = AllEntries { own: &own, ids: Vec::new().into_iter(), last: EntryId::new(0) };
+        Ok::<_, JournalError>(write(PortableJournal { person, tags, entries: &mut entries }))
+    });
+    taken.map_err(ExportError::Journal)?
+}
+
+/// All entries of a journal in the order of their ids, each read when it is asked for.
+struct AllEntries<'o> {
+    own: &'o OwnedRows<'o>,
+    /// The next ids. They are looked up many at once, and not all, since there may be millions.
+    ids: std::vec::IntoIter<EntryId>,
+    last: EntryId,
+}
+
+impl AllEntries<'_> {
+    fn find_next(&mut self) -> Result<Option<Entry>, JournalError> {
+        if self.ids.as_slice().is_empty() {
             let sql = "SELECT id FROM entries WHERE user_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-            let ids =
-                own.all(sql, &[&last, &limits::EXPORTED_IDS_AT_ONCE], |row| row.get::<_, EntryId>(0))?;
-            let Some(end) = ids.last() else { return Ok(()) };
-            last = *end;
-            for id in ids {
-                if let Some(entry) = find_in(&own, id)? {
-                    each(Part::Entry(portable(entry)))?;
-                }
-            }
+            let ids = self.own.all(sql, &[&self.last, &limits::EXPORTED_IDS_AT_ONCE], |row| row.get(0))?;
+            self.ids = ids.into_iter();
         }
-    })
+        let Some(id) = self.ids.next() else { return Ok(None) };
+        self.last = id;
+        // The id was read in the same transaction, so the entry is there.
+        find_in(self.own, id)
+    }
+}
+
+impl Iterator for AllEntries<'_> {
+    type Item = Result<PortableEntry, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.find_next().map(|entry| entry.map(portable)).transpose()
+    }
 }
 
 /// Leaves out what an entry is only in this database: the ids of its owner and of its tags.

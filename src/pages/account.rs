@@ -15,13 +15,13 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::context::Context;
-use crate::downloads::Format;
 use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::ids::UserId;
 use crate::oauth::grants::{self, Listed, Place};
 use crate::oauth::{OAuthError, Parameters};
 use crate::passwords::HashingPermit;
+use crate::portable::Format;
 use crate::sign_ins;
 use crate::site;
 use crate::store::{Connection, Holder, StoreError};

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value};
 
 use super::members::Members;
-use super::{Import, Notes, Person, PortableEntry, PortableTag, Reading, tag_name, within};
+use super::{Import, Notes, PortableEntry, PortableJournal, PortableTag, Reading, tag_name, within};
 use crate::clock::Timestamp;
 use crate::dates::EntryTime;
 use crate::json_text::{JsonText, array, object};
@@ -24,78 +24,76 @@ const FORMAT: &str = "epicme-export";
 /// The version that is written. A later one may hold what this program would lose, so it isn't read.
 const VERSION: i64 = 1;
 
-/// An export that is being written.
-pub(crate) struct Export<W> {
-    out: W,
-    is_empty: bool,
+/// Writes a whole journal.
+pub(super) fn write<E>(
+    journal: PortableJournal<'_, E>,
+    exported_at: Timestamp,
+    out: &mut dyn Write,
+) -> Result<(), E>
+where
+    E: From<io::Error>,
+{
+    let PortableJournal { person, tags, entries } = journal;
+    let head = object(|out| {
+        out.member("format", FORMAT);
+        out.member("version", VERSION);
+        out.member("exportedAt", exported_at.iso8601());
+        out.member(
+            "person",
+            object(|out| {
+                out.member("email", &person.email);
+                out.member("timeZone", &person.time_zone);
+            }),
+        );
+    });
+    let head = JsonText::of(&head).to_string();
+    // The object stays open for the lists.
+    write!(out, "{},\n\"tags\":[", head.strip_suffix('}').unwrap_or(&head))?;
+    for (place, tag) in tags.iter().enumerate() {
+        write_tag(tag, if place > 0 { "," } else { "" }, out)?;
+    }
+    write!(out, "],\n\"entries\":[")?;
+    for (place, entry) in entries.enumerate() {
+        write_entry(&entry?, if place > 0 { "," } else { "" }, out)?;
+    }
+    // Without its end the file is no JSON, so half an export isn't taken for a whole one.
+    Ok(out.write_all(b"]}\n")?)
 }
 
-impl<W: Write> Export<W> {
-    /// Writes what comes before the entries.
-    pub(crate) fn begin(
-        mut out: W,
-        person: &Person,
-        exported_at: Timestamp,
-        tags: &[PortableTag],
-    ) -> io::Result<Export<W>> {
-        let head = object(|out| {
-            out.member("format", FORMAT);
-            out.member("version", VERSION);
-            out.member("exportedAt", exported_at.iso8601());
-            out.member(
-                "person",
-                object(|out| {
-                    out.member("email", &person.email);
-                    out.member("timeZone", &person.time_zone);
-                }),
-            );
-        });
-        let head = JsonText::of(&head).to_string();
-        // The object stays open for the lists.
-        write!(out, "{},\n\"tags\":[", head.strip_suffix('}').unwrap_or(&head))?;
-        for (place, tag) in tags.iter().enumerate() {
-            let tag = object(|out| {
-                out.member("id", tag.id);
-                out.member("name", &tag.name);
-                out.member("description", tag.description.as_deref());
-                out.member("createdAt", tag.created_at.iso8601());
-                out.member("updatedAt", tag.updated_at.iso8601());
-            });
-            write!(out, "{}\n{}", if place > 0 { "," } else { "" }, JsonText::of(&tag))?;
-        }
-        write!(out, "],\n\"entries\":[")?;
-        Ok(Export { out, is_empty: true })
-    }
+/// Writes a tag on a line of its own, behind `comma`.
+fn write_tag(tag: &PortableTag, comma: &str, out: &mut dyn Write) -> io::Result<()> {
+    let PortableTag { id, name, description, created_at, updated_at } = tag;
+    let written = object(|out| {
+        out.member("id", *id);
+        out.member("name", name);
+        out.member("description", description.as_deref());
+        out.member("createdAt", created_at.iso8601());
+        out.member("updatedAt", updated_at.iso8601());
+    });
+    write!(out, "{comma}\n{}", JsonText::of(&written))
+}
 
-    pub(crate) fn entry(&mut self, entry: &PortableEntry) -> io::Result<()> {
-        // The pattern names each field, so that this doesn't compile when an entry gets a new one that isn't written.
-        let PortableEntry { id, title, content, date, mood, location, weather, .. } = entry;
-        let PortableEntry { is_private, is_favorite, tags, created_at, updated_at, .. } = entry;
-        let written = object(|out| {
-            out.member("id", *id);
-            out.member("title", title);
-            out.member("content", content);
-            out.member("date", date.day.to_string());
-            out.member("dateTime", date.time.as_ref().map(EntryTime::as_str));
-            out.member("mood", mood.as_deref());
-            out.member("location", location.as_deref());
-            out.member("weather", weather.as_deref());
-            out.member("isPrivate", *is_private);
-            out.member("isFavorite", *is_favorite);
-            out.member("tags", array(tags));
-            out.member("createdAt", created_at.iso8601());
-            out.member("updatedAt", updated_at.iso8601());
-        });
-        write!(self.out, "{}\n{}", if self.is_empty { "" } else { "," }, JsonText::of(&written))?;
-        self.is_empty = false;
-        Ok(())
-    }
-
-    /// Writes what comes after the entries. Without it the file is no JSON, so half an export isn't taken for a whole.
-    pub(crate) fn end(mut self) -> io::Result<W> {
-        self.out.write_all(b"]}\n")?;
-        Ok(self.out)
-    }
+/// Writes an entry on a line of its own, behind `comma`.
+fn write_entry(entry: &PortableEntry, comma: &str, out: &mut dyn Write) -> io::Result<()> {
+    // The pattern names each field, so that this doesn't compile when an entry gets a new one that isn't written.
+    let PortableEntry { id, title, content, date, mood, location, weather, .. } = entry;
+    let PortableEntry { is_private, is_favorite, tags, created_at, updated_at, .. } = entry;
+    let written = object(|out| {
+        out.member("id", *id);
+        out.member("title", title);
+        out.member("content", content);
+        out.member("date", date.day.to_string());
+        out.member("dateTime", date.time.as_ref().map(EntryTime::as_str));
+        out.member("mood", mood.as_deref());
+        out.member("location", location.as_deref());
+        out.member("weather", weather.as_deref());
+        out.member("isPrivate", *is_private);
+        out.member("isFavorite", *is_favorite);
+        out.member("tags", array(tags));
+        out.member("createdAt", created_at.iso8601());
+        out.member("updatedAt", updated_at.iso8601());
+    });
+    write!(out, "{comma}\n{}", JsonText::of(&written))
 }
 
 /// Checks what stands beside the lists of a file whose format has a name. The error says what the file is.

@@ -7,23 +7,23 @@
 //! first heading and from the file's name, as Obsidian names a daily note.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::front_matter::{self, Value, write_quoted};
-use super::{Notes, PortableEntry, Reading, cut_at_word, title_and_text};
+use super::{Entries, Notes, PortableEntry, Reading, cut_at_word, title_and_text};
 use crate::clock::Timestamp;
 use crate::dates::{Day, EntryDate};
 use crate::limits;
 use crate::text;
 
-/// Writes one entry as a file.
-pub(crate) fn write(entry: &PortableEntry) -> String {
+/// Returns the text of the file of one entry.
+pub(crate) fn text_of(entry: &PortableEntry) -> String {
     // The pattern names each field, so that this doesn't compile when an entry gets a new one that isn't written.
     let PortableEntry { id, title, content, date, mood, location, weather, .. } = entry;
     let PortableEntry { is_private, is_favorite, tags, created_at, updated_at, .. } = entry;
@@ -64,7 +64,7 @@ pub(crate) fn write(entry: &PortableEntry) -> String {
 
 /// Gives the files their names, each once.
 #[derive(Default)]
-pub(crate) struct Names {
+struct Names {
     /// The names so far, in small letters: some file systems take two cases for one.
     used: HashSet<String>,
     /// The last number that a name got.
@@ -73,7 +73,7 @@ pub(crate) struct Names {
 
 impl Names {
     /// Returns the next name for an entry, with `/` between folder and file.
-    pub(crate) fn next(&mut self, entry: &PortableEntry) -> String {
+    fn next(&mut self, entry: &PortableEntry) -> String {
         let day = entry.date.day;
         let slug = slug(&entry.title);
         let name = if slug.is_empty() { day.to_string() } else { format!("{day}-{slug}") };
@@ -107,65 +107,54 @@ fn slug(title: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-/// A folder that is being filled.
-pub(crate) struct Folder {
-    path: PathBuf,
-    names: Names,
+/// Writes a journal into an empty folder that is there. Returns once all of it is on the disk.
+pub(super) fn write_folder<E>(entries: Entries<'_, E>, folder: &Path) -> Result<(), E>
+where
+    E: From<io::Error>,
+{
+    let mut names = Names::default();
+    for entry in entries {
+        write_file(folder, &mut names, &entry?)?;
+    }
+    for year in fs::read_dir(folder)? {
+        File::open(year?.path())?.sync_all()?;
+    }
+    Ok(File::open(folder)?.sync_all()?)
 }
 
-impl Folder {
-    /// Begins with an empty folder that is there.
-    pub(crate) fn new(path: &Path) -> Folder {
-        Folder { path: path.to_owned(), names: Names::default() }
-    }
-
-    /// Writes an entry into a new file, which only its owner can read.
-    pub(crate) fn entry(&mut self, entry: &PortableEntry) -> io::Result<()> {
-        let mut file = loop {
-            let path = self.path.join(self.names.next(entry));
-            let folder = path.parent().unwrap_or(&self.path);
-            match DirBuilder::new().mode(0o700).create(folder) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-                // A file system may take two names for one that differ in more than their case.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                opened => break opened?,
-            }
-        };
-        file.write_all(write(entry).as_bytes())
-    }
-
-    /// Returns once the folders are on the disk.
-    pub(crate) fn end(self) -> io::Result<()> {
-        for folder in fs::read_dir(&self.path)? {
-            fs::File::open(folder?.path())?.sync_all()?;
+/// Writes an entry into a new file, which only its owner can read.
+fn write_file(folder: &Path, names: &mut Names, entry: &PortableEntry) -> io::Result<()> {
+    let mut file = loop {
+        let path = folder.join(names.next(entry));
+        match DirBuilder::new().mode(0o700).create(path.parent().unwrap_or(folder)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
         }
-        fs::File::open(&self.path)?.sync_all()
-    }
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            // A file system may take two names for one that differ in more than their case.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            opened => break opened?,
+        }
+    };
+    file.write_all(text_of(entry).as_bytes())?;
+    file.sync_all()
 }
 
-/// The same folder as a ZIP archive.
-pub(crate) struct Archive<W: Write + Seek> {
-    out: ZipWriter<W>,
-    names: Names,
-}
-
-impl<W: Write + Seek> Archive<W> {
-    pub(crate) fn begin(out: W) -> Archive<W> {
-        Archive { out: ZipWriter::new(out), names: Names::default() }
+/// Writes the same folder as a ZIP archive.
+pub(super) fn write_archive<E>(entries: Entries<'_, E>, out: impl Write + Seek) -> Result<(), E>
+where
+    E: From<io::Error>,
+{
+    let (mut archive, mut names) = (ZipWriter::new(out), Names::default());
+    for entry in entries {
+        let entry = entry?;
+        let name = format!("journal/{}", names.next(&entry));
+        let options = SimpleFileOptions::default().unix_permissions(0o600);
+        archive.start_file(name, options).map_err(io::Error::from)?;
+        archive.write_all(text_of(&entry).as_bytes())?;
     }
-
-    pub(crate) fn entry(&mut self, entry: &PortableEntry) -> io::Result<()> {
-        let name = format!("journal/{}", self.names.next(entry));
-        self.out.start_file(name, SimpleFileOptions::default().unix_permissions(0o600))?;
-        self.out.write_all(write(entry).as_bytes())
-    }
-
-    pub(crate) fn end(self) -> io::Result<W> {
-        Ok(self.out.finish()?)
-    }
+    archive.finish().map_err(io::Error::from)?;
+    Ok(())
 }
 
 /// Reads the entry in a file; `name` is its path. The error says why the file can't be kept.

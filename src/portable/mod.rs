@@ -13,11 +13,12 @@
 
 mod day_one;
 mod front_matter;
-pub(crate) mod json;
+mod json;
 mod jrnl;
 pub(crate) mod markdown;
 mod members;
 mod source;
+mod write;
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
@@ -27,6 +28,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use self::source::{Kind, Source};
+pub(crate) use self::write::{ExportError, Exported, Format, Output, write};
 use crate::clock::Timestamp;
 use crate::dates::{EntryDate, EntryTime};
 use crate::json::Part;
@@ -70,6 +72,17 @@ pub(crate) struct PortableEntry {
     pub(crate) tags: Vec<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
+}
+
+/// The entries of a journal, one by one, or the error that ended them.
+pub(crate) type Entries<'j, E> = &'j mut dyn Iterator<Item = Result<PortableEntry, E>>;
+
+/// A whole journal on its way out of the database.
+pub(crate) struct PortableJournal<'j, E> {
+    pub(crate) person: Person,
+    /// All tags, those of no entry too.
+    pub(crate) tags: Vec<PortableTag>,
+    pub(crate) entries: Entries<'j, E>,
 }
 
 /// What was read to be imported.
@@ -497,8 +510,9 @@ fn without_escapes(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::fs;
-    use std::io::Write;
+    use std::io::{Cursor, Seek, Write};
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::PathBuf;
 
@@ -699,12 +713,16 @@ mod tests {
     }
 
     fn exported(tags: &[PortableTag], entries: &[PortableEntry]) -> Vec<u8> {
+        let mut out = Cursor::new(Vec::new());
+        write_all(tags, entries, Output::Json(&mut out));
+        out.into_inner()
+    }
+
+    fn write_all<W: Write + Seek>(tags: &[PortableTag], entries: &[PortableEntry], output: Output<W>) {
         let person = Person { email: "ada@example.com".into(), time_zone: "Europe/Berlin".into() };
-        let mut export = json::Export::begin(Vec::new(), &person, NOW, tags).expect("memory");
-        for entry in entries {
-            export.entry(entry).expect("memory");
-        }
-        export.end().expect("memory")
+        let entries = &mut entries.iter().cloned().map(Ok::<_, Infallible>);
+        let journal = PortableJournal { person, tags: tags.to_vec(), entries };
+        write(journal, NOW, output, &mut |_| {}).expect("it is written");
     }
 
     #[test]
@@ -777,11 +795,7 @@ mod tests {
                 ..plain("the same title", content, "2025-01-31")
             });
         }
-        let mut out = markdown::Folder::new(&folder.0);
-        for entry in &written {
-            out.entry(entry).expect("a file");
-        }
-        out.end().expect("the folders");
+        write_all(&[], &written, Output::<fs::File>::MarkdownFolder(&folder.0));
         let mut read = entries(imported(&folder.0));
         read.sort_by_key(|entry| entry.id);
         assert_eq!(read, written);
@@ -793,12 +807,8 @@ mod tests {
             assert_eq!(file.metadata().expect("metadata").permissions().mode() & 0o777, 0o600);
         }
         // A ZIP archive of the folder is the same journal.
-        let archive = fs::File::create(folder.0.join("all.zip")).expect("a file");
-        let mut archive = markdown::Archive::begin(archive);
-        for entry in &written {
-            archive.entry(entry).expect("a member");
-        }
-        archive.end().expect("an archive");
+        let mut archive = fs::File::create(folder.0.join("all.zip")).expect("a file");
+        write_all(&[], &written, Output::MarkdownArchive(&mut archive));
         let mut read = entries(imported(&folder.0.join("all.zip")));
         read.sort_by_key(|entry| entry.id);
         assert_eq!(read, written);
