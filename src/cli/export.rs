@@ -133,7 +133,7 @@ fn to_standard_output(store: &Store, person: &User) -> Result<Exported, CliError
     }
 }
 
-/// Writes one person's journal into a new file, or into an empty folder.
+/// Writes one person's journal into a new file, or into an empty folder. Returns when it is on the disk.
 fn write(store: &Store, person: &User, format: Format, path: &Path) -> Result<Exported, CliError> {
     let failed = |error: &io::Error| cannot_write(path, error);
     match format {
@@ -145,7 +145,12 @@ fn write(store: &Store, person: &User, format: Format, path: &Path) -> Result<Ex
             kept.and_then(|file| file.sync_all()).map_err(|error| failed(&error))?;
             Ok(exported)
         }
-        Format::Markdown => take_out(store, person, Output::<File>::MarkdownFolder(path), failed),
+        Format::Markdown => {
+            let exported = take_out(store, person, Output::<File>::MarkdownFolder(path), failed)?;
+            // One call for the whole file system: one for each of ten thousand files takes minutes.
+            let kept = File::open(path).and_then(|folder| Ok(nix::unistd::syncfs(folder)?));
+            kept.map(|()| exported).map_err(|error| failed(&error))
+        }
     }
 }
 

@@ -6,8 +6,11 @@
 
 use serde_json::Value;
 
+use super::import::NotesAt;
 use super::members::Members;
-use super::{Notes, PortableEntry, Reading, title_and_text};
+use super::read::JsonFormat;
+use super::title::title_and_text;
+use super::{PortableEntry, Reading};
 use crate::dates::{EntryDate, EntryTime};
 use crate::limits;
 use crate::zone::Zone;
@@ -15,18 +18,27 @@ use crate::zone::Zone;
 /// What an entry may have beside its text, and the journal can't keep.
 const ATTACHMENTS: [&str; 4] = ["photos", "videos", "audios", "pdfAttachments"];
 
-/// Reads an entry; `None` if nothing is written in it.
-pub(super) fn entry(
-    value: Value,
-    place: &str,
+/// How an import reads it.
+pub(super) const FORMAT: JsonFormat = JsonFormat {
+    name: "an export of Day One",
+    is_it: |outline| {
+        let has_metadata = outline.members.get("metadata").is_some_and(Value::is_object);
+        outline.has_entries() && (has_metadata || outline.has_in_first("creationDate"))
+    },
+    check: |_, _| Ok(()),
+    entry,
+    tag: None,
+};
+
+fn entry(
+    mut members: Members,
     reading: &Reading,
-    notes: &mut Notes,
+    notes: &mut NotesAt,
 ) -> Result<Option<PortableEntry>, String> {
-    let mut members = Members::of(value)?;
     let text = members.text("text")?.unwrap_or_default();
     let has = |name: &str| members.0.get(name).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
     if ATTACHMENTS.iter().any(|name| has(name)) || text.contains("dayone-moment:") {
-        notes.add("its photos, videos and recordings are not kept; the text shows where they were", place);
+        notes.add("its photos, videos and recordings are not kept; the text shows where they were");
     }
     let Some((title, content)) = title_and_text(&text) else { return Ok(None) };
     let created = members.needed_text("creationDate")?;
@@ -38,7 +50,7 @@ pub(super) fn entry(
         Some(name) => {
             let zone = Zone::named(&name);
             if zone.is_none() {
-                notes.add("its time zone is not known, so its time is in yours", place);
+                notes.add("its time zone is not known, so its time is in yours");
             }
             zone
         }
@@ -94,4 +106,55 @@ fn conditions(weather: &Value) -> Option<String> {
 fn fitting_label(label: &str) -> Option<String> {
     let label: String = label.chars().take(limits::LABEL_TEXT_CHARS_MAX).collect();
     Some(label).filter(|label| !label.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::portable::tests::*;
+
+    #[test]
+    fn reads_an_export_of_day_one() {
+        let sample = "tests/samples/day-one.json";
+        let import = imported(Path::new(sample));
+        assert_eq!(import.format, "an export of Day One");
+        assert_eq!(
+            notes(&import),
+            [
+                format!(
+                    "{sample}, entry 1: its photos, videos and recordings are not kept; the text shows where they were"
+                ),
+                format!("{sample}, entry 3: it has no text and was left out"),
+            ]
+        );
+        let moment = |text: &str| EntryDate::read(text).expect("a date").time.expect("a time").instant();
+        let pier = PortableEntry {
+            location: Some("Old Pier, Nantucket, Massachusetts, United States".into()),
+            weather: Some("Mostly Clear, 18 °C".into()),
+            is_favorite: true,
+            tags: vec!["travel".into(), "harbour".into()],
+            created_at: moment("2019-07-05T03:12:33Z"),
+            updated_at: moment("2019-07-06T10:00:00Z"),
+            ..plain(
+                "The harbour at night",
+                "We walked to the end of the pier\\. ![](dayone-moment://0F1E2D3C4B5A69788796A5B4C3D2E1F0)\n\nThe \
+                 lamps were lit.",
+                // There it was still the day before.
+                "2019-07-04T23:12:33-04:00",
+            )
+        };
+        let made_at = moment("2019-12-31T23:30:00Z");
+        let silvester = PortableEntry {
+            created_at: made_at,
+            updated_at: made_at,
+            ..plain(
+                "Einfach nur Silvester. Wir blieben zu Hause!",
+                "Einfach nur Silvester. Wir blieben zu Hause\\!",
+                "2020-01-01",
+            )
+        };
+        assert_eq!(entries(import), [pier, silvester]);
+    }
 }

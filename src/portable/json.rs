@@ -8,10 +8,13 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::fitting::{tag_name, within};
+use super::import::NotesAt;
 use super::members::Members;
-use super::{Import, Notes, PortableEntry, PortableJournal, PortableTag, Reading, tag_name, within};
+use super::read::{JsonFormat, Outline};
+use super::{PortableEntry, PortableJournal, PortableTag, Reading};
 use crate::clock::Timestamp;
 use crate::dates::EntryTime;
 use crate::json_text::{JsonText, array, object};
@@ -19,7 +22,7 @@ use crate::limits;
 use crate::text;
 
 /// What the member `format` holds.
-const FORMAT: &str = "epicme-export";
+const FORMAT_NAME: &str = "epicme-export";
 
 /// The version that is written. A later one may hold what this program would lose, so it isn't read.
 const VERSION: i64 = 1;
@@ -35,7 +38,7 @@ where
 {
     let PortableJournal { person, tags, entries } = journal;
     let head = object(|out| {
-        out.member("format", FORMAT);
+        out.member("format", FORMAT_NAME);
         out.member("version", VERSION);
         out.member("exportedAt", exported_at.iso8601());
         out.member(
@@ -96,12 +99,22 @@ fn write_entry(entry: &PortableEntry, comma: &str, out: &mut dyn Write) -> io::R
     write!(out, "{comma}\n{}", JsonText::of(&written))
 }
 
-/// Checks what stands beside the lists of a file whose format has a name. The error says what the file is.
-pub(super) fn check_head(members: &Map<String, Value>, import: &mut Import) -> Result<(), String> {
-    if members.get("format").and_then(Value::as_str) != Some(FORMAT) {
+/// How an import reads our own export.
+pub(super) const FORMAT: JsonFormat = JsonFormat {
+    name: "an export of epicme",
+    is_it: |outline| outline.members.contains_key("format"),
+    check,
+    entry,
+    tag: Some(tag),
+};
+
+/// Checks what stands beside the lists. The error says what the file is.
+fn check(outline: &Outline, notes: &mut NotesAt) -> Result<(), String> {
+    let members = &outline.members;
+    if members.get("format").and_then(Value::as_str) != Some(FORMAT_NAME) {
         let named = members.get("format").map(ToString::to_string).unwrap_or_default();
         let named = text::displayable_name(named.trim_matches('"'));
-        return Err(format!("its format is \"{named}\", and epicme reads \"{FORMAT}\""));
+        return Err(format!("its format is \"{named}\", and epicme reads \"{FORMAT_NAME}\""));
     }
     match members.get("version").and_then(Value::as_i64) {
         Some(VERSION) => {}
@@ -121,35 +134,25 @@ pub(super) fn check_head(members: &Map<String, Value>, import: &mut Import) -> R
     }
     let known = ["format", "version", "exportedAt", "person", "tags", "entries"];
     let unknown = members.keys().filter(|name| !known.contains(&name.as_str()));
-    note_unknown(unknown, "the file", &mut import.notes);
+    note_unknown(unknown, notes);
     Ok(())
 }
 
-/// Reads a tag. The error says why it can't be kept.
-pub(super) fn tag(
-    value: Value,
-    place: &str,
-    reading: &Reading,
-    notes: &mut Notes,
-) -> Result<PortableTag, String> {
-    let mut members = Members::of(value)?;
+fn tag(mut members: Members, reading: &Reading, notes: &mut NotesAt) -> Result<PortableTag, String> {
     let id = id(&mut members)?;
     let name = tag_name(&members.needed_text("name")?)?;
     let description = members.text("description")?;
     within("description", description.as_deref().unwrap_or_default(), limits::TAG_DESCRIPTION_CHARS_MAX)?;
     let (created_at, updated_at) = moments(&mut members, reading)?;
-    note_unknown(members.0.keys(), place, notes);
+    note_unknown(members.0.keys(), notes);
     Ok(PortableTag { id, name, description, created_at, updated_at })
 }
 
-/// Reads an entry. The error says why it can't be kept.
-pub(super) fn entry(
-    value: Value,
-    place: &str,
+fn entry(
+    mut members: Members,
     reading: &Reading,
-    notes: &mut Notes,
-) -> Result<PortableEntry, String> {
-    let mut members = Members::of(value)?;
+    notes: &mut NotesAt,
+) -> Result<Option<PortableEntry>, String> {
     let id = id(&mut members)?;
     let title = members.needed_text("title")?;
     let content = members.needed_text("content")?;
@@ -170,8 +173,8 @@ pub(super) fn entry(
     let is_favorite = members.flag("isFavorite")?.unwrap_or(false);
     let tags = members.texts("tags")?;
     let (created_at, updated_at) = moments(&mut members, reading)?;
-    note_unknown(members.0.keys(), place, notes);
-    Ok(PortableEntry {
+    note_unknown(members.0.keys(), notes);
+    Ok(Some(PortableEntry {
         id,
         title,
         content,
@@ -184,7 +187,7 @@ pub(super) fn entry(
         tags,
         created_at,
         updated_at,
-    })
+    }))
 }
 
 /// Takes the id.
@@ -205,8 +208,74 @@ fn moments(members: &mut Members, reading: &Reading) -> Result<(Timestamp, Times
 
 /// Says of members that this program doesn't know that they aren't kept: a person who has added some should learn that
 /// they are not in the journal.
-fn note_unknown<'n>(names: impl Iterator<Item = &'n String>, place: &str, notes: &mut Notes) {
+fn note_unknown<'n>(names: impl Iterator<Item = &'n String>, notes: &mut NotesAt) {
     for name in names {
-        notes.add(&format!("\"{}\" is not known and not kept", text::displayable_name(name)), place);
+        notes.add(&format!("\"{}\" is not known and not kept", text::displayable_name(name)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::portable::tests::*;
+
+    #[test]
+    fn reads_each_entry_of_its_own_export_as_it_was() {
+        let (folder, mut dice) = (Folder::new(), Dice(0x9e37_79b9_7f4a_7c15));
+        let written: Vec<_> = (1..=400).map(|id| dice.entry(id)).collect();
+        let tags: Vec<_> = (1..=50)
+            .map(|id| PortableTag {
+                id: Some(id),
+                name: format!("tag {id}"),
+                description: dice.label(),
+                created_at: Timestamp(id),
+                updated_at: Timestamp(id * 2),
+            })
+            .collect();
+        let bytes = exported(&tags, &written);
+        let import = imported(&folder.file("journal.json", &bytes));
+        assert_eq!((import.tags.clone(), import.format), (tags, "an export of epicme"));
+        assert_eq!(import.notes.sentences().count(), 0);
+        assert_eq!(entries(import), written);
+        assert!(entries(imported(&folder.file("empty.json", exported(&[], &[])))).is_empty());
+    }
+
+    #[test]
+    fn writes_what_the_schema_describes() {
+        let schema = fs::read_to_string("docs/export.schema.json").expect("the schema");
+        let mut schema: Value = serde_json::from_str(&schema).expect("JSON");
+        let mut dice = Dice(7);
+        let written: Vec<_> = (1..=100).map(|id| dice.entry(id)).collect();
+        let tag = PortableTag {
+            id: Some(3),
+            name: "garden".into(),
+            description: None,
+            created_at: NOW,
+            updated_at: NOW,
+        };
+        let export: Value = serde_json::from_slice(&exported(&[tag], &written)).expect("JSON");
+        // For this test, everything that the schema describes is needed, and nothing else may be there.
+        fn tighten(schema: &mut Value) {
+            if let Some(names) =
+                schema["properties"].as_object().map(|all| all.keys().cloned().collect::<Vec<_>>())
+            {
+                schema["required"] = json!(names);
+                schema["additionalProperties"] = json!(false);
+            }
+            let members = schema.as_object_mut().into_iter().flat_map(|object| object.values_mut());
+            members.filter(|member| member.is_object()).for_each(tighten);
+        }
+        tighten(&mut schema);
+        let schema = jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema");
+        let wrong: Vec<_> = schema.iter_errors(&export).map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        let mut without = export.clone();
+        without["entries"][0]["dateTime"].take();
+        without["entries"][0].as_object_mut().expect("an entry").remove("mood");
+        assert!(!schema.is_valid(&without), "the schema can fail");
     }
 }

@@ -7,7 +7,7 @@
 //! first heading and from the file's name, as Obsidian names a daily note.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -16,7 +16,9 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::front_matter::{self, Value, write_quoted};
-use super::{Entries, Notes, PortableEntry, Reading, cut_at_word, title_and_text};
+use super::import::NotesAt;
+use super::title::{cut_at_word, title_and_text};
+use super::{Entries, PortableEntry, Reading};
 use crate::clock::Timestamp;
 use crate::dates::{Day, EntryDate};
 use crate::limits;
@@ -107,7 +109,7 @@ fn slug(title: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-/// Writes a journal into an empty folder that is there. Returns once all of it is on the disk.
+/// Writes a journal into an empty folder that is there.
 pub(super) fn write_folder<E>(entries: Entries<'_, E>, folder: &Path) -> Result<(), E>
 where
     E: From<io::Error>,
@@ -116,10 +118,7 @@ where
     for entry in entries {
         write_file(folder, &mut names, &entry?)?;
     }
-    for year in fs::read_dir(folder)? {
-        File::open(year?.path())?.sync_all()?;
-    }
-    Ok(File::open(folder)?.sync_all()?)
+    Ok(())
 }
 
 /// Writes an entry into a new file, which only its owner can read.
@@ -136,8 +135,7 @@ fn write_file(folder: &Path, names: &mut Names, entry: &PortableEntry) -> io::Re
             opened => break opened?,
         }
     };
-    file.write_all(text_of(entry).as_bytes())?;
-    file.sync_all()
+    file.write_all(text_of(entry).as_bytes())
 }
 
 /// Writes the same folder as a ZIP archive.
@@ -162,7 +160,7 @@ pub(super) fn read(
     name: &str,
     file: &str,
     reading: &Reading,
-    notes: &mut Notes,
+    notes: &mut NotesAt,
 ) -> Result<PortableEntry, String> {
     let parts = front_matter::read(file.strip_prefix('\u{feff}').unwrap_or(file))?;
     let mut fields = Fields(parts.fields);
@@ -222,7 +220,7 @@ pub(super) fn read(
         updated_at,
     };
     for (field, _) in fields.0 {
-        notes.add(&format!("the field \"{}\" is not kept", text::displayable_name(&field)), name);
+        notes.add(&format!("the field \"{}\" is not kept", text::displayable_name(&field)));
     }
     Ok(entry)
 }
@@ -281,5 +279,95 @@ impl Fields {
             Value::Empty | Value::Unreadable(_) => Vec::new(),
         };
         Ok(tags.into_iter().filter(|tag| !tag.trim().is_empty()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::portable::Output;
+    use crate::portable::tests::*;
+
+    #[test]
+    fn reads_each_markdown_file_of_its_own_as_it_was() {
+        let (folder, mut dice) = (Folder::new(), Dice(0x2545_f491_4f6c_dd1d));
+        let mut written: Vec<_> = (1..=400).map(|id| dice.entry(id)).collect();
+        for (id, content) in
+            ["", "\n", "\r\n", "---\n", "---\r\ntitle: x\n---\n", "\u{feff}x", "no end", "end\n\n\n", " \t"]
+                .into_iter()
+                .enumerate()
+        {
+            written.push(PortableEntry {
+                id: Some(1000 + id as i64),
+                ..plain("the same title", content, "2025-01-31")
+            });
+        }
+        write_all(&[], &written, Output::<File>::MarkdownFolder(&folder.0));
+        let mut read = entries(imported(&folder.0));
+        read.sort_by_key(|entry| entry.id);
+        assert_eq!(read, written);
+        let names = fs::read_dir(folder.0.join("2025")).expect("a year");
+        let mut names: Vec<_> = names.map(|file| file.expect("a file")).collect();
+        names.retain(|file| file.file_name().to_string_lossy().contains("the-same-title"));
+        assert_eq!(names.len(), 9);
+        for file in names {
+            assert_eq!(file.metadata().expect("metadata").permissions().mode() & 0o777, 0o600);
+        }
+        // A ZIP archive of the folder is the same journal.
+        let mut archive = File::create(folder.0.join("all.zip")).expect("a file");
+        write_all(&[], &written, Output::MarkdownArchive(&mut archive));
+        let mut read = entries(imported(&folder.0.join("all.zip")));
+        read.sort_by_key(|entry| entry.id);
+        assert_eq!(read, written);
+    }
+
+    #[test]
+    fn reads_a_note_as_people_write_it() {
+        let import = imported(Path::new("tests/samples/2024-02-29.md"));
+        assert_eq!(notes(&import), ["tests/samples/2024-02-29.md: the field \"aliases\" is not kept"]);
+        let rare = PortableEntry {
+            mood: Some("it's fine".into()),
+            weather: Some("sun".into()),
+            is_favorite: true,
+            tags: vec!["garden".into(), "two words".into()],
+            ..plain("A day that is rare", "The snowdrops are out.\n", "2024-02-29")
+        };
+        assert_eq!(entries(import), [rare]);
+        let folder = Folder::new();
+        for (name, text, title, content, date) in [
+            ("2024-01-01 New year.md", "Hello", "New year", "Hello", "2024-01-01"),
+            ("2024-01-02.md", "Hello\n# Later", "2024-01-02", "Hello\n# Later", "2024-01-02"),
+            ("a/b.md", "---\ndate: 2024-01-03\n---\n\nHello", "b", "Hello", "2024-01-03"),
+            (
+                "a/c.md",
+                "---\ncreated: 2024-01-04 09:30\n---\nHello",
+                "c",
+                "Hello",
+                "2024-01-04T09:30:00+01:00",
+            ),
+            (
+                "d.md",
+                "---\r\nDate: 2024-07-05T09:30\r\nTitle: No\r\n---\r\nHello\r\n",
+                "No",
+                "Hello\r\n",
+                "2024-07-05T09:30:00+02:00",
+            ),
+            (
+                "e.md",
+                "\u{feff}---\ndate: \"2024-01-06\"\ntags: '#x'\n---\n#no heading\n## Two\n",
+                "e",
+                "#no heading\n## Two\n",
+                "2024-01-06",
+            ),
+        ] {
+            let read = entries(imported(&folder.file(name, text)));
+            let found = read.iter().map(|entry| (&*entry.title, &*entry.content, entry.date.clone()));
+            let date = EntryDate::read(date).expect("a date");
+            assert_eq!(found.collect::<Vec<_>>(), [(title, content, date)], "{name}");
+        }
+        assert_eq!(imported(&folder.0).entries.len(), 6);
     }
 }

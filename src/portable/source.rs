@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::{ImportError, Notes};
+use super::import::{ImportError, Notes};
 use crate::json::{self, Part};
 use crate::limits;
 use crate::text;
@@ -116,7 +116,7 @@ impl Source {
         if *count > 0 {
             let what = "neither Markdown nor JSON, and left out";
             let files = if *count == 1 { "file is" } else { "files are" };
-            notes.add(&format!("{count} {files} {what}"), one);
+            notes.at(one).add(&format!("{count} {files} {what}"));
         }
     }
 
@@ -284,5 +284,85 @@ impl<R: Read> Read for Bounded<'_, R> {
             io::Error::other(format!("it is more than {max} MiB once it is unpacked; nothing was read"))
         })?);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::super::read::{NO_EXPORT, read_at_most};
+    use crate::portable::Reading;
+    use crate::portable::tests::*;
+    use crate::zone::Zone;
+
+    #[test]
+    fn reads_nothing_outside_of_what_was_named() {
+        let folder = Folder::new();
+        folder.file("outside/2025-01-01.md", "outside");
+        folder.file("vault/2025-01-31.md", "inside");
+        folder.file("vault/.obsidian/app.json", "{}");
+        folder.file("vault/photo.jpeg", "x");
+        let vault = folder.0.join("vault");
+        symlink(folder.0.join("outside"), vault.join("link")).expect("a link");
+        symlink(folder.0.join("outside/2025-01-01.md"), vault.join("2025-01-01.md")).expect("a link");
+        folder.file("vault/other.json", "{\"a\":1}");
+        let import = imported(&vault);
+        assert_eq!(
+            notes(&import),
+            [
+                format!("other.json: {NO_EXPORT}"),
+                notes(&import)
+                    .pop()
+                    .filter(|note| note.contains("3 files are neither Markdown nor JSON"))
+                    .expect("a note"),
+            ]
+        );
+        let contents: Vec<_> = entries(import).into_iter().map(|entry| entry.content).collect();
+        assert_eq!(contents, ["inside"]);
+        symlink(&vault, folder.0.join("named")).expect("a link");
+        assert_eq!(imported(&folder.0.join("named")).entries.len(), 1, "a link that is named is followed");
+    }
+
+    #[test]
+    fn reads_an_archive_and_refuses_one_that_unpacks_to_too_much() {
+        let folder = Folder::new();
+        let pack = |name: &str, add: &dyn Fn(&mut ZipWriter<fs::File>)| {
+            let path = folder.0.join(name);
+            let mut writer = ZipWriter::new(fs::File::create(&path).expect("a file"));
+            add(&mut writer);
+            writer.finish().expect("an archive");
+            path
+        };
+        let deflated = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        let sample = fs::read("tests/samples/day-one.json").expect("the sample");
+        let path = pack("export.zip", &|writer| {
+            writer.add_directory("photos/", deflated).expect("a member");
+            writer.start_file("photos/x.jpeg", deflated).expect("a member");
+            writer.start_file("../../Journal.json", deflated).expect("a member");
+            writer.write_all(&sample).expect("a member");
+        });
+        let import = imported(&path);
+        assert_eq!((import.format, import.entries.len()), ("an export of Day One", 2));
+        assert!(notes(&import).iter().any(|note| note.contains("1 file is neither Markdown nor JSON")));
+        let bomb = pack("bomb.zip", &|writer| {
+            writer.start_file("Journal.json", deflated).expect("a member");
+            writer.write_all(b"{\"entries\":[").expect("a member");
+            writer.write_all(&[b' '; 2 * 1024 * 1024]).expect("a member");
+            writer.write_all(b"]}").expect("a member");
+        });
+        assert!(fs::metadata(&bomb).expect("metadata").len() < 4096, "it is small");
+        let reading = Reading { zone: &Zone::utc(), now: NOW };
+        let unpacked =
+            |bytes_max| read_at_most(&bomb, &reading, bytes_max).map(|import| import.entries.len());
+        let said = unpacked(2 * 1024 * 1024).expect_err("it is refused").to_string();
+        assert!(said.contains("it is more than 2 MiB once it is unpacked; nothing was read"), "{said}");
+        let whole = unpacked(3 * 1024 * 1024).expect_err("it is no export").to_string();
+        assert!(whole.contains(NO_EXPORT), "{whole}");
     }
 }

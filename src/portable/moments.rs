@@ -1,0 +1,51 @@
+//! When an entry is about and when it was made, as the files of many programs write it.
+//!
+//! Knows no format. Invariant: what was made is never in the future, and a clock without an offset hung where the person
+//! lives.
+
+use crate::clock::Timestamp;
+use crate::dates::{EntryDate, EntryTime};
+use crate::text;
+use crate::zone::Zone;
+
+/// What is the same for all that is read.
+pub(crate) struct Reading<'z> {
+    /// Where a clock hung whose time has no offset in the file: in the person's zone.
+    pub(crate) zone: &'z Zone,
+    /// When an entry was made if the file doesn't say it.
+    pub(crate) now: Timestamp,
+}
+
+impl Reading<'_> {
+    /// Returns when something was made or changed: never in the future, since lists show the newest first, and nothing
+    /// before 1970, which the journal's own clock can't give.
+    pub(super) fn moment(&self, found: Option<Timestamp>) -> Timestamp {
+        found.map_or(self.now, |found| Timestamp(found.0.clamp(0, self.now.0)))
+    }
+
+    /// Reads a date, or a date-time with or without an offset, with `T` or a blank before the time. Without an offset
+    /// the clock hung where the person lives. An error says what isn't right about the text.
+    pub(super) fn date(&self, text: &str) -> Result<EntryDate, String> {
+        let refused = |error| format!("the date {:?} is {error}", text::displayable_name(text));
+        match EntryDate::read(text) {
+            Ok(date) => return Ok(date),
+            Err(error) if text.len() < "2025-01-31T09:30".len() => return Err(refused(error)),
+            Err(_) => {}
+        }
+        let mut wall = text.replacen(' ', "T", 1);
+        if wall.len() == "2025-01-31T09:30".len() {
+            wall += ":00";
+        }
+        let read = |offset: &str| EntryDate::read(&format!("{wall}{offset}")).map_err(refused);
+        let instant = |date: &EntryDate| date.time.as_ref().map_or(self.now, EntryTime::instant);
+        // The offset there may be another one at the instant that the first offset gives: a clock was set meanwhile.
+        // An hour that a clock shows twice, or never, is taken by the second look.
+        let mut date = read("Z").or_else(|error| if wall == text { Err(error) } else { read("") })?;
+        for _ in 0..2 {
+            let there = self.zone.rfc3339(instant(&date));
+            let offset = there.get("2025-01-31T09:30:00".len()..).unwrap_or("Z");
+            date = read(offset)?;
+        }
+        Ok(date)
+    }
+}
