@@ -275,7 +275,10 @@ fn imports_nothing_if_an_entry_can_not_be_kept_unless_it_is_said() {
         .collect();
     let path = file(&folder, "many.json", &export_of(&json!(entries), &json!([])));
     let said = failed(&folder, &["import", &path], 1);
-    assert!(said.contains("There are 10000 tags, and there can't be more."), "{said}");
+    assert!(
+        said.contains("entry 200: There are 10000 tags, and there can't be more. Nothing was imported"),
+        "{said}"
+    );
     assert_eq!((folder.count("entries"), folder.count("tags")), (1, 1));
 }
 
@@ -335,8 +338,17 @@ fn writes_an_export_that_only_its_owner_can_read_and_replaces_nothing() {
     );
     let said = failed(&folder, &["export", ADA, "--format", "markdown", "--output", &named("empty")], 1);
     assert!(said.contains("exists already; --output takes a new or empty folder"), "{said}");
-    let said = failed(&folder, &["export", ADA, "--output", &named("none/out.json")], 1);
-    assert!(said.contains("nothing was exported"), "{said}");
+    for (output, format, says) in [
+        ("none/out.json", "json", "there is no folder {}/none; make it first"),
+        ("none/out", "markdown", "there is no folder {}/none; make it first"),
+        ("out.json/out.json", "json", "{}/out.json is not a folder"),
+        ("empty", "json", "{}/empty is a folder; --output takes a new file, such as {}/empty/journal.json"),
+    ] {
+        let said = failed(&folder, &["export", ADA, "--format", format, "--output", &named(output)], 1);
+        let says = says.replace("{}", folder.path().to_str().expect("UTF-8"));
+        assert!(said.contains(&says) && !said.contains(".part"), "{says}: {said}");
+        assert!(says.contains("is a folder") || said.contains("nothing was exported"), "{said}");
+    }
 
     done(&folder, &["export", "--all", "--output", &named("all")]);
     done(&folder, &["export", "--all", "--format", "markdown", "--output", &named("all-markdown")]);

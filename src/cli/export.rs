@@ -46,23 +46,26 @@ pub(super) fn export(line: &CommandLine, email: Option<&str>) -> Result<(), CliE
         let person = one_person(&store, email)?;
         let exported = match output {
             None => to_standard_output(&store, &person)?,
-            Some(path) => in_place(&path, format, |path| write(&store, &person, format, path))?,
+            Some(path) => in_place(&path, format, |beside| write(&store, &person, format, beside, &path))?,
         };
         note(&told(exported, &person));
         return Ok(());
     }
     let people = users::list(&store)?;
     let folder = output.unwrap_or_default();
-    in_place(&folder, Format::Markdown, |folder| {
+    in_place(&folder, Format::Markdown, |beside| {
         let mut names = HashSet::new();
         for person in &people {
             let name = name_of(&person.email, &mut names);
             let exported = match format {
-                Format::Json => write(&store, person, format, &folder.join(name + ".json"))?,
+                Format::Json => {
+                    let name = name + ".json";
+                    write(&store, person, format, &beside.join(&name), &folder.join(&name))?
+                }
                 Format::Markdown => {
-                    let path = folder.join(name);
-                    make_folder(&path).map_err(|error| cannot_write(&path, &error))?;
-                    write(&store, person, format, &path)?
+                    let (path, shown) = (beside.join(&name), folder.join(&name));
+                    make_folder(&path).map_err(|error| cannot_write(&shown, &error))?;
+                    write(&store, person, format, &path, &shown)?
                 }
             };
             note(&told(exported, person));
@@ -134,8 +137,15 @@ fn to_standard_output(store: &Store, person: &User) -> Result<Exported, CliError
 }
 
 /// Writes one person's journal into a new file, or into an empty folder. Returns when it is on the disk.
-fn write(store: &Store, person: &User, format: Format, path: &Path) -> Result<Exported, CliError> {
-    let failed = |error: &io::Error| cannot_write(path, error);
+/// It is there under another name than `shown`, which the person knows.
+fn write(
+    store: &Store,
+    person: &User,
+    format: Format,
+    path: &Path,
+    shown: &Path,
+) -> Result<Exported, CliError> {
+    let failed = |error: &io::Error| cannot_write(shown, error);
     match format {
         Format::Json => {
             let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -171,8 +181,18 @@ fn in_place<T>(
         }
     };
     let name = path.file_name().filter(|_| is_free).ok_or_else(|| {
-        let what = if format == Format::Markdown { "a new or empty folder" } else { "a new file" };
-        CliError::Failed(format!("{} exists already; --output takes {what}", path.display()))
+        let shown = path.display();
+        CliError::Failed(match format {
+            Format::Json if path.is_dir() => {
+                let example = path.join("journal.json");
+                format!("{shown} is a folder; --output takes a new file, such as {}", example.display())
+            }
+            Format::Json => format!("{shown} exists already; --output takes a new file"),
+            Format::Markdown if path.file_name().is_none() => {
+                format!("{shown} can't be replaced; --output takes a new folder, such as journal")
+            }
+            Format::Markdown => format!("{shown} exists already; --output takes a new or empty folder"),
+        })
     })?;
     // With an ending that can't be guessed, because others may be able to write into this folder too.
     let beside = format!(".{}.{}.part", name.display(), secret::random_text::<8>());
@@ -194,8 +214,24 @@ fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
+/// Says why the output that a person named can't be written, and what they can do.
 fn cannot_write(path: &Path, error: &io::Error) -> CliError {
-    CliError::Failed(format!("can't write {}: {error}; nothing was exported", path.display()))
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent.display();
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!("there is no folder {parent}; make it first, or name another one with --output")
+        }
+        io::ErrorKind::NotADirectory => format!("{parent} is not a folder; name another one with --output"),
+        io::ErrorKind::PermissionDenied => {
+            format!("you may not write into the folder {parent}; name another one with --output")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            format!("there is no room left in {parent}; make room, or name another folder with --output")
+        }
+        _ => error.to_string(),
+    };
+    CliError::Failed(format!("can't write {}: {why}; nothing was exported", path.display()))
 }
 
 /// Makes a name for a person's export that no other person has. An address may hold any visible sign, a `/` too.
@@ -226,6 +262,22 @@ impl From<JournalError> for CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn says_what_to_do_about_an_output_that_can_not_be_written() {
+        for (kind, expected) in [
+            (io::ErrorKind::NotFound, "there is no folder some; make it first"),
+            (io::ErrorKind::NotADirectory, "some is not a folder"),
+            (io::ErrorKind::PermissionDenied, "you may not write into the folder some;"),
+            (io::ErrorKind::StorageFull, "there is no room left in some; make room"),
+        ] {
+            let said = cannot_write(Path::new("some/out.json"), &kind.into()).to_string();
+            assert!(said.starts_with(&format!("can't write some/out.json: {expected}")), "{said}");
+            assert!(said.ends_with("--output; nothing was exported"), "{said}");
+        }
+        let said = cannot_write(Path::new("out.json"), &io::ErrorKind::PermissionDenied.into()).to_string();
+        assert!(said.contains("into the folder .;"), "{said}");
+    }
 
     #[test]
     fn names_the_export_of_each_person_once() {

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::{CliError, CommandLine, counts, export, note};
 use crate::clock::Timestamp;
-use crate::journal::transfer::{self, Incoming, PutIn, WholeJournal};
+use crate::journal::JournalError;
+use crate::journal::transfer::{self, Incoming, PutIn, PutInError, WholeJournal};
 use crate::limits;
 use crate::portable::{self, Import, Reading};
 use crate::text;
@@ -44,7 +45,16 @@ pub(super) fn import(line: &CommandLine, email: Option<&str>, path: &str) -> Res
     let listed = counts(count, tags.len());
     note(&format!("{} is {format}, with {listed}", text::displayable(path)));
     let progress = Box::new(move |done| note(&format!("{done} of {count} entries")));
-    let done = transfer::put_in(&store, &whole, Incoming { tags, entries, now, is_trial, progress })?;
+    let done = transfer::put_in(&store, &whole, Incoming { tags, entries, now, is_trial, progress });
+    let done = done.map_err(|error| match error {
+        PutInError { error: JournalError::Store(error), .. } => {
+            CliError::Failed(format!("{}; nothing was imported", CliError::from(error)))
+        }
+        PutInError { error: JournalError::TagsFull, .. } => CliError::Failed(format!(
+            "{error} Nothing was imported; use fewer tags in the files, or delete some of the journal's"
+        )),
+        error => CliError::Failed(format!("{error} Nothing was imported")),
+    })?;
     let PutIn { entries, tags, known } = done;
     if let Some(first) = known.first() {
         let all = match known.len() {

@@ -10,6 +10,8 @@
 //! files is done before.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
 
 use super::encoding::Encoding;
 use super::entries::{self, NewRow, find_in, link};
@@ -141,12 +143,37 @@ pub(crate) struct PutIn {
 enum Undone {
     /// It was a trial, and would have done this.
     Tried(PutIn),
-    Failed(JournalError),
+    Failed(PutInError),
+}
+
+/// Why nothing was put into a journal.
+#[derive(Debug)]
+pub(crate) struct PutInError {
+    /// The entry that can't be put in, if it is that.
+    place: Option<String>,
+    pub(crate) error: JournalError,
+}
+
+impl fmt::Display for PutInError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(out, "{place}: ")?;
+        }
+        self.error.fmt(out)
+    }
+}
+
+impl Error for PutInError {}
+
+impl From<JournalError> for PutInError {
+    fn from(error: JournalError) -> PutInError {
+        PutInError { place: None, error }
+    }
 }
 
 impl From<StoreError> for Undone {
     fn from(error: StoreError) -> Undone {
-        Undone::Failed(error.into())
+        Undone::Failed(JournalError::Store(error).into())
     }
 }
 
@@ -155,7 +182,7 @@ impl From<StoreError> for Undone {
 ///
 /// The first import into a new journal keeps the ids: a text may name another entry by its id. In any other journal they
 /// may belong to other entries, or to ones that were deleted, so there each entry gets the next id.
-pub(crate) fn put_in(store: &Store, whole: &WholeJournal, incoming: Incoming) -> Result<PutIn, JournalError> {
+pub(crate) fn put_in(store: &Store, whole: &WholeJournal, incoming: Incoming) -> Result<PutIn, PutInError> {
     let user_id = whole.user_id;
     let done = store.write_for(Holder::Person(user_id), move |connection| {
         let is_trial = incoming.is_trial;
@@ -168,7 +195,7 @@ pub(crate) fn put_in(store: &Store, whole: &WholeJournal, incoming: Incoming) ->
     }
 }
 
-fn put_in_rows(own: &OwnedRows, incoming: Incoming) -> Result<PutIn, JournalError> {
+fn put_in_rows(own: &OwnedRows, incoming: Incoming) -> Result<PutIn, PutInError> {
     let Incoming { tags, entries, now, mut progress, .. } = incoming;
     let mut put_in = PutIn::default();
     let keeps_tag_ids = reserve(own, "tag", tags.iter().filter_map(|tag| tag.id).max())?;
@@ -193,7 +220,8 @@ fn put_in_rows(own: &OwnedRows, incoming: Incoming) -> Result<PutIn, JournalErro
         };
         insert(own, id, &entry)?;
         for name in entry.tags {
-            let tag_id = known_tags.find_or_add(own, name)?;
+            let tag_id = known_tags.find_or_add(own, name);
+            let tag_id = tag_id.map_err(|error| PutInError { place: Some(place.clone()), error })?;
             link(own, id, tag_id, now)?;
         }
         put_in.entries += 1;

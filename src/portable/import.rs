@@ -147,7 +147,7 @@ impl Import {
         }
         let (items, problems) = (limits::IMPORT_ITEMS_MAX, limits::IMPORT_PROBLEMS_MAX);
         let why = format!(
-            "it has more than {items} entries and tags, or more than {problems} that can't be kept; nothing was imported"
+            "it has more than {items} entries and tags, or more than {problems} that can't be kept; import it in parts"
         );
         Err(ImportError::new(name, why))
     }
@@ -168,10 +168,7 @@ impl Import {
         for PlacedEntry { place, entry } in &self.entries {
             let Some(id) = entry.id else { continue };
             if let Some(other) = places.insert(id, place) {
-                return Err(ImportError::new(
-                    place,
-                    format!("it has the id {id}, as {other} has; nothing was read"),
-                ));
+                return Err(ImportError::new(place, format!("it has the id {id}, as {other} has")));
             }
         }
         let mut ids = HashSet::new();
@@ -220,7 +217,7 @@ mod tests {
         let zeros = "0,".repeat(limits::IMPORT_PROBLEMS_MAX);
         let head = r#"{"format":"epicme-export","version":1,"entries":["#;
         let said = read(format!("{head}{zeros}0]}}")).err().expect("one too many");
-        assert!(said.contains("that can't be kept; nothing was imported"), "{said}");
+        assert!(said.contains("that can't be kept; import it in parts"), "{said}");
         let import = read(format!("{head}{}]}}", zeros.trim_end_matches(','))).expect("not too many");
         assert_eq!(import.problems.len(), limits::IMPORT_PROBLEMS_MAX);
         // An id past those that are kept is given anew; what no other way takes is refused.

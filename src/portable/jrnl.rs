@@ -6,10 +6,11 @@
 use super::import::NotesAt;
 use super::members::Members;
 use super::read::JsonFormat;
-use super::title::cut_at_word;
+use super::title::{cut_at_word, first_visible_line};
 use super::{PortableEntry, Reading};
 use crate::dates::EntryTime;
 use crate::limits;
+use crate::text;
 
 /// How an import reads it.
 pub(super) const FORMAT: JsonFormat = JsonFormat {
@@ -30,7 +31,7 @@ fn entry(
     let title = members.text("title")?.unwrap_or_default().trim().to_owned();
     let body = members.text("body")?.unwrap_or_default();
     let body = body.trim_end().trim_start_matches(['\n', '\r']).to_owned();
-    let (title, content) = match (title.is_empty(), body.trim().is_empty()) {
+    let (title, content) = match (!text::has_visible(&title), !text::has_visible(&body)) {
         (true, true) => return Ok(None),
         // Its title is the first sentence of the text, so without the title a text would lack it.
         (false, true) => (cut_at_word(&title), title),
@@ -38,7 +39,7 @@ fn entry(
             (cut_at_word(&title), format!("{title}\n{body}"))
         }
         (false, false) => (title, body),
-        (true, false) => (cut_at_word(body.lines().next().unwrap_or_default().trim()), body),
+        (true, false) => (first_visible_line(&body), body),
     };
     let date = members.needed_text("date")?;
     let date = match members.text("time")?.filter(|time| !time.is_empty()) {
@@ -69,6 +70,8 @@ fn entry(
 mod tests {
     use std::path::Path;
 
+    use serde_json::json;
+
     use super::*;
     use crate::portable::tests::*;
 
@@ -94,5 +97,28 @@ mod tests {
                 (desk, desk, "2024-07-01T21:45:00+02:00", true, "work"),
             ]
         );
+    }
+
+    #[test]
+    fn gives_an_entry_of_another_program_a_title_and_keeps_a_blank_one_of_its_own() {
+        let folder = Folder::new();
+        let read = |name: &str, text: String| {
+            let read = entries(imported(&folder.file(name, text)));
+            read.into_iter().map(|entry| (entry.title, entry.content)).collect::<Vec<_>>()
+        };
+        let one = |title: &str, content: &str| vec![(title.to_owned(), content.to_owned())];
+        let jrnl = |title: &str, body: &str| {
+            json!({ "tags": {}, "entries": [{ "title": title, "body": body, "date": "2025-01-31" }] })
+                .to_string()
+        };
+        assert_eq!(read("a.json", jrnl("\u{200b}", " \n the end\nx")), one("the end", " \n the end\nx"));
+        let day_one = json!({ "metadata": {}, "entries": [{ "text": "\u{200b}\nx", "creationDate": "2025-01-31T09:00:00Z" }] });
+        assert_eq!(read("b.json", day_one.to_string()), one("x", "\u{200b}\nx"));
+        let note = "---\ntitle: \"\u{200b}\"\n---\nx";
+        assert_eq!(read("2025-01-31.md", note.to_owned()), one("2025-01-31", "x"));
+        for title in [" ", "\u{200b}"] {
+            let own = exported(&[], &[plain(title, "x", "2025-01-31")]);
+            assert_eq!(read("own.json", String::from_utf8(own).expect("UTF-8")), one(title, "x"));
+        }
     }
 }

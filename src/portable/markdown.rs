@@ -190,7 +190,7 @@ pub(super) fn read(
         Some(title) if is_ours => (title, parts.text.to_owned()),
         title => {
             let text = parts.text.trim_start_matches(['\n', '\r']);
-            match (title.filter(|title| !title.trim().is_empty()), title_and_text(text)) {
+            match (title.filter(|title| text::has_visible(title)), title_and_text(text)) {
                 (Some(title), _) => (title, text.to_owned()),
                 (None, Some((title, text))) if begins_with_heading(parts.text) => (title, text),
                 _ if !name_alone.is_empty() => (cut_at_word(name_alone), text.to_owned()),
