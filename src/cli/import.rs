@@ -3,6 +3,7 @@
 //! Knows no format (`portable` does). Invariant: the journal has all of an import or nothing of it, also if the command
 //! is killed. What isn't imported is named with its place and the reason.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::{CliError, CommandLine, counts, export, note};
@@ -42,7 +43,10 @@ pub(super) fn import(line: &CommandLine, email: Option<&str>, path: &str) -> Res
         )));
     }
     let count = entries.len();
-    let listed = counts(count, tags.len());
+    // A tag may be listed, or only be at an entry, as in the formats that list none.
+    let at_entries = entries.iter().flat_map(|placed| &placed.entry.tags);
+    let names: HashSet<_> = tags.iter().map(|tag| &tag.name).chain(at_entries).collect();
+    let listed = counts(count, names.len());
     note(&format!("{} is {format}, with {listed}", text::displayable(path)));
     let progress = Box::new(move |done| note(&format!("{done} of {count} entries")));
     let done = transfer::put_in(&store, &whole, Incoming { tags, entries, now, is_trial, progress });
