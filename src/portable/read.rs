@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::fitting::fitting;
 use super::import::{Import, ImportError, Notes, NotesAt};
 use super::members::Members;
-use super::source::{Kind, Source};
+use super::source::{InputFiles, Kind};
 use super::{PortableEntry, PortableTag, Reading, day_one, jrnl, json, markdown};
 use crate::json::Part;
 use crate::limits;
@@ -21,7 +21,7 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Import, ImportError
 }
 
 pub(super) fn read_at_most(path: &Path, reading: &Reading, bytes_max: u64) -> Result<Import, ImportError> {
-    let mut source = Source::open(path, bytes_max)?;
+    let mut source = InputFiles::open(path, bytes_max)?;
     let mut import = Import::default();
     for place in 0..source.len() {
         let format = match source.kind(place) {
@@ -128,7 +128,7 @@ const JSON_FORMATS: [JsonFormat; 3] = [json::FORMAT, day_one::FORMAT, jrnl::FORM
 /// Reads one JSON file, in whichever format it has, and returns the format's name. The file is read twice, because the
 /// member that names the format may stand after the entries.
 fn read_json(
-    source: &mut Source,
+    source: &mut InputFiles,
     place: usize,
     reading: &Reading,
     import: &mut Import,

@@ -27,7 +27,7 @@ pub(super) enum Kind {
 }
 
 /// The files to be read, in the order of their names.
-pub(super) struct Source {
+pub(super) struct InputFiles {
     files: Vec<Listed>,
     archive: Option<ZipArchive<BufReader<File>>>,
     /// How many files are neither JSON nor Markdown, and one of them.
@@ -53,13 +53,13 @@ enum At {
     Member(usize),
 }
 
-impl Source {
-    pub(super) fn open(path: &Path, bytes_max: u64) -> Result<Source, ImportError> {
+impl InputFiles {
+    pub(super) fn open(path: &Path, bytes_max: u64) -> Result<InputFiles, ImportError> {
         let name = shown(&path.to_string_lossy());
         let refused = |error: io::Error| ImportError::new(&name, format!("can't read it: {error}"));
         // The person may name a link. Only those that lie in what is named aren't followed.
         let found = fs::metadata(path).map_err(refused)?;
-        let mut source = Source {
+        let mut source = InputFiles {
             files: Vec::new(),
             archive: None,
             others: (0, String::new()),
