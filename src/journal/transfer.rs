@@ -140,7 +140,7 @@ pub(crate) struct PutIn {
 }
 
 /// Why a transaction was undone.
-enum Undone {
+enum RolledBack {
     /// It was a trial, and would have done this.
     Tried(PutIn),
     Failed(PutInError),
@@ -171,9 +171,9 @@ impl From<JournalError> for PutInError {
     }
 }
 
-impl From<StoreError> for Undone {
-    fn from(error: StoreError) -> Undone {
-        Undone::Failed(JournalError::Store(error).into())
+impl From<StoreError> for RolledBack {
+    fn from(error: StoreError) -> RolledBack {
+        RolledBack::Failed(JournalError::Store(error).into())
     }
 }
 
@@ -186,12 +186,13 @@ pub(crate) fn put_in(store: &Store, whole: &WholeJournal, incoming: Incoming) ->
     let user_id = whole.user_id;
     let done = store.write_for(Holder::Person(user_id), move |connection| {
         let is_trial = incoming.is_trial;
-        let put_in = put_in_rows(&OwnedRows::new(connection, user_id), incoming).map_err(Undone::Failed)?;
-        if is_trial { Err(Undone::Tried(put_in)) } else { Ok(put_in) }
+        let put_in =
+            put_in_rows(&OwnedRows::new(connection, user_id), incoming).map_err(RolledBack::Failed)?;
+        if is_trial { Err(RolledBack::Tried(put_in)) } else { Ok(put_in) }
     });
     match done {
-        Ok(put_in) | Err(Undone::Tried(put_in)) => Ok(put_in),
-        Err(Undone::Failed(error)) => Err(error),
+        Ok(put_in) | Err(RolledBack::Tried(put_in)) => Ok(put_in),
+        Err(RolledBack::Failed(error)) => Err(error),
     }
 }
 
