@@ -45,8 +45,8 @@ impl Day {
 
     /// Reads a day `YYYY-MM-DD`.
     pub(crate) fn read(text: &str) -> Result<Day, DateError> {
-        match Written::read(text) {
-            Some(Written { year, month, day, clock: None }) => {
+        match DateParts::read(text) {
+            Some(DateParts { year, month, day, clock: None }) => {
                 Day::new(year, month, day).ok_or(DateError::Nonexistent)
             }
             _ => Err(DateError::Malformed),
@@ -208,7 +208,7 @@ impl EntryDate {
     /// most 14:59. A fraction of a second is allowed and dropped, since this program keeps times in whole seconds. The
     /// years are 0001 to 9999, of a date-time also in UTC: four digits can write no others.
     pub(crate) fn read(text: &str) -> Result<EntryDate, DateError> {
-        let Written { year, month, day, clock } = Written::read(text).ok_or(DateError::Malformed)?;
+        let DateParts { year, month, day, clock } = DateParts::read(text).ok_or(DateError::Malformed)?;
         let day = Day::new(year, month, day).ok_or(DateError::Nonexistent)?;
         let Some(clock) = clock else { return Ok(EntryDate { day, time: None }) };
         let instant = clock.on(day)?;
@@ -292,7 +292,7 @@ pub(crate) fn read_utc(text: &str) -> Option<Timestamp> {
 
 /// The numbers of a text that is written like a date or date-time. They may not be in the calendar: [`Day::new`] and
 /// [`Clock::on`] check that.
-struct Written<'t> {
+struct DateParts<'t> {
     year: i64,
     month: i64,
     day: i64,
@@ -329,14 +329,14 @@ impl Clock<'_> {
     }
 }
 
-impl<'t> Written<'t> {
+impl<'t> DateParts<'t> {
     /// Reads the numbers; `None` if the text isn't written like a date. `split_at_checked` cuts the text at fixed
     /// lengths: with `split_at` a cut inside a character of several bytes would be a panic that a client could cause.
-    fn read(text: &'t str) -> Option<Written<'t>> {
+    fn read(text: &'t str) -> Option<DateParts<'t>> {
         let (date, rest) = text.split_at_checked("0000-00-00".len())?;
         let [year, month, day] = numbers(date, "0000-00-00")?;
         if rest.is_empty() {
-            return Some(Written { year, month, day, clock: None });
+            return Some(DateParts { year, month, day, clock: None });
         }
         let (time, rest) = rest.split_at_checked("T00:00:00".len())?;
         let [hour, minute, second] = numbers(time, "T00:00:00")?;
@@ -353,7 +353,7 @@ impl<'t> Written<'t> {
         };
         let offset_minutes = minutes_ahead(offset)?;
         let clock = Some(Clock { hour, minute, second, offset_minutes, offset });
-        Some(Written { year, month, day, clock })
+        Some(DateParts { year, month, day, clock })
     }
 }
 
