@@ -85,13 +85,13 @@ pub(crate) fn search(
         );
         // Tier and position together are one place in the order. One pass over what matches counts it and keeps the page:
         // the best places after that of the cursor. SQLite would need a statement for each of the two.
-        let (mut total, mut best) = (0, BinaryHeap::<Place>::new());
+        let (mut total, mut best) = (0, BinaryHeap::<Rank>::new());
         own.all(&sql, &values, |row| {
             total += 1;
             // Compared as SQLite has it. Of many rows only a few belong to the page.
             let place = (row.get(3)?, Reverse((row.get_ref(1)?.as_str()?, row.get(2)?, row.get(0)?)));
-            if place > key(&after)
-                && (best.len() <= limit || best.peek().is_none_or(|worst| place < key(worst)))
+            if place > rank_of(&after)
+                && (best.len() <= limit || best.peek().is_none_or(|worst| place < rank_of(worst)))
             {
                 let (tier, Reverse((day, created_at, id))) = place;
                 best.push((tier, Reverse(Position { day: day.to_owned(), created_at, id })));
@@ -127,10 +127,10 @@ pub(crate) fn search(
     })
 }
 
-/// A tier and the position in it; a better place is smaller, though a position goes downwards.
-type Place = (i64, Reverse<Position>);
+/// A tier and the position in it; a better rank is smaller, though a position goes downwards.
+type Rank = (i64, Reverse<Position>);
 
-/// Returns a place as it is compared with a row's.
-fn key((tier, Reverse(Position { day, created_at, id })): &Place) -> (i64, Reverse<(&str, i64, i64)>) {
+/// Returns a rank as it is compared with that of a row.
+fn rank_of((tier, Reverse(Position { day, created_at, id })): &Rank) -> (i64, Reverse<(&str, i64, i64)>) {
     (*tier, Reverse((day, *created_at, *id)))
 }
