@@ -22,12 +22,12 @@ use crate::terms;
 pub(super) fn snippet(fields: &[&str], wanted: &[Wanted]) -> Snippet {
     let pattern = Pattern::new(wanted);
     // An entry that was changed since the index was asked may have no match any more: it is shown from its beginning.
-    let mut best = None::<(usize, Place)>;
+    let mut best = None::<(usize, Window)>;
     for field in fields {
-        let found = Found::new(field, &pattern);
+        let found = MatchedText::new(field, &pattern);
         let (different, terms) = found.best_place(wanted.len());
         if !field.is_empty() && best.as_ref().is_none_or(|(most, _)| different > *most) {
-            best = Some((different, Place { found, terms }));
+            best = Some((different, Window { found, terms }));
         }
     }
     best.map_or_else(Snippet::default, |(_, place)| place.render())
@@ -121,7 +121,7 @@ struct Match {
 }
 
 /// A text, its terms, and what was found in it.
-struct Found<'a> {
+struct MatchedText<'a> {
     text: &'a str,
     /// The bytes of each term.
     terms: Vec<Range<usize>>,
@@ -129,8 +129,8 @@ struct Found<'a> {
     matches: Vec<Match>,
 }
 
-impl<'a> Found<'a> {
-    fn new(text: &'a str, pattern: &Pattern) -> Found<'a> {
+impl<'a> MatchedText<'a> {
+    fn new(text: &'a str, pattern: &Pattern) -> MatchedText<'a> {
         let (mut terms, mut matches) = (Vec::new(), Vec::new());
         let mut state = 0;
         terms::for_each(text, |term| {
@@ -142,7 +142,7 @@ impl<'a> Found<'a> {
             }
         });
         matches.sort_by_key(|found: &Match| found.terms.start);
-        Found { text, terms, matches }
+        MatchedText { text, terms, matches }
     }
 
     /// The terms between which the most different wanted terms were found, and how many these are: a window that begins
@@ -169,15 +169,15 @@ impl<'a> Found<'a> {
 }
 
 /// Some terms of a text, to be shown with what is around them.
-struct Place<'a> {
-    found: Found<'a>,
+struct Window<'a> {
+    found: MatchedText<'a>,
     terms: Range<usize>,
 }
 
-impl Place<'_> {
+impl Window<'_> {
     /// Writes the text of the place, with as much around it as the limits allow.
     fn render(&self) -> Snippet {
-        let Found { text, terms, .. } = &self.found;
+        let MatchedText { text, terms, .. } = &self.found;
         // Whole terms: as many before as after, unless the text begins or ends there.
         let spare = limits::SNIPPET_TOKENS.saturating_sub(self.terms.len());
         let start = self.terms.start.saturating_sub(spare / 2);
