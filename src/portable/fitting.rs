@@ -64,7 +64,7 @@ mod tests {
             entry
         };
         type Change<'c> = &'c dyn Fn(&mut Value);
-        let cases: [(&str, Change, Option<&str>); 22] = [
+        let cases: [(&str, Change, Option<&str>); 23] = [
             ("as it is", &|_| (), None),
             ("titles", &|entry| entry["title"] = json!("é".repeat(300)), None),
             (
@@ -123,6 +123,11 @@ mod tests {
                 "tags",
                 &|entry| entry["tags"] = json!(["x".repeat(101)]),
                 Some("has 101 characters, and 100 is the limit"),
+            ),
+            (
+                "tags",
+                &|entry| entry["tags"] = json!((0..50).map(|n| n.to_string()).collect::<Vec<_>>()),
+                None,
             ),
             (
                 "tags",

@@ -191,6 +191,7 @@ mod tests {
 
     use serde_json::json;
 
+    use super::Notes;
     use crate::limits;
     use crate::portable::tests::*;
 
@@ -203,6 +204,17 @@ mod tests {
         let import = imported(&folder.file("in.json", export.to_string()));
         let said = "the tag \"work\": it is there twice, and its entries get the first of the two";
         assert_eq!(notes(&import), [said]);
+    }
+
+    #[test]
+    fn counts_equal_remarks_and_keeps_a_bounded_number_of_others() {
+        let mut notes = Notes::default();
+        for place in ["first", "second", "third"] {
+            notes.at(place).add("again");
+        }
+        (0..limits::IMPORT_NOTES_MAX).for_each(|number| notes.at("x").add(&number.to_string()));
+        let said: Vec<_> = notes.sentences().collect();
+        assert_eq!((&*said[0], said.len()), ("first and 2 more: again", limits::IMPORT_NOTES_MAX));
     }
 
     #[test]

@@ -49,3 +49,25 @@ impl Reading<'_> {
         Ok(date)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_a_clock_as_it_hung_there_and_no_moment_of_the_future() {
+        let zone = Zone::named("Europe/Berlin").expect("a zone");
+        let reading = Reading { zone: &zone, now: Timestamp(1_785_231_000) };
+        for (found, expected) in [(-1, 0), (5, 5), (1_785_231_001, 1_785_231_000)] {
+            assert_eq!(reading.moment(Some(Timestamp(found))), Timestamp(expected));
+        }
+        assert_eq!(reading.moment(None), reading.now);
+        // The clocks were put forward at two o'clock, which is one o'clock in UTC.
+        for (text, expected) in [
+            ("2025-03-30 01:30", "2025-03-30T01:30:00+01:00"),
+            ("2025-03-30T03:30", "2025-03-30T03:30:00+02:00"),
+        ] {
+            assert_eq!(reading.date(text), Ok(EntryDate::read(expected).expect("a date")), "{text}");
+        }
+    }
+}
