@@ -477,9 +477,9 @@ pub(crate) const FRONT_MATTER_FIELDS_MAX: usize = 200;
 pub(crate) const IMPORT_NOTES_MAX: usize = 50;
 /// Bytes of the part of a file's name that is made of the title.
 pub(crate) const SLUG_BYTES_MAX: usize = 80;
-/// Ids that a file may give; past it the entry gets the next id of the journal. Those that follow must stay numbers that
-/// every client reads exactly (2^53).
-pub(crate) const IMPORTED_ID_MAX: i64 = 1 << 40;
+/// Ids that a file may give; past it the entry gets the next id of the journal. The database has 32 bits for an id
+/// (`schema_5.sql`), and this leaves half of the numbers to the entries that follow.
+pub(crate) const IMPORTED_ID_MAX: i64 = 1 << 31;
 /// Entries whose ids an export reads at once; their texts it reads one by one.
 pub(crate) const EXPORTED_IDS_AT_ONCE: i64 = 1_000;
 /// An export or import says how far it is after so many entries.

@@ -11,7 +11,9 @@
 ALTER TABLE users ADD COLUMN time_zone TEXT NOT NULL DEFAULT 'UTC';
 
 -- An entry is known to its owner by `id`, which counts their entries alone: otherwise the number of an entry would tell
--- how much other people write. `row_id` is the entry's place in the search index, and is shown to nobody.
+-- how much other people write. `row_id` is the owner and this id in one number, 32 bits for each, and is shown to nobody.
+-- It is the entry's place in the table and in the search index: so what one person has written lies together, and a
+-- search or a list reads few pages, however many people write at the same time.
 --
 -- `date` is the day that the entry is about, as YYYY-MM-DD, which sorts as text. If the time is known, `date_time` is
 -- the same day with the time and its offset (RFC 3339), and `instant` is the moment that this means, in Unix seconds.
@@ -37,15 +39,16 @@ CREATE TABLE entries_5 (
     title        TEXT NOT NULL,
     content      TEXT NOT NULL,
     UNIQUE (user_id, id),
+    CHECK (row_id >> 32 = user_id AND row_id & 0xffffffff = id),
     CHECK ((date_time IS NULL) = (instant IS NULL)),
     CHECK ((mood IS NULL) = (mood_key IS NULL)),
     CHECK ((location IS NULL) = (location_key IS NULL)),
     CHECK ((weather IS NULL) = (weather_key IS NULL))
 ) STRICT;
 INSERT INTO entries_5
-    SELECT id, user_id, id, date(created_at, 'unixepoch'), NULL, NULL, created_at, updated_at, is_private, is_favorite,
+    SELECT user_id << 32 | id, user_id, id, date(created_at, 'unixepoch'), NULL, NULL, created_at, updated_at, is_private, is_favorite,
         mood, location, weather, mood, location, weather, title, content
-    FROM entries ORDER BY id;
+    FROM entries ORDER BY user_id, id;
 
 CREATE TABLE tags_5 (
     user_id     INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -75,7 +78,7 @@ CREATE TABLE entry_tags_5 (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO entry_tags_5
     SELECT l.user_id, l.entry_id, l.tag_id, l.id, l.created_at, e.date, e.created_at
-    FROM entry_tags l JOIN entries_5 e ON e.row_id = l.entry_id;
+    FROM entry_tags l JOIN entries_5 e ON e.user_id = l.user_id AND e.id = l.entry_id;
 
 -- The old tables take their indexes and triggers with them. The links go first, so that no foreign key refers to a table
 -- that is dropped.

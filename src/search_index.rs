@@ -17,20 +17,24 @@ use rusqlite::{Connection, OptionalExtension, Row, Statement};
 
 use crate::ids::UserId;
 use crate::limits;
-use crate::store::{ChangedRows, Derived, Piece};
+use crate::store::{ChangedRows, Derived, Progress};
 use crate::terms;
 
 /// What the store needs of this file.
-pub(crate) const SEARCH_INDEX: Derived =
-    Derived { table: "entries", update, work: bytes, work_max: limits::GROUP_BYTES_MAX, make_piece, tidy };
+pub(crate) const SEARCH_INDEX: Derived = Derived {
+    table: "entries",
+    update,
+    work: bytes,
+    work_max: limits::GROUP_BYTES_MAX,
+    make_piece,
+    progress,
+    tidy,
+};
 
 /// The columns of an entry that are searched, as [`put`] reads them.
 const SEARCHED: &str = "row_id, user_id, title, content, mood, location, weather";
 
 const INSERT: &str = "INSERT INTO search_index (rowid, title, content, mood, location, weather) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-
-/// The last entry that the index has: FTS5 keeps a row for each.
-const LAST_INDEXED: &str = "SELECT max(id) FROM search_index_docsize";
 
 /// Returns what stands before each term of a person's entries. A colon ends it, so none is the beginning of another.
 pub(crate) fn salt(owner: UserId) -> String {
@@ -40,10 +44,9 @@ pub(crate) fn salt(owner: UserId) -> String {
 /// Brings the index up to date with these entries: they are new, changed, deleted, or as they were.
 fn update(connection: &Connection, rows: &ChangedRows) -> rusqlite::Result<()> {
     // The removals come first, and the new terms in the order of the rows: for a row below the last one, FTS5 would write
-    // out what it has in memory and begin a new piece. Most rows are behind the last that the index has.
-    let last: Option<i64> = connection.prepare_cached(LAST_INDEXED)?.query_row([], |row| row.get(0))?;
+    // out what it has in memory and begin a new piece. A row that the index doesn't have is quickly looked up.
     let mut delete = connection.prepare_cached("DELETE FROM search_index WHERE rowid = ?1")?;
-    for row in rows.range(..=last.unwrap_or(0)) {
+    for row in rows {
         delete.execute([row])?;
     }
     let mut find = connection.prepare_cached(&format!("SELECT {SEARCHED} FROM entries WHERE row_id = ?1"))?;
@@ -79,24 +82,29 @@ fn bytes(connection: &Connection, row: i64) -> rusqlite::Result<usize> {
 
 /// Indexes the entries behind the last that the index has, as many as one commit may. The index lacks entries after the
 /// step to version 5 of the file, and after that if a process was killed in here, or if another program has written rows
-/// at the end. What such a program has changed elsewhere isn't found out.
-fn make_piece(connection: &Connection) -> rusqlite::Result<Option<Piece>> {
-    let last = |sql| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
-    let (made, of) = (last(LAST_INDEXED)?, last("SELECT max(row_id) FROM entries")?);
-    let Some(of) = of.filter(|of| made.unwrap_or(0) < *of) else { return Ok(None) };
+/// behind the last. What such a program has changed elsewhere isn't found out.
+fn make_piece(connection: &Connection) -> rusqlite::Result<bool> {
+    // FTS5 keeps a row here for each that it has.
+    let sql = "SELECT coalesce(max(id), 0) FROM search_index_docsize";
+    let last: i64 = connection.query_row(sql, [], |row| row.get(0))?;
     let sql = format!("SELECT {SEARCHED} FROM entries WHERE row_id > ?1 ORDER BY row_id");
     let mut find = connection.prepare(&sql)?;
-    let mut rows = find.query([made.unwrap_or(0)])?;
+    let mut rows = find.query([last])?;
     let mut insert = connection.prepare_cached(INSERT)?;
-    let (mut made, mut bytes) = (made.unwrap_or(0), 0);
-    while bytes < limits::INDEX_PIECE_BYTES
-        && let Some(row) = rows.next()?
-    {
+    let mut bytes = 0;
+    while bytes < limits::INDEX_PIECE_BYTES {
+        let Some(row) = rows.next()? else { break };
         put(&mut insert, row)?;
-        made = row.get(0)?;
-        bytes += row.get_ref(2)?.as_str()?.len() + row.get_ref(3)?.as_str()?.len();
+        // An entry without texts is a row of the index too.
+        bytes += 1 + row.get_ref(2)?.as_str()?.len() + row.get_ref(3)?.as_str()?.len();
     }
-    Ok(Some(Piece { made, of }))
+    Ok(bytes > 0)
+}
+
+/// Counts the entries that the index has, and all of them.
+fn progress(connection: &Connection) -> rusqlite::Result<Progress> {
+    let sql = "SELECT (SELECT count(*) FROM search_index_docsize), (SELECT count(*) FROM entries)";
+    connection.query_row(sql, [], |row| Ok(Progress { made: row.get(0)?, of: row.get(1)? }))
 }
 
 /// Merges a part of the index. FTS5 writes a new piece for each megabyte and merges them when there are many, but a search
@@ -203,22 +211,22 @@ mod tests {
         write(
             &[
                 "INSERT INTO users (id, email, password_hash, created_at, updated_at) VALUES (1, 'a@b', '', 0, 0)",
-                "INSERT INTO entries (user_id, id, date, title, content, mood, mood_key, created_at, updated_at)
-                 VALUES (1, 1, '2025-01-31', 'kept', 'x', NULL, NULL, 0, 0),
-                        (1, 2, '2025-01-31', 'changed', 'y', 'calm', 'calm', 1, 1),
-                        (1, 3, '2025-01-31', 'deleted', 'z', 'calm', 'calm', 2, 2)",
+                "INSERT INTO entries (row_id, user_id, id, date, title, content, mood, mood_key, created_at, updated_at)
+                 VALUES (1 << 32 | 1, 1, 1, '2025-01-31', 'kept', 'x', NULL, NULL, 0, 0),
+                        (1 << 32 | 2, 1, 2, '2025-01-31', 'changed', 'y', 'calm', 'calm', 1, 1),
+                        (1 << 32 | 3, 1, 3, '2025-01-31', 'deleted', 'z', 'calm', 'calm', 2, 2)",
             ],
             false,
         );
         write(
             &[
-                "INSERT INTO entries (user_id, id, date, title, content, mood, mood_key, created_at, updated_at)
-                 VALUES (1, 4, '2025-01-31', 'new', printf('%.*c', 60000, 'n '), 'calm', 'calm', 3, 3)",
+                "INSERT INTO entries (row_id, user_id, id, date, title, content, mood, mood_key, created_at, updated_at)
+                 VALUES (1 << 32 | 4, 1, 4, '2025-01-31', 'new', printf('%.*c', 60000, 'n '), 'calm', 'calm', 3, 3)",
                 "UPDATE entries SET title = 'otherwise', mood = NULL, mood_key = NULL WHERE title = 'changed'",
                 "UPDATE entries SET content = printf('%.*c', 60000, 'm ') WHERE title = 'otherwise'",
                 "DELETE FROM entries WHERE title = 'deleted'",
-                "INSERT INTO entries (user_id, id, date, title, content, created_at, updated_at)
-                 VALUES (1, 5, '2025-01-31', 'brief', '', 4, 4)",
+                "INSERT INTO entries (row_id, user_id, id, date, title, content, created_at, updated_at)
+                 VALUES (1 << 32 | 5, 1, 5, '2025-01-31', 'brief', '', 4, 4)",
                 "DELETE FROM entries WHERE title = 'brief'",
             ],
             true,

@@ -398,8 +398,8 @@ mod tests {
             connection.execute_batch(&format!(
                 "INSERT INTO users (id, email, password_hash, created_at, updated_at) VALUES (1, 'a@b', '', 0, 0);
                  WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {entries})
-                 INSERT INTO entries (user_id, id, title, content, date, created_at, updated_at)
-                     SELECT 1, n, 'one', 'of many', '2025-01-31', 0, 0 FROM number;"
+                 INSERT INTO entries (row_id, user_id, id, title, content, date, created_at, updated_at)
+                     SELECT 1 << 32 | n, 1, n, 'one', 'of many', '2025-01-31', 0, 0 FROM number;"
             ))?;
             assert!(!delete_piece(connection, UserId::new(1))?, "there are more");
             let left = "SELECT count(*) FROM entries";

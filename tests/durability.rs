@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use epicme::limits;
-use epicme::store::{Derived, Piece, Store, StoreError};
+use epicme::store::{Derived, Store, StoreError};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -223,15 +223,45 @@ fn indexes_at_the_start_what_another_program_has_written() {
 }
 
 #[test]
+fn keeps_what_one_person_has_written_together() {
+    let folder = Arc::new(Folder::new());
+    let tokens = ["ada@example.com", "bob@example.com"].map(|email| folder.token(email, &[]));
+    let server = Server::start_in(folder.clone(), &[]);
+    let mut clients = tokens.map(|token| Client::new(&server, &token));
+    for number in 1..=3 {
+        for client in &mut clients {
+            client.ok(
+                "create_entry",
+                json!({ "title": format!("number {number}"), "content": "a shared word" }),
+            );
+        }
+    }
+    // A row in the midst of the index is changed, and one goes.
+    let [ada, bob] = &mut clients;
+    ada.ok("update_entry", json!({ "id": 2, "content": "another word" }));
+    ada.ok("delete_entry", json!({ "id": 1 }));
+    for (client, query, total) in [(ada, "shared", 1), (bob, "shared", 3)] {
+        assert_eq!(client.ok("search_entries", json!({ "query": query }))["total"], total);
+    }
+    let database = folder.open();
+    let mut owners = database.prepare("SELECT user_id FROM entries ORDER BY row_id").expect("a statement");
+    let owners = owners.query_map([], |row| row.get(0)).expect("rows").collect::<Result<Vec<i64>, _>>();
+    assert_eq!(owners, Ok(vec![1, 1, 2, 2, 2]));
+    let moved = database.execute("UPDATE entries SET row_id = row_id + 7 WHERE user_id = 1 AND id = 3", []);
+    assert!(moved.is_err(), "a row has one place");
+    check_integrity(&folder.database());
+}
+
+#[test]
 fn makes_at_an_open_what_is_missing_piece_by_piece() {
     let folder = Folder::new();
     let make_piece = |connection: &Connection| {
         let made: i64 = connection.query_row("SELECT count(*) FROM settings", [], |row| row.get(0))?;
         if made == 3 {
-            return Ok(None);
+            return Ok(false);
         }
         connection.execute("INSERT INTO settings VALUES (?1, x'')", [made])?;
-        Ok(Some(Piece { made: made + 1, of: 3 }))
+        Ok(true)
     };
     let store = Store::open(&folder.database(), Derived { make_piece, ..Derived::NOTHING });
     let store = store.expect("a store");

@@ -254,9 +254,9 @@ pub(super) struct NewRow<'e> {
 pub(super) fn insert(own: &OwnedRows, id: EntryId, row: NewRow) -> Result<(), JournalError> {
     let NewRow { title, content, mood, location, weather, is_private, is_favorite, date, .. } = row;
     let sql =
-        "INSERT INTO entries (user_id, id, title, content, mood, location, weather, mood_key, location_key,
+        "INSERT INTO entries (row_id, user_id, id, title, content, mood, location, weather, mood_key, location_key,
                    weather_key, is_private, is_favorite, date, date_time, instant, created_at, updated_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+               VALUES (?1 << 32 | ?2, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
     let arguments: [&dyn ToSql; 16] = [
         &id,
         &title,

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{Derived, OpenError, Piece};
+use super::{Derived, OpenError, Progress};
 use crate::limits;
 use crate::schema_5;
 use crate::stderr;
@@ -117,15 +117,18 @@ pub(super) fn make_derived(connection: &mut Connection, derived: Derived) -> Res
     let (mut told, mut has_made) = (Instant::now(), false);
     loop {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let piece = (derived.make_piece)(&transaction)?;
+        let is_piece = (derived.make_piece)(&transaction)?;
         // Mostly nothing is missing. Then nothing was written, and the commit waits for no disk.
         transaction.commit()?;
-        let Some(Piece { made, of }) = piece else { break };
-        has_made = true;
-        if made == of || told.elapsed() >= limits::PROGRESS_INTERVAL {
+        if has_made && !is_piece || is_piece && told.elapsed() >= limits::PROGRESS_INTERVAL {
+            let Progress { made, of } = (derived.progress)(connection)?;
             stderr::note(&format!("bringing the database up to date: row {made} of {of}"));
             told = Instant::now();
         }
+        if !is_piece {
+            break;
+        }
+        has_made = true;
     }
     while has_made {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -260,9 +260,11 @@ pub struct Derived {
     pub work: fn(&Connection, i64) -> rusqlite::Result<usize>,
     /// How much of it one commit may have: a group with more takes no further job.
     pub work_max: usize,
-    /// Makes a piece of what is missing altogether, in a transaction of its own; `None` if nothing is. A store calls it
-    /// until then when it is opened: after a migration all of it is missing.
-    pub make_piece: fn(&Connection) -> rusqlite::Result<Option<Piece>>,
+    /// Makes a piece of what is missing altogether, in a transaction of its own, and returns whether anything was. A store
+    /// calls it until nothing is when it is opened: after a migration all of it is missing.
+    pub make_piece: fn(&Connection) -> rusqlite::Result<bool>,
+    /// Returns how far [`Derived::make_piece`] has come; the operator is told.
+    pub progress: fn(&Connection) -> rusqlite::Result<Progress>,
     /// Puts what the pieces have made into the form that is read fastest, in a transaction of its own, and returns whether
     /// there is more to do. If a program is killed meanwhile, only that speed is lost.
     pub tidy: fn(&Connection) -> rusqlite::Result<bool>,
@@ -271,12 +273,12 @@ pub struct Derived {
 /// The ids of rows that the jobs of one group have changed.
 pub type ChangedRows = std::collections::BTreeSet<i64>;
 
-/// How far [`Derived::make_piece`] has come; the operator is told.
+/// How much of [`Derived`] is there.
 #[derive(Clone, Copy, Debug)]
-pub struct Piece {
-    /// The last row that it is made of.
+pub struct Progress {
+    /// How many rows it is made of.
     pub made: i64,
-    /// The last row there is.
+    /// How many there are.
     pub of: i64,
 }
 
@@ -287,7 +289,8 @@ impl Derived {
         update: |_, _| Ok(()),
         work: |_, _| Ok(0),
         work_max: 1,
-        make_piece: |_| Ok(None),
+        make_piece: |_| Ok(false),
+        progress: |_| Ok(Progress { made: 0, of: 0 }),
         tidy: |_| Ok(false),
     };
 }

@@ -26,7 +26,7 @@ pub fn open(database: &Path) -> Connection {
 }
 
 /// Fills a copy of `empty`, which has one person with a token: as many `people` in all, with so many entries each.
-/// The entries of one person lie among those of the others, as if all had written at the same time.
+/// The entries come in turns, as if all had written at the same time.
 pub fn fill(empty: &Path, database: &Path, people: i64, entries_each: i64) {
     fs::copy(empty, database).expect("room on the disk");
     let mut connection = open(database);
@@ -54,8 +54,8 @@ pub fn fill(empty: &Path, database: &Path, people: i64, entries_each: i64) {
         .execute(
             "WITH RECURSIVE number (n, at) AS (
                  SELECT 0, 1750000000 UNION ALL SELECT n + 1, 1750000000 + (n + 1) / ?1 FROM number WHERE n < ?1 * ?2 - 1)
-             INSERT INTO entries (user_id, id, title, content, date, date_time, instant, created_at, updated_at)
-             SELECT n % ?1 + 1, n / ?1 + 1, 'Day ' || (n / ?1 + 1),
+             INSERT INTO entries (row_id, user_id, id, title, content, date, date_time, instant, created_at, updated_at)
+             SELECT (n % ?1 + 1) << 32 | (n / ?1 + 1), n % ?1 + 1, n / ?1 + 1, 'Day ' || (n / ?1 + 1),
                  'Walked along the ' || ?3 || ' before breakfast and met nobody but the heron. Lunch with Ana, then '
                      || 'rain, soup, and word' || (n % 997) || ' and word' || (n * 7919 % 9973)
                      || iif(n / ?1 % max(?2 / 10, 1) = 0, ' ' || ?4, '') || iif(n / ?1 % ?2 = 0, ' ' || ?5, ''),

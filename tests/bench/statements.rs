@@ -27,8 +27,8 @@ pub const NEXT_ID: &str =
 
 /// A new entry, made now and about now.
 pub const CREATE: &str =
-    "INSERT INTO entries (user_id, id, title, content, date, date_time, instant, created_at, updated_at)
-    VALUES (?1, ?2, ?3, ?4, date(), strftime('%Y-%m-%dT%H:%M:%SZ'), unixepoch(), unixepoch(), unixepoch())";
+    "INSERT INTO entries (row_id, user_id, id, title, content, date, date_time, instant, created_at, updated_at)
+    VALUES (?1 << 32 | ?2, ?1, ?2, ?3, ?4, date(), strftime('%Y-%m-%dT%H:%M:%SZ'), unixepoch(), unixepoch(), unixepoch())";
 
 /// How many entries a person has. Counted once, and kept in memory from then on.
 pub const COUNT: &str = "SELECT count(*) FROM entries WHERE user_id = ?1";

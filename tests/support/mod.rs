@@ -30,13 +30,13 @@ pub const PASSWORD: &str = "a password for tests";
 const MADE: &str = "
     CREATE TEMP VIEW made_entries AS SELECT * FROM main.entries;
     CREATE TEMP TRIGGER make_entry INSTEAD OF INSERT ON made_entries BEGIN
-        INSERT INTO main.entries (user_id, id, title, content, mood, location, weather, mood_key, location_key,
+        INSERT INTO main.entries (row_id, user_id, id, title, content, mood, location, weather, mood_key, location_key,
                 weather_key, is_private, is_favorite, date, date_time, instant, created_at, updated_at)
-            SELECT new.user_id, coalesce(new.id, (SELECT max(id) FROM main.entries WHERE user_id = new.user_id) + 1, 1),
-                new.title, new.content, new.mood, new.location, new.weather, lower(new.mood), lower(new.location),
+            SELECT new.user_id << 32 | id, new.user_id, id, new.title, new.content, new.mood, new.location, new.weather, lower(new.mood), lower(new.location),
                 lower(new.weather), coalesce(new.is_private, 1), coalesce(new.is_favorite, 0),
                 date(new.created_at, 'unixepoch'), strftime('%Y-%m-%dT%H:%M:%SZ', new.created_at, 'unixepoch'),
-                new.created_at, new.created_at, new.updated_at;
+                new.created_at, new.created_at, new.updated_at
+            FROM (SELECT coalesce(new.id, (SELECT max(id) FROM main.entries WHERE user_id = new.user_id) + 1, 1) AS id);
         INSERT INTO main.journal_counts SELECT user_id, 'last entry', '', max(id)
             FROM main.entries WHERE user_id = new.user_id ON CONFLICT DO UPDATE SET number = excluded.number;
     END;
