@@ -1,5 +1,6 @@
 //! Which characters of a foreign text may be shown to a person: in a terminal, on a page or in a question; what can be
-//! the name of something; and how a text is a word of a command that a person pastes into a shell.
+//! the name of something; how a text is a word of a command that a person pastes into a shell; and how a number of
+//! things is written.
 //!
 //! Knows no terminal, no markup and no journal. It takes away what no format shows; what a format gives a meaning
 //! to, such as `<` in HTML, is escaped by the room that writes that format. Lines of the log have a stricter rule of
@@ -178,6 +179,12 @@ pub(crate) fn has_visible(text: &str) -> bool {
     text.chars().any(|character| effect(character) == Effect::Visible)
 }
 
+/// Writes a number with the word for what it counts: `1 entry`, `2 entries`.
+pub(crate) fn counted<N: From<u8> + PartialEq + fmt::Display>(count: N, one: &str, several: &str) -> String {
+    let noun = if count == N::from(1) { one } else { several };
+    format!("{count} {noun}")
+}
+
 /// Returns the text as one word of a POSIX shell: as it is if no character of it could mean something there, else in
 /// single quotes, in which none does (POSIX.1-2024, Shell Command Language §2.2.2). An address like `$(id)@example.com`
 /// would otherwise run a program when the person pastes the command that a message proposes.
@@ -344,6 +351,13 @@ mod tests {
         for seen in ["x", ".", "☂", "字", "ا"] {
             assert!(has_visible(&format!("{unseen}{seen}{unseen}")), "{seen}");
         }
+    }
+
+    #[test]
+    fn says_one_of_a_thing_and_several_of_it() {
+        let said = |count: i64| counted(count, "entry", "entries");
+        assert_eq!([0, 1, 2, 21].map(said), ["0 entries", "1 entry", "2 entries", "21 entries"]);
+        assert_eq!(counted(1_usize, "day", "days"), "1 day");
     }
 
     #[test]

@@ -804,7 +804,7 @@ fn suggests_tags_with_the_tags_and_the_entry_beside_the_request() {
         assert_eq!((tags, entry), (&beside[0], &beside[1]));
         assert_eq!((&asks["role"], keys(&asks["content"])), (&json!("user"), vec!["type", "text"]));
         let text = asks["content"]["text"].as_str().expect("a text");
-        for word in ["tags", "ID 1.", "approve", "create_tag", "add_tag_to_entry"] {
+        for word in ["tags", "ID 1.", "approve", "update_entry", "tagNames"] {
             assert!(text.contains(word), "{word} is missing: {text}");
         }
     }

@@ -1272,7 +1272,7 @@ fn counts_a_journal_by_years_months_days_and_tags() {
     let nothing = ada.result("journal_overview", json!({}));
     let mut expected = json!({
         "total": 0, "firstEntry": null, "lastEntry": null, "daysWritten": 0, "currentRun": null, "longestRun": null,
-        "years": [], "months": [], "tags": [],
+        "years": [], "months": [], "tags": [], "yearsLeftOut": 0, "monthsLeftOut": 0, "tagsLeftOut": 0,
     });
     expected["today"] = nothing["structuredContent"]["today"].clone();
     assert_eq!(nothing["structuredContent"], expected);
@@ -1299,6 +1299,7 @@ fn counts_a_journal_by_years_months_days_and_tags() {
         "firstEntry": { "id": 6, "title": "2020-02-29", "date": "2020-02-29", "dateTime": null },
         "lastEntry": { "id": 5, "title": "2024-03-05", "date": "2024-03-05", "dateTime": null },
         "daysWritten": 5,
+        "yearsLeftOut": 0, "monthsLeftOut": 0, "tagsLeftOut": 0,
         "currentRun": null,
         "longestRun": { "days": 3, "from": "2023-12-31", "to": "2024-01-02" },
         "years": [
@@ -1368,9 +1369,15 @@ fn bounds_an_overview_however_much_was_written() {
     assert_eq!(overview["total"], 120);
     shows(
         &result,
-        &["84 older months are left out here"],
+        &[
+            "84 older months are left out here; the years count them.",
+            "20 older years are left out here; list_entries shows their entries.",
+            "5 more tags with entries are left out here; list_tags shows all.",
+        ],
         &result["content"].as_array().expect("content")[1..3],
     );
+    let left_out = ["yearsLeftOut", "monthsLeftOut", "tagsLeftOut"].map(|name| overview[name].as_i64());
+    assert_eq!(left_out, [Some(20), Some(84), Some(5)]);
 }
 
 #[test]

@@ -561,7 +561,7 @@ fn makes_every_error_a_standard_error() {
 }
 
 /// The places that may name a tool beside its entry in the table, each with the reason.
-const NAMES_TOOLS: [(&str, &[&str], &str); 5] = [
+const NAMES_TOOLS: [(&str, &[&str], &str); 6] = [
     (
         "src/cli/demo.rs",
         &["whoami", "create_entry", "search_entries", "create_tag"],
@@ -572,16 +572,13 @@ const NAMES_TOOLS: [(&str, &[&str], &str); 5] = [
         &["get_entry", "get_tag", "list_entries", "on_this_day", "search_entries"],
         "says which page shows a tool's result",
     ),
-    (
-        "src/mcp/prompts.rs",
-        &["create_tag", "add_tag_to_entry", "list_entries", "list_tags"],
-        "tells a model what to call",
-    ),
+    ("src/mcp/prompts.rs", &["update_entry", "list_entries", "list_tags"], "tells a model what to call"),
     (
         "src/mcp/tools/mod.rs",
         &["list_entries", "search_entries", "list_tags", "merge_tags"],
         "an error says which tool helps",
     ),
+    ("src/mcp/tools/overview.rs", &["list_entries", "list_tags"], "says which tool shows what is left out"),
     (
         "src/mcp/tools/table.rs",
         &["list_tags", "remove_tag_from_entry"],

@@ -581,9 +581,8 @@ fn note(text: &str) {
 
 /// Writes a number of entries and one of tags.
 fn counts(entries: usize, tags: usize) -> String {
-    let entries_word = if entries == 1 { "entry" } else { "entries" };
-    let tags_word = if tags == 1 { "tag" } else { "tags" };
-    format!("{entries} {entries_word} and {tags} {tags_word}")
+    let (entries, tags) = (text::counted(entries, "entry", "entries"), text::counted(tags, "tag", "tags"));
+    format!("{entries} and {tags}")
 }
 
 /// Prints rows under headings, each column as wide as its longest cell.

@@ -29,6 +29,8 @@ pub(crate) struct Overview {
     pub(crate) days: Days,
     /// The tags that the most entries have, the most used first, at most [`limits::OVERVIEW_TAGS_MAX`].
     pub(crate) tags: Vec<UsedTag>,
+    /// How many other tags with entries are left out.
+    pub(crate) tags_left_out: usize,
 }
 
 /// The days that have entries.
@@ -43,6 +45,8 @@ pub(crate) struct Days {
     pub(crate) longest_run: Option<Run>,
     /// The years with entries, the newest first, at most [`limits::OVERVIEW_YEARS_MAX`].
     pub(crate) years: Vec<Period>,
+    /// How many older years with entries are left out.
+    pub(crate) years_left_out: usize,
     /// The months with entries, the newest first, at most [`limits::OVERVIEW_MONTHS_MAX`].
     pub(crate) months: Vec<Period>,
     /// How many older months with entries are left out.
@@ -111,30 +115,39 @@ pub(crate) fn overview(journal: &Journal<EntriesRead>, now: Timestamp) -> Result
             "SELECT {ITEM_SQL} FROM entries e INDEXED BY entries_newest WHERE e.user_id = ?1
              ORDER BY e.date, e.created_at, e.id LIMIT 1"
         );
+        let (tags, tags_left_out) = most_used(own)?;
         Ok(Overview {
             today,
             total: own.count("entries", "")?,
             first: own.first(&first, &[], entries::item)?,
             last: own.first(&last, &[], entries::item)?,
             days: days.finish(),
-            tags: most_used(own)?,
+            tags,
+            tags_left_out,
         })
     })
 }
 
-/// Finds the tags that the most entries have. The counts aren't in the order of their numbers, so all are read and
+/// Finds the tags that the most entries have, and how many others have any. The counts aren't in the order of their numbers, so all are read and
 /// sorted here; there are at most [`limits::TAGS_MAX`]. Of equals the older tag comes first.
-fn most_used(own: &OwnedRows) -> Result<Vec<UsedTag>, JournalError> {
+fn most_used(own: &OwnedRows) -> Result<(Vec<UsedTag>, usize), JournalError> {
     let sql = "SELECT CAST(value AS INTEGER), number FROM journal_counts WHERE user_id = ?1 AND kind = 'tag'";
     let mut counts: Vec<(TagId, i64)> = own.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
     counts.sort_by_key(|(id, count)| (Reverse(*count), id.get()));
-    counts.truncate(limits::OVERVIEW_TAGS_MAX);
+    let left_out = keep(&mut counts, limits::OVERVIEW_TAGS_MAX);
     let mut used = Vec::new();
     for (id, entry_count) in counts {
         let tag = tags::find_in(own, id)?;
         used.extend(tag.map(|tag| UsedTag { id, name: tag.name, entry_count }));
     }
-    Ok(used)
+    Ok((used, left_out))
+}
+
+/// Keeps the first `max` items, and returns how many it leaves out.
+fn keep<T>(items: &mut Vec<T>, max: usize) -> usize {
+    let left_out = items.len().saturating_sub(max);
+    items.truncate(max);
+    left_out
 }
 
 /// Reads the entries of this day in earlier years: of `day`, or of today in the person's time zone.
@@ -219,11 +232,11 @@ impl DayCounter {
     fn finish(mut self) -> Days {
         let is_current = |run: &Run| run.last == self.today || run.last.next() == Some(self.today);
         self.counted.current_run = self.until_today.filter(is_current);
-        self.counted.years.reverse();
-        self.counted.years.truncate(limits::OVERVIEW_YEARS_MAX);
-        self.counted.months.reverse();
-        self.counted.months_left_out = self.counted.months.len().saturating_sub(limits::OVERVIEW_MONTHS_MAX);
-        self.counted.months.truncate(limits::OVERVIEW_MONTHS_MAX);
+        let Days { years, years_left_out, months, months_left_out, .. } = &mut self.counted;
+        years.reverse();
+        *years_left_out = keep(years, limits::OVERVIEW_YEARS_MAX);
+        months.reverse();
+        *months_left_out = keep(months, limits::OVERVIEW_MONTHS_MAX);
         self.counted
     }
 }
@@ -309,7 +322,7 @@ mod tests {
             (days.years.len(), days.months.len()),
             (limits::OVERVIEW_YEARS_MAX, limits::OVERVIEW_MONTHS_MAX)
         );
-        assert_eq!(days.months_left_out, years - limits::OVERVIEW_MONTHS_MAX);
+        assert_eq!((days.years_left_out, days.months_left_out), (5, years - limits::OVERVIEW_MONTHS_MAX));
         assert_eq!(days.years[0].since, days.months[0].since, "the newest are kept");
         assert_eq!(days.written, years as i64);
     }

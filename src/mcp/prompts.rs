@@ -229,13 +229,16 @@ pub(crate) fn suggest_tags(
     let entry = resources::entry(&entries, id)?.ok_or(JournalError::EntryNotFound(id))?;
     let mut text = format!(
         "Suggest tags for the journal entry with ID {id}. Here are the tags that exist, and the entry itself. Prefer \
-         tags that exist; suggest a new one where none of them fits. Ask me which of your suggestions I approve. For \
-         each that I approve, make it with create_tag if it doesn't exist yet, then attach it with add_tag_to_entry."
+         tags that exist; suggest a new one where none of them fits. Ask me which of your suggestions I approve. Then \
+         attach these with one call of update_entry: their names go in tagNames, and a tag that doesn't exist yet is made."
     );
     match left_out {
         0 => {}
-        1 => text += "\n\n1 more tag is left out here; list_tags shows it.",
-        _ => text += &format!("\n\n{left_out} more tags are left out here; list_tags shows them."),
+        _ => {
+            let one = "more tag is left out here; list_tags shows it";
+            let several = "more tags are left out here; list_tags shows them";
+            text += &format!("\n\n{}.", text::counted(left_out, one, several));
+        }
     }
     Ok(Instructions { role: "user", text, resources: vec![tags, entry] })
 }
@@ -263,10 +266,7 @@ pub(crate) fn summarize(
     let mut text =
         String::from("Summarize these entries of my journal: what happened, what recurs, how I felt.\n");
     for entry in &entries {
-        let tags = match entry.tags.len() {
-            1 => "1 tag".to_owned(),
-            count => format!("{count} tags"),
-        };
+        let tags = text::counted(entry.tags.len(), "tag", "tags");
         // The title is cleaned: with a line end and a quotation mark in it, it could go on as a line of the
         // instructions.
         text += &format!("\n- \"{}\" (ID {}), {tags}", text::displayable_name(&entry.title), entry.id);
@@ -274,8 +274,11 @@ pub(crate) fn summarize(
     let left_out = total - entries.len() as i64;
     match left_out {
         0 => {}
-        1 => text += "\n\n1 older entry is left out here; list_entries shows it.",
-        _ => text += &format!("\n\n{left_out} older entries are left out here; list_entries shows them."),
+        _ => {
+            let one = "older entry is left out here; list_entries shows it";
+            let several = "older entries are left out here; list_entries shows them";
+            text += &format!("\n\n{}.", text::counted(left_out, one, several));
+        }
     }
     Ok(Instructions { role: "user", text, resources: entries.iter().map(written).collect() })
 }

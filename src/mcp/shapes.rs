@@ -149,7 +149,7 @@ pub(crate) fn on_this_day_schema() -> Value {
 /// Writes what a journal holds as a whole.
 pub(crate) fn overview(overview: &Overview) -> impl Json {
     json_text::object(|out| {
-        let Overview { today, total, first, last, days, tags } = overview;
+        let Overview { today, total, first, last, days, tags, tags_left_out } = overview;
         out.member("today", today.to_string());
         out.member("total", *total);
         out.member("firstEntry", first.as_ref().map(dated));
@@ -158,8 +158,11 @@ pub(crate) fn overview(overview: &Overview) -> impl Json {
         out.member("currentRun", days.current_run.as_ref().map(run));
         out.member("longestRun", days.longest_run.as_ref().map(run));
         out.member("years", json_text::array(days.years.iter().map(|year| period("year", 4, year))));
+        out.member("yearsLeftOut", days.years_left_out as i64);
         out.member("months", json_text::array(days.months.iter().map(|month| period("month", 7, month))));
+        out.member("monthsLeftOut", days.months_left_out as i64);
         out.member("tags", json_text::array(tags.iter().map(used_tag)));
+        out.member("tagsLeftOut", *tags_left_out as i64);
     })
 }
 
@@ -183,8 +186,11 @@ pub(crate) fn overview_schema() -> Value {
         ("currentRun", run()),
         ("longestRun", run()),
         ("years", period("year")),
+        ("yearsLeftOut", integer()),
         ("months", period("month")),
+        ("monthsLeftOut", integer()),
         ("tags", array(object([("id", integer()), ("name", text()), ("entryCount", integer())]))),
+        ("tagsLeftOut", integer()),
     ])
 }
 

@@ -34,6 +34,7 @@ use crate::limits;
 use crate::log::RequestLog;
 use crate::oauth::{OAuthError, Parameters};
 use crate::site;
+use crate::text;
 
 /// Why a page can't be shown or a form can't be taken.
 #[derive(Debug)]
@@ -128,11 +129,8 @@ impl fmt::Display for PageError {
             PageError::OAuth(error) | PageError::Fields(error) => error.fmt(out),
             PageError::Form { bad, .. } => bad.fmt(out),
             PageError::TooManyTries(seconds) => {
-                let (minutes, s) = match seconds.div_ceil(60) {
-                    1 => (1, ""),
-                    minutes => (minutes, "s"),
-                };
-                write!(out, "Too many wrong tries. Wait {minutes} minute{s}, then try again.")
+                let minutes = text::counted(seconds.div_ceil(60), "minute", "minutes");
+                write!(out, "Too many wrong tries. Wait {minutes}, then try again.")
             }
             PageError::TooManyRequests => out.write_str(
                 "Too many pages are being sent to you at this moment. Wait a moment, then load the page anew.",

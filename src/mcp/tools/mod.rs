@@ -480,7 +480,7 @@ pub(crate) fn explain(error: &JournalError) -> String {
 }
 
 /// Says how many rows there are, and how many of them the page shows: a model that reads only the page would take
-/// it for all there is.
+/// it for all there is. The sentence is `Found 1 entries.` for one too, because there are programs that look for it.
 fn found(total: i64, shown: usize, what: &str) -> String {
     let found = format!("Found {total} {what}.");
     if shown as i64 == total { found } else { format!("{found} This page shows {shown} of them.") }

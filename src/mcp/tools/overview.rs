@@ -10,6 +10,7 @@ use crate::limits;
 use crate::mcp::arguments::Checked;
 use crate::mcp::shapes;
 use crate::scope::EntriesRead;
+use crate::text::counted;
 
 /// The page shows the beginning of each text, so that a model can tell what happened then without a call for each entry.
 pub(super) fn on_this_day(context: &ToolContext<EntriesRead>, given: &Checked) -> Result<Answer, ToolError> {
@@ -40,7 +41,7 @@ fn link(entry: &EntryItem) -> Link {
 
 /// Says the most important numbers in a sentence each.
 fn summary(overview: &Overview) -> String {
-    let Overview { today, total, first, last, days, .. } = overview;
+    let Overview { today, total, first, last, days, tags_left_out, .. } = overview;
     let (Some(first), Some(last)) = (first, last) else {
         return format!("The journal has no entry yet. Today is {today}.");
     };
@@ -60,12 +61,16 @@ fn summary(overview: &Overview) -> String {
         text += &format!(" The longest run is {}.", run(longest));
     }
     if days.months_left_out > 0 {
-        let months = counted(days.months_left_out as i64, "older month is", "older months are");
+        let months = counted(days.months_left_out, "older month is", "older months are");
         text += &format!(" {months} left out here; the years count them.");
     }
+    if days.years_left_out > 0 {
+        let years = counted(days.years_left_out, "older year is", "older years are");
+        text += &format!(" {years} left out here; list_entries shows their entries.");
+    }
+    if *tags_left_out > 0 {
+        let tags = counted(*tags_left_out, "more tag with entries is", "more tags with entries are");
+        text += &format!(" {tags} left out here; list_tags shows all.");
+    }
     text
-}
-
-fn counted(count: i64, one: &str, several: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
 }

@@ -69,8 +69,11 @@ pub(super) fn confirm_delete_tag(
     let name = text::displayable_name(&tag.name);
     let lose = match entry_count {
         0 => "No entry has it.".to_owned(),
-        1 => "1 entry loses it; the entry stays.".to_owned(),
-        count => format!("{count} entries lose it; the entries stay."),
+        count => {
+            let lose =
+                text::counted(count, "entry loses it; the entry stays", "entries lose it; the entries stay");
+            format!("{lose}.")
+        }
     };
     let text = format!("Tag \"{}\" (ID {id}) was not deleted: {NOT_CONFIRMED}.", tag.name);
     let data = JsonText::of(&shapes::deletion("tag", shapes::tag(&tag), Some(NOT_CONFIRMED)));
@@ -96,8 +99,7 @@ pub(super) fn merge_tags(context: &ToolContext<TagsWrite>, given: &Checked) -> R
         into.id,
         match entry_count {
             0 => "no entry has".to_owned(),
-            1 => "1 entry has now".to_owned(),
-            count => format!("{count} entries have now"),
+            count => text::counted(count, "entry has now", "entries have now"),
         }
     );
     let data = JsonText::of(&shapes::merge(&both, entry_count, None));
@@ -113,7 +115,7 @@ pub(super) fn confirm_merge_tags(
     let both = tags::find_to_merge(&context.journal, given.id("fromId"), given.id("intoId"))?;
     let Merge { from, into, from_count, into_count } = &both;
     let shown = |tag: &Tag, count: usize| {
-        let entries = if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") };
+        let entries = text::counted(count, "entry", "entries");
         format!("\"{}\" (ID: {}, on {entries})", text::displayable_name(&tag.name), tag.id)
     };
     let question = format!(

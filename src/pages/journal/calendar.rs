@@ -12,6 +12,7 @@ use crate::dates::Day;
 use crate::http::response::Response;
 use crate::journal::browse::{self, Month};
 use crate::pages::alert;
+use crate::text::counted;
 
 /// Answers `/journal`: this month, in the person's time zone; or, if a month was typed, leads to that one, so that each
 /// month has one address.
@@ -143,12 +144,8 @@ fn summary(month: &Month) -> Html {
     let entries: i64 = month.days.iter().map(|(_, count)| count).sum();
     if entries > 0 {
         let days = month.days.len();
-        let plural = |count, one, many| if count == 1 { one } else { many };
-        let text = format!(
-            "{entries} {} on {days} {}.",
-            plural(entries, "entry", "entries"),
-            plural(days as i64, "day", "days")
-        );
+        let (entries, days) = (counted(entries, "entry", "entries"), counted(days, "day", "days"));
+        let text = format!("{entries} on {days}.");
         return Html::markup("<p>").then_text(&text).then("</p>\n");
     }
     let nearest = |day: Option<Day>, text: &'static str| {

@@ -14,6 +14,7 @@ use crate::journal::{
 };
 use crate::limits;
 use crate::pages::alert;
+use crate::text::counted;
 
 /// Answers the page of a day.
 pub(super) fn day(visit: &Visit, day: Day) -> Result<Response, PageError> {
@@ -136,7 +137,7 @@ pub(super) fn tags(visit: &Visit) -> Result<Response, PageError> {
             .and(Place::Tag(tag.id).open_link())
             .then_text(&tag.name)
             .then("</a> <span class=\"hint\">")
-            .then_text(&entry_count(tag.entry_count))
+            .then_text(&counted(tag.entry_count, "entry", "entries"))
             .then("</span></li>\n")
     };
     let body = if page.items.is_empty() {
@@ -161,7 +162,7 @@ pub(super) fn tag(visit: &Visit, id: TagId) -> Result<Response, PageError> {
         tag.description.map(|text| Html::markup("<p dir=\"auto\">").then_text(&text).then("</p>\n"));
     let body = Html::all(description)
         .then("<p>")
-        .then_text(&entry_count(page.total))
+        .then_text(&counted(page.total, "entry", "entries"))
         .then("</p>\n")
         .and(excerpts(&page, Place::Tag(id)));
     Ok(journal_page(200, &format!("Tag: {}", tag.name), Place::Tag(id), body))
@@ -200,8 +201,7 @@ pub(super) fn search(visit: &Visit) -> Result<Response, PageError> {
 fn results(wanted: &str, looked_for: &str, page: &Page<Found>) -> Html {
     let said = match page.total {
         0 => format!("Nothing was found for {looked_for}."),
-        1 => format!("Found 1 entry for {looked_for}."),
-        total => format!("Found {total} entries for {looked_for}."),
+        total => format!("Found {} for {looked_for}.", counted(total, "entry", "entries")),
     };
     let items = page.items.iter().map(|found| item(&found.entry, Place::Search, marked(&found.snippet)));
     Html::markup("<p role=\"status\">")
@@ -247,8 +247,7 @@ fn item(entry: &EntryItem, place: Place, text: Html) -> Html {
         when,
         mood.map(Html::text),
         is_favorite.then(|| Html::markup("favorite")),
-        (*tag_count > 0)
-            .then(|| Html::text(&format!("{tag_count} {}", if *tag_count == 1 { "tag" } else { "tags" }))),
+        (*tag_count > 0).then(|| Html::text(&counted(*tag_count, "tag", "tags"))),
     ];
     let facts = facts
         .into_iter()
@@ -263,10 +262,6 @@ fn item(entry: &EntryItem, place: Place, text: Html) -> Html {
         .then("</p>\n<p dir=\"auto\">")
         .and(text)
         .then("</p>\n</article>\n")
-}
-
-fn entry_count(count: i64) -> String {
-    format!("{count} {}", if count == 1 { "entry" } else { "entries" })
 }
 
 /// Says what a person can do about a search that was refused.
