@@ -440,6 +440,48 @@ fn offers_a_person_their_journal_as_a_download_for_their_password() {
     assert_eq!(house.press(&export(PASSWORD, "json")).status, 429);
 }
 
+/// One download is made at a time, so of several presses at once some are refused.
+#[test]
+fn takes_the_form_of_a_refused_download_once_more() {
+    let mut house = House::new();
+    house.sign_in();
+    house.server.folder.tamper(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+         INSERT INTO entries (user_id, id, title, content, date, created_at, updated_at)
+             SELECT (SELECT min(id) FROM users), i, 't', 'text', '2025-01-31', 0, 0 FROM n;",
+    );
+    let mut refused = Vec::new();
+    for _ in 0..20 {
+        let forms: Vec<_> = (0..4).map(|_| hidden(&house.browse("GET", "/account", &[]), "form")).collect();
+        let house = &house;
+        let press = |form: &str| {
+            let fields = [("form", form), ("do", "export"), ("password", PASSWORD), ("format", "json")];
+            house.browse_as(house.cookie.as_deref(), "POST", "/account", &fields).status
+        };
+        let statuses: Vec<_> = std::thread::scope(|scope| {
+            let pressed: Vec<_> = forms.iter().map(|form| scope.spawn(|| press(form))).collect();
+            pressed.into_iter().map(|pressed| pressed.join().expect("an answer")).collect()
+        });
+        assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
+        let of_refused = forms.iter().zip(&statuses).filter(|(_, status)| **status == 503);
+        refused = of_refused.map(|(form, _)| press(form)).collect();
+        if !refused.is_empty() {
+            break;
+        }
+    }
+    assert!(!refused.is_empty() && refused.iter().all(|status| *status == 200), "{refused:?}");
+    // So does one whose password was wrong.
+    let form = hidden(&house.browse("GET", "/account", &[]), "form");
+    let export =
+        |password| [("form", &form[..]), ("do", "export"), ("password", password), ("format", "json")];
+    assert_eq!(house.browse("POST", "/account", &export("not the password")).status, 403);
+    assert_eq!(house.browse("POST", "/account", &export(PASSWORD)).status, 200);
+    let form = hidden(&house.browse("GET", "/account", &[]), "form");
+    let zone = |zone| [("form", &form[..]), ("do", "zone"), ("zone", zone)];
+    assert_eq!(house.browse("POST", "/account", &zone("Atlantis")).status, 400);
+    assert_eq!(house.browse("POST", "/account", &zone("Europe/Berlin")).status, 200);
+}
+
 #[test]
 fn says_which_journal_and_where_to() {
     let folder = folder_of(&[ADA, BOB]);

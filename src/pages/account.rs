@@ -70,7 +70,8 @@ impl Outcome {
 }
 
 /// Answers `POST /account`: one of the page's buttons, named by the field `do`. If a button changed nothing, the
-/// status isn't 200, so that a program and the log can tell that from success.
+/// status isn't 200, so that a program and the log can tell that from success. A form whose password, zone or download
+/// was refused isn't used up, so it still works when the person goes back to its page.
 ///
 /// A button comes before every bound that a program with access could use up in the person's name: it may be the one
 /// that takes that program's access back. If the whole page can't be shown after it, a short one says what was done.
@@ -150,7 +151,6 @@ fn change_zone(
     let zone = match Zone::typed(typed) {
         Ok(zone) => zone,
         Err(unknown) => {
-            submitted.use_up(context)?;
             let outcome = Outcome::of(400, format!("{unknown} Nothing was changed."));
             return Ok(Outcome { typed_zone: Some(typed.to_owned()), ..outcome });
         }
@@ -182,11 +182,9 @@ fn change_password(
     let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
     let mut permit = context.app.sign_ins.queue.take(context.peer, &email)?;
     let Some(person) = authenticate(context, &mut permit, (user_id, &email), current)? else {
-        submitted.use_up(context)?;
         return Ok(wrong());
     };
     if let Err(bad) = users::check_password(new) {
-        submitted.use_up(context)?;
         return Ok((Outcome::of(400, bad.to_string()), None));
     }
     let hash = permit.hash(new);
@@ -244,7 +242,6 @@ fn download(
     let mut permit = app.sign_ins.queue.take(context.peer, &email)?;
     let person = authenticate(context, &mut permit, (user_id, &email), password)?;
     drop(permit); // others may sign in meanwhile
-    submitted.use_up(context)?;
     let Some(person) = person else {
         return Ok(Err(Outcome::of(403, "The password is wrong. Nothing was downloaded.")));
     };
@@ -252,6 +249,8 @@ fn download(
         let busy = "Another journal is being prepared at this moment. Try again in a minute.";
         return Ok(Err(Outcome::of(503, busy)));
     };
+    // Only now, so that a form whose download is refused, or can't be made, is good for another press.
+    submitted.use_up(context)?;
     let day = context.now.iso8601();
     let (content_type, ending) = match format {
         Format::Json => ("application/json", "json"),
