@@ -636,7 +636,7 @@ fn loses_nothing_that_was_typed_when_something_is_wrong_with_it() {
         ("title", "\u{200b} ", "Title must not be empty."),
         ("title", &"x".repeat(301), "Title can have at most 300 characters, and this has 301."),
         ("content", &long, "Text can have at most 100000 characters, and this has 100001."),
-        ("content", " \r\n ", "Text must not be empty."),
+        ("content", " \r\n ", "Text must have something that can be seen, or be left empty."),
         ("mood", &"x".repeat(201), "Mood can have at most 200 characters, and this has 201."),
         ("date", "2025-02-29", "There is no such date."),
         ("date", "yesterday", "There is no such date."),
@@ -692,7 +692,11 @@ fn keeps_what_was_typed_for_longer_than_a_form_or_a_session_lasts() {
     desk.folder.tamper("DELETE FROM browsers");
     let reply = desk.send("/journal/new", &fields);
     let fields = check(&reply, 403, "you were signed out meanwhile");
-    assert!(!text(&reply).contains(EMAIL));
+    let shown = text(&reply);
+    assert!(
+        !shown.contains(EMAIL) && !shown.contains("UTC") && shown.contains("in your time zone;"),
+        "{shown}"
+    );
     desk.browser.sign_in();
     let reply = desk.send("/journal/new", &fields);
     let fields = check(&reply, 400, "Press Save again");
@@ -906,13 +910,60 @@ fn takes_a_form_of_the_largest_entry_and_none_that_is_larger_than_it_may_be() {
     let mut desk = Desk::new();
     let fields = desk.fields("/journal/new").with("title", "Large").with("content", &"😀".repeat(100_000));
     assert_eq!(desk.send("/journal/new", &fields).status, 303);
+    // No browser sends more than this: each field full of the characters that take the most bytes.
+    let page = desk.shown("/journal/new");
+    let longest = |name: &str| {
+        let of_field = page.split(&format!(" name=\"{name}\"")).nth(1).unwrap_or_default();
+        between(of_field, " maxlength=\"", "\"").parse::<usize>().expect(name)
+    };
+    let mut fields = desk.fields("/journal/new");
+    for name in ["title", "content", "tags", "mood", "location", "weather"] {
+        fields = fields.with(name, &"今".repeat(longest(name)));
+    }
+    let reply = desk.send("/journal/new", &fields);
+    let shown = text(&reply);
+    assert!(reply.status == 400 && shown.matches("can have at most").count() == 6, "{}", reply.status);
+    assert_eq!(Fields::of(&reply).get("content").chars().count(), 400_000);
+    // From something else than a browser.
     let fields = desk.fields("/journal/new").with("title", "Large").with("content", &"😀".repeat(400_000));
-    assert_eq!(desk.send("/journal/new", &fields).status, 413);
-    // A stranger's is read no further than anywhere else.
+    let reply = desk.send("/journal/new", &fields);
+    assert!(reply.status == 413 && text(&reply).contains("at most 100000 characters"), "{}", text(&reply));
+    // A stranger's is read no further than anywhere else, and comes back to a person who has signed in.
+    let fields = desk.fields("/journal/new").with("title", "Large").with("content", &"x".repeat(70_000));
     desk.folder.tamper("DELETE FROM browsers");
-    let fields = fields.with("content", &"x".repeat(70_000));
-    assert_eq!(desk.send("/journal/new", &fields).status, 413);
+    let reply = desk.send("/journal/new", &fields);
+    assert!(
+        reply.status == 413 && text(&reply).contains("you were signed out meanwhile"),
+        "{}",
+        text(&reply)
+    );
+    desk.browser.sign_in();
+    let reply = desk.send("/journal/new", &fields);
+    assert_eq!((reply.status, Fields::of(&reply).get("content").len()), (400, 70_000));
     assert_eq!(desk.folder.count("entries"), 1);
+}
+
+#[test]
+fn takes_an_entry_without_a_text_as_a_program_does_and_leaves_an_old_title_alone() {
+    let mut desk = Desk::new();
+    let path = desk.save("Only a title", "");
+    assert_eq!(desk.program.ok("get_entry", json!({ "id": 1 }))["entry"]["content"], "");
+    // An earlier version took a title of which nothing is seen.
+    desk.folder.tamper("UPDATE entries SET title = ' '");
+    let edit = format!("{path}/edit");
+    let fields = desk.fields(&edit).with("content", "A text");
+    assert_eq!(desk.send(&edit, &fields).status, 303);
+    desk.program.ok("update_entry", json!({ "id": 1, "mood": "calm" }));
+    let entry = desk.program.ok("get_entry", json!({ "id": 1 }))["entry"].clone();
+    assert_eq!(
+        (&entry["title"], &entry["content"], &entry["mood"]),
+        (&json!(" "), &json!("A text"), &json!("calm"))
+    );
+    // A title that is given is checked.
+    let fields = desk.fields(&edit).with("title", "  ");
+    assert_eq!(desk.send(&edit, &fields).status, 400);
+    let said = desk.program.fails("update_entry", json!({ "id": 1, "title": "  " }));
+    assert!(said.contains("title must have a visible character"), "{said}");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 //! Reads and writes no journal. Invariant: what a person has typed is in the fields again, whatever was wrong with it; and
 //! a field that they left as it was changes nothing of the entry, not a character of it.
 //!
-//! No field has a `maxlength`: a browser would cut what is pasted without a word. Each bound stands beside its field, and
-//! past it the form comes back.
+//! A browser cuts what is pasted past a field's `maxlength`, and says nothing. So that is [`ROOM`] times the bound, which
+//! stands beside the field: what is cut was too long in any case, and the form comes back and says so. But no browser sends
+//! a form that is too large to be read, and so would never come back.
 
 use super::{Html, dates};
 use crate::dates::{Day, EntryDate, EntryTime};
@@ -30,6 +31,11 @@ const FAVORITE: &str = "favorite";
 const PRIVATE: &str = "private";
 /// The digest of the entry as it was when the form was made.
 const SHOWN: &str = "shown";
+
+/// How many times as much as it may hold a browser takes into a field.
+const ROOM: usize = 4;
+/// Characters of the field of the tags, with their line ends, if there are as many as an entry can have.
+const TAGS_CHARS_MAX: usize = limits::TAGS_PER_ENTRY_MAX * (limits::TAG_NAME_CHARS_MAX + 1);
 
 type Field = (&'static str, &'static str, usize);
 
@@ -175,7 +181,8 @@ impl Typed {
         self.date != was.date && self.time == was.time
     }
 
-    /// Checks every field, so that the person hears of all that is wrong at once; but not those that stand as they did in
+    /// Checks every field by the rules that hold for programs too: a title is required, and a text may be empty, but neither
+    /// may be blank (`Kind::Prose` of `mcp/arguments.rs`). It checks all of them, so that the person hears of all that is wrong at once; but not those that stand as they did in
     /// the entry: an earlier version may have taken what this one refuses.
     fn check(&self, zone: &Zone, was: &Typed) -> Result<Checked, Vec<Problem>> {
         let mut problems = Vec::new();
@@ -194,8 +201,10 @@ impl Typed {
                 format!("{label} can have at most {max} characters, and this has {count}.")
             } else if text.contains('\0') {
                 format!("{label} must not contain the character NUL.")
-            } else if [TITLE.0, CONTENT.0].contains(&field) && !text::has_visible(text) {
+            } else if field == TITLE.0 && !text::has_visible(text) {
                 format!("{label} must not be empty.")
+            } else if field == CONTENT.0 && !text.is_empty() && !text::has_visible(text) {
+                format!("{label} must have something that can be seen, or be left empty.")
             } else {
                 continue;
             };
@@ -262,27 +271,29 @@ impl Typed {
     }
 
     /// Builds the fields. Each problem stands beside its field, which names it for screen readers.
-    pub(super) fn fields(&self, problems: &[Problem], zone: &Zone) -> Html {
+    /// `zone` is the person's, if they are known.
+    pub(super) fn fields(&self, problems: &[Problem], zone: Option<&Zone>) -> Html {
         let shown = self.shown.map(digest_field);
         let text = |field: Field, value: &str| {
             let required = if field == TITLE && self.shown.is_none() { " required" } else { "" };
             labelled(field.0, field.1, &up_to(field.2), problems, |about| {
                 Html::markup("<input type=\"text\" dir=\"auto\"")
                     .and(about)
+                    .and(max_length(field.2))
                     .then(required)
                     .then(" value=\"")
                     .and(Html::exact(value))
                     .then("\">")
             })
         };
-        let area = |field, label, hint: &str, rows: &'static str, value: &str| {
+        let area = |(field, label, max): Field, hint: &str, rows: &'static str, value: &str| {
             labelled(field, label, hint, problems, |about| {
                 // HTML leaves out a line end at the beginning of the element: this one, and none of the text.
                 Html::markup("<textarea dir=\"auto\" rows=\"")
                     .then(rows)
                     .then("\"")
                     .and(about)
-                    .then(if field == CONTENT.0 && self.shown.is_none() { " required" } else { "" })
+                    .and(max_length(max))
                     .then(">\n")
                     .and(Html::exact(value))
                     .then("</textarea>")
@@ -304,19 +315,18 @@ impl Typed {
             limits::TAGS_PER_ENTRY_MAX,
             limits::TAG_NAME_CHARS_MAX
         );
-        let zone = format!(
-            "Like 09:30, in the time zone {}; a time that you leave as it is keeps its own. Left empty, the entry is about \
-             the whole day.",
-            zone.name()
+        let zone = zone.map_or("your time zone".to_owned(), |zone| format!("the time zone {}", zone.name()));
+        let time = format!(
+            "Like 09:30, in {zone}; a time that you leave as it is keeps its own. Left empty, the entry is about the whole day."
         );
         Html::all(shown)
             .and(text(TITLE, &self.title))
-            .and(area(CONTENT.0, CONTENT.1, &up_to(CONTENT.2), "14", &self.content))
+            .and(area(CONTENT, &up_to(CONTENT.2), "14", &self.content))
             .then("<div class=\"pair\">\n")
             .and(picker(DATE, "Date", "Like 2025-01-31.", "date", &self.date))
-            .and(picker(TIME, "Time", &zone, "time", &self.time))
+            .and(picker(TIME, "Time", &time, "time", &self.time))
             .then("</div>\n")
-            .and(area(TAGS, "Tags", &tags, "3", &self.tags))
+            .and(area((TAGS, "Tags", TAGS_CHARS_MAX), &tags, "3", &self.tags))
             .and(text(MOOD, &self.mood))
             .and(text(LOCATION, &self.location))
             .and(text(WEATHER, &self.weather))
@@ -333,6 +343,10 @@ impl Typed {
 
 fn problem(field: &'static str, sentence: impl Into<String>) -> Problem {
     Problem { field, sentence: sentence.into() }
+}
+
+fn max_length(max: usize) -> Html {
+    Html::markup(" maxlength=\"").then_text(&(ROOM * max).to_string()).then("\"")
 }
 
 fn up_to(max: usize) -> String {

@@ -12,7 +12,7 @@ use super::entry_form::{Problem, Typed, read_shown};
 use super::{Html, PageError, Place, Visit, dates, failed, journal_page, reading};
 use crate::context::Context;
 use crate::dates::Day;
-use crate::http::request::{Body, Head};
+use crate::http::request::{BadRequest, Body, Head};
 use crate::http::response::Response;
 use crate::ids::EntryId;
 use crate::journal::entries::{self, EntryChange, NewEntry, TagsToAttach};
@@ -21,7 +21,7 @@ use crate::limits;
 use crate::oauth::{OAuthError, Parameters};
 use crate::pages::browser_session::BrowserSession;
 use crate::pages::form::{BadForm, Form, SubmittedForm};
-use crate::pages::{alert, form_fields};
+use crate::pages::{alert, page};
 use crate::scope::{EntriesWrite, TagsWrite};
 use crate::zone::Zone;
 
@@ -35,7 +35,7 @@ pub(super) fn new_entry(visit: &Visit) -> Result<Response, PageError> {
     let day = day.map_err(|_| PageError::Fields(OAuthError::Malformed(DATE)))?;
     let (zone, _) = browse::today(&visit.entries(), visit.context.now).map_err(failed)?;
     let typed = Typed::new(day, &zone.now(visit.context.now));
-    Ok(EntryPage { place: Place::New, typed, zone, ..EntryPage::of(visit) }.response(200))
+    Ok(EntryPage { place: Place::New, typed, zone: Some(zone), ..EntryPage::of(visit) }.response(200))
 }
 
 /// Answers a GET of the page that changes an entry.
@@ -43,7 +43,7 @@ pub(super) fn edit(visit: &Visit, id: EntryId) -> Result<Response, PageError> {
     let entry = find(visit, id)?.ok_or_else(|| failed(JournalError::EntryNotFound(id)))?;
     let (zone, _) = browse::today(&visit.entries(), visit.context.now).map_err(failed)?;
     let typed = Typed::of(&entry);
-    Ok(EntryPage { place: Place::Edit(id), typed, zone, ..EntryPage::of(visit) }.response(200))
+    Ok(EntryPage { place: Place::Edit(id), typed, zone: Some(zone), ..EntryPage::of(visit) }.response(200))
 }
 
 /// Answers a GET of the question before an entry is deleted.
@@ -65,17 +65,19 @@ pub(crate) fn submit(context: &Context, place: Place, body: &mut Body) -> Result
     let session = BrowserSession::find(context)?.filter(|_| is_from_here(context.head));
     let session = session.ok_or_else(|| form.refusal(BadForm::Stale))?;
     let Some(person) = session.person() else {
-        let typed = Typed::read(&form_fields(context, body)?);
-        return match place {
-            Place::Delete(_) => Err(form.refusal(BadForm::Stale)),
-            _ => Ok(signed_out(context, &session, place, typed)),
+        return match (place, Parameters::read(context.head, body)) {
+            (Place::Delete(_), _) => Err(form.refusal(BadForm::Stale)),
+            (_, Ok(fields)) => Ok(signed_out(context, &session, place, Typed::read(&fields))),
+            (_, Err(error)) => unread(context, error, false),
         };
     };
     let bytes_max = body.bytes_at_most(limits::JOURNAL_FORM_BYTES_MAX);
     let share = context.app.account_pages.take(person.user_id(), bytes_max);
     let share = share.map_err(|_| PageError::TooManyRequests)?;
-    let fields = Parameters::read_long(context.head, body, limits::JOURNAL_FORM_BYTES_MAX);
-    let fields = fields.map_err(PageError::Fields)?;
+    let fields = match Parameters::read_long(context.head, body, limits::JOURNAL_FORM_BYTES_MAX) {
+        Ok(fields) => fields,
+        Err(error) => return unread(context, error, true),
+    };
     let checked = form.check_person(context, &fields);
     let visit = Visit { context, session: &session, person };
     let response = match (place, checked) {
@@ -188,7 +190,8 @@ impl<'v> Sent<'v> {
         self.visit.context.log.set_outcome("refused");
         let message =
             alert("Nothing was saved yet. What has to be changed is said below, beside each field.");
-        EntryPage { place, typed, zone, problems, message, ..EntryPage::of(self.visit) }.response(400)
+        EntryPage { place, typed, zone: Some(zone), problems, message, ..EntryPage::of(self.visit) }
+            .response(400)
     }
 
     /// Builds the page for what was typed and couldn't be saved. The transaction has done nothing, so the form wasn't used
@@ -197,7 +200,8 @@ impl<'v> Sent<'v> {
         let Visit { context, session, .. } = self.visit;
         let zone = self.zone()?;
         let again = |place, typed, status, message| {
-            EntryPage { place, typed, zone, message, ..EntryPage::of(self.visit) }.response(status)
+            EntryPage { place, typed, zone: Some(zone), message, ..EntryPage::of(self.visit) }
+                .response(status)
         };
         Ok(match (place, error) {
             (_, JournalError::FormUsed) => {
@@ -245,7 +249,7 @@ fn not_taken(visit: &Visit, place: Place, typed: Typed, bad: BadForm) -> Result<
         }
     };
     let message = alert(message);
-    Ok(EntryPage { place, typed, zone, message, ..EntryPage::of(visit) }.response(400))
+    Ok(EntryPage { place, typed, zone: Some(zone), message, ..EntryPage::of(visit) }.response(400))
 }
 
 /// Builds the page for a person who is signed in no more. It shows what they typed and nothing of their journal. The link
@@ -256,17 +260,37 @@ fn signed_out(context: &Context, session: &BrowserSession, place: Place, typed: 
         .then("<p>Sign in <a target=\"_blank\" href=\"")
         .then_text(&Place::ThisMonth.path())
         .then("\">in another window</a>, then come back to this one and press Save.</p>\n");
-    let page = EntryPage {
-        context,
-        session,
-        place,
-        typed,
-        zone: Zone::utc(),
-        problems: Vec::new(),
-        message,
-        button: SAVE,
-    };
+    let page =
+        EntryPage { context, session, place, typed, zone: None, problems: Vec::new(), message, button: SAVE };
     page.response(403)
+}
+
+/// Builds the page for a form whose body can't be read. If it is too large, what was typed is in the browser alone, so the
+/// page says how to get it back from there.
+///
+/// A person who was signed out is a stranger, from whom no more is read than from any other. But the browser keeps what it
+/// has sent: once they are signed in, the same form is read whole, and comes back with a fresh token.
+fn unread(context: &Context, error: OAuthError, is_signed_in: bool) -> Result<Response, PageError> {
+    if !matches!(error, OAuthError::Body(BadRequest::BodyTooLarge)) {
+        return Err(PageError::Fields(error));
+    }
+    error.record(context.log);
+    let body = if is_signed_in {
+        alert(&format!(
+            "Nothing was saved: this is too much for one entry, whose text can have at most {} characters.",
+            limits::CONTENT_CHARS_MAX
+        ))
+        .then("<p>Go back in your browser, and what you typed may still be there. Copy it into a file before you do ")
+        .then("anything else with that page, then make several entries of it.</p>\n")
+    } else {
+        alert("Nothing was saved: you were signed out meanwhile, and this text is too long to be taken from somebody who \
+               isn't signed in. Your browser still has it, so leave this page open.")
+        .then("<p>Sign in <a target=\"_blank\" href=\"")
+        .then_text(&Place::ThisMonth.path())
+        .then("\">in another window</a>. Then come back to this one and load it anew: your browser asks whether it shall send ")
+        .then("the form again, and if you allow it, what you typed comes back.</p>\n")
+    };
+    Ok(page(error.status(), "This is too long", body))
 }
 
 /// Builds the page for an entry that was changed while the person was changing it: both states, of which they choose.
@@ -279,7 +303,14 @@ fn conflict(visit: &Visit, entry: &Entry, typed: Typed) -> Result<Response, Page
         .then("<h2>What you typed</h2>\n<p>To keep what stands above, leave this page. To have both, copy from above what ")
         .then("you want to keep, then save.</p>\n");
     let (place, typed) = (Place::Edit(entry.id), typed.over(entry));
-    let page = EntryPage { place, typed, zone, message, button: "Save mine over it", ..EntryPage::of(visit) };
+    let page = EntryPage {
+        place,
+        typed,
+        zone: Some(zone),
+        message,
+        button: "Save mine over it",
+        ..EntryPage::of(visit)
+    };
     Ok(page.response(409))
 }
 
@@ -318,8 +349,8 @@ struct EntryPage<'a> {
     session: &'a BrowserSession,
     place: Place,
     typed: Typed,
-    /// The time zone in which the time is read.
-    zone: Zone,
+    /// The time zone in which the time is read; `None` if the person isn't known.
+    zone: Option<Zone>,
     problems: Vec<Problem>,
     /// What is said above the fields.
     message: Html,
@@ -334,7 +365,7 @@ impl<'a> EntryPage<'a> {
             session: visit.session,
             place: Place::New,
             typed: Typed::default(),
-            zone: Zone::utc(),
+            zone: None,
             problems: Vec::new(),
             message: Html::default(),
             button: SAVE,
@@ -349,7 +380,7 @@ impl<'a> EntryPage<'a> {
         };
         let body = message
             .and(Form::Journal(place).open(context, session))
-            .and(typed.fields(&problems, &zone))
+            .and(typed.fields(&problems, zone.as_ref()))
             .then("<p class=\"choice\"><button>")
             .then(button)
             .then("</button> <a class=\"button\" href=\"")
