@@ -10,11 +10,11 @@
 use std::error::Error;
 use std::fmt;
 
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 
-use crate::clock::{FIRST_SECOND, LAST_SECOND, Timestamp};
+use crate::clock::Timestamp;
 use crate::dates::{Day, EntryDate};
 
 /// Names that [`UnknownZone`] proposes, and how many characters must have been typed for that.
@@ -76,21 +76,17 @@ impl Zone {
         self.now(instant).time.map_or_else(String::new, |time| time.as_str().to_owned())
     }
 
-    /// Returns the date and time at which the clocks show this there. If they are set back over it, it is the earlier of
-    /// the two; if they skip it, they show a later time.
+    /// Returns this time of a day as the clocks there show it. If they are set back over it, it is the earlier of the two.
+    /// If they skip it, it is kept all the same, with the offset from before: what was written down stays, and the day above
+    /// all. Samoa had no 30 December 2011, and an entry about it would otherwise be about another day.
     pub(crate) fn at(&self, day: Day, hour: i8, minute: i8) -> Option<EntryDate> {
         let shown = day.midnight().with().hour(hour).minute(minute).build().ok()?;
-        let found = self.rules.to_ambiguous_timestamp(shown).compatible();
-        // jiff's instants end before the year 9999 does, and begin before the year 1.
-        let instant = found.as_ref().copied().unwrap_or(jiff::Timestamp::MAX);
-        // An offset is kept in whole minutes, and before there was standard time it had seconds.
-        let offset = minutes(self.rules.to_offset(instant));
-        let seconds = 60 * (60 * i64::from(hour) + i64::from(minute) - offset);
-        let typed = day.start_in_utc().plus(seconds);
-        if found.is_ok() && (typed.0 - instant.as_second()).abs() >= 60 {
-            return Some(self.now(Timestamp(instant.as_second()))); // the clocks skip it
-        }
-        (FIRST_SECOND..=LAST_SECOND).contains(&typed.0).then(|| EntryDate::at(typed, offset))
+        let offset = match self.rules.to_ambiguous_timestamp(shown).offset() {
+            AmbiguousOffset::Unambiguous { offset: before }
+            | AmbiguousOffset::Gap { before, .. }
+            | AmbiguousOffset::Fold { before, .. } => before,
+        };
+        EntryDate::on(day, (hour, minute), minutes(offset))
     }
 }
 
@@ -194,6 +190,7 @@ fn minutes(offset: Offset) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::{FIRST_SECOND, LAST_SECOND};
     use crate::dates::EntryTime;
 
     #[track_caller]
@@ -342,13 +339,19 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_time_that_was_typed_also_before_there_were_zones_and_at_either_end() {
+    fn keeps_the_time_that_was_typed_where_clocks_skip_it_before_there_were_zones_and_at_either_end() {
         for (name, day, hour, expected) in [
             ("Europe/Berlin", "9999-12-31", 12, Some("9999-12-31T12:30:00+01:00")),
             ("UTC", "9999-12-31", 23, Some("9999-12-31T23:30:00Z")),
             ("Pacific/Apia", "1890-01-01", 10, Some("1890-01-01T10:30:00+12:33")),
             ("America/St_Johns", "1890-01-01", 10, Some("1890-01-01T10:30:00-03:31")),
-            ("Europe/Berlin", "2025-03-30", 2, Some("2025-03-30T03:30:00+02:00")),
+            // The clocks skip it, for an hour and for a whole day; and they show it twice.
+            ("Europe/Berlin", "2025-03-30", 2, Some("2025-03-30T02:30:00+01:00")),
+            ("Pacific/Apia", "2011-12-30", 9, Some("2011-12-30T09:30:00-10:00")),
+            ("Pacific/Apia", "2011-12-31", 0, Some("2011-12-31T00:30:00+14:00")),
+            ("Europe/Berlin", "2025-10-26", 2, Some("2025-10-26T02:30:00+02:00")),
+            // Local mean time, further from UTC than an offset can be written.
+            ("Asia/Manila", "1800-01-01", 23, Some("1800-01-01T23:30:00-14:59")),
             // In UTC it is in the year before the first.
             ("Asia/Kathmandu", "0001-01-01", 0, None),
         ] {

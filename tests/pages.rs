@@ -967,6 +967,29 @@ fn takes_an_entry_without_a_text_as_a_program_does_and_leaves_an_old_title_alone
 }
 
 #[test]
+fn keeps_a_day_and_a_time_that_the_clocks_skip() {
+    let mut desk = Desk::new();
+    for (zone, date, time, kept) in [
+        ("Pacific/Apia", "2011-12-30", "", None),
+        ("Pacific/Apia", "2011-12-30", "09:30", Some("2011-12-30T09:30:00-10:00")),
+        ("Europe/Berlin", "2025-03-30", "02:30", Some("2025-03-30T02:30:00+01:00")),
+    ] {
+        desk.folder.tamper(&format!("UPDATE users SET time_zone = '{zone}'"));
+        let fields =
+            desk.fields("/journal/new").with("title", "Skipped").with("date", date).with("time", time);
+        let reply = desk.send("/journal/new", &fields);
+        assert_eq!(reply.status, 303, "{}", text(&reply));
+        let path = reply.field("location").expect("a path").to_owned();
+        let id: i64 = path.rsplit('/').next().and_then(|id| id.parse().ok()).expect("an id");
+        let entry = desk.program.ok("get_entry", json!({ "id": id }))["entry"].clone();
+        assert_eq!((&entry["date"], &entry["dateTime"]), (&json!(date), &json!(kept)));
+        // What is shown again is what was typed.
+        let fields = desk.fields(&format!("{path}/edit"));
+        assert_eq!((fields.get("date"), fields.get("time")), (date, time));
+    }
+}
+
+#[test]
 fn writes_about_a_day_that_was_chosen() {
     let mut desk = Desk::new();
     let day = desk.shown("/journal/day/2025-01-31");
