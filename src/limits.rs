@@ -403,6 +403,9 @@ pub(crate) const TAG_NAME_CHARS_MAX: usize = 100;
 pub(crate) const TAG_DESCRIPTION_CHARS_MAX: usize = 1_000;
 /// Tags of one person; `epicme://tags` lists them all at once.
 pub const TAGS_MAX: usize = 10_000;
+/// Entries that lose a tag in one transaction when it is deleted, or merged into another; the other writes wait meanwhile.
+/// What is left is done in further ones.
+pub const UNTAGGED_AT_ONCE: usize = 1_000;
 /// Tags of one entry; ids and names of tags in one call, each.
 pub(crate) const TAGS_PER_ENTRY_MAX: usize = 50;
 /// Characters of a search query, at least one.

@@ -10,7 +10,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::thread;
 use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -20,7 +19,7 @@ use crate::ids::UserId;
 use crate::limits;
 use crate::passwords::{HashedPassword, HashingPermit};
 use crate::secret;
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 use crate::throttle;
 use crate::zone::Zone;
 
@@ -333,10 +332,11 @@ const MUCH: [&str; 5] = [
 pub(crate) fn remove(store: &Store, email: &str, now: Timestamp) -> Result<bool, StoreError> {
     let Some(User { id, .. }) = find_by_email(store, email)? else { return Ok(false) };
     store.write(move |connection| end_access(connection, id, now))?;
-    while !store.write(move |connection| delete_piece(connection, id))? {
-        thread::sleep(limits::REMOVAL_PAUSE);
-    }
-    Ok(true)
+    let piece = || {
+        let is_all = store.write(move |connection| delete_piece(connection, id))?;
+        Ok(is_all.then_some(true))
+    };
+    store::in_pieces(limits::REMOVAL_PAUSE, piece)
 }
 
 /// Ends all that opens a person's journal. A person without a password can't sign in, and without a subject a token of

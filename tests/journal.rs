@@ -743,6 +743,28 @@ fn merges_a_tag_into_another_and_leaves_all_else_alone() {
 }
 
 #[test]
+fn merges_and_deletes_tags_that_are_too_much_for_one_transaction() {
+    let mut ada = Person::alone();
+    let entries = 2 * limits::UNTAGGED_AT_ONCE + 7;
+    ada.sql(&format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {entries})
+         INSERT INTO made_entries (user_id, title, content, created_at, updated_at) SELECT 1, 't', '', i, 0 FROM n;
+         INSERT INTO made_tags (user_id, name, created_at, updated_at) VALUES (1, 'a', 0, 0), (1, 'b', 0, 0);
+         INSERT INTO made_links (user_id, entry_id, tag_id, created_at) SELECT 1, id, 1, 0 FROM entries;
+         INSERT INTO made_links (user_id, entry_id, tag_id, created_at) SELECT 1, id, 2, 0 FROM entries WHERE id % 2;"
+    ));
+    let merged = ada.ok("merge_tags", json!({ "fromId": 1, "intoId": 2 }));
+    assert_eq!((&merged["entryCount"], &merged["from"]["name"]), (&json!(entries), &json!("a")));
+    let tags = ada.ok("list_tags", json!({}));
+    assert_eq!((&tags["total"], &tags["tags"][0]["entryCount"]), (&json!(1), &json!(entries)));
+    assert_eq!(ada.ok("list_entries", json!({ "tagIds": [2] }))["total"], entries);
+    ada.ok("delete_tag", json!({ "id": 2 }));
+    assert_eq!(ada.ok("list_tags", json!({}))["total"], 0);
+    assert_eq!(ada.ok("list_entries", json!({}))["total"], entries);
+    assert_eq!(ada.server.folder.count("entry_tags"), 0);
+}
+
+#[test]
 fn writes_an_entry_with_all_its_tags_or_not_at_all() {
     let mut ada = Person::alone();
     let tag = ada.tag("sea");

@@ -3,8 +3,14 @@
 //! Names no tool and uses no JSON and no HTTP. Invariant: a tag's name is unique among the tags of its owner. Two
 //! people may have tags of the same name, and neither learns of the other's.
 //!
+//! All entries of a person may have one tag. So one is deleted, or merged into another, in as many transactions as it takes;
+//! until the last of them the tag is there, with the entries that still have it. A call that a crash has ended does the rest
+//! when it is sent again.
+//!
 //! A person has at most [`limits::TAGS_MAX`] tags. This bounds what [`all`] and [`matching`] read. Entries have no
 //! such bound, so the lists of entries have pages.
+
+use std::time::Duration;
 
 use rusqlite::Row;
 
@@ -12,12 +18,13 @@ use super::encoding::Encoding;
 use super::rows::{NamedRows, OwnedRows, cut, take_number};
 use super::{Journal, JournalError, Matches, Page, RowDigest, Tag, TagItem, TagName, entry_changed};
 use crate::clock::Timestamp;
-use crate::events::{Change, Resource};
+use crate::events::{Change, Changes, Resource};
 use crate::gate::Permit;
 use crate::ids::{EntryId, TagId};
 use crate::limits;
 use crate::scope::{TagsRead, TagsWrite};
 use crate::secret;
+use crate::store;
 
 pub(crate) fn create(
     journal: &Journal<TagsWrite>,
@@ -97,7 +104,7 @@ pub(crate) fn find_to_confirm(
     id: TagId,
 ) -> Result<Option<(Tag, usize)>, JournalError> {
     journal.read(|own| match find_in(own, id)? {
-        Some(tag) => Ok(Some((tag, own.count("tag", &id.to_string())? as usize))),
+        Some(tag) => Ok(Some((tag, entry_count(own, id)?))),
         None => Ok(None),
     })
 }
@@ -161,27 +168,81 @@ pub(crate) fn update(
     Ok(tag)
 }
 
-/// Deletes a tag, which detaches it from every entry, and returns it. If the person confirmed the deletion, the tag
+/// Deletes a tag, which detaches it from every entry, and returns it as it was. If the person confirmed the deletion, the tag
 /// must still be what they were `shown`; see [`super::entries::delete`].
 pub(crate) fn delete(
     journal: &Journal<TagsWrite>,
     id: TagId,
     shown: Option<RowDigest>,
 ) -> Result<Tag, JournalError> {
-    journal.change(move |own, changes| {
+    let (tag, is_deleted) = journal.change(move |own, changes| {
         let tag = find_in(own, id)?.ok_or(JournalError::TagNotFound(id))?;
-        let entries = entries_of(own, id)?;
-        if shown.is_some_and(|shown| shown != tag.digest(entries.len())) {
+        let entry_count = entry_count(own, id)?;
+        if shown.is_some_and(|shown| shown != tag.digest(entry_count)) {
             return Err(JournalError::Changed);
         }
-        changes.extend(list_changed(id));
-        // This adds a change for each entry that has the tag. `publish_to_watchers` would look only at the entries
-        // that a stream watches, but it runs after the commit, when the links that name the entries are deleted.
-        // SQLite deletes each of these links anyway, so their number doesn't make this step the slowest.
-        changes.extend(entries.into_iter().flat_map(entry_changed));
+        Ok((tag, dissolve_piece(own, changes, id, None)?))
+    })?;
+    if !is_deleted {
+        let piece = || {
+            let is_deleted = journal.change(move |own, changes| dissolve_piece(own, changes, id, None))?;
+            Ok::<_, JournalError>(is_deleted.then_some(()))
+        };
+        store::in_pieces(Duration::ZERO, piece)?;
+    }
+    Ok(tag)
+}
+
+/// Takes a tag from the next [`limits::UNTAGGED_AT_ONCE`] of its entries, which get the tag `into` instead, if one is given.
+/// Deletes it if no entry has it any more, and returns whether it did. (If another call has deleted it meanwhile, nothing is
+/// left to do.)
+fn dissolve_piece(
+    own: &OwnedRows,
+    changes: &mut Changes,
+    id: TagId,
+    into: Option<TagId>,
+) -> Result<bool, JournalError> {
+    let entries = some_entries_of(own, id)?;
+    let mut moved = 0;
+    for entry in &entries {
+        if let Some(into) = into {
+            // A link keeps its id and its time: it is the same, with another tag. That of an entry that has both can't
+            // become a second one. It is ignored here, and deleted below.
+            let sql = "UPDATE OR IGNORE entry_tags SET tag_id = ?4
+                       WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3";
+            if own.change(sql, &[entry, &id, &into])? == 1 {
+                moved += 1;
+                continue;
+            }
+        }
+        own.change(
+            "DELETE FROM entry_tags WHERE user_id = ?1 AND entry_id = ?2 AND tag_id = ?3",
+            &[entry, &id],
+        )?;
+    }
+    // Triggers count links that come and go, and none that changes its tag: with one for each link this would take twice as
+    // long.
+    if let Some(into) = into.filter(|_| moved > 0) {
+        let sql = "UPDATE journal_counts SET number = number - ?3
+                   WHERE user_id = ?1 AND kind = 'tag' AND value = CAST(?2 AS TEXT)";
+        own.change(sql, &[&id, &moved])?;
+        let sql = "INSERT INTO journal_counts (user_id, kind, value, number)
+                   VALUES (?1, 'tag', CAST(?2 AS TEXT), ?3) ON CONFLICT DO UPDATE SET number = number + ?3";
+        own.change(sql, &[&into, &moved])?;
+    }
+    let is_last = entries.len() < limits::UNTAGGED_AT_ONCE;
+    // This adds a change for each entry. `publish_to_watchers` would look only at the entries that a stream watches, but it
+    // runs after the commit, when the links that name the entries are gone.
+    changes.extend(entries.into_iter().flat_map(entry_changed));
+    if is_last {
         own.change("DELETE FROM tags WHERE user_id = ?1 AND id = ?2", &[&id])?;
-        Ok(tag)
-    })
+        changes.extend(list_changed(id));
+    }
+    Ok(is_last)
+}
+
+fn entry_count(own: &OwnedRows, id: TagId) -> Result<usize, JournalError> {
+    Ok(own.count("tag", &id.to_string())? as usize)
 }
 
 /// Two tags of which one is merged into the other.
@@ -217,40 +278,40 @@ pub(crate) fn find_to_merge(
 /// stays keeps its name and description, and an entry that had both has one link. Returns the tags as they were, and how
 /// many entries have the one that stayed.
 ///
-/// If the person confirmed this, both tags must still be what they were `shown`; see [`super::entries::delete`]. It
-/// takes about as long as [`delete`] does.
+/// If the person confirmed this, both tags must still be what they were `shown`; see [`super::entries::delete`]. If the tag
+/// that stays is deleted meanwhile, the other one stays with the entries that it still has.
 pub(crate) fn merge(
     journal: &Journal<TagsWrite>,
     from: TagId,
     into: TagId,
     shown: Option<RowDigest>,
 ) -> Result<(Merge, usize), JournalError> {
-    journal.change(move |own, changes| {
+    let (both, done) = journal.change(move |own, changes| {
         let both = find_both_in(own, from, into)?;
         if shown.is_some_and(|shown| shown != both.digest()) {
             return Err(JournalError::Changed);
         }
-        changes.extend(list_changed(from));
-        changes.extend(entries_of(own, from)?.into_iter().flat_map(entry_changed));
-        // A link keeps its id and its time: it is the same, with another tag. That of an entry that has both can't become
-        // a second one, and is ignored here.
-        let sql = "UPDATE OR IGNORE entry_tags SET tag_id = ?3 WHERE user_id = ?1 AND tag_id = ?2";
-        let moved = own.change(sql, &[&from, &into])? as i64;
-        // Triggers count links that come and go, and none that changes its tag: with one for each link this would take
-        // twice as long, and all writes wait meanwhile.
-        if moved > 0 {
-            let sql = "UPDATE journal_counts SET number = number - ?3
-                       WHERE user_id = ?1 AND kind = 'tag' AND value = CAST(?2 AS TEXT)";
-            own.change(sql, &[&from, &moved])?;
-            let sql = "INSERT INTO journal_counts (user_id, kind, value, number)
-                       VALUES (?1, 'tag', CAST(?2 AS TEXT), ?3) ON CONFLICT DO UPDATE SET number = number + ?3";
-            own.change(sql, &[&into, &moved])?;
-        }
-        // The foreign key deletes the links of the first.
-        own.change("DELETE FROM tags WHERE user_id = ?1 AND id = ?2", &[&from])?;
-        let entry_count = own.count("tag", &into.to_string())? as usize;
-        Ok((both, entry_count))
-    })
+        Ok((both, merge_piece(own, changes, from, into)?))
+    })?;
+    let entry_count = match done {
+        Some(entry_count) => entry_count,
+        None => store::in_pieces(Duration::ZERO, || {
+            journal.change(move |own, changes| merge_piece(own, changes, from, into))
+        })?,
+    };
+    Ok((both, entry_count))
+}
+
+/// Does a piece of [`merge`]; after the last one returns how many entries have the tag that stays.
+fn merge_piece(
+    own: &OwnedRows,
+    changes: &mut Changes,
+    from: TagId,
+    into: TagId,
+) -> Result<Option<usize>, JournalError> {
+    find_in(own, into)?.ok_or(JournalError::TagNotFound(into))?;
+    let is_merged = dissolve_piece(own, changes, from, Some(into))?;
+    Ok(if is_merged { Some(entry_count(own, into)?) } else { None })
 }
 
 fn find_both_in(own: &OwnedRows, from: TagId, into: TagId) -> Result<Merge, JournalError> {
@@ -259,7 +320,7 @@ fn find_both_in(own: &OwnedRows, from: TagId, into: TagId) -> Result<Merge, Jour
     }
     let find = |id: TagId| {
         let tag = find_in(own, id)?.ok_or(JournalError::TagNotFound(id))?;
-        Ok::<_, JournalError>((tag, own.count("tag", &id.to_string())? as usize))
+        Ok::<_, JournalError>((tag, entry_count(own, id)?))
     };
     let ((from, from_count), (into, into_count)) = (find(from)?, find(into)?);
     Ok(Merge { from, into, from_count, into_count })
@@ -320,10 +381,10 @@ pub(super) fn list_changed(id: TagId) -> [Change; 3] {
     [tags, tag, Change::List]
 }
 
-/// Reads the ids of all entries that have a tag; that may be all entries of the person.
-fn entries_of(own: &OwnedRows, id: TagId) -> Result<Vec<EntryId>, JournalError> {
-    let sql = "SELECT entry_id FROM entry_tags WHERE user_id = ?1 AND tag_id = ?2";
-    own.all(sql, &[&id], |row| row.get(0))
+/// Reads the ids of [`limits::UNTAGGED_AT_ONCE`] entries that have a tag, or of all that have it.
+fn some_entries_of(own: &OwnedRows, id: TagId) -> Result<Vec<EntryId>, JournalError> {
+    let sql = "SELECT entry_id FROM entry_tags WHERE user_id = ?1 AND tag_id = ?2 LIMIT ?3";
+    own.all(sql, &[&id, &(limits::UNTAGGED_AT_ONCE as i64)], |row| row.get(0))
 }
 
 /// Returns whether an entry has a tag, and so shows its name. (The list of entries shows no names of tags.)
@@ -359,4 +420,72 @@ fn tag(row: &Row) -> rusqlite::Result<Tag> {
         created_at: Timestamp(row.get(4)?),
         updated_at: Timestamp(row.get(5)?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::UserId;
+    use crate::search_index::SEARCH_INDEX;
+    use crate::store::{Connection, Store};
+
+    /// Counts the links of each tag, and compares with the counts that the database keeps.
+    fn links(connection: &Connection) -> [i64; 2] {
+        [1, 2].map(|tag| {
+            let number =
+                |sql: &str| connection.query_row(sql, [tag], |row| row.get::<_, i64>(0)).expect("a number");
+            let counted = number("SELECT count(*) FROM entry_tags WHERE tag_id = ?1");
+            let kept = "SELECT coalesce(max(number), 0) FROM journal_counts
+                        WHERE kind = 'tag' AND value = CAST(?1 AS TEXT)";
+            assert_eq!(number(kept), counted, "of tag {tag}");
+            counted
+        })
+    }
+
+    /// As a crash after the first piece leaves it, and as a second call ends it.
+    #[test]
+    fn merges_and_deletes_in_pieces_each_of_which_is_right_by_itself() {
+        let folder = std::env::temp_dir().join(format!("epicme-tags-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let store = Store::open(&folder.join("epicme.db"), SEARCH_INDEX).expect("a store");
+        let at_once = limits::UNTAGGED_AT_ONCE as i64;
+        let written = store.write(move |connection| {
+            // Every fourth entry has both tags. The number is a multiple, so the last piece has nothing to move.
+            connection.execute_batch(&format!(
+                "INSERT INTO users (id, email, password_hash, created_at, updated_at) VALUES (1, 'a@b', '', 0, 0);
+                 WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {})
+                 INSERT INTO entries (user_id, id, title, content, date, created_at, updated_at)
+                     SELECT 1, n, 't', '', '2025-01-31', 0, 0 FROM number;
+                 INSERT INTO tags (user_id, id, name, created_at, updated_at) VALUES (1, 1, 'a', 0, 0), (1, 2, 'b', 0, 0);
+                 INSERT INTO entry_tags (user_id, entry_id, tag_id, id, created_at, entry_date, entry_created_at)
+                     SELECT 1, id, 1, id, 0, date, 0 FROM entries
+                     UNION ALL SELECT 1, id, 2, id, 0, date, 0 FROM entries WHERE id % 4 = 0;",
+                2 * at_once
+            ))?;
+            let own = OwnedRows::new(connection, UserId::new(1));
+            let (from, into) = (TagId::new(1), TagId::new(2));
+            assert_eq!(links(connection), [2 * at_once, at_once / 2]);
+            let merge = |changes: &mut Changes| merge_piece(&own, changes, from, into);
+            let mut changes = Changes::new();
+            assert_eq!(merge(&mut changes)?, None, "there are more");
+            let [left, merged] = links(connection);
+            assert_eq!((left, merged), (at_once, at_once * 5 / 4));
+            assert!(find_in(&own, from)?.is_some());
+            assert_eq!(changes.iter().filter(|change| matches!(change, Change::Of(Resource::Entry(_)))).count() as i64, at_once);
+            assert_eq!(merge(&mut changes)?, None);
+            assert_eq!(merge(&mut changes)?, Some(2 * limits::UNTAGGED_AT_ONCE));
+            assert_eq!((links(connection), find_in(&own, from)?.is_none()), ([0, 2 * at_once], true));
+            // The same for a deletion; and what another call has deleted is done with.
+            let delete = || dissolve_piece(&own, &mut Changes::new(), into, None);
+            assert!(!delete()?, "there are more");
+            assert_eq!((links(connection), find_in(&own, into)?.is_some()), ([0, at_once], true));
+            assert_eq!((delete()?, delete()?, delete()?), (false, true, true));
+            assert_eq!(links(connection), [0, 0]);
+            assert!(matches!(merge(&mut changes), Err(JournalError::TagNotFound(id)) if id == into));
+            Ok::<_, JournalError>(())
+        });
+        written.expect("a write");
+        store.close().expect("a close");
+        let _ = std::fs::remove_dir_all(&folder);
+    }
 }

@@ -21,7 +21,6 @@
 //! the count of changed rows.
 
 use std::fmt;
-use std::thread;
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
@@ -32,7 +31,7 @@ use crate::ids::UserId;
 use crate::limits;
 use crate::scope::Scopes;
 use crate::secret::{self, Signer};
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 use crate::tokens::{self, NewToken};
 
 /// A grant to be made: what the person allowed, and the parts of the request that its code is bound to.
@@ -258,7 +257,7 @@ pub(crate) fn remove_client(store: &Store, id: &str, now: Timestamp) -> Result<b
         }
         Ok::<_, StoreError>(())
     })?;
-    loop {
+    store::in_pieces(limits::REMOVAL_PAUSE, || {
         let client = id.to_owned();
         let is_removed = store.write(move |connection| {
             let mut left = limits::CLEAN_UP_ROWS_MAX as i64;
@@ -270,11 +269,8 @@ pub(crate) fn remove_client(store: &Store, id: &str, now: Timestamp) -> Result<b
             }
             Ok::<_, StoreError>(left > 0)
         })?;
-        if is_removed {
-            return Ok(true);
-        }
-        thread::sleep(limits::REMOVAL_PAUSE);
-    }
+        Ok(is_removed.then_some(true))
+    })
 }
 
 /// A code's row, with the grant that it belongs to.

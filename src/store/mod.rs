@@ -3,7 +3,7 @@
 //! Names no table, except in the schema that `migrations.rs` includes: work comes in as a closure over a connection.
 //! Invariant: [`Store::write`] returns the work's value only after the commit with that work is on the disk.
 //!
-//! There are three ways to the file, each with connections of its own:
+//! There are four ways to the file, each with connections of its own:
 //!
 //! - [`Store::write`], in `writer.rs`: one thread, which commits the queued work in groups. THE COMMIT POINT is
 //!   marked there. The people whose work is queued take turns, in `queue.rs`. The log is bounded in `write_ahead.rs`.
@@ -11,6 +11,9 @@
 //!   the connections. THE FAIRNESS RULE is marked there.
 //! - [`Store::look_up`]: reads by one statement, for the gate above all. A look-up never waits for a connection that
 //!   a slow search has. A read that follows at once may go on in its transaction, in `one_transaction.rs`.
+//! - [`Store::read_at_length`]: one read that takes as long as it needs, such as that of a whole journal for a download.
+//!
+//! What is too much for one write is done in pieces ([`in_pieces`]).
 //!
 //! SQLite was chosen over a database server because a private journal has one machine and one operator: the library
 //! is part of the program, and once the server has stopped, the whole database is one file to copy. A larger server,
@@ -30,6 +33,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 pub(crate) use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -558,6 +563,26 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     // would fill this cache with entries that are used once, besides being open to SQL injection.
     connection.set_prepared_statement_cache_capacity(limits::STATEMENTS_MAX);
     Ok(())
+}
+
+/// Does what is too much for one transaction, since all other writes wait for that: calls `piece`, which does a part of it
+/// in one, until that returns a value. Other writes come in between.
+///
+/// A crash may come in between too. So each piece must leave rows that are right by themselves, and what is to be done must
+/// be such that a second call does the rest.
+///
+/// `pause` is for a command: another process, which waits for SQLite's lock, gets it then. In a server the holders take
+/// turns at the writer, and there is nothing to wait for.
+pub(crate) fn in_pieces<T, E>(
+    pause: Duration,
+    mut piece: impl FnMut() -> Result<Option<T>, E>,
+) -> Result<T, E> {
+    loop {
+        if let Some(value) = piece()? {
+            return Ok(value);
+        }
+        thread::sleep(pause);
+    }
 }
 
 /// Begins a read transaction. SQLite takes the snapshot at the first SELECT, not here. A plain BEGIN takes no lock that
