@@ -4,13 +4,12 @@
 //! Writes nothing, and knows no page. Invariant: the numbers of a month come from the counts that the database keeps
 //! (`schema_5.sql`), so that a month costs the same however much was written in it.
 
-use rusqlite::ToSql;
-
 use super::entries::list_in;
 use super::rows::OwnedRows;
 use super::{EntryItem, Filter, Journal, JournalError, Page};
 use crate::clock::Timestamp;
 use crate::dates::Day;
+use crate::limits;
 use crate::scope::EntriesRead;
 use crate::zone::Zone;
 
@@ -30,9 +29,8 @@ pub(crate) struct Beside {
 /// An entry in a list, with the beginning of its text.
 pub(crate) struct Excerpt {
     pub(crate) entry: EntryItem,
+    /// At most [`limits::EXCERPT_CHARS_MAX`] characters, and `…` if the text goes on.
     pub(crate) text: String,
-    /// Whether the text goes on.
-    pub(crate) is_cut: bool,
 }
 
 /// Returns the person's time zone, and what day it is for them.
@@ -69,24 +67,28 @@ fn beside(own: &OwnedRows, first: Day, last: Day) -> Result<Beside, JournalError
     Ok(Beside { before: find(before, first)?, after: find(after, last)? })
 }
 
-/// Reads one page of the entries that pass the filter, newest first, each with at most `chars_max` characters of its
-/// text. SQLite cuts the texts, so that a page of long entries isn't held in memory whole.
+/// Reads one page of the entries that pass the filter, newest first, each with the beginning of its text.
 pub(crate) fn list(
     journal: &Journal<EntriesRead>,
     filter: &Filter,
-    (limit, chars_max): (usize, usize),
+    limit: usize,
     cursor: Option<&str>,
 ) -> Result<Page<Excerpt>, JournalError> {
     journal.read(|own| {
         let Page { items, total, next } = list_in(own, journal.signer, filter, limit, cursor)?;
-        let sql = "SELECT substr(content, 1, ?3), substr(content, ?3 + 1, 1) <> '' FROM entries
-                   WHERE user_id = ?1 AND id = ?2";
-        let mut excerpts = Vec::new();
-        for entry in items {
-            let values: [&dyn ToSql; 2] = [&entry.id, &(chars_max as i64)];
-            let text = own.first(sql, &values, |row| Ok((row.get(0)?, row.get(1)?)))?;
-            excerpts.extend(text.map(|(text, is_cut)| Excerpt { entry, text, is_cut }));
-        }
-        Ok(Page { items: excerpts, total, next })
+        Ok(Page { items: excerpts(own, items)?, total, next })
     })
+}
+
+/// Reads the beginnings of the texts of some entries. SQLite cuts them, so that a page of long entries isn't held in memory
+/// whole.
+pub(super) fn excerpts(own: &OwnedRows, entries: Vec<EntryItem>) -> Result<Vec<Excerpt>, JournalError> {
+    let sql = "SELECT substr(content, 1, ?3) || iif(substr(content, ?3 + 1, 1) = '', '', '…') FROM entries
+               WHERE user_id = ?1 AND id = ?2";
+    let mut excerpts = Vec::new();
+    for entry in entries {
+        let text = own.first(sql, &[&entry.id, &(limits::EXCERPT_CHARS_MAX as i64)], |row| row.get(0))?;
+        excerpts.extend(text.map(|text| Excerpt { entry, text }));
+    }
+    Ok(excerpts)
 }

@@ -8,6 +8,7 @@
 
 use std::cmp::Reverse;
 
+use super::browse::{Excerpt, excerpts};
 use super::entries::{self, ITEM_SQL};
 use super::rows::OwnedRows;
 use super::{EntryItem, Journal, JournalError, tags};
@@ -83,16 +84,9 @@ pub(crate) struct OnThisDay {
     /// The day whose earlier years these are.
     pub(crate) day: Day,
     /// The newest first, at most [`limits::ON_THIS_DAY_ENTRIES_MAX`].
-    pub(crate) entries: Vec<Remembered>,
+    pub(crate) entries: Vec<Excerpt>,
     /// How many there are in all.
     pub(crate) total: i64,
-}
-
-/// An entry of an earlier year.
-pub(crate) struct Remembered {
-    pub(crate) entry: EntryItem,
-    /// The beginning of its text.
-    pub(crate) excerpt: String,
 }
 
 /// Reads what a journal holds as a whole, as of `now`.
@@ -179,21 +173,12 @@ pub(crate) fn on_this_day(
 }
 
 /// Reads the newest entries of a day, each with the beginning of its text.
-fn entries_of(own: &OwnedRows, day: Day, limit: usize) -> Result<Vec<Remembered>, JournalError> {
+fn entries_of(own: &OwnedRows, day: Day, limit: usize) -> Result<Vec<Excerpt>, JournalError> {
     let sql = format!(
-        "SELECT {ITEM_SQL}, substr(e.content, 1, ?3) FROM entries e INDEXED BY entries_newest
-         WHERE e.user_id = ?1 AND e.date = ?2 ORDER BY e.date DESC, e.created_at DESC, e.id DESC LIMIT ?4"
+        "SELECT {ITEM_SQL} FROM entries e INDEXED BY entries_newest WHERE e.user_id = ?1 AND e.date = ?2
+         ORDER BY e.date DESC, e.created_at DESC, e.id DESC LIMIT ?3"
     );
-    // One character more shows whether the text goes on.
-    let max = limits::EXCERPT_CHARS_MAX;
-    own.all(&sql, &[&day, &(max as i64 + 1), &(limit as i64)], |row| {
-        let mut excerpt: String = row.get(9)?;
-        if let Some((end, _)) = excerpt.char_indices().nth(max) {
-            excerpt.truncate(end);
-            excerpt.push('…');
-        }
-        Ok(Remembered { entry: entries::item(row)?, excerpt })
-    })
+    excerpts(own, own.all(&sql, &[&day, &(limit as i64)], entries::item)?)
 }
 
 /// Counts days that come one after the other, the earliest first.

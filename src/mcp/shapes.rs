@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::dates::{EntryDate, EntryTime};
-use crate::journal::overview::{OnThisDay, Overview, Period, Remembered, Run, UsedTag};
+use crate::journal::browse::Excerpt;
+use crate::journal::overview::{OnThisDay, Overview, Period, Run, UsedTag};
 use crate::journal::search::Found;
 use crate::journal::tags::Merge;
 use crate::journal::{Entry, EntryItem, EntryTag, Page, Tag, TagItem, TagName};
@@ -127,11 +128,11 @@ pub(crate) fn found_schema() -> Value {
 pub(crate) fn on_this_day(found: &OnThisDay) -> impl Json {
     json_text::object(|out| {
         let OnThisDay { day, entries, total } = found;
-        let entry = |remembered: &Remembered| {
+        let entry = |Excerpt { entry, text }: &Excerpt| {
             JsonText::of(&json_text::object(|out| {
-                write_item(out, &remembered.entry);
-                out.member("yearsAgo", day.year() - remembered.entry.date.day.year());
-                out.member("excerpt", &remembered.excerpt);
+                write_item(out, entry);
+                out.member("yearsAgo", day.year() - entry.date.day.year());
+                out.member("excerpt", text);
             }))
         };
         out.member("date", day.to_string());

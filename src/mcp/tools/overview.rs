@@ -19,7 +19,7 @@ pub(super) fn on_this_day(context: &ToolContext<EntriesRead>, given: &Checked) -
     let remembered = overview::on_this_day(&context.journal, day, context.now)?;
     let OnThisDay { day, entries, total } = &remembered;
     let what = format!("entries of earlier years for {day}");
-    let links = entries.iter().take(limits::LINKS_MAX).map(|remembered| link(&remembered.entry));
+    let links = entries.iter().take(limits::LINKS_MAX).map(|excerpt| link(&excerpt.entry));
     Ok(Answer {
         text: Some(found(*total, entries.len(), &what)),
         links: links.collect(),

@@ -223,14 +223,13 @@ fn marked(snippet: &Snippet) -> Html {
 /// Reads the part of a list that the query of the page asks for.
 fn list(visit: &Visit, filter: &Filter) -> Result<Page<Excerpt>, PageError> {
     let query = visit.query()?;
-    let bounds = (limits::JOURNAL_PAGE_ENTRIES, limits::EXCERPT_CHARS_MAX);
-    browse::list(&visit.entries(), filter, bounds, query.get(AFTER)).map_err(failed)
+    let limit = limits::JOURNAL_PAGE_ENTRIES;
+    browse::list(&visit.entries(), filter, limit, query.get(AFTER)).map_err(failed)
 }
 
 fn excerpts(page: &Page<Excerpt>, place: Place) -> Html {
-    let items = page.items.iter().map(|Excerpt { entry, text, is_cut }| {
-        item(entry, place, Html::text(&text.replace('\r', "")).then(if *is_cut { "…" } else { "" }))
-    });
+    let excerpt = |Excerpt { entry, text }: &Excerpt| item(entry, place, Html::text(&text.replace('\r', "")));
+    let items = page.items.iter().map(excerpt);
     Html::all(items).and(place.link_to_rest(&[], page.next.as_deref(), "Older entries"))
 }
 
