@@ -47,9 +47,10 @@ pub(crate) struct App {
     /// The requests on `/mcp` that are in progress, counted by person. Each of them keeps a clone of this `Arc`, by
     /// which it takes itself off the count.
     pub(crate) shares: Arc<Shares>,
-    /// The account pages that are being sent, counted in the same way. They have a count of their own, so that a
-    /// program with many requests in progress doesn't keep its person from the page on which they take its access back.
-    pub(crate) account_pages: Arc<Shares>,
+    /// The pages of the account and of the journal that are being sent, and the forms of the journal that are being read,
+    /// counted in the same way. They have a count of their own, so that a program with many requests in progress doesn't
+    /// keep its person from their journal, nor from the page on which they take its access back.
+    pub(crate) page_shares: Arc<Shares>,
     /// Makes the downloads of whole journals.
     pub(crate) downloads: Downloads,
     /// The schemes that apps may have in their redirect URIs.
@@ -156,7 +157,7 @@ impl App {
                 queue: HashingQueue::new(connections_max),
             },
             shares: Arc::new(Shares::new(limits::REQUESTS_PER_PERSON_MAX)),
-            account_pages: Arc::new(Shares::new(limits::ACCOUNT_PAGES_PER_PERSON_MAX)),
+            page_shares: Arc::new(Shares::new(limits::PAGES_PER_PERSON_MAX)),
             downloads: Downloads::default(),
             redirect_schemes,
             introspector,

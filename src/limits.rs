@@ -252,9 +252,9 @@ pub const REFRESH_TOKENS_PER_GRANT_MAX: usize = 10_000;
 pub const ACCESS_TOKENS_PER_GRANT_MAX: usize = 100;
 /// Programs with access that the account page shows at once; a link leads to the others.
 pub const GRANTS_PER_PAGE: usize = 50;
-/// Pages of the account and of the journal that the server sends to one person at once; past it `429`. A button of the
-/// account page that was pressed counts all the same, and a short page says so.
-pub const ACCOUNT_PAGES_PER_PERSON_MAX: usize = 16;
+/// Pages of the account and of the journal that the server sends to one person at once, downloads of a journal included;
+/// past it `429`. A button of the account page that was pressed counts all the same, and a short page says so.
+pub const PAGES_PER_PERSON_MAX: usize = 16;
 /// Entries that a page of the journal shows at once; a link leads to the others.
 pub const JOURNAL_PAGE_ENTRIES: usize = 20;
 /// Bytes of a form of the journal; past it `413`. The longest text takes up to a third of that as a browser encodes it, so

@@ -237,7 +237,7 @@ fn download(
 ) -> Result<Result<Response, Outcome>, PageError> {
     let app = context.app;
     // A browser that takes the file slowly holds a file on the disk, so a person may have only so many at once.
-    let share = app.account_pages.take(user_id, 0).map_err(|_| PageError::TooManyRequests)?;
+    let share = app.page_shares.take(user_id, 0).map_err(|_| PageError::TooManyRequests)?;
     let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
     let mut permit = app.sign_ins.queue.take(context.peer, &email)?;
     let person = authenticate(context, &mut permit, (user_id, &email), password)?;
@@ -295,7 +295,7 @@ fn whole_page(
     user_id: UserId,
     outcome: &Outcome,
 ) -> Result<Response, PageError> {
-    let share = context.app.account_pages.take(user_id, 0).map_err(|_| PageError::TooManyRequests)?;
+    let share = context.app.page_shares.take(user_id, 0).map_err(|_| PageError::TooManyRequests)?;
     let person = users::find(&context.app.store, user_id)?;
     let (email, zone) = person.map_or((String::new(), Zone::utc()), |person| (person.email, person.zone));
     let button_form = |button: &'static str| Form::Account.open(context, session).and(hidden("do", button));

@@ -162,8 +162,8 @@ pub(crate) fn show(context: &Context, place: Option<Place>) -> Result<Response, 
         let asked = format!("{}{query}", context.head.path());
         return sign_in::first_page(context, &session, Next::Journal(&asked));
     };
-    let pages = &context.app.account_pages;
-    let share = pages.take(person.user_id(), 0).map_err(|_| PageError::TooManyRequests)?;
+    let shares = &context.app.page_shares;
+    let share = shares.take(person.user_id(), 0).map_err(|_| PageError::TooManyRequests)?;
     let visit = Visit { context, session: &session, person };
     let response = match place {
         Place::ThisMonth => calendar::this_month(&visit),

@@ -72,7 +72,7 @@ pub(crate) fn submit(context: &Context, place: Place, body: &mut Body) -> Result
         };
     };
     let bytes_max = body.bytes_at_most(limits::JOURNAL_FORM_BYTES_MAX);
-    let share = context.app.account_pages.take(person.user_id(), bytes_max);
+    let share = context.app.page_shares.take(person.user_id(), bytes_max);
     let share = share.map_err(|_| PageError::TooManyRequests)?;
     let fields = match Parameters::read_long(context.head, body, limits::JOURNAL_FORM_BYTES_MAX) {
         Ok(fields) => fields,
