@@ -47,9 +47,9 @@ pub(crate) struct App {
     /// The requests on `/mcp` that are in progress, counted by person. Each of them keeps a clone of this `Arc`, by
     /// which it takes itself off the count.
     pub(crate) shares: Arc<Shares>,
-    /// The pages of the account and of the journal that are being sent, and the forms of the journal that are being read,
-    /// counted in the same way. They have a count of their own, so that a program with many requests in progress doesn't
-    /// keep its person from their journal, nor from the page on which they take its access back.
+    /// The pages of the account and of the journal that are being sent, and the forms of the journal that are being
+    /// read, counted in the same way. They have a count of their own, so that a program with many requests in progress
+    /// doesn't keep its person from their journal, nor from the page on which they take its access back.
     pub(crate) page_shares: Arc<Shares>,
     /// Makes the downloads of whole journals.
     pub(crate) downloads: Downloads,
@@ -110,15 +110,15 @@ impl App {
         self.open(permit, AskedBy::Program)
     }
 
-    /// Returns the journal of a person who opens a page of it. It is for reading alone, and with a scope that writes this
-    /// doesn't compile: a link and a page of another site can have a browser send a GET.
+    /// Returns the journal of a person who opens a page of it. It is for reading alone, and with a scope that writes
+    /// this doesn't compile: a link and a page of another site can have a browser send a GET.
     pub(crate) fn journal_for_page<A: Access>(&self, person: &SignedIn) -> Journal<'_, A> {
         const { assert!(Scopes::READING.contains(A::SCOPES), "what a page changes needs a form") };
         self.open(gate::permit_in_browser(person), AskedBy::Page)
     }
 
-    /// Returns the journal of a person who has sent a form of its pages, whose token was checked: `pages/form.rs` makes the
-    /// [`FormUse`]. A change by this journal uses the form up, see [`Journal`].
+    /// Returns the journal of a person who has sent a form of its pages, whose token was checked: `pages/form.rs` makes
+    /// the [`FormUse`]. A change by this journal uses the form up, see [`Journal`].
     pub(crate) fn journal_for_form<'a, A: Access>(
         &'a self,
         person: &SignedIn,

@@ -52,8 +52,8 @@ impl Timestamp {
     }
 }
 
-/// Writes a day of the years 0 to 9999 over the zeros of `0000-00-00`. An answer has a hundred dates, so it pays that this
-/// doesn't go through the many possibilities of `format!`.
+/// Writes a day of the years 0 to 9999 over the zeros of `0000-00-00`. An answer has a hundred dates, so it pays that
+/// this doesn't go through the many possibilities of `format!`.
 pub(crate) fn write_day(text: &mut [u8], day: Date) {
     write_number(&mut text[..4], day.year());
     write_number(&mut text[5..7], day.month().into());

@@ -217,8 +217,8 @@ impl EntryDate {
         Ok(EntryDate { day, time: Some(EntryTime { text, instant }) })
     }
 
-    /// Returns the date of an hour and a minute of a day, where the clocks are `offset_minutes` ahead of UTC; `None` if no
-    /// clock shows that, or if it isn't in the years 0001 to 9999 in UTC too. Of an offset that is too large, as
+    /// Returns the date of an hour and a minute of a day, where the clocks are `offset_minutes` ahead of UTC; `None` if
+    /// no clock shows that, or if it isn't in the years 0001 to 9999 in UTC too. Of an offset that is too large, as
     /// [`EntryDate::at`] has them, the day and the time are kept.
     pub(crate) fn on(day: Day, (hour, minute): (i8, i8), offset_minutes: i64) -> Option<EntryDate> {
         let offset = written_offset(offset_minutes.clamp(-OFFSET_MINUTES_MAX, OFFSET_MINUTES_MAX));

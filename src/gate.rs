@@ -1,15 +1,15 @@
 //! The gate: `Authorization` → [`Caller`], or a refusal (401, 400, 503); scopes → [`Permit`], or a 403; so do sign-ins.
 //!
 //! Knows no bodies, no JSON-RPC and no journal. Invariant: only this file makes a [`Caller`] or a [`Permit`], and
-//! only after its checks, or that of `sign_ins.rs`. Without a [`Permit`] a handler's use of the journal doesn't compile.
+//! only after its checks, or that of `sign_ins.rs`. Without a [`Permit`] no handler's use of the journal compiles.
 //!
 //! In the order of the calls: [`check_host`], [`check_origin`], [`Gate::admit`], [`Caller::permit`]; for open
 //! streams, [`Gate::recheck`]. A person's own browser has a session in place of a token: [`permit_in_browser`].
 //!
-//! Each call of `require` makes one check of `check.rs`, and the first that fails decides; `serve --explain` shows them.
+//! Each call of `require` makes one check of `check.rs`; the first that fails decides. `serve --explain` shows them.
 //!
 //! Each request has its token looked up (`introspection.rs` keeps the other server's answers for a minute). A larger
-//! system signs its tokens (JWT, RFC 9068), to check them without a database; revoked, they stay good until they expire.
+//! system signs its tokens (JWT, RFC 9068) to check them without a database; revoked, they are good until they expire.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -212,7 +212,7 @@ impl Caller {
     }
 
     /// Checks that the token has every scope that an operation needs. The 403 names these and those of the token: the
-    /// client's next token has only what it asks for then (2025-11-25 authorization, Runtime Insufficient Scope Errors).
+    /// client's next token has only what it asks for (2025-11-25 authorization, Runtime Insufficient Scope Errors).
     pub(crate) fn require_scopes(
         &self,
         needs: Scopes,

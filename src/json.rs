@@ -33,8 +33,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, BadJson> {
 pub(crate) enum Part<'p> {
     /// An item of one of the lists, in their order.
     Item { list: &'p str, value: Value },
-    /// Any other member. A list comes as an empty one, after its items. So does an object in the place of a list: it may
-    /// be large, and what is in it has no use.
+    /// Any other member. A list comes as an empty one, after its items. So does an object in the place of a list: it
+    /// may be large, and what is in it has no use.
     Member { name: &'p str, value: Value },
 }
 

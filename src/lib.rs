@@ -23,8 +23,8 @@
 //! that server about each. [`doctor`] makes the same journey to any server, as a client would.
 //!
 //! Two more journeys: a person reads and writes in their browser ([`pages`], by a session in place of a token), and a
-//! whole journal goes out or comes in ([`portable`], [`downloads`], `journal/transfer.rs`). [`terms`] cuts what a search
-//! finds, and [`search_index`] keeps it.
+//! whole journal goes out or comes in ([`portable`], [`downloads`], `journal/transfer.rs`). [`terms`] cuts what a
+//! search finds, and [`search_index`] keeps it.
 //!
 //! Three rules hold everywhere. A check returns a value, and the next step takes that value: a `Caller` gives a
 //! `Permit`, and a `Permit` gives a journal; so code that reads a journal without these checks doesn't compile. What

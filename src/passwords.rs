@@ -54,9 +54,9 @@ impl HashingQueue {
     /// Waits for the permit. The network addresses take turns, and within one address the accounts. `email` is the
     /// address that was typed, whether it is that of an account or not, so a refusal says nothing about it.
     ///
-    /// Behind a proxy all people share its address. A stranger who makes up an account for each connection then takes as
-    /// many turns as they have connections, and a person waits for one turn of each. The price is a long wait, and if
-    /// the strangers alone fill the queue, the person may be the one who makes room.
+    /// Behind a proxy all people share its address. A stranger who makes up an account for each connection then takes
+    /// as many turns as they have connections, and a person waits for one turn of each. The price is a long wait, and
+    /// if the strangers alone fill the queue, the person may be the one who makes room.
     ///
     /// Fails if more wait than [`limits::SIGN_INS_WAITING_MAX`] and the crowd of this thread is the largest, or if
     /// the thread has waited for [`limits::SIGN_IN_WAIT_MAX`].

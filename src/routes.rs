@@ -184,8 +184,8 @@ fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
         log.check(Check::IsPreflight, true);
         return Ok(cors::preflight());
     }
-    // Most bodies arrive together with their head. Then the server doesn't wait below: the token needs no second look-up,
-    // and one transaction serves for the token and for the rows. Another server's answer is waited for.
+    // Most bodies arrive together with their head. Then the server doesn't wait below: the token needs no second
+    // look-up, and one transaction serves for the token and for the rows. Another server's answer is waited for.
     let has_arrived = body.has_arrived();
     let _transaction = (has_arrived && context.app.introspector.is_none()).then(OneTransaction::begin);
     let mut context = *context;

@@ -1,7 +1,7 @@
 //! What the step to version 5 of the database can't do in SQL: it folds the labels of entries and the names of tags.
 //!
-//! Knows the tables as `schema_5.sql` leaves them, and runs once for each file, in the transaction of that step. Once it
-//! is published it must not be changed, for the reason that `store/migrations.rs` gives.
+//! Knows the tables as `schema_5.sql` leaves them, and runs once for each file, in the transaction of that step. Once
+//! it is published it must not be changed, for the reason that `store/migrations.rs` gives.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -16,8 +16,8 @@ pub(crate) fn fold_names(connection: &Connection) -> rusqlite::Result<()> {
     fold_tags(connection)
 }
 
-/// Puts the folded form of each label in the place of the label itself, which `schema_5.sql` has put there. The triggers
-/// correct the counts.
+/// Puts the folded form of each label in the place of the label itself, which `schema_5.sql` has put there. The
+/// triggers correct the counts.
 fn fold_labels(connection: &Connection, label: &str) -> rusqlite::Result<()> {
     // A form that is folded stays as it is if it is folded again, so it does no harm that some of them are labels too.
     let sql = format!("SELECT DISTINCT user_id, {label}_key FROM entries WHERE {label}_key IS NOT NULL");
@@ -36,8 +36,8 @@ fn fold_labels(connection: &Connection, label: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Gives each tag its name as it is kept now. If another tag of the person has that name already, the entries of this one
-/// get the other, and this one is deleted: both looked the same in every list.
+/// Gives each tag its name as it is kept now. If another tag of the person has that name already, the entries of this
+/// one get the other, and this one is deleted: both looked the same in every list.
 fn fold_tags(connection: &Connection) -> rusqlite::Result<()> {
     let sql = "SELECT user_id, id, name, description FROM tags ORDER BY user_id, id";
     let tags: Vec<(i64, i64, String, Option<String>)> = connection

@@ -1,8 +1,8 @@
 -- Version 5: a journal of days. An entry has a date of its own, ids count per person, the search index holds terms that
 -- are made in Rust, and labels are compared by their folded form.
 --
--- `schema_5.rs` does what SQL can't: it runs after this script and in the same transaction, and folds the labels and the
--- names of the tags. The search index is filled after that, piece by piece (`search_index.rs`).
+-- `schema_5.rs` does what SQL can't: it runs after this script and in the same transaction, and folds the labels and
+-- the names of the tags. The search index is filled after that, piece by piece (`search_index.rs`).
 --
 -- The tables are made anew, because SQLite can't change a key. In the new table of the entries the texts come last: a
 -- long row goes on in other pages, and SQLite reads these only for the columns that lie there.
@@ -62,8 +62,8 @@ CREATE TABLE tags_5 (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO tags_5 SELECT user_id, id, name, description, created_at, updated_at FROM tags;
 
--- The last two columns are the entry's, so that the links of a tag have the order of the lists. A trigger sets them when
--- the entry gets another date.
+-- The last two columns are the entry's, so that the links of a tag have the order of the lists. A trigger sets them
+-- when the entry gets another date.
 CREATE TABLE entry_tags_5 (
     user_id          INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     entry_id         INTEGER NOT NULL,
@@ -80,8 +80,8 @@ INSERT INTO entry_tags_5
     SELECT l.user_id, l.entry_id, l.tag_id, l.id, l.created_at, e.date, e.created_at
     FROM entry_tags l JOIN entries_5 e ON e.user_id = l.user_id AND e.id = l.entry_id;
 
--- The old tables take their indexes and triggers with them. The links go first, so that no foreign key refers to a table
--- that is dropped.
+-- The old tables take their indexes and triggers with them. The links go first, so that no foreign key refers to a
+-- table that is dropped.
 DROP TABLE entries_fts;
 DROP TABLE entries_unindexed;
 DROP TABLE journal_counts;
@@ -92,8 +92,8 @@ ALTER TABLE entries_5 RENAME TO entries;
 ALTER TABLE tags_5 RENAME TO tags;
 ALTER TABLE entry_tags_5 RENAME TO entry_tags;
 
--- Lists show entries in the order of these indexes, so SQLite needs no sorting. A list with a filter begins at the one of
--- its field. Those of labels hold only the entries that have the label, so that the others cost nothing.
+-- Lists show entries in the order of these indexes, so SQLite needs no sorting. A list with a filter begins at the one
+-- of its field. Those of labels hold only the entries that have the label, so that the others cost nothing.
 CREATE INDEX entries_newest ON entries (user_id, date DESC, created_at DESC, id DESC);
 CREATE INDEX entries_mood ON entries (user_id, mood_key, date DESC, created_at DESC, id DESC)
     WHERE mood_key IS NOT NULL;
@@ -112,8 +112,8 @@ END;
 
 -- How many rows of each kind a person has, so that the total of a list is read and not counted. `value` says which of
 -- them: the day, the folded label, or the id of the tag; it is empty where there is one number only. Triggers keep the
--- numbers in the transaction that changes the rows, also when a foreign key deletes rows, so a number never differs from
--- its rows. Each row here is deleted with the last that it counts.
+-- numbers in the transaction that changes the rows, also when a foreign key deletes rows, so a number never differs
+-- from its rows. Each row here is deleted with the last that it counts.
 --
 -- Favorites and public entries are counted, and not their opposites: most entries are neither, and a count that isn't
 -- kept costs a new entry nothing.

@@ -8,11 +8,11 @@
 //! in the same way finds it as a phrase, and who types a part of it finds it too. A library for UAX #29 alone would
 //! leave such words whole, would have to be cut further, and would cost more than all of this file.
 //!
-//! Chinese, Japanese, Thai and their neighbours put no blanks between words. To find their words would take a dictionary
-//! for each language, and a query that isn't in it would find nothing. So a run of such characters becomes one term for
-//! each character, together with the one that follows it: of `今天天气` the terms `今天`, `天天`, `天气` and `气`. The
-//! last stands alone. What is looked for is then a phrase of such pairs, or, if it is one character, the beginning of a
-//! pair. The same is done with Korean, which has blanks but joins its particles to the nouns.
+//! Chinese, Japanese, Thai and their neighbours put no blanks between words. To find their words would take a
+//! dictionary for each language, and a query that isn't in it would find nothing. So a run of such characters becomes
+//! one term for each character, together with the one that follows it: of `今天天气` the terms `今天`, `天天`, `天气` and `气`.
+//! The last stands alone. What is looked for is then a phrase of such pairs, or, if it is one character, the beginning
+//! of a pair. The same is done with Korean, which has blanks but joins its particles to the nouns.
 //!
 //! Tables of Unicode change with its versions: letters that are new in one are cut in another way from then on, and old
 //! entries are found by them again as soon as they are changed.
@@ -35,8 +35,8 @@ pub(crate) struct Term<'a> {
     pub(crate) text: &'a str,
     pub(crate) kind: Kind,
     /// The bytes of the original text for which the term stands: those of the whole word or symbol, and of a pair those
-    /// of its first character. So the terms of a text stand for different bytes, one after the other, unless they are of
-    /// one character: of `㍿`, which is four characters in one, each term has the same bytes.
+    /// of its first character. So the terms of a text stand for different bytes, one after the other, unless they are
+    /// of one character: of `㍿`, which is four characters in one, each term has the same bytes.
     pub(crate) at: Range<usize>,
 }
 
@@ -60,7 +60,8 @@ enum Class {
     Letter,
     /// It belongs to a run of characters that are paired.
     Paired,
-    /// It belongs to the character before it: a vowel of an Indian script, or a mark that makes another sound of a kana.
+    /// It belongs to the character before it: a vowel of an Indian script, or a mark that makes another sound of a
+    /// kana.
     Mark,
     /// It is a term of its own.
     Symbol,
@@ -71,9 +72,9 @@ enum Class {
 /// Says what a folded character does.
 ///
 /// Most punctuation separates. Of the ASCII signs those are terms that are part of a name (`C++`, `C#`, `#tag`, `R&B`,
-/// `<3`, `100%`). Those with which Markdown draws separate (`*`, `_`, backtick, `~`, `|`, `^`): they would stand between
-/// the words of a phrase. The letters that look like an apostrophe separate as the apostrophe does, because a word
-/// is written with one as often as with the other.
+/// `<3`, `100%`). Those with which Markdown draws separate (`*`, `_`, backtick, `~`, `|`, `^`): they would stand
+/// between the words of a phrase. The letters that look like an apostrophe separate as the apostrophe does, because a
+/// word is written with one as often as with the other.
 fn class(character: char) -> Class {
     match character {
         'a'..='z' | '0'..='9' => Class::Letter,
@@ -126,8 +127,8 @@ const PAIRED: [(char, char); 24] = [
     ('\u{20000}', '\u{3ffff}'), // Chinese characters
 ];
 
-/// What the usual letters do that are folded to themselves, or nothing. It says nothing that the tables of Unicode don't
-/// say too, but they take several times as long, and most of most texts are these letters.
+/// What the usual letters do that are folded to themselves, or nothing. It says nothing that the tables of Unicode
+/// don't say too, but they take several times as long, and most of most texts are these letters.
 fn usual(character: char) -> Option<Class> {
     match character {
         'a'..='z' | '0'..='9' => Some(Class::Letter),
@@ -192,10 +193,10 @@ fn is_ignored(character: char) -> bool {
 
 /// Returns whether a mark is an accent or point, and not a letter of its script.
 ///
-/// Unicode's canonical combining class tells them apart: 10 to 36 are the points of Hebrew, Arabic and Syriac, 1 and 200
-/// and above what is drawn through, above and below a letter of any script. The vowels, viramas and tones of the Indian
-/// scripts and their neighbours and the two marks of kana have the classes between or none. The marks that enclose a
-/// letter have none either.
+/// Unicode's canonical combining class tells them apart: 10 to 36 are the points of Hebrew, Arabic and Syriac, 1 and
+/// 200 and above what is drawn through, above and below a letter of any script. The vowels, viramas and tones of the
+/// Indian scripts and their neighbours and the two marks of kana have the classes between or none. The marks that
+/// enclose a letter have none either.
 fn is_accent(character: char) -> bool {
     matches!(canonical_combining_class(character), 1 | 10..=36 | 200..)
         || matches!(character, '\u{488}'..='\u{489}' | '\u{1abe}' | '\u{20dd}'..='\u{20e4}' | '\u{a670}'..='\u{a672}')
@@ -248,8 +249,8 @@ pub(crate) fn fold(text: &str) -> String {
     composed(&letters)
 }
 
-/// Brings a text into Unicode's composed form (NFC), so that two that are drawn in the same way are the same: for names,
-/// which keep their case and accents. Blanks are folded as by [`fold`].
+/// Brings a text into Unicode's composed form (NFC), so that two that are drawn in the same way are the same: for
+/// names, which keep their case and accents. Blanks are folded as by [`fold`].
 pub(crate) fn composed(text: &str) -> String {
     let whole = if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) };
     let mut composed = String::with_capacity(whole.len());
@@ -323,8 +324,8 @@ pub fn index_text(salt: &str, text: &str) -> String {
     terms
 }
 
-/// Returns whether a text may not be cut between two characters, because they are seen as one: a letter and its mark, the
-/// members of an emoji, a flag. `Cutter::completes` knows the parts of a Korean syllable that are meant here.
+/// Returns whether a text may not be cut between two characters, because they are seen as one: a letter and its mark,
+/// the members of an emoji, a flag. `Cutter::completes` knows the parts of a Korean syllable that are meant here.
 pub(crate) fn is_joined(before: char, after: char) -> bool {
     let is_flag = |character| matches!(character, '\u{1f1e6}'..='\u{1f1ff}');
     before == '\u{200d}'
@@ -345,8 +346,8 @@ struct Cutter<F> {
     last_start: usize,
     /// How many characters of `term` came after `last_start`, as far as they were taken.
     length: usize,
-    /// Whether the marks after `last_start` are in their canonical order, and none of them composes with the one before.
-    /// Nearly every text is so, and then needn't be brought into Unicode's normal form.
+    /// Whether the marks after `last_start` are in their canonical order, and none of them composes with the one
+    /// before. Nearly every text is so, and then needn't be brought into Unicode's normal form.
     is_normal: bool,
     /// The bytes of the original text for the first of two characters of a run.
     at: Range<usize>,
@@ -629,8 +630,8 @@ mod tests {
             for (at, word) in text.split_word_bound_indices().skip(1) {
                 let (before, after) = (text[..at].chars().next_back(), word.chars().next());
                 let is_separator = |character: Option<char>| character.map(class) == Some(Class::Separator);
-                // NFKD takes the vowel am of Thai and Lao apart, and here it is one with its letter, as on the page. The
-                // other three are marks that are new in Unicode 18, which the library of this test doesn't know.
+                // NFKD takes the vowel am of Thai and Lao apart, and here it is one with its letter, as on the page.
+                // The other three are marks that are new in Unicode 18, which the library of this test doesn't know.
                 let is_mark =
                     matches!(after, Some('\u{e32}' | '\u{eb2}' | '\u{b53}' | '\u{b54}' | '\u{11df0}'));
                 if !is_separator(before) && !is_separator(after) && !is_mark {

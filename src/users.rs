@@ -302,8 +302,8 @@ pub(crate) fn replace_password(
     Ok(Some(Authenticated { user_id, hash: hash.as_str().to_owned() }))
 }
 
-/// Sets a person's time zone; `false` when the person was removed. The dates that entries have stay as they are: each is
-/// of the day that it was where the person was then.
+/// Sets a person's time zone; `false` when the person was removed. The dates that entries have stay as they are: each
+/// is of the day that it was where the person was then.
 pub(crate) fn set_zone(
     connection: &Connection,
     id: UserId,
@@ -353,8 +353,8 @@ fn end_access(connection: &Connection, id: UserId, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// Deletes rows of a person for [`limits::REMOVAL_WORK_MAX`], and no more than [`limits::REMOVED_ROWS_MAX`], because the
-/// commit takes the entries out of the search index; returns whether that was all of them, the person's own too.
+/// Deletes rows of a person for [`limits::REMOVAL_WORK_MAX`], and no more than [`limits::REMOVED_ROWS_MAX`], because
+/// the commit takes the entries out of the search index; returns whether that was all of them, the person's own too.
 fn delete_piece(connection: &Connection, id: UserId) -> Result<bool, StoreError> {
     let (began, mut deleted) = (Instant::now(), 0);
     for sql in MUCH {

@@ -76,9 +76,9 @@ impl Zone {
         self.now(instant).time.map_or_else(String::new, |time| time.as_str().to_owned())
     }
 
-    /// Returns this time of a day as the clocks there show it. If they are set back over it, it is the earlier of the two.
-    /// If they skip it, it is kept all the same, with the offset from before: what was written down stays, and the day above
-    /// all. Samoa had no 30 December 2011, and an entry about it would otherwise be about another day.
+    /// Returns this time of a day as the clocks there show it. If they are set back over it, it is the earlier of the
+    /// two. If they skip it, it is kept all the same, with the offset from before: what was written down stays, and the
+    /// day above all. Samoa had no 30 December 2011, and an entry about it would otherwise be about another day.
     pub(crate) fn at(&self, day: Day, hour: i8, minute: i8) -> Option<EntryDate> {
         let shown = day.midnight().with().hour(hour).minute(minute).build().ok()?;
         let offset = match self.rules.to_ambiguous_timestamp(shown).offset() {

@@ -1,8 +1,8 @@
 //! The terminal, while it doesn't show what a person types.
 //!
 //! Knows nothing of passwords. Invariant: once the program has ended, the terminal shows again what is typed, whichever
-//! way it ended, except by SIGKILL. Shells that don't repair a terminal themselves, `dash` and `ssh -t` among them, would
-//! leave the person typing blind.
+//! way it ended, except by SIGKILL. Shells that don't repair a terminal themselves, `dash` and `ssh -t` among them,
+//! would leave the person typing blind.
 //!
 //! The kernel goes on editing the line (a character or the line is erased, a line ends), as it does for a program that
 //! knows nothing of terminals. So the line is read, and checked, as one of standard input is.

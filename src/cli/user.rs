@@ -55,8 +55,8 @@ pub(super) fn passwd(line: &CommandLine, email: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Sets the time zone, which says which day it is for the person. They can do it on the account page themselves; a person
-/// whom another authorization server signs in has no such page.
+/// Sets the time zone, which says which day it is for the person. They can do it on the account page themselves; a
+/// person whom another authorization server signs in has no such page.
 pub(super) fn zone(line: &CommandLine, email: &str, name: &str) -> Result<(), CliError> {
     let zone = Zone::typed(name)?;
     let store = line.open_existing()?;

@@ -95,8 +95,8 @@ impl Connections {
 
     /// Counts one more connection as served, if there is a place for it or another one makes room.
     fn take_place(&self) -> bool {
-        // Added before looking: if it were added afterwards, the connection that makes room could have ended in between,
-        // and a second newcomer would take the same place.
+        // Added before looking: if it were added afterwards, the connection that makes room could have ended in
+        // between, and a second newcomer would take the same place.
         let has_place = self.served.fetch_add(1, SeqCst) < self.max || self.make_room();
         if !has_place {
             self.served.fetch_sub(1, SeqCst);

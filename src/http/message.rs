@@ -181,10 +181,10 @@ impl<S: Read> MessageReader<S> {
         loop {
             let unused = self.unused();
             let part = &unused[..left.min(unused.len())];
-            // glibc maps a block of its own for an allocation from some size on, and gives it back when it is freed. But
-            // each block up to 32 MiB that it has freed so raises that size, and later ones stay in the heaps of the
-            // threads: eight connections that sent 3.5 MB kept 60 MB for good. So a large body gets more capacity than
-            // that, once so much of it has arrived. If the address space is bounded, it grows as any other.
+            // glibc maps a block of its own for an allocation from some size on, and gives it back when it is freed.
+            // But each block up to 32 MiB that it has freed so raises that size, and later ones stay in the heaps of
+            // the threads: eight connections that sent 3.5 MB kept 60 MB for good. So a large body gets more capacity
+            // than that, once so much of it has arrived. If the address space is bounded, it grows as any other.
             if body.len() + part.len() > limits::BODY_AT_FIRST_MAX && body.capacity() < limits::BODY_CAPACITY
             {
                 let _ = body.try_reserve_exact(limits::BODY_CAPACITY - body.len());

@@ -80,8 +80,8 @@ pub(crate) fn list(
     })
 }
 
-/// Reads the beginnings of the texts of some entries. SQLite cuts them, so that a page of long entries isn't held in memory
-/// whole.
+/// Reads the beginnings of the texts of some entries. SQLite cuts them, so that a page of long entries isn't held in
+/// memory whole.
 pub(super) fn excerpts(own: &OwnedRows, entries: Vec<EntryItem>) -> Result<Vec<Excerpt>, JournalError> {
     let sql = "SELECT substr(content, 1, ?3) || iif(substr(content, ?3 + 1, 1) = '', '', '…') FROM entries
                WHERE user_id = ?1 AND id = ?2";

@@ -637,8 +637,8 @@ pub(super) fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Entry>, Jou
 /// Links an entry to a tag, or finds the link that exists already; returns `true` for a new link. The caller has
 /// checked that both are the person's.
 ///
-/// The writer runs one transaction at a time, so nobody makes the link between the look and the INSERT. The `user_id` of
-/// a link is part of both of its foreign keys, so even a mistake here couldn't link two people's rows.
+/// The writer runs one transaction at a time, so nobody makes the link between the look and the INSERT. The `user_id`
+/// of a link is part of both of its foreign keys, so even a mistake here couldn't link two people's rows.
 pub(super) fn link(
     own: &OwnedRows,
     entry_id: EntryId,

@@ -5,8 +5,9 @@
 //! BINDING is marked in `rows.rs`), so the row of another person looks like a row that doesn't exist.
 //!
 //! Only the gate makes a [`Permit`], only a [`Permit`] makes a [`Journal`], and every function that reads or writes
-//! needs the [`Journal`] of its scope, but for those of `transfer.rs`, which no program's request reaches. So a handler that forgets the gate's check doesn't compile. The types of the
-//! domain don't derive `Serialize`, so a new field reaches a client only if the code in `mcp` writes it.
+//! needs the [`Journal`] of its scope, but for those of `transfer.rs`, which no program's request reaches. So a handler
+//! that forgets the gate's check doesn't compile. The types of the domain don't derive `Serialize`, so a new field
+//! reaches a client only if the code in `mcp` writes it.
 
 pub(crate) mod browse;
 mod encoding;
@@ -147,8 +148,9 @@ impl<'a, A: Access, B: Access> Journal<'a, (A, B)> {
 }
 
 /// The digest of all fields of a row when it was shown to the person, who then confirms its deletion or sends it back
-/// changed. They decide about what they were shown, so a row with another digest isn't deleted, nor written over. A digest is used and not the row itself,
-/// because it goes to the client and back: its size doesn't depend on the entry, and it doesn't contain the text.
+/// changed. They decide about what they were shown, so a row with another digest isn't deleted, nor written over. A
+/// digest is used and not the row itself, because it goes to the client and back: its size doesn't depend on the entry,
+/// and it doesn't contain the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct RowDigest(pub(crate) [u8; 32]);
 

@@ -122,8 +122,9 @@ pub(crate) fn overview(journal: &Journal<EntriesRead>, now: Timestamp) -> Result
     })
 }
 
-/// Finds the tags that the most entries have, and how many others have any. The counts aren't in the order of their numbers, so all are read and
-/// sorted here; there are at most [`limits::TAGS_MAX`]. Of equals the older tag comes first.
+/// Finds the tags that the most entries have, and how many others have any. The counts aren't in the order of their
+/// numbers, so all are read and sorted here; there are at most [`limits::TAGS_MAX`]. Of equals the older tag comes
+/// first.
 fn most_used(own: &OwnedRows) -> Result<(Vec<UsedTag>, usize), JournalError> {
     let sql = "SELECT CAST(value AS INTEGER), number FROM journal_counts WHERE user_id = ?1 AND kind = 'tag'";
     let mut counts: Vec<(TagId, i64)> = own.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;

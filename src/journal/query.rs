@@ -1,7 +1,7 @@
 //! The small query language of the search: from the text of a query to an expression of FTS5.
 //!
-//! Knows no table and no entry. Invariant: FTS5, SQLite's search engine, never reads a client's text as syntax: a query is
-//! cut into the terms of the index, in which no quotation mark is, and these are put between quotation marks.
+//! Knows no table and no entry. Invariant: FTS5, SQLite's search engine, never reads a client's text as syntax: a query
+//! is cut into the terms of the index, in which no quotation mark is, and these are put between quotation marks.
 //!
 //! FTS5 has a query language of its own, with `AND`, `NEAR`, column names and parentheses. A client's text isn't
 //! passed to it, for two reasons: many texts that people type are syntax errors there, such as `what's new?`, and a
@@ -42,16 +42,16 @@ pub(super) struct Wanted {
     pub(super) terms: Vec<String>,
     /// Whether a term that begins with the last of them will do.
     pub(super) begins: bool,
-    /// How many terms of the text are marked, from the first on: one more than `terms` where the last of them is a pair,
-    /// which stands for its first character alone.
+    /// How many terms of the text are marked, from the first on: one more than `terms` where the last of them is a
+    /// pair, which stands for its first character alone.
     pub(super) marked: usize,
 }
 
 impl Wanted {
     /// Cuts a word or phrase of a query, or returns nothing if no term is in it: a dash between two words.
     ///
-    /// A word in a script without blanks may have others before and after it in the entry. Before it there is nothing to
-    /// do, since pairs begin everywhere. At the end the terms of an entry go on with further pairs, and those of the
+    /// A word in a script without blanks may have others before and after it in the entry. Before it there is nothing
+    /// to do, since pairs begin everywhere. At the end the terms of an entry go on with further pairs, and those of the
     /// query would end with the last character alone, which only the end of a run has. So that term is left out; and if
     /// there is no pair before it, it is the beginning of one. Within a phrase it stays, because another word follows.
     fn cut(text: &str, is_beginning: bool) -> Result<Option<Wanted>, JournalError> {
@@ -82,8 +82,8 @@ impl Wanted {
     /// Writes the terms as a string of FTS5, a phrase of terms that no other person's rows have.
     fn quoted(&self, salt: &str) -> String {
         // ---- THE QUOTING ----
-        // FTS5 reads everything between quotation marks as text and cuts it at the blanks. No other line puts a client's
-        // text into an expression, and no term has a quotation mark in it (`src/terms.rs`).
+        // FTS5 reads everything between quotation marks as text and cuts it at the blanks. No other line puts a
+        // client's text into an expression, and no term has a quotation mark in it (`src/terms.rs`).
         let terms: Vec<_> = self.terms.iter().map(|term| format!("{salt}{term}")).collect();
         format!("\"{}\"{}", terms.join(" "), if self.begins { " *" } else { "" })
     }
@@ -122,8 +122,8 @@ impl Query {
                 (starred, after) = (Some(text), behind); // "a phrase"*
             }
             let text = starred.unwrap_or(text);
-            // A sign of ASCII between two words is mostly meant as an operator: `rain + garden`. It is looked for only if
-            // there is nothing else.
+            // A sign of ASCII between two words is mostly meant as an operator: `rain + garden`. It is looked for only
+            // if there is nothing else.
             let is_sign =
                 !excludes && !term.starts_with('"') && text.chars().all(|c| c.is_ascii_punctuation());
             // No entry can match a term without letters, digits and symbols: a dash between two words would make the
@@ -379,8 +379,8 @@ mod tests {
         texts
     }
 
-    /// The terms of a phrase must stand in a text exactly when the phrase stands in it: compared as letters, where a word
-    /// ends at a blank, and a run of pairs may go on before and after the phrase.
+    /// The terms of a phrase must stand in a text exactly when the phrase stands in it: compared as letters, where a
+    /// word ends at a blank, and a run of pairs may go on before and after the phrase.
     #[test]
     fn finds_a_phrase_exactly_where_it_is_written() {
         let index = Index::new();

@@ -7,10 +7,10 @@
 //! What this prevents: a statement that finds an entry by its id alone would give a person any other person's entry,
 //! because ids are small numbers that anyone can count through (an insecure direct object reference, which the OWASP
 //! Top 10 lists under broken access control). Three things together rule it out. The permit (or a
-//! `WholeJournal`, see `transfer.rs`) is the only source of the user id; this file binds it in every statement; and `tests/tidy.rs` searches the text of each statement for the
-//! use of `?1` as the owner. SQLite can't check that: a parameter that a statement doesn't use is no error to it. A
-//! larger server would use a database with row-level security, such as PostgreSQL, and let the database add the
-//! comparison.
+//! `WholeJournal`, see `transfer.rs`) is the only source of the user id; this file binds it in every statement; and
+//! `tests/tidy.rs` searches the text of each statement for the use of `?1` as the owner. SQLite can't check that: a
+//! parameter that a statement doesn't use is no error to it. A larger server would use a database with row-level
+//! security, such as PostgreSQL, and let the database add the comparison.
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
@@ -56,7 +56,8 @@ impl<'c> OwnedRows<'c> {
     }
 
     /// Returns every row, all in memory at once. Nearly every caller bounds the number of rows: by a LIMIT, or by a
-    /// limit on what a person can store. Two have no such bound: the ids of a tag's entries, and what an import compares.
+    /// limit on what a person can store. Two have no such bound: the ids of a tag's entries, and what an import
+    /// compares.
     pub(super) fn all<T>(
         &self,
         sql: &str,
@@ -79,11 +80,12 @@ impl<'c> OwnedRows<'c> {
         Ok(self.connection.prepare_cached(sql)?.execute(&self.bound(arguments)[..])?)
     }
 
-    /// Returns the id for a new row of a kind (`entry`, `tag` or `link`): the one after the last that was given, also if
-    /// that row was deleted. Each person's rows are counted alone, so that an id tells nothing of other people's.
+    /// Returns the id for a new row of a kind (`entry`, `tag` or `link`): the one after the last that was given, also
+    /// if that row was deleted. Each person's rows are counted alone, so that an id tells nothing of other people's.
     pub(super) fn next_id(&self, kind: &str) -> Result<i64, JournalError> {
         let kind = format!("last {kind}");
-        // For RETURNING, and for ON CONFLICT, SQLite makes a table in memory, which takes ten times as long as all of this.
+        // For RETURNING, and for ON CONFLICT, SQLite makes a table in memory, which takes ten times as long as all of
+        // this.
         let sql =
             "UPDATE journal_counts SET number = number + 1 WHERE user_id = ?1 AND kind = ?2 AND value = ''";
         if self.change(sql, &[&kind])? == 0 {
@@ -123,8 +125,8 @@ impl<'c> OwnedRows<'c> {
     }
 
     /// Finds the ids of the rows that fit what a person is typing. Digits fit every id that contains them; any other
-    /// text fits every name that contains it, with capitals, accents and widths folded. Rows that equal the text come first, then
-    /// those that begin with it, then the rest; each group is in `order`. Only the first
+    /// text fits every name that contains it, with capitals, accents and widths folded. Rows that equal the text come
+    /// first, then those that begin with it, then the rest; each group is in `order`. Only the first
     /// [`limits::COMPLETION_ROWS_MAX`] rows in `order` are looked at, and the one whose id the text is.
     ///
     /// The three texts of `column` become part of the statement, because SQL can bind only values. `&'static` makes

@@ -1,10 +1,11 @@
 //! The part of an entry that matches a search, with marks around what matched.
 //!
-//! Knows no statement and no index. Invariant: without its marks and dots, a snippet is a piece of the text as it stands.
+//! Knows no statement and no index. Invariant: without its marks and dots, a snippet is a piece of the text as it
+//! stands.
 //!
-//! FTS5 has a function for snippets, but for that it would have to keep the texts themselves, as the index cuts them. So
-//! the text of a found entry is cut once more, in the way in which the index was written, and what is wanted is found in
-//! its terms.
+//! FTS5 has a function for snippets, but for that it would have to keep the texts themselves, as the index cuts them.
+//! So the text of a found entry is cut once more, in the way in which the index was written, and what is wanted is
+//! found in its terms.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,11 +15,11 @@ use super::query::Wanted;
 use crate::limits;
 use crate::terms;
 
-/// Finds the place with the most different wanted terms in the fields of an entry, of equal ones the first in the earlier
-/// field, and returns the text around it: every match in `[` and `]`, and `…` where the text goes on.
+/// Finds the place with the most different wanted terms in the fields of an entry, of equal ones the first in the
+/// earlier field, and returns the text around it: every match in `[` and `]`, and `…` where the text goes on.
 ///
-/// It has at most [`limits::SNIPPET_TOKENS`] terms and [`limits::SNIPPET_CHARS_MAX`] characters, because one word can be
-/// as long as a whole text, such as a picture in base64. The time grows with the length of the texts alone.
+/// It has at most [`limits::SNIPPET_TOKENS`] terms and [`limits::SNIPPET_CHARS_MAX`] characters, because one word can
+/// be as long as a whole text, such as a picture in base64. The time grows with the length of the texts alone.
 pub(super) fn snippet(fields: &[&str], wanted: &[Wanted]) -> Snippet {
     let pattern = Pattern::new(wanted);
     // An entry that was changed since the index was asked may have no match any more: it is shown from its beginning.

@@ -3,9 +3,9 @@
 //! Names no tool and uses no JSON and no HTTP. Invariant: a tag's name is unique among the tags of its owner. Two
 //! people may have tags of the same name, and neither learns of the other's.
 //!
-//! All entries of a person may have one tag. So one is deleted, or merged into another, in as many transactions as it takes;
-//! until the last of them the tag is there, with the entries that still have it. A call that a crash has ended does the rest
-//! when it is sent again.
+//! All entries of a person may have one tag. So one is deleted, or merged into another, in as many transactions as it
+//! takes; until the last of them the tag is there, with the entries that still have it. A call that a crash has ended
+//! does the rest when it is sent again.
 //!
 //! A person has at most [`limits::TAGS_MAX`] tags. This bounds what [`all`] and [`matching`] read. Entries have no
 //! such bound, so the lists of entries have pages.
@@ -168,8 +168,8 @@ pub(crate) fn update(
     Ok(tag)
 }
 
-/// Deletes a tag, which detaches it from every entry, and returns it as it was. If the person confirmed the deletion, the tag
-/// must still be what they were `shown`; see [`super::entries::delete`].
+/// Deletes a tag, which detaches it from every entry, and returns it as it was. If the person confirmed the deletion,
+/// the tag must still be what they were `shown`; see [`super::entries::delete`].
 pub(crate) fn delete(
     journal: &Journal<TagsWrite>,
     id: TagId,
@@ -193,9 +193,9 @@ pub(crate) fn delete(
     Ok(tag)
 }
 
-/// Takes a tag from the next [`limits::UNTAGGED_AT_ONCE`] of its entries, which get the tag `into` instead, if one is given.
-/// Deletes it if no entry has it any more, and returns whether it did. (If another call has deleted it meanwhile, nothing is
-/// left to do.)
+/// Takes a tag from the next [`limits::UNTAGGED_AT_ONCE`] of its entries, which get the tag `into` instead, if one is
+/// given. Deletes it if no entry has it any more, and returns whether it did. (If another call has deleted it
+/// meanwhile, nothing is left to do.)
 fn dissolve_piece(
     own: &OwnedRows,
     changes: &mut Changes,
@@ -220,8 +220,8 @@ fn dissolve_piece(
             &[entry, &id],
         )?;
     }
-    // Triggers count links that come and go, and none that changes its tag: with one for each link this would take twice as
-    // long.
+    // Triggers count links that come and go, and none that changes its tag: with one for each link this would take
+    // twice as long.
     if let Some(into) = into.filter(|_| moved > 0) {
         let sql = "UPDATE journal_counts SET number = number - ?3
                    WHERE user_id = ?1 AND kind = 'tag' AND value = CAST(?2 AS TEXT)";
@@ -231,8 +231,8 @@ fn dissolve_piece(
         own.change(sql, &[&into, &moved])?;
     }
     let is_last = entries.len() < limits::UNTAGGED_AT_ONCE;
-    // This adds a change for each entry. `publish_to_watchers` would look only at the entries that a stream watches, but it
-    // runs after the commit, when the links that name the entries are gone.
+    // This adds a change for each entry. `publish_to_watchers` would look only at the entries that a stream watches,
+    // but it runs after the commit, when the links that name the entries are gone.
     changes.extend(entries.into_iter().flat_map(entry_changed));
     if is_last {
         own.change("DELETE FROM tags WHERE user_id = ?1 AND id = ?2", &[&id])?;
@@ -275,11 +275,11 @@ pub(crate) fn find_to_merge(
 }
 
 /// Gives the entries of one tag the other, and deletes the first: as if they had been one all the time. The tag that
-/// stays keeps its name and description, and an entry that had both has one link. Returns the tags as they were, and how
-/// many entries have the one that stayed.
+/// stays keeps its name and description, and an entry that had both has one link. Returns the tags as they were, and
+/// how many entries have the one that stayed.
 ///
-/// If the person confirmed this, both tags must still be what they were `shown`; see [`super::entries::delete`]. If the tag
-/// that stays is deleted meanwhile, the other one stays with the entries that it still has.
+/// If the person confirmed this, both tags must still be what they were `shown`; see [`super::entries::delete`]. If the
+/// tag that stays is deleted meanwhile, the other one stays with the entries that it still has.
 pub(crate) fn merge(
     journal: &Journal<TagsWrite>,
     from: TagId,
@@ -374,8 +374,8 @@ fn changed(id: TagId) -> [Change; 2] {
     [Change::Of(Resource::Tags), Change::Of(Resource::Tag(id))]
 }
 
-/// Returns what changes when a tag is created or deleted: also the list of resources that clients get, which contains the
-/// tags.
+/// Returns what changes when a tag is created or deleted: also the list of resources that clients get, which contains
+/// the tags.
 pub(super) fn list_changed(id: TagId) -> [Change; 3] {
     let [tags, tag] = changed(id);
     [tags, tag, Change::List]

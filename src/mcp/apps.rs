@@ -14,9 +14,9 @@ const EXTENSION: &str = "io.modelcontextprotocol/ui";
 /// The type of a page. A client that can show pages lists it in its settings of the extension.
 const MIME_TYPE: &str = "text/html;profile=mcp-app";
 
-/// The page of all UI resources: it shows what the result holds, an entry, a list, a month of them, or a tag. Its Content-Security-Policy
-/// admits its one style and its one script by their hashes. So the page's safety doesn't depend on what the client's
-/// frame allows.
+/// The page of all UI resources: it shows what the result holds, an entry, a list, a month of them, or a tag. Its
+/// Content-Security-Policy admits its one style and its one script by their hashes. So the page's safety doesn't depend
+/// on what the client's frame allows.
 const PAGE: &str = include_str!("app.html");
 
 /// A page that the server offers, under a URI of its own.

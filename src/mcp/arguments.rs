@@ -64,8 +64,8 @@ const SCHEMA_LENGTH_MAX: usize = 1_999;
 const UNKNOWN_NAMED_MAX: usize = 5;
 
 /// The form of a [`Kind::Date`], for clients. [`EntryDate::read`] takes the same form, and also checks that the
-/// calendar has that day. It has no classes such as `\d`: some readers of schemas refuse them, and others take the digits of
-/// every script.
+/// calendar has that day. It has no classes such as `\d`: some readers of schemas refuse them, and others take the
+/// digits of every script.
 const DATE_PATTERN: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}\
     (T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9]))?$";
 
@@ -432,8 +432,8 @@ fn listed(value: &Value) -> Result<Vec<Value>, String> {
     }
 }
 
-/// Reads a list of names, which aren't checked yet: an array; the text of an array; or one name, which can only mean the
-/// list that holds it. A text with a comma is refused, since it may be one name or several.
+/// Reads a list of names, which aren't checked yet: an array; the text of an array; or one name, which can only mean
+/// the list that holds it. A text with a comma is refused, since it may be one name or several.
 fn listed_names(value: &Value) -> Result<Vec<Value>, String> {
     match value {
         Value::String(name) if name.starts_with('[') => listed(value),

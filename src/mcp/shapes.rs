@@ -291,8 +291,8 @@ fn date(out: &mut Object, date: &EntryDate) {
     out.member("dateTime", date.time.as_ref().map(EntryTime::as_str));
 }
 
-/// Writes when a row was made and last changed, each as a number and as a text (UTC). Programs read the numbers, as they
-/// always have; a model that is given a number of seconds has to compute the date, and often errs.
+/// Writes when a row was made and last changed, each as a number and as a text (UTC). Programs read the numbers, as
+/// they always have; a model that is given a number of seconds has to compute the date, and often errs.
 fn times(out: &mut Object, created_at: Timestamp, updated_at: Timestamp) {
     out.member("createdAt", created_at.0);
     out.member("updatedAt", updated_at.0);

@@ -61,8 +61,8 @@ impl TrustedRedirect {
         self.answer(&[("code", code)])
     }
 
-    /// Builds the redirect to the client with the error, the reason why it gets no code (OAuth 2.1 §4.1.2.1). The browser
-    /// is the only way to the client: this server has no connection to it at this moment.
+    /// Builds the redirect to the client with the error, the reason why it gets no code (OAuth 2.1 §4.1.2.1). The
+    /// browser is the only way to the client: this server has no connection to it at this moment.
     pub(crate) fn refuse(self, error: &OAuthError) -> ClientRedirect {
         let code = match error.code() {
             // The database failed. OAuth 2.1 §4.1.2.1 has both codes: `temporarily_unavailable` is for overload and
@@ -107,8 +107,8 @@ pub(crate) struct ClientRedirect {
 }
 
 impl ClientRedirect {
-    /// Sends the browser to the client. If a server there may receive our cookies, `sign_out` is called before, and must
-    /// prove that every sign-in under them has ended; if it fails, there is no response. The proof comes back with
+    /// Sends the browser to the client. If a server there may receive our cookies, `sign_out` is called before, and
+    /// must prove that every sign-in under them has ended; if it fails, there is no response. The proof comes back with
     /// the response, and `None` if none was needed. `host` is how the browser's request names this server.
     ///
     /// The status is 303, after which every browser sends a GET without a body. With 307 the browser would repeat the

@@ -1,8 +1,8 @@
 //! The account page: which programs have access, what each may do, and how to take it back; the person's time zone; a
 //! new password; the whole journal as a download; signing out.
 //!
-//! Reads no client's secret, and of the journal nothing but for the download. A person must be able to look up a consent
-//! later and take it back, so this page lists each grant by itself, with its own button.
+//! Reads no client's secret, and of the journal nothing but for the download. A person must be able to look up a
+//! consent later and take it back, so this page lists each grant by itself, with its own button.
 //!
 //! Every button is a form of its own, which is bound to the browser session and works once. A link would not do: some
 //! browsers fetch linked pages in advance, so a GET must change nothing (RFC 9110 §9.2.1).
@@ -203,8 +203,8 @@ fn change_password(
     })
 }
 
-/// Returns the proof that the person knows their password; `None` if this isn't it, which is counted, whatever becomes of
-/// the form. The caller has taken the permit before, so that requests that were sent at once are counted one by one.
+/// Returns the proof that the person knows their password; `None` if this isn't it, which is counted, whatever becomes
+/// of the form. The caller has taken the permit before, so that requests that were sent at once are counted one by one.
 fn authenticate(
     context: &Context,
     permit: &mut HashingPermit,
@@ -224,11 +224,11 @@ fn authenticate(
     Ok(person)
 }
 
-/// Answers with the whole journal as a file. The inner error is what the page says instead: 403 if the password is wrong,
-/// 503 if another download is being made.
+/// Answers with the whole journal as a file. The inner error is what the page says instead: 403 if the password is
+/// wrong, 503 if another download is being made.
 ///
-/// The password is asked for, as for a new one: at a browser that was left open, a stranger could otherwise take all along
-/// that the person has ever written.
+/// The password is asked for, as for a new one: at a browser that was left open, a stranger could otherwise take all
+/// along that the person has ever written.
 fn download(
     context: &Context,
     submitted: &SubmittedForm,

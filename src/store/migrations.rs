@@ -49,8 +49,8 @@ impl Step {
 }
 
 /// How many steps a file must have taken so that the commands that only read can read it: none of their statements
-/// names what a later step added (`users::list` looks first whether a column is there). So they also read the file of the version before, which is what an operator who goes
-/// back needs, and which any write would take from it.
+/// names what a later step added (`users::list` looks first whether a column is there). So they also read the file of
+/// the version before, which is what an operator who goes back needs, and which any write would take from it.
 pub(super) const STEPS_TO_READ: usize = 2;
 
 /// Refuses a file of another program or of a later version. Returns how many steps have been taken. Changes nothing

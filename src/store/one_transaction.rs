@@ -4,13 +4,13 @@
 //! [`OneTransaction`], and a look-up never sees the state that an earlier one has kept.
 //!
 //! The gate looks up the token of each request, and then most requests read rows. For each transaction SQLite locks the
-//! file and unlocks it, which are two system calls or three; with a transaction for each of the two, and a loan for each,
-//! a short read took a sixth more of the processor. One transaction for both also means that the rows are as they were
-//! when the token was good.
+//! file and unlocks it, which are two system calls or three; with a transaction for each of the two, and a loan for
+//! each, a short read took a sixth more of the processor. One transaction for both also means that the rows are as they
+//! were when the token was good.
 //!
-//! Whose token it is shows only when it has been looked up. So the connection is lent to the server, and passed on to the
-//! person if they needn't wait for it: see [`Readers::lend_at_once`] and [`Loan::pass_on`]. Otherwise the person's read
-//! waits for its turn and is a transaction by itself.
+//! Whose token it is shows only when it has been looked up. So the connection is lent to the server, and passed on to
+//! the person if they needn't wait for it: see [`Readers::lend_at_once`] and [`Loan::pass_on`]. Otherwise the person's
+//! read waits for its turn and is a transaction by itself.
 //!
 //! What is kept belongs to the thread, because one thread answers a request. Otherwise each function between the gate
 //! and the rows would have to pass a connection on, and none of them knows of any. It gives no right to anything: the

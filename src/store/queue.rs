@@ -18,7 +18,8 @@ use crate::lock::locked;
 pub(crate) enum Holder {
     /// A person, for their journal.
     Person(UserId),
-    /// A page of the same person. If it shared with their programs, what they typed would wait behind all that these write.
+    /// A page of the same person. If it shared with their programs, what they typed would wait behind all that these
+    /// write.
     Page(UserId),
     /// The server itself: sign-ins, grants and tokens, and the commands. Each of these writes is small, and they share
     /// one turn, so no person's journal waits behind many of them.

@@ -78,8 +78,8 @@ pub(super) enum Borrower {
 }
 
 impl Readers {
-    /// Makes a pool of `count` connections, and opens the first of them. With a new connection for each read, SQLite would
-    /// parse the schema each time, and no prepared statement would be used twice.
+    /// Makes a pool of `count` connections, and opens the first of them. With a new connection for each read, SQLite
+    /// would parse the schema each time, and no prepared statement would be used twice.
     ///
     /// Within `per_holder` a holder who has a connection gets a further one only if [`limits::READ_CONNECTIONS_KEPT`]
     /// stay free; where one holder may have all, nothing is kept.
@@ -174,9 +174,9 @@ impl Readers {
         self.begin_loan(state, connection, holder)
     }
 
-    /// Lends a connection to the server, which will pass it on or return it after a moment. Returns `None` if that would
-    /// take a wait, or a connection that is kept for holders who have none. The server itself has no share here: it
-    /// doesn't know yet whose this loan will be.
+    /// Lends a connection to the server, which will pass it on or return it after a moment. Returns `None` if that
+    /// would take a wait, or a connection that is kept for holders who have none. The server itself has no share here:
+    /// it doesn't know yet whose this loan will be.
     pub(super) fn lend_at_once(self: &Arc<Readers>) -> Option<Loan> {
         let mut state = locked(&self.state);
         if state.free.len() <= self.kept {
@@ -286,9 +286,9 @@ impl Drop for Loan {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         if !connection.is_autocommit() {
-            // The work panicked inside its transaction, or its COMMIT failed, or nothing was read after a look-up. If the transaction stayed open, the
-            // `BEGIN` of the next borrower would fail. The log would also grow without end, because SQLite starts the
-            // log over only when no reader needs its pages.
+            // The work panicked inside its transaction, or its COMMIT failed, or nothing was read after a look-up. If
+            // the transaction stayed open, the `BEGIN` of the next borrower would fail. The log would also grow without
+            // end, because SQLite starts the log over only when no reader needs its pages.
             let _ = run(&connection, "ROLLBACK");
         }
         let mut state = locked(&self.readers.state);

@@ -61,8 +61,8 @@ impl WriteAheadLog {
         let _ = connection.busy_timeout(limits::BUSY_MAX); // for what comes next; it fails for no value
         self.bound = limits::WAL_BYTES_MAX;
         if !matches!(started_over, Ok(true)) {
-            // Another process reads the file, perhaps a backup, and for it no deadline of ours counts. (Or a search is in
-            // a step that has taken this long: SQLite looks at the deadline between steps alone.) A wait after each
+            // Another process reads the file, perhaps a backup, and for it no deadline of ours counts. (Or a search is
+            // in a step that has taken this long: SQLite looks at the deadline between steps alone.) A wait after each
             // commit would stop this server; so it waits again after so many bytes more.
             self.bound += size;
             stderr::note(&format!(

@@ -230,7 +230,8 @@ struct Changes {
 
 impl Group {
     /// Has SQLite report the rows that are changed on this connection, each while a statement runs and on this same
-    /// thread. A savepoint that is rolled back takes no row off the list: then its row is brought up to date for nothing.
+    /// thread. A savepoint that is rolled back takes no row off the list: then its row is brought up to date for
+    /// nothing.
     fn watch(connection: &mut Connection, derived: Derived) -> rusqlite::Result<Group> {
         let changes = Arc::<Mutex<Changes>>::default();
         let reported = Arc::clone(&changes);
@@ -276,8 +277,8 @@ impl Group {
             (self.derived.update)(connection, &rows).map_err(StoreError::from)
         };
         updated.and_then(|()| run(connection, "COMMIT")).inspect_err(|_| {
-            // Some errors of COMMIT leave the transaction open. Then the next BEGIN would fail, and so would every later
-            // write until a restart.
+            // Some errors of COMMIT leave the transaction open. Then the next BEGIN would fail, and so would every
+            // later write until a restart.
             if !connection.is_autocommit() {
                 let _ = run(connection, "ROLLBACK");
             }

@@ -194,8 +194,8 @@ fn made(new_tags: &[String]) -> String {
     }
 }
 
-/// Says which of a filter's names no tag has: otherwise a model that has misspelt one would take it that no entry has the
-/// tag.
+/// Says which of a filter's names no tag has: otherwise a model that has misspelt one would take it that no entry has
+/// the tag.
 fn without_tag(unknown: &[String]) -> String {
     match unknown {
         [] => String::new(),

@@ -54,8 +54,8 @@ enum Work {
     UserRead(Handler<UserRead>),
     EntriesRead(Handler<EntriesRead>),
     EntriesWrite(Handler<EntriesWrite>),
-    /// The same, but with a name in its argument `tagNames` that no tag has, it makes a tag, and needs the scope for that
-    /// too.
+    /// The same, but with a name in its argument `tagNames` that no tag has, it makes a tag, and needs the scope for
+    /// that too.
     EntriesWriteNamingTags(Handler<EntriesWrite>),
     TagsRead(Handler<TagsRead>),
     TagsWrite(Handler<TagsWrite>),
@@ -262,10 +262,10 @@ impl Tool {
         }
     }
 
-    /// Has the gate refuse a call whose `tagNames` would make a tag, if the caller may not. The names are looked up before
-    /// anything is done, as the scopes are, since only a 403 makes the client ask the person, and since a batch is refused
-    /// as a whole or not at all. This look only chooses the answer: what makes a tag takes a `Permit<TagsWrite>`.
-    /// If a tag is deleted between the look and the write, the call is a result with an error.
+    /// Has the gate refuse a call whose `tagNames` would make a tag, if the caller may not. The names are looked up
+    /// before anything is done, as the scopes are, since only a 403 makes the client ask the person, and since a batch
+    /// is refused as a whole or not at all. This look only chooses the answer: what makes a tag takes a
+    /// `Permit<TagsWrite>`. If a tag is deleted between the look and the write, the call is a result with an error.
     fn require_right_to_make_tags(&self, mcp: &Mcp, given: &Map<String, Value>) -> Result<(), Failure> {
         let (None, Some(journal)) = (mcp.journal_if::<TagsWrite>(), mcp.journal_if::<EntriesWrite>()) else {
             return Ok(());

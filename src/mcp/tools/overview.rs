@@ -12,7 +12,8 @@ use crate::mcp::shapes;
 use crate::scope::EntriesRead;
 use crate::text::counted;
 
-/// The page shows the beginning of each text, so that a model can tell what happened then without a call for each entry.
+/// The page shows the beginning of each text, so that a model can tell what happened then without a call for each
+/// entry.
 pub(super) fn on_this_day(context: &ToolContext<EntriesRead>, given: &Checked) -> Result<Answer, ToolError> {
     // Of a date-time the day counts, as the person who named it had it.
     let day = entries::date(given)?.map(|date| date.day);

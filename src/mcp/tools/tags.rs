@@ -106,8 +106,8 @@ pub(super) fn merge_tags(context: &ToolContext<TagsWrite>, given: &Checked) -> R
     Ok(Answer { text: Some(text), links: vec![tag_link(into.id, &into.name, into.updated_at)], data })
 }
 
-/// The question before [`merge_tags`]. It says which of the two goes, which stays, and how many entries have each: after
-/// the merge nobody can tell the entries of the one from those of the other.
+/// The question before [`merge_tags`]. It says which of the two goes, which stays, and how many entries have each:
+/// after the merge nobody can tell the entries of the one from those of the other.
 pub(super) fn confirm_merge_tags(
     context: &ToolContext<TagsWrite>,
     given: &Checked,

@@ -3,8 +3,8 @@
 //! Reads no entry, only how many there are of each day. Invariant: each day of the month stands once, below its day of
 //! the week.
 //!
-//! Weeks begin on Monday (ISO 8601). The table is a table, with a caption and a head for each column, so a screen reader
-//! says of a cell which day of the week it is.
+//! Weeks begin on Monday (ISO 8601). The table is a table, with a caption and a head for each column, so a screen
+//! reader says of a cell which day of the week it is.
 
 use super::dates::{self, WEEKDAYS};
 use super::{Html, MONTH, PageError, Place, Visit, failed, journal_page};
@@ -120,8 +120,8 @@ fn table(of: Day, today: Day, month: &Month) -> Html {
         .then("</tr>\n</tbody>\n</table>\n")
 }
 
-/// Builds the cell of a day: a link if the day was written about, with the number of its entries. What isn't seen is for
-/// screen readers, which read the links out one after the other.
+/// Builds the cell of a day: a link if the day was written about, with the number of its entries. What isn't seen is
+/// for screen readers, which read the links out one after the other.
 fn cell(day: Day, is_today: bool, count: Option<i64>) -> Html {
     let cell = Html::markup(if is_today { "<td class=\"today\" aria-current=\"date\">" } else { "<td>" });
     let number = |html: Html| html.then("<span>").then_text(&day.day_of_month().to_string()).then("</span>");

@@ -1,11 +1,11 @@
 //! The fields of an entry in a form: what stands in them at first, what was typed, and what is wrong with it.
 //!
-//! Reads and writes no journal. Invariant: what a person has typed is in the fields again, whatever was wrong with it; and
-//! a field that they left as it was changes nothing of the entry, not a character of it.
+//! Reads and writes no journal. Invariant: what a person has typed is in the fields again, whatever was wrong with it;
+//! and a field that they left as it was changes nothing of the entry, not a character of it.
 //!
-//! A browser cuts what is pasted past a field's `maxlength`, and says nothing. So that is [`ROOM`] times the bound, which
-//! stands beside the field: what is cut was too long in any case, and the form comes back and says so. But no browser sends
-//! a form that is too large to be read, and so would never come back.
+//! A browser cuts what is pasted past a field's `maxlength`, and says nothing. So that is [`ROOM`] times the bound,
+//! which stands beside the field: what is cut was too long in any case, and the form comes back and says so. But no
+//! browser sends a form that is too large to be read, and so would never come back.
 
 use super::{Html, dates};
 use crate::dates::{Day, EntryDate, EntryTime};
@@ -148,8 +148,8 @@ impl Typed {
     pub(super) fn change_of(&self, entry: &Entry, zone: &Zone) -> Result<EntryChange, Vec<Problem>> {
         let was = Typed::of(entry);
         let Checked { mut date, names } = self.check(zone, &was)?;
-        // Another day for the same time keeps the time's offset: it was meant where the entry was, and not in the zone that
-        // the person has today.
+        // Another day for the same time keeps the time's offset: it was meant where the entry was, and not in the zone
+        // that the person has today.
         if let (Some(Some(moved)), Some(time)) = (self.has_kept_time(&was).then_some(&date), &entry.date.time)
         {
             let rest = time.as_str().get("0000-00-00".len()..).unwrap_or_default();
@@ -181,9 +181,10 @@ impl Typed {
         self.date != was.date && self.time == was.time
     }
 
-    /// Checks every field by the rules that hold for programs too: a title is required, and a text may be empty, but neither
-    /// may be blank (`Kind::Prose` of `mcp/arguments.rs`). It checks all of them, so that the person hears of all that is wrong at once; but not those that stand as they did in
-    /// the entry: an earlier version may have taken what this one refuses.
+    /// Checks every field by the rules that hold for programs too: a title is required, and a text may be empty, but
+    /// neither may be blank (`Kind::Prose` of `mcp/arguments.rs`). It checks all of them, so that the person hears of
+    /// all that is wrong at once; but not those that stand as they did in the entry: an earlier version may have taken
+    /// what this one refuses.
     fn check(&self, zone: &Zone, was: &Typed) -> Result<Checked, Vec<Problem>> {
         let mut problems = Vec::new();
         let texts = [
@@ -358,7 +359,8 @@ fn up_to(max: usize) -> String {
     }
 }
 
-/// Builds a field with its label, its bound and what is wrong with it. `element` gets the attributes that belong to that.
+/// Builds a field with its label, its bound and what is wrong with it. `element` gets the attributes that belong to
+/// that.
 fn labelled(
     name: &'static str,
     label: &'static str,
@@ -402,8 +404,8 @@ fn check_box(name: &'static str, label: &'static str, is_checked: bool) -> Html 
         .then("</label>\n")
 }
 
-/// Writes a date for its two fields. What the fields can't show, the seconds and the offset, stays with the entry as long
-/// as neither is changed.
+/// Writes a date for its two fields. What the fields can't show, the seconds and the offset, stays with the entry as
+/// long as neither is changed.
 fn shown_date(date: &EntryDate) -> (String, String) {
     let time = date.time.as_ref().map(EntryTime::as_str).unwrap_or_default();
     (date.day.to_string(), time.get(dates::CLOCK).unwrap_or_default().to_owned())

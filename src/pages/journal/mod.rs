@@ -1,11 +1,11 @@
 //! The pages of a person's journal: at which paths they are, who sees them, and the frame around them.
 //!
-//! Knows no SQL and no token; what a page shows is in the other files of this folder. Invariant: nothing of a journal is
-//! read or written before the browser's session has given its person ([`show`], [`submit`]), and then by the permit that
-//! the gate makes of it.
+//! Knows no SQL and no token; what a page shows is in the other files of this folder. Invariant: nothing of a journal
+//! is read or written before the browser's session has given its person ([`show`], [`submit`]), and then by the permit
+//! that the gate makes of it.
 //!
-//! A page is one GET of one path, which can be kept as a bookmark: what it shows is in the path, and where a list goes on
-//! is in the query. A path that isn't written as this server writes it is no page, so each page has one address.
+//! A page is one GET of one path, which can be kept as a bookmark: what it shows is in the path, and where a list goes
+//! on is in the query. A path that isn't written as this server writes it is no page, so each page has one address.
 
 mod calendar;
 mod dates;
@@ -149,8 +149,8 @@ impl<'a> Visit<'a> {
     }
 }
 
-/// Answers a GET of a page. A person who isn't signed in gets the sign-in form in its place, whatever the page, and comes
-/// back to it.
+/// Answers a GET of a page. A person who isn't signed in gets the sign-in form in its place, whatever the page, and
+/// comes back to it.
 ///
 /// The pages of the journal and the account page share a bound for each person. It is not that of `/mcp`, so the
 /// person's programs can't keep them from their journal.

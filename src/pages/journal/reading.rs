@@ -114,8 +114,8 @@ fn row(name: &'static str, value: Html) -> Html {
 /// Builds a text as it was written: an empty line ends a paragraph, and within one every blank and every line end is
 /// kept. Each paragraph has the direction of its own letters.
 pub(super) fn text(content: &str) -> Html {
-    // A text from another system may end its lines in another way. A return alone would be shown as something that can't
-    // be seen.
+    // A text from another system may end its lines in another way. A return alone would be shown as something that
+    // can't be seen.
     let content = content.replace("\r\n", "\n").replace('\r', "\n");
     let paragraphs = content.split("\n\n");
     let paragraphs = paragraphs.map(|text| Html::markup("<p dir=\"auto\">").then_text(text).then("</p>\n"));
@@ -233,7 +233,8 @@ fn excerpts(page: &Page<Excerpt>, place: Place) -> Html {
     Html::all(items).and(place.link_to_rest(&[], page.next.as_deref(), "Older entries"))
 }
 
-/// Builds an entry of a list: its title, its date, and a part of its text. The page of a day doesn't say its date again.
+/// Builds an entry of a list: its title, its date, and a part of its text. The page of a day doesn't say its date
+/// again.
 fn item(entry: &EntryItem, place: Place, text: Html) -> Html {
     let EntryItem { id, title: named, tag_count, mood, is_favorite, date, .. } = entry;
     let mood = mood.as_deref().filter(|mood| !mood.is_empty());

@@ -1,12 +1,13 @@
 //! The pages that write: a new entry, a change of one, and the question before one is deleted.
 //!
-//! Knows no SQL. Invariants: nothing is written but by a form of these pages that works once, in one transaction with its
-//! use; an entry that has changed since the person saw it is neither written over nor deleted; and what a person has typed
-//! comes back to them whenever it isn't saved.
+//! Knows no SQL. Invariants: nothing is written but by a form of these pages that works once, in one transaction with
+//! its use; an entry that has changed since the person saw it is neither written over nor deleted; and what a person
+//! has typed comes back to them whenever it isn't saved.
 //!
-//! The last of these is why a form whose token is no good gets another answer here than elsewhere: a person may write for
-//! longer than a token lasts, or than they stay signed in. They get the fields again, with all that is in them and a fresh
-//! token, and nothing is done before they press the button again. A form that another site has sent gets no such answer.
+//! The last of these is why a form whose token is no good gets another answer here than elsewhere: a person may write
+//! for longer than a token lasts, or than they stay signed in. They get the fields again, with all that is in them and
+//! a fresh token, and nothing is done before they press the button again. A form that another site has sent gets no
+//! such answer.
 
 use super::entry_form::{Problem, Typed, read_shown};
 use super::{Html, PageError, Place, Visit, dates, failed, journal_page, reading};
@@ -58,8 +59,8 @@ fn find(visit: &Visit, id: EntryId) -> Result<Option<Entry>, PageError> {
 
 /// Answers a POST of one of these pages.
 ///
-/// The session is looked up before the body is read, so a stranger can make the server keep no more than anywhere else. In
-/// the transaction that writes it is looked up again.
+/// The session is looked up before the body is read, so a stranger can make the server keep no more than anywhere else.
+/// In the transaction that writes it is looked up again.
 pub(crate) fn submit(context: &Context, place: Place, body: &mut Body) -> Result<Response, PageError> {
     let form = Form::Journal(place);
     let session = BrowserSession::find(context)?.filter(|_| is_from_here(context.head));
@@ -95,10 +96,10 @@ pub(crate) fn submit(context: &Context, place: Place, body: &mut Body) -> Result
     Ok(response?.keeping(share))
 }
 
-/// Returns whether a form comes from a page of this server, as far as the browser says. Browsers of before 2023 don't, and
-/// none does to a server that it reaches without TLS at another machine; the token of the form decides in any case. A page
-/// on another port of this machine has the cookie go along with its form, and then this is what keeps the text that it
-/// sends from being shown here.
+/// Returns whether a form comes from a page of this server, as far as the browser says. Browsers of before 2023 don't,
+/// and none does to a server that it reaches without TLS at another machine; the token of the form decides in any case.
+/// A page on another port of this machine has the cookie go along with its form, and then this is what keeps the text
+/// that it sends from being shown here.
 fn is_from_here(head: &Head) -> bool {
     let mut sites = head.fields("sec-fetch-site");
     sites.all(|site| site == b"same-origin" || site == b"none")
@@ -179,7 +180,8 @@ impl<'v> Sent<'v> {
         }
     }
 
-    /// Leads to the page that shows what was done. The browser gets it with a GET, so that a reload sends nothing again.
+    /// Leads to the page that shows what was done. The browser gets it with a GET, so that a reload sends nothing
+    /// again.
     fn done(&self, outcome: &'static str, there: Place) -> Response {
         self.visit.context.log.set_outcome(outcome);
         Response::see_other(there.path()).with("Cache-Control", "no-store")
@@ -194,8 +196,8 @@ impl<'v> Sent<'v> {
             .response(400)
     }
 
-    /// Builds the page for what was typed and couldn't be saved. The transaction has done nothing, so the form wasn't used
-    /// either.
+    /// Builds the page for what was typed and couldn't be saved. The transaction has done nothing, so the form wasn't
+    /// used either.
     fn not_saved(&self, place: Place, typed: Typed, error: JournalError) -> Result<Response, PageError> {
         let Visit { context, session, .. } = self.visit;
         let zone = self.zone()?;
@@ -252,8 +254,8 @@ fn not_taken(visit: &Visit, place: Place, typed: Typed, bad: BadForm) -> Result<
     Ok(EntryPage { place, typed, zone: Some(zone), message, ..EntryPage::of(visit) }.response(400))
 }
 
-/// Builds the page for a person who is signed in no more. It shows what they typed and nothing of their journal. The link
-/// opens another window, so that this page stays open with its text.
+/// Builds the page for a person who is signed in no more. It shows what they typed and nothing of their journal. The
+/// link opens another window, so that this page stays open with its text.
 fn signed_out(context: &Context, session: &BrowserSession, place: Place, typed: Typed) -> Response {
     context.log.set_outcome("stale-form");
     let message = alert("Nothing was saved: you were signed out meanwhile. What you typed is still here.")
@@ -265,11 +267,11 @@ fn signed_out(context: &Context, session: &BrowserSession, place: Place, typed: 
     page.response(403)
 }
 
-/// Builds the page for a form whose body can't be read. If it is too large, what was typed is in the browser alone, so the
-/// page says how to get it back from there.
+/// Builds the page for a form whose body can't be read. If it is too large, what was typed is in the browser alone, so
+/// the page says how to get it back from there.
 ///
-/// A person who was signed out is a stranger, from whom no more is read than from any other. But the browser keeps what it
-/// has sent: once they are signed in, the same form is read whole, and comes back with a fresh token.
+/// A person who was signed out is a stranger, from whom no more is read than from any other. But the browser keeps what
+/// it has sent: once they are signed in, the same form is read whole, and comes back with a fresh token.
 fn unread(context: &Context, error: OAuthError, is_signed_in: bool) -> Result<Response, PageError> {
     if !matches!(error, OAuthError::Body(BadRequest::BodyTooLarge)) {
         return Err(PageError::Fields(error));
