@@ -1682,8 +1682,11 @@ fn refuses_a_link_between_two_people_in_the_database_itself_and_accepts_one_of_t
         ada.try_sql(&format!("INSERT INTO made_links ({columns}) VALUES ({user}, {entry}, {tag}, 0)"))
     };
     let across = [(1, 7001, tag), (1, entry, 7001), (2, entry, 7001), (2, 7001, tag), (2, entry, tag)];
-    let give = |table| ada.try_sql(&format!("UPDATE {table} SET user_id = 2 WHERE id = 1"));
-    for refused in across.map(add).into_iter().chain(["entries", "tags"].map(give)) {
+    let give = [
+        "UPDATE entries SET user_id = 2, row_id = (2 << 32) + id WHERE id = 1",
+        "UPDATE tags SET user_id = 2 WHERE id = 1",
+    ];
+    for refused in across.map(add).into_iter().chain(give.map(|sql| ada.try_sql(sql))) {
         let refused = refused.expect_err("a link across").to_string();
         assert!(refused.contains("FOREIGN KEY constraint failed"), "{refused}");
     }

@@ -447,8 +447,8 @@ fn takes_the_form_of_a_refused_download_once_more() {
     house.sign_in();
     house.server.folder.tamper(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
-         INSERT INTO entries (user_id, id, title, content, date, created_at, updated_at)
-             SELECT (SELECT min(id) FROM users), i, 't', 'text', '2025-01-31', 0, 0 FROM n;",
+         INSERT INTO entries (row_id, user_id, id, title, content, date, created_at, updated_at)
+             SELECT (users.id << 32) + i, users.id, i, 't', 'text', '2025-01-31', 0, 0 FROM n, users;",
     );
     let mut refused = Vec::new();
     for _ in 0..20 {

@@ -454,8 +454,8 @@ mod tests {
             connection.execute_batch(&format!(
                 "INSERT INTO users (id, email, password_hash, created_at, updated_at) VALUES (1, 'a@b', '', 0, 0);
                  WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {})
-                 INSERT INTO entries (user_id, id, title, content, date, created_at, updated_at)
-                     SELECT 1, n, 't', '', '2025-01-31', 0, 0 FROM number;
+                 INSERT INTO entries (row_id, user_id, id, title, content, date, created_at, updated_at)
+                     SELECT (1 << 32) + n, 1, n, 't', '', '2025-01-31', 0, 0 FROM number;
                  INSERT INTO tags (user_id, id, name, created_at, updated_at) VALUES (1, 1, 'a', 0, 0), (1, 2, 'b', 0, 0);
                  INSERT INTO entry_tags (user_id, entry_id, tag_id, id, created_at, entry_date, entry_created_at)
                      SELECT 1, id, 1, id, 0, date, 0 FROM entries
