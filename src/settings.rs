@@ -14,44 +14,30 @@ use crate::secret::{self, Signer};
 use crate::site;
 use crate::store::{Store, StoreError};
 
-/// Returns the signer of the texts that clients keep for this server. Its key is made when the database is first
-/// served, and stored: what was signed before a restart must be good after it. If two processes make a key at once,
-/// both get the one that was written first.
+/// Remembers how the server is started, in one transaction, and returns the signer of the texts that clients keep for it.
 ///
-/// The key lies in the same file as what it protects. A person who can read the file can read the journal anyway; a
-/// client can't read the file, and so can't sign a text.
-pub(crate) fn signer(store: &Store) -> Result<Signer, StoreError> {
+/// `audience` is the resource that it protects: a token that the command line makes must have it as audience. If
+/// `is_external`, the tokens come from another authorization server: then the gate accepts no token of this database,
+/// and `epicme explain` must not judge a token by it.
+///
+/// The signer's key is made when the database is first served, and stored: what was signed before a restart must be good
+/// after it. The key lies in the same file as what it protects. A person who can read the file can read the journal
+/// anyway; a client can't read the file, and so can't sign a text.
+pub(crate) fn begin_to_serve(store: &Store, audience: &str, is_external: bool) -> Result<Signer, StoreError> {
     let fresh: [u8; 32] = secret::random();
+    let audience = audience.to_owned();
     let key = store.write(move |connection| {
         let sql = "INSERT INTO settings (name, value) VALUES ('seal_key', ?1) ON CONFLICT (name) DO NOTHING";
         connection.execute(sql, [&fresh])?;
+        let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2)
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
+        for (name, value) in [("audience", audience.as_bytes()), ("elsewhere", &[u8::from(is_external)])] {
+            connection.execute(sql, (name, value))?;
+        }
         let sql = "SELECT value FROM settings WHERE name = 'seal_key'";
         Ok::<_, StoreError>(connection.query_row(sql, [], |row| row.get(0))?)
     })?;
     Ok(Signer::new(key))
-}
-
-/// Remembers which resource the server protects, because a token that the command line makes must have it as
-/// audience.
-pub(crate) fn remember_audience(store: &Store, audience: &str) -> Result<(), StoreError> {
-    let audience = audience.to_owned();
-    store.write(move |connection| {
-        let sql = "INSERT INTO settings (name, value) VALUES ('audience', ?1)
-                   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
-        connection.execute(sql, [audience.as_bytes()])?;
-        Ok(())
-    })
-}
-
-/// Remembers whether the tokens come from another authorization server: then the gate accepts no token of this
-/// database, and `epicme explain` must not judge a token by it.
-pub(crate) fn remember_external_issuer(store: &Store, external: bool) -> Result<(), StoreError> {
-    store.write(move |connection| {
-        let sql = "INSERT INTO settings (name, value) VALUES ('elsewhere', ?1)
-                   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
-        connection.execute(sql, [[u8::from(external)]])?;
-        Ok(())
-    })
 }
 
 /// Returns whether the tokens came from another authorization server when this database was served last.

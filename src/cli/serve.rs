@@ -77,10 +77,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let cannot_listen = |error| CliError::Failed(format!("can't listen on {address}: {error}"));
     let bound = listeners[0].local_addr().map_err(cannot_listen)?; // port 0 has become a real one
     let site = Site::new(bound, public);
-    let signer = settings::signer(&store)?;
-    settings::remember_audience(&store, site.audience())?;
-    settings::remember_external_issuer(&store, introspector.is_some())?;
-    let has_users = !users::is_empty(&store)?;
+    let signer = settings::begin_to_serve(&store, site.audience(), introspector.is_some())?;
     let base_url = site.base_url_for(None).unwrap_or_default().to_owned();
     view.into_iter().for_each(stderr::show_wire_view);
     for name in unknown_variables() {
@@ -92,32 +89,34 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
         Server::start(listeners, Box::new(move |request, peer| routes::handle(&shared, request, peer)))
             .map_err(cannot_listen)?;
 
-    let announced = say(&format!("listening on http://{bound}")).and_then(|()| match (&app.introspector, has_users, line.flag("demo")) {
-        (Some(introspector), ..) => say(&format!(
-            "MCP URL {base_url}{}\nTokens come from the authorization server {}",
-            site::MCP,
-            introspector.issuer()
-        )),
-        (None, false, true) => demo::fill(&app, bound),
-        // The code in the link is gone with the process, so there is nothing to take back.
-        (None, false, false) => show_once(&format!(
-            "\nThis journal has no account yet. Open this link to create yours; it works once:\n\n  \
-             {base_url}{}?code={}\n\n\
-             or create it on the command line, and a token for a client:\n\n  {}\n  {}\n\nMCP URL {base_url}{}",
-            site::SETUP,
-            app.setup_code,
-            line.next_command(&["user", "add", "you@example.com"]),
-            line.next_command(&["token", "create", "you@example.com"]),
-            site::MCP
-        ), || Ok(())),
-        (None, true, _) => {
-            let token = line.next_command(&["token", "create", "EMAIL"]);
-            say(&format!("MCP URL {base_url}{}\nA token for a client: {token}", site::MCP))
-        }
-    });
-
-    let announced =
-        announced.and_then(|()| app.store.open_read_connections().map_err(|error| line.cannot_open(&error)));
+    let announced = say(&format!("listening on http://{bound}"))
+        .and_then(|()| app.store.open_read_connections().map_err(|error| line.cannot_open(&error)))
+        .and_then(|()| match (&app.introspector, users::is_empty(&app.store)?, line.flag("demo")) {
+            (Some(introspector), ..) => say(&format!(
+                "MCP URL {base_url}{}\nTokens come from the authorization server {}",
+                site::MCP,
+                introspector.issuer()
+            )),
+            (None, true, true) => demo::fill(&app, bound),
+            // The code in the link is gone with the process, so there is nothing to take back.
+            (None, true, false) => show_once(
+                &format!(
+                    "\nThis journal has no account yet. Open this link to create yours; it works once:\n\n  \
+                     {base_url}{}?code={}\n\n\
+                     or create it on the command line, and a token for a client:\n\n  {}\n  {}\n\nMCP URL {base_url}{}",
+                    site::SETUP,
+                    app.setup_code,
+                    line.next_command(&["user", "add", "you@example.com"]),
+                    line.next_command(&["token", "create", "you@example.com"]),
+                    site::MCP
+                ),
+                || Ok(()),
+            ),
+            (None, false, _) => {
+                let token = line.next_command(&["token", "create", "EMAIL"]);
+                say(&format!("MCP URL {base_url}{}\nA token for a client: {token}", site::MCP))
+            }
+        });
 
     // A server whose operator can't read how to reach it stops at once, in the same order as at a signal.
     if announced.is_ok() {

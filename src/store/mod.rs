@@ -320,8 +320,11 @@ impl Store {
     /// had another public URL, it would remember that URL as the audience, and the gate of the first would from then
     /// on refuse every token that the command line makes. Besides, a change would reach only the event streams of the
     /// server that wrote it.
+    ///
+    /// The read connections aren't open yet: SQLite parses the schema for each of them, which takes longer than all else
+    /// at a start. So the server listens before it calls [`Store::open_read_connections`].
     pub(crate) fn open_to_serve(path: &Path, derived: Derived) -> Result<Store, OpenError> {
-        let mut store = Store::open(path, derived)?;
+        let mut store = Store::open_to_write(path, derived)?;
         // The lock is on a second descriptor of the database file: when a server is killed, the kernel closes the
         // descriptor and drops the lock, and no lock file stays beside the database. On Linux this lock is a `flock`,
         // which doesn't conflict with SQLite's own POSIX locks, so commands can use the file while the server runs.
@@ -339,6 +342,11 @@ impl Store {
     /// Opens the file, or creates it, with mode 0600 in both cases, and brings it to the present version: its tables in
     /// one transaction, and then, in as many as it takes, what is `derived` from them.
     pub fn open(path: &Path, derived: Derived) -> Result<Store, OpenError> {
+        Store::open_to_write(path, derived)?.with_one_reader()
+    }
+
+    /// Opens the writer alone.
+    fn open_to_write(path: &Path, derived: Derived) -> Result<Store, OpenError> {
         let path = &files::create(path)?;
         // The flags leave SQLITE_OPEN_CREATE out: if the file is deleted just now, SQLite fails instead of creating
         // one with another mode.
@@ -353,10 +361,10 @@ impl Store {
         configure(&connection)?;
         connection.pragma_update(None, "wal_autocheckpoint", limits::CHECKPOINT_PAGES)?;
         migrations::make_derived(&mut connection, derived)?;
-        // The read connections are opened only now, because a read-only connection can neither make the tables nor
-        // switch the file to the write-ahead log.
+        // The read connections are opened later, because a read-only connection can neither make the tables nor switch
+        // the file to the write-ahead log.
         let log_is_full = LogIsFull::default();
-        let mut store = Store::of_readers(path, &ReadOnly::shared(path), &log_is_full)?;
+        let mut store = Store::of_readers(path, &ReadOnly::shared(path), &log_is_full);
         let log = WriteAheadLog::of(path, log_is_full);
         store.writer = Some(Writer::spawn(connection, derived, log).map_err(OpenError::Io)?);
         Ok(store)
@@ -381,24 +389,38 @@ impl Store {
         let path = files::find(path)?;
         let file = ReadOnly::find(&path)?;
         match migrations::recognize(&file.connect()?)? {
-            taken if taken >= needs => Store::of_readers(&path, &file, &LogIsFull::default()),
+            taken if taken >= needs => {
+                Store::of_readers(&path, &file, &LogIsFull::default()).with_one_reader()
+            }
             taken => Err(OpenError::Older { file: taken, needs }),
         }
     }
 
-    /// Opens the read connections that are not open yet: a store begins with one for each of its two uses. A server calls
-    /// this once, when it listens.
+    /// Opens the read connections that aren't open yet. A server calls this once, when it listens; a request that
+    /// reads meanwhile waits for them.
     pub fn open_read_connections(&self) -> Result<(), OpenError> {
-        self.readers.open_others()?;
-        self.look_ups.open_others()
+        self.look_ups.open(self.look_ups.count)?;
+        self.readers.open(self.readers.count)
     }
 
-    /// Opens the read connections alone.
-    fn of_readers(path: &Path, file: &ReadOnly, log_is_full: &LogIsFull) -> Result<Store, OpenError> {
-        let open = |count, per_holder| Readers::open(file.clone(), count, per_holder, log_is_full);
-        let readers = open(limits::READ_CONNECTIONS, limits::READ_CONNECTIONS_PER_PERSON)?;
-        let look_ups = open(limits::LOOK_UP_CONNECTIONS, limits::LOOK_UP_CONNECTIONS)?;
-        Ok(Store { readers, look_ups, path: path.to_owned(), writer: None, _lock: None })
+    /// Opens one read connection for each of their two uses. That is enough for a command, which reads one thing after
+    /// the other.
+    fn with_one_reader(self) -> Result<Store, OpenError> {
+        self.look_ups.open(1)?;
+        self.readers.open(1)?;
+        Ok(self)
+    }
+
+    /// Makes a store that only reads, none of whose connections is open.
+    fn of_readers(path: &Path, file: &ReadOnly, log_is_full: &LogIsFull) -> Store {
+        let pool = |count, per_holder| Readers::new(file.clone(), count, per_holder, log_is_full);
+        Store {
+            readers: pool(limits::READ_CONNECTIONS, limits::READ_CONNECTIONS_PER_PERSON),
+            look_ups: pool(limits::LOOK_UP_CONNECTIONS, limits::LOOK_UP_CONNECTIONS),
+            path: path.to_owned(),
+            writer: None,
+            _lock: None,
+        }
     }
 
     /// Runs `work` in one read transaction, so that all its statements see the same state: a page and its total

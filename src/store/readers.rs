@@ -28,7 +28,7 @@ use crate::lock::locked;
 pub(super) struct Readers {
     file: ReadOnly,
     /// How many there are, once all are open.
-    count: usize,
+    pub(super) count: usize,
     state: Mutex<State>,
     /// The share: how many connections one holder may have at a time.
     per_holder: usize,
@@ -42,6 +42,8 @@ pub(super) struct Readers {
 struct State {
     /// The last one returned is lent first: its cache holds the pages that were just read.
     free: Vec<Connection>,
+    /// How many are open, those that are lent included.
+    open: usize,
     /// The threads that wait for a connection and weren't called, with those for whom they wait, in the order in which
     /// they came. No thread is in it twice.
     waiting: VecDeque<(Borrower, Thread)>,
@@ -78,29 +80,32 @@ pub(super) enum Borrower {
 }
 
 impl Readers {
-    /// Makes a pool of `count` connections, and opens the first of them. With a new connection for each read, SQLite
+    /// Makes a pool of `count` connections, of which none is open yet. With a new connection for each read, SQLite
     /// would parse the schema each time, and no prepared statement would be used twice.
     ///
     /// Within `per_holder` a holder who has a connection gets a further one only if [`limits::READ_CONNECTIONS_KEPT`]
     /// stay free; where one holder may have all, nothing is kept.
-    pub(super) fn open(
+    pub(super) fn new(
         file: ReadOnly,
         count: usize,
         per_holder: usize,
         log_is_full: &LogIsFull,
-    ) -> Result<Arc<Readers>, OpenError> {
+    ) -> Arc<Readers> {
         let kept = if per_holder < count { limits::READ_CONNECTIONS_KEPT } else { 0 };
         let (state, log_is_full) = (Mutex::default(), Arc::clone(log_is_full));
-        let readers = Readers { file, count, state, per_holder, kept, log_is_full };
-        readers.add()?;
-        Ok(Arc::new(readers))
+        Arc::new(Readers { file, count, state, per_holder, kept, log_is_full })
     }
 
-    /// Opens the other connections. SQLite parses the schema for each of them, which takes longer than all else at a
-    /// start. So the server listens before it opens them, and the commands, which read one thing after the other, don't
-    /// open them at all.
-    pub(super) fn open_others(&self) -> Result<(), OpenError> {
-        (1..self.count).try_for_each(|_| self.add())
+    /// Opens connections until there are so many. A thread that wants one meanwhile waits for it as for any other.
+    pub(super) fn open(&self, count: usize) -> Result<(), OpenError> {
+        while locked(&self.state).open < count {
+            let connection = self.connect()?;
+            let mut state = locked(&self.state);
+            state.free.push(connection);
+            state.open += 1;
+            self.call_next(&mut state);
+        }
+        Ok(())
     }
 
     /// Opens a connection that doesn't belong to the pool.
@@ -113,14 +118,6 @@ impl Readers {
         connection.busy_timeout(limits::READ_WAIT_MAX)?;
         configure(&connection)?;
         Ok(connection)
-    }
-
-    fn add(&self) -> Result<(), OpenError> {
-        let connection = self.connect()?;
-        let mut state = locked(&self.state);
-        state.free.push(connection);
-        self.call_next(&mut state);
-        Ok(())
     }
 
     /// Lends a connection to `holder`, for whom it is used, within their share of the pool. Fails with
@@ -307,12 +304,32 @@ mod tests {
 
     /// A pool with all of its connections open, on a file that the test removes.
     fn pool(count: usize, per_holder: usize) -> (PathBuf, Arc<Readers>) {
+        let (path, readers) = closed_pool(count, per_holder);
+        readers.open(count).expect("the connections");
+        (path, readers)
+    }
+
+    fn closed_pool(count: usize, per_holder: usize) -> (PathBuf, Arc<Readers>) {
         let path = std::env::temp_dir().join(format!("epicme-readers-{}.db", secret::random_text::<16>()));
         Connection::open(&path).expect("a file").pragma_update(None, "user_version", 1).expect("a write");
-        let readers = Readers::open(ReadOnly::shared(&path), count, per_holder, &LogIsFull::default());
-        let readers = readers.expect("the pool");
-        readers.open_others().expect("the others");
+        let readers = Readers::new(ReadOnly::shared(&path), count, per_holder, &LogIsFull::default());
         (path, readers)
+    }
+
+    #[test]
+    fn has_a_read_wait_until_a_connection_is_open() {
+        let (path, readers) = closed_pool(2, 2);
+        thread::scope(|scope| {
+            let read = scope.spawn(|| readers.lend(Borrower::Programs(1)).is_ok());
+            while locked(&readers.state).waiting.is_empty() {
+                thread::yield_now();
+            }
+            readers.open(1).expect("a connection");
+            assert!(read.join().expect("it ends"));
+        });
+        readers.open(2).expect("the other");
+        assert_eq!(locked(&readers.state).free.len(), 2);
+        std::fs::remove_file(path).expect("the file");
     }
 
     #[test]
