@@ -191,7 +191,13 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
+        let mut text = String::new();
+        // Like a large body, a large text goes back to the system when it is freed: see `MessageReader::take`.
+        if value.len() > limits::TEXT_AT_FIRST_MAX {
+            let _ = text.try_reserve_exact(limits::BODY_CAPACITY);
+        }
+        text.push_str(value);
+        Ok(Value::String(text))
     }
 
     fn visit_string<E>(self, value: String) -> Result<Value, E> {

@@ -23,6 +23,9 @@ pub(crate) const BODY_AT_FIRST_MAX: usize = 64 * 1024;
 /// Bytes reserved for a body past [`BODY_AT_FIRST_MAX`]. This is address space; only the pages that are used take memory.
 /// Above 32 MiB the C library gives the memory back to the system as soon as it is freed; smaller blocks it may keep.
 pub(crate) const BODY_CAPACITY: usize = 33 * 1024 * 1024;
+/// Bytes of a text in a JSON body that is kept in memory of the usual kind. For a larger one [`BODY_CAPACITY`] is
+/// reserved too; no tool takes one, and a body has room for few.
+pub(crate) const TEXT_AT_FIRST_MAX: usize = 512 * 1024;
 /// Bytes of one decoded body anywhere else; past it `413`. Anyone may send one there, without a token. A document that
 /// the operator names by `--metadata` may have as many.
 pub(crate) const OAUTH_BODY_BYTES_MAX: usize = 64 * 1024;

@@ -216,6 +216,7 @@ fn endpoint(context: &Context, body: &mut Body) -> Result<Response, Error> {
 ///
 /// The request isn't answered here. If two URLs were the endpoint, a proxy could guard one of them and let the other
 /// pass. The query is kept; the gate has refused one that holds a token.
+#[inline(never)] // see `log::write`
 fn redirect_to_endpoint(context: &Context) -> Response {
     let query = context.head.query().map(|query| format!("?{query}")).unwrap_or_default();
     let text = "the MCP endpoint is at the URL in the Location field; give that URL to the client";
@@ -374,6 +375,7 @@ fn nothing_here(base_url: &str) -> Response {
 ///
 /// One slash at the end changes nothing. Clients build these paths from a URL that has one: from `/mcp/`, or from the
 /// base URL as URL types write it.
+#[inline(never)] // see `log::write`
 fn document(context: &Context, path: &str) -> Option<serde_json::Value> {
     let Context { app, base_url, .. } = *context;
     match path.strip_suffix('/').unwrap_or(path) {

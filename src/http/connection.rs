@@ -333,6 +333,7 @@ fn is_client_there(stream: &TcpStream) -> bool {
 }
 
 /// Turns away a connection past the cap with a 503, and closes in stages, so that the client can read the response.
+#[inline(never)] // see `log::write`
 pub(crate) fn turn_away(stream: &TcpStream) {
     if TimedWriter::new(stream).write(&busy()).is_ok() {
         close_in_stages(stream);
@@ -342,6 +343,7 @@ pub(crate) fn turn_away(stream: &TcpStream) {
 /// Turns away a connection for which there is no thread, without waiting: the caller is the only worker that can
 /// accept the next one. The client may see a reset instead of the 503; that is better than a server that accepts
 /// nothing.
+#[inline(never)] // see `log::write`
 pub(crate) fn turn_away_at_once(mut stream: &TcpStream) {
     let _ = stream.set_nonblocking(true);
     let _ = stream.write_all(&busy());

@@ -129,7 +129,7 @@ pub(crate) fn create(
     })
 }
 
-pub(crate) fn find(journal: &Journal<EntriesRead>, id: EntryId) -> Result<Option<Entry>, JournalError> {
+pub(crate) fn find(journal: &Journal<EntriesRead>, id: EntryId) -> Result<Option<Box<Entry>>, JournalError> {
     journal.read(|own| find_in(own, id))
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn find(journal: &Journal<EntriesRead>, id: EntryId) -> Result<Option
 pub(crate) fn find_to_confirm(
     journal: &Journal<EntriesWrite>,
     id: EntryId,
-) -> Result<Option<Entry>, JournalError> {
+) -> Result<Option<Box<Entry>>, JournalError> {
     journal.read(|own| find_in(own, id))
 }
 
@@ -321,7 +321,7 @@ fn tagged(own: &OwnedRows, id: EntryId) -> Result<Entry, JournalError> {
     let entry = find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))?;
     match entry.tags.len() {
         count if count > limits::TAGS_PER_ENTRY_MAX => Err(JournalError::TooManyTags { count }),
-        _ => Ok(entry),
+        _ => Ok(*entry),
     }
 }
 
@@ -384,7 +384,7 @@ pub(crate) fn delete(
         changes.extend(entry_changed(id));
         // The foreign key deletes the links too.
         own.change("DELETE FROM entries WHERE user_id = ?1 AND id = ?2", &[&id])?;
-        Ok(entry)
+        Ok(*entry)
     })
 }
 
@@ -425,7 +425,7 @@ pub(crate) fn detach(
             changes.extend(entry_changed(entry_id));
         }
         let entry = find_in(own, entry_id)?.ok_or(JournalError::EntryNotFound(entry_id))?;
-        Ok((removed, entry, tag))
+        Ok((removed, *entry, tag))
     })
 }
 
@@ -462,7 +462,7 @@ pub(crate) fn list_whole(
                 // them.
                 break;
             }
-            entries.push(entry);
+            entries.push(*entry);
         }
         Ok((entries, page.total))
     })
@@ -605,33 +605,43 @@ fn date(row: &Row, place: usize) -> rusqlite::Result<EntryDate> {
 
 /// Reads an entry with its tags, in two statements. One statement with a join would return the whole text of the
 /// entry once for each tag, and an entry may have [`limits::TAGS_PER_ENTRY_MAX`] of them.
+///
+/// In a box, because the entry passes through many functions, each of which would keep a place for it on the stack.
 #[inline(never)] // see `log::write`
-pub(super) fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Entry>, JournalError> {
+pub(super) fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Box<Entry>>, JournalError> {
     let sql = "SELECT id, user_id, title, content, mood, location, weather, is_private, is_favorite, date, date_time,
                    created_at, updated_at
                FROM entries WHERE user_id = ?1 AND id = ?2";
-    let entry = own.first(sql, &[&id], |row| {
-        Ok(Entry {
-            id: row.get(0)?,
-            user_id: row.get(1)?,
-            title: row.get(2)?,
-            content: row.get(3)?,
-            mood: row.get(4)?,
-            location: row.get(5)?,
-            weather: row.get(6)?,
-            is_private: row.get(7)?,
-            is_favorite: row.get(8)?,
-            date: date(row, 9)?,
-            created_at: Timestamp(row.get(11)?),
-            updated_at: Timestamp(row.get(12)?),
-            tags: Vec::new(),
-        })
-    })?;
-    let Some(mut entry) = entry else { return Ok(None) };
+    let Some(mut entry) = own.first(sql, &[&id], without_tags)? else { return Ok(None) };
+    entry.tags = tags_of(own, id)?;
+    Ok(Some(entry))
+}
+
+/// Makes an entry of the columns that [`find_in`] reads.
+#[inline(never)] // see `log::write`
+fn without_tags(row: &Row) -> rusqlite::Result<Box<Entry>> {
+    Ok(Box::new(Entry {
+        id: row.get(0)?,
+        user_id: row.get(1)?,
+        title: row.get(2)?,
+        content: row.get(3)?,
+        mood: row.get(4)?,
+        location: row.get(5)?,
+        weather: row.get(6)?,
+        is_private: row.get(7)?,
+        is_favorite: row.get(8)?,
+        date: date(row, 9)?,
+        created_at: Timestamp(row.get(11)?),
+        updated_at: Timestamp(row.get(12)?),
+        tags: Vec::new(),
+    }))
+}
+
+#[inline(never)] // see `log::write`
+fn tags_of(own: &OwnedRows, id: EntryId) -> Result<Vec<TagName>, JournalError> {
     let sql = "SELECT t.id, t.name FROM entry_tags l JOIN tags t ON t.user_id = l.user_id AND t.id = l.tag_id
                WHERE l.user_id = ?1 AND l.entry_id = ?2 ORDER BY t.name, t.id";
-    entry.tags = own.all(sql, &[&id], |row| Ok(TagName { id: row.get(0)?, name: row.get(1)? }))?;
-    Ok(Some(entry))
+    own.all(sql, &[&id], |row| Ok(TagName { id: row.get(0)?, name: row.get(1)? }))
 }
 
 /// Links an entry to a tag, or finds the link that exists already; returns `true` for a new link. The caller has

@@ -77,7 +77,7 @@ struct AllEntries<'o> {
 }
 
 impl AllEntries<'_> {
-    fn find_next(&mut self) -> Result<Option<Entry>, JournalError> {
+    fn find_next(&mut self) -> Result<Option<Box<Entry>>, JournalError> {
         if self.ids.as_slice().is_empty() {
             let sql = "SELECT id FROM entries WHERE user_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
             let ids = self.own.all(sql, &[&self.last, &limits::EXPORTED_IDS_AT_ONCE], |row| row.get(0))?;
@@ -94,7 +94,7 @@ impl Iterator for AllEntries<'_> {
     type Item = Result<PortableEntry, JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.find_next().map(|entry| entry.map(portable)).transpose()
+        self.find_next().map(|entry| entry.map(|entry| portable(*entry))).transpose()
     }
 }
 

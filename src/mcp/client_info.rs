@@ -273,6 +273,7 @@ impl Session {
     }
 
     /// Writes the session's id, in visible ASCII as the specification demands.
+    #[inline(never)] // see `log::write`
     pub(crate) fn sign(&self, caller: &Caller, signer: &Signer, now: Timestamp) -> String {
         let expires_at = now.plus(limits::SESSION_SECONDS).0;
         let Capabilities { elicitation, apps } = self.capabilities;

@@ -64,11 +64,24 @@ impl Call {
 
     /// Runs the call and returns one result, which in a stateless version may be a question.
     pub(crate) fn run(self, mcp: &Mcp, client: &ClientInfo) -> Result<MethodResult, RpcError> {
-        let Call { tool, arguments, responses, state } = self;
+        if self.tool.needs_confirmation { self.confirm(mcp, client) } else { self.run_unasked(mcp, client) }
+    }
+
+    fn run_unasked(self, mcp: &Mcp, client: &ClientInfo) -> Result<MethodResult, RpcError> {
+        match self.tool.call(mcp.context.app, self.arguments, ConfirmationState::NotAsked)? {
+            CallOutcome::Result(result) => Ok(result.in_version(client.version)),
+            CallOutcome::Ask(_) => Err(RpcError::ElicitationNeeded), // `NotAsked` never asks
+        }
+    }
+
+    /// Runs the call if the person has agreed, and asks them if the client can.
+    #[inline(never)] // see `log::write`
+    fn confirm(self, mcp: &Mcp, client: &ClientInfo) -> Result<MethodResult, RpcError> {
         let can_ask = client.version.is_stateless() && client.capabilities.elicitation;
         // An answer counts even if the client declares in this call that it can't ask. Otherwise a client could have
         // a row deleted although the person said no: it would send the no in a call that declares no elicitation.
-        if tool.needs_confirmation && (can_ask || state.is_some() || responses.is_some()) {
+        if can_ask || self.state.is_some() || self.responses.is_some() {
+            let Call { tool, arguments, responses, state } = self;
             let round_trip = RoundTrip {
                 signer: &mcp.context.app.signer,
                 caller: &mcp.caller,
@@ -90,7 +103,7 @@ impl Call {
                 CallOutcome::Ask(_) => Err(RpcError::ElicitationNeeded),
             };
         }
-        if tool.needs_confirmation && mcp.context.app.require_confirmation {
+        if mcp.context.app.require_confirmation {
             if client.version.is_stateless() {
                 return Err(RpcError::ElicitationNeeded);
             }
@@ -100,10 +113,7 @@ impl Call {
                         deleted: use a client that supports elicitation.";
             return Ok(ToolResult::Error(text.to_owned()).in_version(client.version));
         }
-        match tool.call(mcp.context.app, arguments, ConfirmationState::NotAsked)? {
-            CallOutcome::Result(result) => Ok(result.in_version(client.version)),
-            CallOutcome::Ask(_) => Err(RpcError::ElicitationNeeded), // `NotAsked` never asks
-        }
+        self.run_unasked(mcp, client)
     }
 }
 
@@ -268,6 +278,7 @@ impl RoundTrip<'_> {
     /// A state that this server didn't make, or made for another caller or another call, is an error: the client has
     /// changed something. An expired state is no error, and neither is a missing answer or an answer under another
     /// key: the server asks again, as the specification wants it (Multi Round-Trip Requests, Error Handling).
+    #[inline(never)] // see `log::write`
     fn read(
         &self,
         state: Option<Value>,

@@ -186,6 +186,7 @@ fn initialize(_: &Mcp, _: &ClientInfo, params: Params) -> Result<Prepared, RpcEr
 
 /// The `InitializeResult`. It declares no subscriptions: in the versions with `initialize` they would need the GET
 /// stream, which holds a thread for each connected client, idle or not.
+#[inline(never)] // see `log::write`
 fn initialized(session: &Session, client: &ClientInfo) -> MethodResult {
     let mut capabilities = json!({ "tools": {}, "resources": {}, "prompts": {}, "completions": {} });
     if client.capabilities.apps {

@@ -54,7 +54,8 @@ use crate::scope::Access;
 /// function that prepares or runs a request takes it.
 pub(crate) struct Mcp<'a> {
     pub(crate) context: Context<'a>,
-    pub(crate) caller: Caller,
+    /// In a box, because this value passes through many functions, each of which keeps a place for it on the stack.
+    pub(crate) caller: Box<Caller>,
 }
 
 /// Says whether the client still waits for the response.
@@ -117,6 +118,7 @@ impl Error for Unacceptable {}
 /// Checks what the head of a request decides: its method, the type of its body, and the forms of response that the
 /// client takes. The gate comes first, so a client without a token gets a 401 instead of one of these errors: rmcp
 /// sends a GET without a token in order to see the challenge.
+#[inline(never)] // see `log::write`
 pub(crate) fn accept(head: &Head) -> Result<Accepts, Unacceptable> {
     if head.method() != "POST" {
         return Err(Unacceptable::Method);
@@ -178,7 +180,7 @@ impl Accepts {
     }
 }
 
-/// Answers a request that the gate has admitted. Only this function turns a [`Failure`] into a response.
+/// Answers a request that the gate has admitted.
 ///
 /// Never inlined, for the reason that `log::write` gives: a request that the gate refuses needs none of this.
 #[inline(never)]
@@ -189,7 +191,7 @@ pub(crate) fn answer(
     bytes: &[u8],
     is_client_there: &mut IsClientThere,
 ) -> Response {
-    let mcp = Mcp { context: *context, caller };
+    let mcp = Mcp { context: *context, caller: Box::new(caller) };
     match mcp.reply(accepts, bytes, is_client_there) {
         Ok(Reply::Nothing) => Response::new(202),
         Ok(Reply::Message { message, session }) => {
@@ -197,18 +199,20 @@ pub(crate) fn answer(
             session.into_iter().fold(response, |response, id| response.with("Mcp-Session-Id", id))
         }
         Ok(Reply::Stream(write)) => Response::stream(write),
-        Err(Failure::Rpc(error, id)) => {
-            let message = error.message(id.as_ref());
-            match error.status() {
-                200 => accepts.response(message),
-                // Clients look for events only in a response with a 2xx status. They read the body of an error as one
-                // JSON text, even if their `Accept` asked for events alone.
-                status => Response::json_text(status, message.into_bytes()),
-            }
-        }
-        Err(Failure::Gate(refusal)) => refusal.response(),
-        Err(refused @ Failure::StreamRefused) => Response::text(406, &refused.to_string()),
+        Err(failure) => failure.response(accepts),
     }
+}
+
+/// What a client has posted, as far as it can be checked before something is run.
+enum Posted<'a> {
+    Request {
+        id: Value,
+        client: ClientInfo<'a>,
+        prepared: Prepared,
+    },
+    Batch(Vec<Value>),
+    /// A notification or a response. The server has taken it, and sends no message back.
+    Taken,
 }
 
 /// What the server sends back.
@@ -246,6 +250,23 @@ impl Failure {
             other => other,
         }
     }
+
+    #[inline(never)] // see `log::write`
+    fn response(self, accepts: Accepts) -> Response {
+        match self {
+            Failure::Rpc(error, id) => {
+                let message = error.message(id.as_ref());
+                match error.status() {
+                    200 => accepts.response(message),
+                    // Clients look for events only in a response with a 2xx status. They read the body of an error as
+                    // one JSON text, even if their `Accept` asked for events alone.
+                    status => Response::json_text(status, message.into_bytes()),
+                }
+            }
+            Failure::Gate(refusal) => refusal.response(),
+            Failure::StreamRefused => Response::text(406, &self.to_string()),
+        }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -267,7 +288,7 @@ impl From<RpcError> for Failure {
     }
 }
 
-impl Mcp<'_> {
+impl<'a> Mcp<'a> {
     /// Reads the body as a message or a batch, and answers it.
     fn reply(
         self,
@@ -275,30 +296,61 @@ impl Mcp<'_> {
         bytes: &[u8],
         is_client_there: &mut IsClientThere,
     ) -> Result<Reply, Failure> {
+        match self.read(bytes)? {
+            Posted::Request { id, client, prepared } => {
+                let answered = self.request(id.clone(), &client, prepared, accepts);
+                answered.map_err(|failure| failure.answering(id))
+            }
+            Posted::Batch(messages) => self.batch(messages, is_client_there),
+            Posted::Taken => Ok(Reply::Nothing),
+        }
+    }
+
+    /// Reads the body, and prepares the request if it is one.
+    #[inline(never)] // see `log::write`
+    fn read(&self, bytes: &[u8]) -> Result<Posted<'a>, Failure> {
         let message = match json::parse(bytes).map_err(RpcError::Parse)? {
-            Value::Array(messages) => return self.batch(messages, is_client_there),
+            Value::Array(messages) => return Ok(Posted::Batch(messages)),
             message => Message::read(message).map_err(|(error, id)| Failure::Rpc(error, id))?,
         };
         match message {
             Message::Request(request) => {
                 let id = request.id.clone();
-                self.request(request, accepts).map_err(|failure| failure.answering(id))
+                match self.prepare(request) {
+                    Ok((client, prepared)) => Ok(Posted::Request { id, client, prepared }),
+                    Err(failure) => Err(failure.answering(id)),
+                }
             }
-            Message::Notification { method, params } => self.notification(&method, params.as_ref()),
-            Message::Response { id, result } => self.response(id.as_ref(), result.as_ref()),
+            Message::Notification { method, params } => {
+                self.notification(&method, params.as_ref()).map(|()| Posted::Taken)
+            }
+            Message::Response { id, result } => {
+                self.response(id.as_ref(), result.as_ref()).map(|()| Posted::Taken)
+            }
         }
     }
 
-    /// Answers a request. Two kinds of request are answered by a stream that stays open: a subscription, and a call
-    /// that asks the person on its own stream. Each other request is prepared, run, and answered by one message.
-    fn request(self, request: Request, accepts: Accepts) -> Result<Reply, Failure> {
-        let id = request.id.clone();
+    /// Finds out which client sent a request, and prepares the request.
+    fn prepare(&self, request: Request) -> Result<(ClientInfo<'a>, Prepared), Failure> {
         let headers = Headers::read(self.context.head)?;
         let client = self.client(&request, &headers)?;
-        match methods::prepare(&self, &client, request)? {
+        let prepared = methods::prepare(self, &client, request)?;
+        Ok((client, prepared))
+    }
+
+    /// Answers a request. Two kinds of request are answered by a stream that stays open: a subscription, and a call
+    /// that asks the person on its own stream. Each other request is run, and answered by one message.
+    fn request(
+        self,
+        id: Value,
+        client: &ClientInfo,
+        prepared: Prepared,
+        accepts: Accepts,
+    ) -> Result<Reply, Failure> {
+        match prepared {
             Prepared::Listen(requested) => streams::subscribe(self, requested, id, accepts),
-            Prepared::Call(call) if call.asks_on_stream(&client) => {
-                elicitation::ask_on_stream(self, *call, id, &client, accepts)
+            Prepared::Call(call) if call.asks_on_stream(client) => {
+                elicitation::ask_on_stream(self, *call, id, client, accepts)
             }
             prepared => {
                 let session = match &prepared {
@@ -307,7 +359,7 @@ impl Mcp<'_> {
                     }
                     _ => None,
                 };
-                let message = success(&id, &prepared.run(&self, &client)?);
+                let message = success(&id, &prepared.run(&self, client)?);
                 Ok(Reply::Message { message, session })
             }
         }
@@ -318,7 +370,8 @@ impl Mcp<'_> {
     ///
     /// No `Mcp-Method` header is demanded, because 2026-07-28 leaves the headers of notifications undefined
     /// (Streamable HTTP, Sending Messages).
-    fn notification(self, method: &str, params: Option<&Value>) -> Result<Reply, Failure> {
+    #[inline(never)] // see `log::write`
+    fn notification(&self, method: &str, params: Option<&Value>) -> Result<(), Failure> {
         let headers = Headers::read(self.context.head)?;
         let is_stateless = client_info::has_stateless_meta(params) || headers.names_stateless_version();
         let session = if is_stateless { None } else { self.session_client(&headers)?.session };
@@ -331,7 +384,7 @@ impl Mcp<'_> {
             let request_key = streams::request_key(&self.caller, session, id);
             self.context.app.events.cancel(self.caller.holder().user_id, &request_key);
         }
-        Ok(Reply::Nothing)
+        Ok(())
     }
 
     /// Takes the client's response to a request of the server. The server sends one kind of request only,
@@ -340,7 +393,8 @@ impl Mcp<'_> {
     /// The answer counts only for a question of the same person and the same session (2025-11-25 elicitation,
     /// Security Considerations): another client of that person must not be able to say yes to a question that it
     /// didn't show to the person.
-    fn response(self, id: Option<&Value>, result: Option<&Value>) -> Result<Reply, Failure> {
+    #[inline(never)] // see `log::write`
+    fn response(&self, id: Option<&Value>, result: Option<&Value>) -> Result<(), Failure> {
         let headers = Headers::read(self.context.head)?;
         if headers.names_stateless_version() {
             let text = "in this protocol version a client posts requests and notifications alone";
@@ -356,7 +410,7 @@ impl Mcp<'_> {
             }
             _ => false,
         };
-        if is_open { Ok(Reply::Nothing) } else { Err(RpcError::UnknownResponse.into()) }
+        if is_open { Ok(()) } else { Err(RpcError::UnknownResponse.into()) }
     }
 
     /// Answers a batch. Only 2025-03-26 has batches, and each server of that version must take them (2025-03-26
@@ -374,6 +428,7 @@ impl Mcp<'_> {
     /// further call. A client that has only closed its side still reads which calls weren't run. For the same reason
     /// the gate checks the token again before each call: a person who takes access back expects that nothing is done
     /// with the token from then on.
+    #[inline(never)] // see `log::write`
     fn batch(&self, messages: Vec<Value>, is_client_there: &mut IsClientThere) -> Result<Reply, Failure> {
         let invalid = |text: &str| Failure::from(RpcError::invalid_request(text));
         let no_batches = || invalid("this protocol version has no batches");

@@ -75,7 +75,7 @@ impl OpenRequest {
     /// by `http` after the handler has returned.
     pub(crate) fn new(mcp: Mcp) -> OpenRequest {
         let (app, base_url) = (Arc::clone(mcp.context.app), mcp.context.base_url.to_owned());
-        OpenRequest { app, base_url, caller: mcp.caller }
+        OpenRequest { app, base_url, caller: *mcp.caller }
     }
 
     /// Waits for an event, at most until `deadline`, and keeps the stream alive meanwhile.

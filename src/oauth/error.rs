@@ -289,6 +289,7 @@ impl OAuthError {
 
     /// Builds the JSON response of the endpoints that a client's program calls: token, revocation, introspection and
     /// registration.
+    #[inline(never)] // see `log::write`
     pub(crate) fn response(&self) -> Response {
         let Facts { code, status, words, .. } = self.facts();
         let body = json!({ "error": code, "error_description": words });

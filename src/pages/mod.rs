@@ -99,6 +99,7 @@ impl PageError {
 
     /// Builds the page that shows the error. It sets no cookie and has no form: if a page of another site posted
     /// here, there was no cookie to bind a form to, and a new one would replace the person's own.
+    #[inline(never)] // see `log::write`
     pub(crate) fn response(&self) -> Response {
         self.say_when(match self {
             PageError::OAuth(error) => {

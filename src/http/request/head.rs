@@ -22,6 +22,9 @@ use crate::authority::Authority;
 use crate::http::message::{self, Framing};
 use crate::limits;
 
+/// How many fields most requests have at most.
+const FIELDS_OFTEN: usize = 24;
+
 /// A request head: its bytes, and the range of each part in them. The bytes are one allocation; a string for each
 /// name and value would be two more for each field of each request.
 ///
@@ -151,14 +154,22 @@ impl Head {
 
     /// Parses the head at the start of `bytes`, and returns it with its length; `None` if the end of the head has not
     /// arrived.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, BadRequest> {
+        match Head::parse_fields::<FIELDS_OFTEN>(bytes) {
+            Err(BadRequest::TooManyFields) => Head::parse_fields::<{ limits::FIELDS_MAX }>(bytes),
+            parsed => parsed,
+        }
+    }
+
+    /// Parses a head of at most so many fields.
     ///
     /// Never inlined: the places for the fields would lie below all that answers the request, and a connection's thread
-    /// keeps each page of its stack that it has used once.
+    /// keeps each page of its stack that it has used once. So few requests pay for the places of the largest head.
     #[inline(never)]
-    pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, BadRequest> {
-        // The array is uninitialized, because most requests have a dozen fields and filling a hundred places would
-        // cost time. `httparse` gives out only the places that it has written, so this crate needs no `unsafe`.
-        let mut storage = [const { MaybeUninit::uninit() }; limits::FIELDS_MAX];
+    fn parse_fields<const MAX: usize>(bytes: &[u8]) -> Result<Option<(Head, usize)>, BadRequest> {
+        // The array is uninitialized, because most requests fill few places. `httparse` gives out only the places that it
+        // has written, so this crate needs no `unsafe`.
+        let mut storage = [const { MaybeUninit::uninit() }; MAX];
         let mut parsed = httparse::Request::new(&mut []);
         let length = match parsed.parse_with_uninit_headers(bytes, &mut storage) {
             Ok(httparse::Status::Complete(length)) => length,

@@ -181,6 +181,7 @@ impl RequestReader {
     }
 
     /// Reads the next request head; `None` if no further request comes.
+    #[inline(never)] // see `log::write`
     pub(crate) fn next_head(&mut self) -> Result<Option<Head>, BadRequest> {
         // `seen`: how many bytes were searched for a line end in vain. `section`: the one whose time is running.
         // `skipped`: whether the empty line that may come before a request was skipped.

@@ -154,6 +154,7 @@ impl<'a> Visit<'a> {
 ///
 /// The pages of the journal and the account page share a bound for each person. It is not that of `/mcp`, so the
 /// person's programs can't keep them from their journal.
+#[inline(never)] // see `log::write`
 pub(crate) fn show(context: &Context, place: Option<Place>) -> Result<Response, PageError> {
     let place = place.ok_or(PageError::NotFound("This journal has no such page."))?;
     let session = BrowserSession::find_or_begin(context)?;

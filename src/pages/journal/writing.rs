@@ -53,7 +53,7 @@ pub(super) fn ask_to_delete(visit: &Visit, id: EntryId) -> Result<Response, Page
     Ok(question(visit, &entry, 200, Html::default()))
 }
 
-fn find(visit: &Visit, id: EntryId) -> Result<Option<Entry>, PageError> {
+fn find(visit: &Visit, id: EntryId) -> Result<Option<Box<Entry>>, PageError> {
     entries::find(&visit.entries(), id).map_err(failed)
 }
 
