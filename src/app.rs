@@ -21,6 +21,7 @@ use crate::limits;
 use crate::log::RequestLog;
 use crate::oauth::schemes::Schemes;
 use crate::passwords::HashingQueue;
+use crate::proxies::Proxies;
 use crate::scope::{Access, Scopes};
 use crate::secret::{self, Signer};
 use crate::shares::Shares;
@@ -34,6 +35,8 @@ use crate::used_forms::FormUse;
 pub(crate) struct App {
     /// The names and URLs of this server.
     pub(crate) site: Site,
+    /// Finds out where a request comes from.
+    pub(crate) proxies: Proxies,
     /// What the remedies in the log depend on.
     pub(crate) deployment: Deployment,
     pub(crate) store: Store,
@@ -64,6 +67,8 @@ pub(crate) struct App {
 
 /// What the operator decided with options of `serve`, and with the limits of its process.
 pub(crate) struct Policy {
+    /// See [`App::proxies`].
+    pub(crate) proxies: Proxies,
     /// How many connections the server serves at once. The queue of sign-ins takes a part of them.
     pub(crate) connections_max: usize,
     /// See [`App::require_confirmation`].
@@ -141,11 +146,12 @@ impl App {
         introspector: Option<Introspector>,
         policy: Policy,
     ) -> App {
-        let Policy { connections_max, require_confirmation, redirect_schemes } = policy;
+        let Policy { proxies, connections_max, require_confirmation, redirect_schemes } = policy;
         let sign_in = |max| Throttle::new(max, limits::SIGN_IN_WINDOW_SECONDS);
         let deployment = Deployment::new(&site, introspector.as_ref().map(Introspector::issuer));
         App {
             site,
+            proxies,
             deployment,
             store,
             signer,

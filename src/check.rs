@@ -372,7 +372,7 @@ fn origin_remedy(deployment: &Deployment) -> String {
     let public = deployment.public_url.as_ref().map(|url| format!(" and of {url}"));
     format!(
         "only pages of this machine{} may use this server: open the client's page there, or start the server \
-         with the --public-url of that page",
+         with that page's origin in --allowed-origins",
         public.unwrap_or_default()
     )
 }

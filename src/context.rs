@@ -7,7 +7,6 @@
 //! The body isn't part of the context. Reading a body changes the `Body`, so handlers get it separately, as `&mut
 //! Body`; a handler without that parameter can't read one.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::app::App;
@@ -15,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::gate::Gate;
 use crate::http::request::Head;
 use crate::log::RequestLog;
+use crate::proxies::ClientAddress;
 
 /// One request. Most handlers take this, and the body if the request may have one.
 #[derive(Clone, Copy)]
@@ -27,9 +27,8 @@ pub(crate) struct Context<'a> {
     /// ours in the response begins so. `gate::check_host` chose it among our own names, so it is no copy of what the
     /// client sent.
     pub(crate) base_url: &'a str,
-    /// The address at the other end of the connection. Behind a proxy this is the proxy's address: `X-Forwarded-For`
-    /// isn't believed, because any client can send it.
-    pub(crate) peer: IpAddr,
+    /// Where the request comes from. `proxies.rs` has found it.
+    pub(crate) client: ClientAddress,
     /// The time that the handler works with. `routes` has read it, and handlers don't read the clock.
     pub(crate) now: Timestamp,
     /// The log of this request. Each module writes its decision there.
@@ -37,18 +36,8 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Returns the address of the client itself; `None` if there is a public URL, because then the peer is a proxy, on
-    /// this machine or another: this program speaks no TLS, so a public https URL needs one. A limit on one address
-    /// would then shut out all people together, so no failure is counted by this address.
-    ///
-    /// The fair queues take [`Context::peer`] in either case. A queue shuts no address out: behind a proxy all people
-    /// are one group of it, in which the accounts, or the tokens, take turns.
-    pub(crate) fn client_address(&self) -> Option<IpAddr> {
-        Some(self.peer).filter(|_| !self.app.site.is_public())
-    }
-
     /// Returns the gate with this request's base URL, time and log.
     pub(crate) fn gate(&self) -> Gate<'a> {
-        self.app.gate(self.base_url, self.now, Some(self.peer), Some(self.log))
+        self.app.gate(self.base_url, self.now, Some(self.client.address), Some(self.log))
     }
 }

@@ -10,6 +10,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, Chain, Cursor, Read, Write};
+use std::net::IpAddr;
 
 use serde_json::Value;
 
@@ -19,6 +20,7 @@ use crate::http::request::{RequestReader, Section, Source};
 use crate::json;
 use crate::limits;
 use crate::portable::{self, Output, Person, PortableEntry, PortableJournal, Reading, markdown};
+use crate::proxies::Proxies;
 use crate::zone::Zone;
 
 /// Reads the requests of one connection. Their bodies are read too, because they decide where the next head starts: a
@@ -76,6 +78,43 @@ impl Source for TwoReads {
     fn is_client_there(&mut self) -> bool {
         true
     }
+}
+
+/// Reads what a stranger sends as `X-Forwarded-For` and as `Forwarded`, before a proxy that is trusted adds the
+/// stranger's address: to the end of the line, or as a line of its own. Whatever the stranger has sent, no other address
+/// may come of it; the proxy's own may, since only the proxy can end a quote that the stranger has opened.
+pub fn forwarded(bytes: &[u8]) -> bool {
+    let proxies = Proxies::parse("127.0.0.1", true).expect("an address");
+    let (proxy, stranger) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([203, 0, 113, 9]));
+    let find = |x_forwarded_for: &[&[u8]], forwarded: &[&[u8]]| {
+        let (client, _) = proxies.find(proxy, x_forwarded_for, forwarded);
+        assert!(client.own().is_some(), "no limit for the sender of {}", bytes.escape_ascii());
+        client.address
+    };
+    let appended = |own: &[u8]| [bytes, b", ", own].concat();
+    let own: [&[u8]; 3] =
+        [b"203.0.113.9", b"for=203.0.113.9", b"for=\"203.0.113.9:4711\";by=\"[2001:db8::1]\""];
+    let to_x_forwarded_for = [find(&[&appended(own[0])], &[]), find(&[bytes, own[0]], &[])];
+    assert_eq!(
+        to_x_forwarded_for,
+        [stranger; 2],
+        "another address by X-Forwarded-For: {}",
+        bytes.escape_ascii()
+    );
+    for own in &own[1..] {
+        assert_eq!(
+            find(&[], &[bytes, own]),
+            stranger,
+            "another address by Forwarded: {}",
+            bytes.escape_ascii()
+        );
+        let at_the_end = find(&[], &[&appended(own)]);
+        assert!([stranger, proxy].contains(&at_the_end), "another address: {}", bytes.escape_ascii());
+        // Beside the other header, which the proxy passes on as it came.
+        let beside = [find(&[bytes], &[own]), find(&[b"203.0.113.9"], &[bytes])];
+        assert!(beside.iter().all(|found| [stranger, proxy].contains(found)), "{}", bytes.escape_ascii());
+    }
+    find(&[], &[&appended(own[1])]) == stranger && bytes.contains(&b'=')
 }
 
 /// Reads the challenges of a 401, as the doctor does with those of another server.

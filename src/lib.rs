@@ -44,6 +44,7 @@ mod app;
 mod gate;
 pub mod check;
 mod cors;
+mod proxies;
 mod introspection;
 mod oauth;
 mod pages;

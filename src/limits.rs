@@ -230,7 +230,7 @@ pub(crate) const LOCATION_BYTES_MAX: usize = 3_000;
 /// Wrong passwords for one account in [`SIGN_IN_WINDOW_SECONDS`]; past it `429`.
 pub(crate) const ACCOUNT_FAILURES_MAX: u32 = 10;
 /// Wrong passwords from one address in the same time; past it `429`. More than for an account, because several people
-/// may share an address. With a public URL the address is a proxy's, and isn't counted.
+/// may share an address. That of a proxy isn't counted (`ClientAddress::own`).
 pub(crate) const ADDRESS_FAILURES_MAX: u32 = 50;
 /// See [`ACCOUNT_FAILURES_MAX`].
 pub(crate) const SIGN_IN_WINDOW_SECONDS: i64 = 15 * 60;

@@ -50,15 +50,14 @@ pub(crate) fn handle(
     request: Result<(&Head, &mut Body), BadRequest>,
     peer: SocketAddr,
 ) -> Response {
-    // `::ffff:192.0.2.1` and `192.0.2.1` are one address: the throttles count failures by address, and must not count
-    // them as two.
-    let arrival = Arrival { now: Timestamp::now(), peer: peer.ip().to_canonical() };
+    let head = request.as_ref().ok().map(|(head, _)| *head);
+    let arrival = Arrival { now: Timestamp::now(), client: app.proxies.client(peer.ip(), head) };
     // Begun before anything can fail, and written when the response is known. There is no `?` and no `return` in
     // between, so each request gets its line.
     let log = RequestLog::begin(&app.deployment);
-    let (head, result) = match request {
-        Ok((head, body)) => (Some(head), answer(app, head, body, arrival, &log)),
-        Err(bad) => (None, Err(bad.into())),
+    let result = match request {
+        Ok((head, body)) => answer(app, head, body, arrival, &log),
+        Err(bad) => Err(bad.into()),
     };
     let response = result.unwrap_or_else(|error| error.response(&log));
     if let Some(field) = response.unwritable() {
@@ -80,8 +79,8 @@ fn answer(
     log: &RequestLog,
 ) -> Result<Response, Error> {
     let base_url = gate::check_host(head, &app.site, log)?;
-    let Arrival { now, peer } = arrival;
-    route(&Context { app, head, base_url, peer, now, log }, body)
+    let Arrival { now, client } = arrival;
+    route(&Context { app, head, base_url, client, now, log }, body)
 }
 
 /// Answers a request by its path and method: the one table of URLs. The arms of a path are next to each other, and

@@ -146,6 +146,33 @@ impl Origin {
     }
 }
 
+/// The origin of a web page, of an extension or of an app, as a browser writes it into `Origin` (RFC 6454 §6.2).
+pub(crate) struct PageOrigin(String);
+
+impl PageOrigin {
+    /// Reads an origin that the operator allows: `scheme://host` or `scheme://host:port` in lower case, where the scheme
+    /// is `https` or an app's own. Of plain http there are only names of this machine below `.localhost`, which apps
+    /// use: a page that comes over a network in the clear may be anybody's by then, and it would hold the token. `null`
+    /// is the origin of every page that has none, and so is that of a file.
+    pub(crate) fn parse(text: &str) -> Option<PageOrigin> {
+        let (scheme, authority) = text.split_once("://")?;
+        let host = Authority::parse(authority)?.host;
+        let fits = match scheme {
+            "https" => Origin::parse(text)?.as_str() == text,
+            "http" => Origin::parse(text)?.as_str() == text && host.ends_with(".localhost"),
+            "file" => false,
+            // RFC 3986 §3.1.
+            own => {
+                own.starts_with(|first: char| first.is_ascii_lowercase())
+                    && own.bytes().all(|byte| {
+                        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte)
+                    })
+            }
+        };
+        (fits && text == text.to_ascii_lowercase()).then(|| PageOrigin(text.to_owned()))
+    }
+}
+
 /// Returns whether two http or https URLs are spellings of one URL, by the equivalences of RFC 3986 §6.2.2 and
 /// §6.2.3: the case of scheme and host, a default port, an empty path, an escape of a character that needs none, and
 /// the segments `.` and `..`. A URL with a fragment equals no other.
@@ -207,6 +234,8 @@ fn unescaped(text: &str) -> String {
 pub(crate) struct Site {
     public: Option<Origin>,
     loopback: Vec<Origin>,
+    /// Origins of web pages that may use the endpoint although they are of another site.
+    allowed: Vec<PageOrigin>,
     audience: String,
 }
 
@@ -214,7 +243,7 @@ impl Site {
     /// Builds the names of a server that listens on `bound` and has a public URL or none. The loopback names are
     /// always among them, because the operator's own requests, and those of a proxy that doesn't pass `Host` on, use
     /// them.
-    pub(crate) fn new(bound: SocketAddr, public: Option<Origin>) -> Site {
+    pub(crate) fn new(bound: SocketAddr, public: Option<Origin>, allowed: Vec<PageOrigin>) -> Site {
         let own = match bound.ip() {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
@@ -227,7 +256,7 @@ impl Site {
         let base_url = |host| Origin::parse(&format!("http://{host}:{}", bound.port()));
         let (audience, loopback) =
             (audience(public.as_ref()), hosts.into_iter().filter_map(base_url).collect());
-        Site { public, loopback, audience }
+        Site { public, loopback, allowed, audience }
     }
 
     /// Parses a public URL: an https origin, or http to this machine. One trailing slash is dropped, because people
@@ -251,11 +280,12 @@ impl Site {
     /// Returns whether a web page of this origin may use the endpoint: pages of the public URL may, and pages of
     /// `localhost`, `127.0.0.1` or `[::1]` on any port, because clients with a web page (the MCP Inspector) run
     /// there. A program on this machine that serves a page can also send requests itself, so refusing its page
-    /// would protect nothing.
+    /// would protect nothing. And pages of an origin that the operator allows, byte for byte.
     pub(crate) fn allows_origin(&self, page_origin: &str) -> bool {
-        Origin::parse(page_origin).is_some_and(|origin| {
+        let is_own = Origin::parse(page_origin).is_some_and(|origin| {
             origin.is_loopback() || self.public.as_ref().is_some_and(|public| *public == origin)
-        })
+        });
+        is_own || self.allowed.iter().any(|allowed| allowed.0 == page_origin)
     }
 
     /// Returns the names that a request's `Host` may have here, as a list for the operator.
@@ -267,12 +297,6 @@ impl Site {
     /// Returns the public URL, if there is one.
     pub(crate) fn public_url(&self) -> Option<&str> {
         self.public.as_ref().map(Origin::as_str)
-    }
-
-    /// Returns whether there is a public URL. Then most likely a proxy is in front, so a connection from this machine
-    /// doesn't show that the person is at this machine.
-    pub(crate) fn is_public(&self) -> bool {
-        self.public.is_some()
     }
 
     /// Returns the audience that a token of this server must have (RFC 8707 §2): the URL of the endpoint, or
@@ -294,7 +318,7 @@ mod tests {
 
     fn site(public: Option<&str>) -> Site {
         let public = public.map(|url| Site::parse_public(url).expect("a good URL"));
-        Site::new("127.0.0.1:8787".parse().expect("an address"), public)
+        Site::new("127.0.0.1:8787".parse().expect("an address"), public, Vec::new())
     }
 
     #[track_caller]
@@ -327,6 +351,53 @@ mod tests {
         assert!(!site(None).allows_origin("http://localhost.evil.example"));
         assert!(!site(None).allows_origin("https://journal.example"));
         assert!(site(Some("https://journal.example")).allows_origin("https://journal.example"));
+    }
+
+    #[test]
+    fn allows_pages_that_the_operator_names_byte_for_byte() {
+        for named in [
+            "https://app.example",
+            "https://app.example:8443",
+            "http://tauri.localhost",
+            "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+            "moz-extension://0f8a8e5c-2f0b-4a43-9a2b-3a8a0f3c2b11",
+            "app://obsidian.md",
+            "capacitor://localhost",
+            "com.example.app+x://host",
+        ] {
+            let allowed = vec![PageOrigin::parse(named).expect(named)];
+            let site = Site::new("127.0.0.1:8787".parse().expect("an address"), None, allowed);
+            assert!(site.allows_origin(named) && !self::site(None).allows_origin(named), "{named}");
+            for other in
+                [format!("{named}."), format!("{named}/"), format!("{named}:1"), named.to_uppercase()]
+            {
+                assert!(!site.allows_origin(&other), "{other}");
+            }
+            assert!(!site.allows_origin("https://app.example.evil.example") && !site.allows_origin("null"));
+        }
+        for bad in [
+            "",
+            "*",
+            "null",
+            "app.example",
+            "https://",
+            "https://*.example",
+            "https://app.example/",
+            "https://app.example/x",
+            "https://App.example",
+            "https://app.example:443",
+            "https://u@app.example",
+            "http://app.example",
+            "http://localhost.example",
+            "file://",
+            "file://host",
+            "1x://host",
+            "://host",
+            "X://host",
+            "x y://host",
+        ] {
+            assert!(PageOrigin::parse(bad).is_none(), "{bad}");
+        }
     }
 
     #[test]

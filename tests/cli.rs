@@ -56,7 +56,7 @@ fn shows_help_that_fits_a_screen_and_names_every_variable() {
 
 #[test]
 fn refuses_a_wrong_command_line_with_2_and_says_where_help_is() {
-    let rows: [(&[&str], &str); 18] = [
+    let rows: [(&[&str], &str); 21] = [
         (&[], "say what to do"),
         (&["sevre"], "no command \"sevre\""),
         (&["user"], "not complete"),
@@ -72,6 +72,12 @@ fn refuses_a_wrong_command_line_with_2_and_says_where_help_is() {
         (&["serve", "--listen", "a:1", "--listen", "b:1"], "twice"),
         (&["serve", "--listen", "example.com:80"], "takes ADDRESS:PORT"),
         (&["serve", "--public-url", "http://journal.example"], "must be https"),
+        (&["serve", "--trusted-proxies", "10.0.0.0/8, 10.0.0.300"], "\"10.0.0.300\" has no IP address"),
+        (
+            &["serve", "--allowed-origins", "https://a.example,https://b.example/x"],
+            "not \"https://b.example/x\"",
+        ),
+        (&["user", "list", "--trusted-proxies", "10.0.0.0/8"], "takes no --trusted-proxies"),
         (&["token", "create", "a@b", "--scope", "entries:read diary:read"], "\"diary:read\" is not a scope"),
         (&["token", "create", "a@b", "--expires", "30"], "--expires takes"),
         (&["token", "revoke", "x"], "not the ID of a token"),

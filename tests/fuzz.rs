@@ -70,6 +70,16 @@ fn reads_mutated_challenges_without_a_panic() {
 }
 
 #[test]
+fn takes_no_address_from_mutated_headers_of_a_stranger() {
+    let good = [
+        "for=192.0.2.60;proto=http;by=203.0.113.43, for=\"[2001:db8:cafe::17]:4711\"",
+        "For=\"_gazonk\" , for=unknown;host=\"a,b;c=\\\"\\\\\";, for=127.0.0.1",
+        "for=127.0.0.1, for=127.0.0.1,,for=10.0.0.1",
+    ];
+    check(fuzz::forwarded, 40_000, b"\"\\=, \t;:[]_.0123456789f\xff", &good);
+}
+
+#[test]
 fn reads_mutated_json_as_other_readers_do() {
     let good = [
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_entry","arguments":{"id":1}}}"#,

@@ -473,6 +473,41 @@ fn refuses_a_foreign_host_and_a_foreign_page() {
 }
 
 #[test]
+fn accepts_the_pages_that_the_operator_names_and_no_other() {
+    let (app, extension) =
+        ("https://app.example:8443", "chrome-extension://abcdefghijklmnopabcdefghijklmnop");
+    let named = format!("{app}, {extension}");
+    let server = Server::start_in(Folder::new().into(), &["--allowed-origins", &named]);
+    let bearer = format!("Bearer {}", server.token("ada@example.com", &[]));
+    let host = server.address.to_string();
+    for page in [app, extension] {
+        let reply = post(&server, &[("Origin", page), ("Authorization", &bearer)]);
+        assert_eq!((reply.status, reply.field("access-control-allow-origin")), (200, Some(page)));
+        let reply = post(&server, &[("Origin", page)]);
+        assert_eq!(
+            (reply.status, reply.field("access-control-allow-origin")),
+            (401, Some(page)),
+            "the gate stays"
+        );
+        let asks = [("Host", host.as_str()), ("Origin", page), ("Access-Control-Request-Method", "POST")];
+        let reply = server.send(request("OPTIONS", "/mcp", &asks, ""));
+        assert_eq!((reply.status, reply.field("access-control-allow-origin")), (204, Some(page)));
+    }
+    for page in [
+        "https://app.example",
+        "http://app.example:8443",
+        "chrome-extension://a",
+        "null",
+        "https://x.app.example:8443",
+    ] {
+        let reply = post(&server, &[("Origin", page), ("Authorization", &bearer)]);
+        assert_eq!((reply.status, reply.field("access-control-allow-origin")), (403, None), "{page}");
+    }
+    let line = server.next_log_with("outcome=foreign-origin");
+    assert!(line.contains("start the server with that page's origin in --allowed-origins)"), "{line}");
+}
+
+#[test]
 fn lets_a_browser_ask_first_and_read_the_challenge() {
     let server = Server::start();
     let host = server.address.to_string();

@@ -128,7 +128,7 @@ fn site(line: &CommandLine, store: &Store) -> Result<Site, CliError> {
     let address = serve::listen_address(&listen)?;
     let known = settings::audience(store)?;
     let url = line.value("public-url").or_else(|| known.strip_suffix(site::MCP).map(str::to_owned));
-    Ok(Site::new(address, url.map(|url| Site::parse_public(&url)).transpose()?))
+    Ok(Site::new(address, url.map(|url| Site::parse_public(&url)).transpose()?, Vec::new()))
 }
 
 /// Finds what the database says about a token; the list is empty if the token isn't known. After a failure the

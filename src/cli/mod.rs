@@ -57,7 +57,7 @@ epicme - a private journal for MCP clients, behind an OAuth gate
   epicme client add NAME URI... | add --metadata FILE | list | remove ID
   epicme export [EMAIL|--all] [--format json|markdown] [--output PATH]
   epicme import [EMAIL] PATH [--dry-run] [--skip-invalid]
-  epicme explain TOKEN|- [--scope LIST|TOOL] [--at TIME]     -: standard input
+  epicme explain TOKEN|- [--scope LIST|TOOL] [--at 2026-07-28[T09:30:00Z]]
   epicme doctor URL [--connect 127.0.0.1:PORT] | version | help
 OPTION              MEANING                               VARIABLE
 --database FILE     the journal's file, default epicme.db EPICME_DATABASE
@@ -68,18 +68,20 @@ OPTION              MEANING                               VARIABLE
 --explain[=json]    show each request, check by check     EPICME_EXPLAIN
 --password-stdin    take the password from standard input EPICME_PASSWORD_STDIN
 --scope LIST        user:read {entries,tags}:{read,write} EPICME_SCOPE
---at TIME           check at 2026-07-28[T09:30:00Z]       EPICME_AT
 --expires TIME      like 90s 15m 12h 30d                  EPICME_EXPIRES
 --label TEXT        a name for the token, for your lists  EPICME_LABEL
+serve also takes --trusted-proxies ADDR[/BITS],... --allowed-origins ORIGIN,...
 client add also takes --redirect-scheme X (an app's own) and --confidential.
 If tokens come from another server, serve takes --authorization-server URL
   --introspection-url URL --introspection-id ID and EPICME_INTROSPECTION_SECRET";
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 24] = [
+const OPTIONS: [(&str, bool); 26] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
+    ("trusted-proxies", true),
+    ("allowed-origins", true),
     ("demo", false),
     ("require-confirmation", false),
     ("redirect-scheme", true), // may be given several times
@@ -104,9 +106,11 @@ const OPTIONS: [(&str, bool); 24] = [
 ];
 
 /// The options of `serve`. The secret is an option so that it has a variable; the help names the variable alone.
-const SERVE_OPTIONS: [&str; 10] = [
+const SERVE_OPTIONS: [&str; 12] = [
     "listen",
     "public-url",
+    "trusted-proxies",
+    "allowed-origins",
     "demo",
     "require-confirmation",
     "redirect-scheme",

@@ -17,10 +17,11 @@ use crate::authority;
 use crate::http::connections;
 use crate::http::server::{self, Server};
 use crate::introspection::Introspector;
+use crate::proxies::Proxies;
 use crate::routes;
 use crate::search_index::SEARCH_INDEX;
 use crate::settings;
-use crate::site::{self, Site};
+use crate::site::{self, PageOrigin, Site};
 use crate::stderr::{self, View};
 use crate::store::Store;
 use crate::text;
@@ -42,6 +43,10 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
              proxy in front and name it with --public-url https://HOST, or listen on 127.0.0.1"
         )));
     }
+    let trusted = line.value("trusted-proxies").unwrap_or_default();
+    let proxies =
+        Proxies::parse(&trusted, public.is_some()).map_err(|bad| CliError::Usage(bad.to_string()))?;
+    let allowed = allowed_origins(&line.value("allowed-origins").unwrap_or_default())?;
     let connections_max = connections::cap();
     let introspector = introspector(line, connections_max)?;
     // The two would change nothing, because with another server these parts of this one don't exist.
@@ -53,6 +58,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
         )));
     }
     let policy = Policy {
+        proxies,
         connections_max,
         require_confirmation: line.flag("require-confirmation"),
         redirect_schemes: line.redirect_schemes()?,
@@ -76,7 +82,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     })?;
     let cannot_listen = |error| CliError::Failed(format!("can't listen on {address}: {error}"));
     let bound = listeners[0].local_addr().map_err(cannot_listen)?; // port 0 has become a real one
-    let site = Site::new(bound, public);
+    let site = Site::new(bound, public, allowed);
     let signer = settings::begin_to_serve(&store, site.audience(), introspector.is_some())?;
     let base_url = site.base_url_for(None).unwrap_or_default().to_owned();
     view.into_iter().for_each(stderr::show_wire_view);
@@ -140,6 +146,20 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     stderr::finish();
     announced?;
     Ok(closed?)
+}
+
+/// Reads `--allowed-origins`: the origins of web pages that may use the endpoint beside our own.
+fn allowed_origins(list: &str) -> Result<Vec<PageOrigin>, CliError> {
+    let items = list.split(',').map(str::trim_ascii).filter(|_| !list.is_empty());
+    let read = |item: &str| {
+        PageOrigin::parse(item).ok_or_else(|| {
+            CliError::Usage(format!(
+                "--allowed-origins takes origins with commas between them, as browsers send them: https://HOST[:PORT], \
+                 or with an app's own scheme like chrome-extension://ID, in lower case and without a path, not {item:?}"
+            ))
+        })
+    };
+    items.map(read).collect()
 }
 
 /// Reads `--explain`: how the wire view is written; `None` if it is off. The view goes to standard error, like the

@@ -69,7 +69,8 @@ impl Connections {
     /// than the cap, one for each that is ending.
     ///
     /// The cap is one for all clients. A larger server would also bound the connections of each address; here the
-    /// proxy in front does that, because behind it every connection comes from the proxy's address.
+    /// proxy in front does that, because behind it every connection comes from the proxy's address. Which client the
+    /// proxy serves is known only when a head has been read (`proxies.rs`), and by then the connection has its place.
     pub(crate) fn admit(&self, stream: TcpStream, serve: impl FnOnce(&Arc<Connection>)) {
         let has_place = self.take_place();
         let count = if has_place { &self.served } else { &self.refused };

@@ -7,21 +7,19 @@
 mod request_log;
 pub mod wire_view;
 
-use std::net::IpAddr;
-
 pub(crate) use self::request_log::{OAuthRefusal, RequestLog};
 
 use crate::clock::Timestamp;
 use crate::http::request::Head;
 use crate::http::response::Response;
+use crate::proxies::ClientAddress;
 use crate::stderr;
 
 /// When a request came, and from which address: this is known even if no head could be read.
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival {
     pub(crate) now: Timestamp,
-    /// The address at the other end of the connection, which may be a proxy's.
-    pub(crate) peer: IpAddr,
+    pub(crate) client: ClientAddress,
 }
 
 /// Writes what happened to a request. `head` is `None` if no head could be read.

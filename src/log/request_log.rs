@@ -1,6 +1,6 @@
 //! Records what happened to one request, for the log and the wire view.
 //!
-//! Knows no socket, and of the request only the peer's address, the method and the path. A room records its decision
+//! Knows no socket, and of the request only the client's address, the method and the path. A room records its decision
 //! here at the place where it decides, so that the line in the log agrees with the response.
 //!
 //! The alternative is to write a line at each place that decides. The lines of simultaneous requests would then be
@@ -151,14 +151,14 @@ impl<'d> RequestLog<'d> {
         self.details.as_ref()?.borrow().oauth.clone()
     }
 
-    /// Returns the request as one line: time, peer, method, path and status; then, where known, the operation
+    /// Returns the request as one line: time, the client's address, method, path and status; then, where known, the operation
     /// (`op=`), the name of what was decided (`outcome=`), and in parentheses what can be done about it. The line
     /// names no person and no client. The parts that each line has come first and in one order, so that `cut` and
     /// `awk` find them. The query is left out, because it may hold an authorization code.
     pub(crate) fn line(&self, arrival: Arrival, head: Option<&Head>, status: u16) -> String {
         let (method, path) = head.map_or(("-", "-"), |head| (head.method(), head.path()));
         let (at, method, path) = (arrival.now.iso8601(), shown(method), shown(path));
-        let mut line = format!("{at} {} {method} {path} {status}", arrival.peer);
+        let mut line = format!("{at} {} {method} {path} {status}", arrival.client.address);
         for (key, value) in [(" op=", self.operation()), (" outcome=", self.outcome())] {
             line.extend(value.map(|value| [key, value]).into_iter().flatten());
         }

@@ -25,11 +25,14 @@ use crate::http::WWW_AUTHENTICATE;
 use crate::http::request::{Head, split_credentials};
 use crate::http::response::Response;
 use crate::limits;
+use crate::proxies::ClientAddress;
 use crate::secret::TOKEN_PREFIX;
 use crate::stderr::{CUT, View, shown};
 
 /// The fields of a request on which this server's decisions depend.
-const REQUEST_FIELDS: [&str; 11] = [
+const REQUEST_FIELDS: [&str; 13] = [
+    "X-Forwarded-For",
+    "Forwarded",
     "Origin",
     "Authorization",
     "Content-Type",
@@ -72,7 +75,9 @@ pub(super) fn draw(
 /// Draws the view for people. A mark shows what a line is: `>` was sent by the client, `<` by the server; `ok` and
 /// `NO` are checks; `--` is another step.
 fn as_text(arrival: Arrival, head: Option<&Head>, response: &Response, log: &RequestLog) -> String {
-    let mut lines = vec![format!("{} {}", arrival.now.iso8601(), arrival.peer)];
+    let ClientAddress { peer, address, .. } = arrival.client;
+    let through = if peer == address { String::new() } else { format!(" through {peer}") };
+    let mut lines = vec![format!("{} {address}{through}", arrival.now.iso8601())];
     match head {
         None => lines.push("> (no request that can be read)".to_owned()),
         Some(head) => {
@@ -153,7 +158,8 @@ fn as_json(arrival: Arrival, head: Option<&Head>, response: &Response, log: &Req
     let response = object(vec![("status", response.status().into()), ("fields", object(fields.collect()))]);
     object(vec![
         ("at", arrival.now.iso8601().into()),
-        ("peer", arrival.peer.to_string().into()),
+        ("peer", arrival.client.peer.to_string().into()),
+        ("client", arrival.client.address.to_string().into()),
         ("request", request),
         ("checks", checks.collect()),
         ("operation", log.operation().into()),

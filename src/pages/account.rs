@@ -180,7 +180,7 @@ fn change_password(
     let (current, new) = passwords;
     let wrong = || (Outcome::of(403, "The current password is wrong. Nothing was changed."), None);
     let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
-    let mut permit = context.app.sign_ins.queue.take(context.peer, &email)?;
+    let mut permit = context.app.sign_ins.queue.take(context.client.address, &email)?;
     let Some(person) = authenticate(context, &mut permit, (user_id, &email), current)? else {
         return Ok(wrong());
     };
@@ -239,7 +239,7 @@ fn download(
     // A browser that takes the file slowly holds a file on the disk, so a person may have only so many at once.
     let share = app.page_shares.take(user_id, 0).map_err(|_| PageError::TooManyRequests)?;
     let email = users::email_of(&app.store, user_id)?.unwrap_or_default();
-    let mut permit = app.sign_ins.queue.take(context.peer, &email)?;
+    let mut permit = app.sign_ins.queue.take(context.client.address, &email)?;
     let person = authenticate(context, &mut permit, (user_id, &email), password)?;
     drop(permit); // others may sign in meanwhile
     let Some(person) = person else {

@@ -51,7 +51,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     }
     // Hashing takes much memory, as at the sign-in, so this thread waits for the permit. It holds it for this one line
     // only, and not while it waits for the disk.
-    let hash = context.app.sign_ins.queue.take(context.peer, address)?.hash(chosen);
+    let hash = context.app.sign_ins.queue.take(context.client.address, address)?.hash(chosen);
     let (owned_address, now) = (address.to_owned(), context.now);
     // The sender has the code, so they are no stranger, and the server may remember their form.
     let session = submitted.act(context, Holder::Server, move |connection| {

@@ -6,7 +6,8 @@
 //!
 //! An attacker can guess passwords (OAuth 2.1 §7.7), so failures are counted in two ways: by account, against many
 //! guesses at one person, and by network address, against one common password that is tried on many people. Behind a
-//! proxy all people have one address, so there only the account is counted. Successes aren't counted. The price of the
+//! proxy that isn't trusted all people have one address, so there only the account is counted (`ClientAddress::own`).
+//! Successes aren't counted. The price of the
 //! first count is that a stranger can keep a person from signing in, for a quarter of an hour at a time. A larger
 //! server would ask for a second factor instead.
 
@@ -81,8 +82,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         form_page(context, submitted.session(), next, status, FormText { message: Some(message), address })
     };
     let account = users::failures_key(&app.store, address)?;
-    // Behind a proxy only the account is counted, see `Context::client_address`.
-    let client = context.client_address().map(throttle::address_key);
+    let client = context.client.own().map(throttle::address_key);
     let wait = || {
         let by_client = client.and_then(|client| app.sign_ins.address.wait(client, now));
         by_client.max(app.sign_ins.account.wait(account, now)).map(PageError::TooManyTries)
@@ -99,7 +99,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     if let Some(error) = wait() {
         return Ok(too_many(error)); // before it takes a place in the queue from a person who may sign in
     }
-    let mut permit = match app.sign_ins.queue.take(context.peer, address) {
+    let mut permit = match app.sign_ins.queue.take(context.client.address, address) {
         Ok(permit) => permit,
         Err(error) => {
             let message =

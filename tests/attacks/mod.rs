@@ -3,6 +3,7 @@
 
 pub mod browser;
 
+mod forwarded_by_a_stranger;
 mod introspection_flood;
 mod one_form_many_answers;
 mod one_person_against_the_others;
