@@ -340,7 +340,8 @@ def main(scratch):
     return 0 if failed == 0 else 1
 
 
-unpack()
-with tempfile.TemporaryDirectory(prefix='epicme-proxies-') as folder:
-    code = main(folder)
-sys.exit(code)
+if __name__ == '__main__':
+    unpack()
+    with tempfile.TemporaryDirectory(prefix='epicme-proxies-') as folder:
+        code = main(folder)
+    sys.exit(code)

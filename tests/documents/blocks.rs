@@ -2,7 +2,8 @@
 //!
 //! Knows no server. A `sh` block is run. An `http`, `json` or `text` block behind it is what it prints, errors
 //! included. What the server's terminal shows meanwhile is a `log` block, whose lines may have others between them, or,
-//! with the wire view, a `wire` block, which is one piece. A block without a language is only read.
+//! with the wire view, a `wire` block, which is one piece. A block without a language, or with that of
+//! another program's configuration, is only read.
 //! `…` stands for anything on one line, and alone on a line for any number of lines. Runs of blanks count as one, and
 //! in `json` the layout doesn't count.
 
@@ -55,7 +56,7 @@ pub fn steps(document: &str) -> Result<Vec<Step>, String> {
     for block in blocks(document)? {
         let line = block.line;
         let place = match (block.language.as_str(), steps.last_mut()) {
-            ("", _) => continue,
+            ("" | "caddyfile" | "nginx" | "yaml", _) => continue,
             ("sh", _) => {
                 steps.push(Step { commands: block, printed: None, logged: None });
                 continue;
