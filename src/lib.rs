@@ -53,6 +53,7 @@ mod journal;
 mod portable;
 mod search_index;
 mod events;
+mod backup;
 pub mod store;
 mod schema_5;
 mod downloads;

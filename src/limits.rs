@@ -152,6 +152,10 @@ pub(crate) const INDEX_PIECE_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) const INDEX_MERGE_PAGES: i64 = 1_000;
 /// How often the operator hears how far long work is.
 pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+/// Pages of the database that one step of a copy copies; a page has 4 KiB. A server that stops waits for one step.
+pub(crate) const COPY_PAGES: i32 = 256;
+/// Faults of a damaged database that are shown; the rest is left out.
+pub(crate) const FAULTS_SHOWN_MAX: usize = 10;
 /// Bytes of entries that one commit may add to the search index; the next write waits for the next commit. It takes
 /// about as long as [`GATHER_MAX`].
 pub const GROUP_BYTES_MAX: usize = 256 * 1024;

@@ -8,8 +8,11 @@
 //! whether another server issues the tokens. Under a new name the key of an older database would not be found, and
 //! with a fresh one every text that was signed before would turn invalid.
 
+use std::path::Path;
+
 use rusqlite::OptionalExtension;
 
+use crate::clock::Timestamp;
 use crate::secret::{self, Signer};
 use crate::site;
 use crate::store::{Store, StoreError};
@@ -55,5 +58,16 @@ pub(crate) fn audience(store: &Store) -> Result<String, StoreError> {
         let sql = "SELECT CAST(value AS TEXT) FROM settings WHERE name = 'audience'";
         let known = connection.query_row(sql, [], |row| row.get(0)).optional()?;
         Ok(known.unwrap_or_else(|| site::LOOPBACK.to_owned()))
+    })
+}
+
+/// Remembers when the database was copied last, and where to: the time in ISO 8601, a space, and the path.
+pub(crate) fn remember_backup(store: &Store, now: Timestamp, path: &Path) -> Result<(), StoreError> {
+    let text = format!("{} {}", now.iso8601(), path.display());
+    store.write(move |connection| {
+        let sql = "INSERT INTO settings (name, value) VALUES ('last_backup', ?1)
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        connection.execute(sql, [text.as_bytes()])?;
+        Ok(())
     })
 }

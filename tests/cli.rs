@@ -1,5 +1,6 @@
 //! The command line: what each command prints, its exit code, and what it says when it can't.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -13,11 +14,11 @@ use serde_json::json;
 
 use crate::support::{Client, EPICME, Folder, PASSWORD, Server, collect, request, wait_for};
 
-fn stdout(output: &Output) -> String {
+pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
@@ -30,7 +31,7 @@ fn bare(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 }
 
 #[track_caller]
-fn fails(output: &Output, code: i32, says: &str) {
+pub fn fails(output: &Output, code: i32, says: &str) {
     assert_eq!(output.status.code(), Some(code), "{}", stderr(output));
     assert!(stderr(output).starts_with("epicme: "), "{}", stderr(output));
     assert!(stderr(output).contains(says), "{says:?} is not in {:?}", stderr(output));
@@ -38,17 +39,66 @@ fn fails(output: &Output, code: i32, says: &str) {
 }
 
 #[test]
-fn shows_help_that_fits_a_screen_and_names_every_variable() {
-    for arguments in [&["help"][..], &["--help"], &["-h"], &["serve", "--help"]] {
+fn shows_help_that_fits_a_screen_and_names_every_option_on_the_page_of_its_command() {
+    let page = |arguments: &[&str]| {
         let help = bare(arguments, &[]);
         assert_eq!(help.status.code(), Some(0));
         let text = stdout(&help);
-        assert!(text.lines().count() <= 24 && text.lines().all(|line| line.len() <= 80), "{text}");
-        for variable in
-            ["DATABASE", "LISTEN", "PUBLIC_URL", "DEMO", "PASSWORD_STDIN", "SCOPE", "EXPIRES", "LABEL"]
-        {
-            assert!(text.contains(&format!("EPICME_{variable}")), "{variable}");
+        assert!(text.lines().count() <= 24 && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        text
+    };
+    let whole = page(&["help"]);
+    for arguments in [&["--help"][..], &["-h"], &["help", "nothing"]] {
+        assert_eq!(page(arguments), whole);
+    }
+    for variable in ["EPICME_DATABASE stands for --database", "EPICME_PUBLIC_URL for --public-url"] {
+        assert!(whole.contains(variable), "{whole}");
+    }
+    // Each command that the page names has one of its own, but for `version` and `help`.
+    let commands: BTreeSet<_> = whole.lines().filter_map(|line| line.strip_prefix("  epicme ")).collect();
+    let commands = commands.into_iter().flat_map(|line| line.split(' ').next());
+    let commands: Vec<_> = commands.filter(|name| !["version", "help"].contains(name)).collect();
+    assert!(commands.len() >= 9, "{commands:?}");
+    let pages: Vec<_> = commands.iter().map(|command| (*command, page(&["help", command]))).collect();
+    for (command, text) in &pages {
+        assert!(text.starts_with(&format!("epicme {command}")), "{text}");
+        assert_eq!(page(&[command, "--help"]), *text);
+        assert!(text.contains("for --some-name it is EPICME_SOME_NAME"), "{text}");
+        // What the page names the command takes: it complains of another thing than the option.
+        let words: &[&str] = match *command {
+            "token" => &["token", "create", "ada@example.com"],
+            "user" => &["user", "passwd", "ada@example.com"],
+            "client" => &["client", "add", "zed"],
+            "import" | "explain" | "doctor" | "backup" => &[command, "nothing"],
+            "serve" | "export" => &[command],
+            other => panic!("how is {other} called?"),
+        };
+        for row in text.lines().filter(|line| line.starts_with("--")) {
+            let mut parts = row.split([' ', '[']);
+            let option = parts.next().expect("a name");
+            let value = parts.next().filter(|value| value.starts_with(char::is_alphabetic));
+            let mut arguments = [words, &[option], value.as_slice()].concat();
+            if *command == "serve" && option != "--listen" {
+                arguments.extend(["--listen", "nowhere"]); // so that it doesn't serve
+            }
+            let output = bare(&arguments, &[]);
+            let told = stderr(&output);
+            assert!(!told.contains("no option") && !told.contains("takes no --"), "{arguments:?}: {told}");
         }
+    }
+    // And every option of the program is on a page.
+    let source = std::fs::read_to_string("src/cli/mod.rs").expect("the source");
+    let (_, options) = source.split_once("const OPTIONS").expect("the options");
+    let options: Vec<_> = options
+        .lines()
+        .skip(1)
+        .map_while(|line| line.trim_start().strip_prefix("(\"")?.split('"').next())
+        .collect();
+    assert!(options.len() >= 24, "{options:?}");
+    for option in options {
+        let variable = format!("EPICME_{}", option.to_uppercase().replace('-', "_"));
+        let is_named = |text: &str| text.contains(&format!("\n--{option}")) || text.contains(&variable);
+        assert!(pages.iter().any(|(_, text)| is_named(text)), "--{option}");
     }
     let version = bare(&["version"], &[]);
     assert_eq!(stdout(&version), format!("epicme {}\n", env!("CARGO_PKG_VERSION")));
@@ -497,7 +547,7 @@ fn takes_back_what_nobody_has_seen() {
 }
 
 /// Runs a script of the shell, in which `"$@"` is the command with its arguments and the database of the folder.
-fn in_shell(folder: &Folder, script: &str, arguments: &[&str]) -> Output {
+pub fn in_shell(folder: &Folder, script: &str, arguments: &[&str]) -> Output {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", script, "sh", EPICME]).args(arguments).arg("--database").arg(folder.database());
     shell.env_clear().stdin(Stdio::null()).output().expect("a shell")
@@ -786,7 +836,7 @@ fn modes(folder: &Folder) -> Vec<u32> {
     modes.map(|found| found.permissions().mode() & 0o777).collect()
 }
 
-fn set_mode(path: &Path, mode: u32) {
+pub fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("the mode is set");
 }
 
@@ -860,7 +910,7 @@ fn takes_a_restored_database_from_the_eyes_of_others() {
 
 /// Runs a command as a user who may read this folder and its files, and not write them. Root may write everywhere, so
 /// where the tests run as root the command runs as nobody.
-fn unprivileged(folder: &Folder, arguments: &[&str]) -> Output {
+pub fn unprivileged(folder: &Folder, arguments: &[&str]) -> Output {
     let id = Command::new("id").arg("-u").output().expect("id runs");
     // The program may lie where only root may go. A process of its own copies it: if this one had it open to write
     // while another thread starts a program, that program would have it open too, and it couldn't be run.

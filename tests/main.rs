@@ -23,6 +23,7 @@
 //! - `explain`: the wire view, and `epicme explain`.
 //! - `doctor`: `epicme doctor`.
 //! - `durability`: what was acknowledged is still there after a crash.
+//! - `backup`: copies of the whole database.
 //! - `upgrade`: the file of a released version is brought up to date.
 //! - `attacks`: what one client must not be able to take from the others, each attack in a file of its own.
 //! - `portable`: exports and imports.
@@ -61,6 +62,7 @@ mod schema;
 mod cli;
 mod explain;
 mod doctor;
+mod backup;
 mod upgrade;
 mod attacks;
 mod durability;

@@ -45,6 +45,14 @@ const EXCEPTIONS: [(&str, &str, &str); 17] = [
     ),
 ];
 
+/// The files whose statements read all of a database on purpose, and why. A command or a thread of its own runs them, on
+/// a connection of its own.
+const READ_EVERYTHING: [(&str, &str); 3] = [
+    ("src/soundness.rs", "compares every row with what is kept of it"),
+    ("src/backup.rs", "counts what a copy has, and ends all access that it has"),
+    ("src/store/copy.rs", "counts the rows of each table, to compare a copy with the original"),
+];
+
 /// The literals of a source, as the program has them, with single spaces.
 fn literals(source: &str) -> Vec<String> {
     let literals = source::pieces(source).into_iter().filter(|piece| piece.kind == Kind::Literal);
@@ -150,6 +158,9 @@ fn walks_over_no_table_and_sorts_nothing_but_for_the_reasons_that_are_given() {
     let (mut statements, mut wrong, mut used) = (0, Vec::new(), BTreeSet::new());
     for (path, source) in tidy::sources() {
         if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        if READ_EVERYTHING.iter().any(|(read, _)| path.ends_with(read)) {
             continue;
         }
         let starts = ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "WITH "];

@@ -12,11 +12,13 @@
 //! The options are read by hand, over `lexopt`. The crates that derive a command line from a type are many times the
 //! size of this folder, and tend to write a help that fills several screens.
 
+mod backup;
 mod client;
 mod demo;
 mod doctor;
 mod explain;
 mod export;
+mod help;
 mod import;
 mod serve;
 mod terminal;
@@ -47,33 +49,6 @@ use crate::store::{OpenError, Store, StoreError};
 use crate::text;
 use crate::users::{self, BadCredential};
 use crate::zone::UnknownZone;
-
-/// The help fits a terminal of 24 lines and 80 columns, and a test checks that: people don't read what scrolls away.
-const HELP: &str = "\
-epicme - a private journal for MCP clients, behind an OAuth gate
-  epicme serve [--listen 127.0.0.1:8787] [--public-url URL] [--demo] [--explain]
-  epicme user add EMAIL | list | passwd EMAIL | zone EMAIL ZONE | remove EMAIL
-  epicme token create EMAIL [--scope LIST] [--expires 30d] | list | revoke ID
-  epicme client add NAME URI... | add --metadata FILE | list | remove ID
-  epicme export [EMAIL|--all] [--format json|markdown] [--output PATH]
-  epicme import [EMAIL] PATH [--dry-run] [--skip-invalid]
-  epicme explain TOKEN|- [--scope LIST|TOOL] [--at 2026-07-28[T09:30:00Z]]
-  epicme doctor URL [--connect 127.0.0.1:PORT] | version | help
-OPTION              MEANING                               VARIABLE
---database FILE     the journal's file, default epicme.db EPICME_DATABASE
---listen ADDR:PORT  where to listen; port 0: a free one   EPICME_LISTEN
---public-url URL    https://HOST, as clients call it      EPICME_PUBLIC_URL
---demo              fill a new database with an example   EPICME_DEMO=1
---require-confirmation  only confirmed deletes EPICME_REQUIRE_CONFIRMATION
---explain[=json]    show each request, check by check     EPICME_EXPLAIN
---password-stdin    take the password from standard input EPICME_PASSWORD_STDIN
---scope LIST        user:read {entries,tags}:{read,write} EPICME_SCOPE
---expires TIME      like 90s 15m 12h 30d                  EPICME_EXPIRES
---label TEXT        a name for the token, for your lists  EPICME_LABEL
-serve also takes --trusted-proxies ADDR[/BITS],... --allowed-origins ORIGIN,...
-client add also takes --redirect-scheme X (an app's own) and --confidential.
-If tokens come from another server, serve takes --authorization-server URL
-  --introspection-url URL --introspection-id ID and EPICME_INTROSPECTION_SECRET";
 
 /// The options, and whether each takes a value.
 const OPTIONS: [(&str, bool); 26] = [
@@ -138,7 +113,9 @@ enum CliError {
 impl fmt::Display for CliError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CliError::Usage(why) => write!(out, "{why}\nepicme help shows the commands and options"),
+            CliError::Usage(why) => {
+                write!(out, "{why}\nepicme help shows the commands, and epicme help COMMAND its options")
+            }
             CliError::Failed(why) => out.write_str(why),
             CliError::Store(error) => write!(out, "{error}; {}", error.remedy()),
             CliError::Refused => out.write_str("the answer is no"),
@@ -253,7 +230,7 @@ impl CommandLine {
     fn run(&self) -> Result<(), CliError> {
         let words: Vec<_> = self.words.iter().map(String::as_str).collect();
         match words[..] {
-            ["help", ..] => say(HELP),
+            ["help", ref command @ ..] => say(&help::page(command.first().copied())),
             ["version"] => {
                 self.accept_only(&[])?;
                 say(&format!("epicme {}", env!("CARGO_PKG_VERSION")))
@@ -283,10 +260,11 @@ impl CommandLine {
             ["explain", text] => {
                 explain::explain(self.accept_only(&["scope", "at", "listen", "public-url"])?, text)
             }
+            ["backup", file] => backup::backup(self.accept_only(&[])?, file),
             ["doctor", url] => doctor::check(self.accept_only(&["connect"])?, url),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
             [
-                "user" | "token" | "client" | "export" | "import" | "serve" | "doctor" | "explain"
+                "user" | "token" | "client" | "backup" | "export" | "import" | "serve" | "doctor" | "explain"
                 | "version",
                 ..,
             ] => Err(CliError::Usage(format!("epicme {} is not complete, or too long", self.command()))),

@@ -87,7 +87,10 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let base_url = site.base_url_for(None).unwrap_or_default().to_owned();
     view.into_iter().for_each(stderr::show_wire_view);
     for name in unknown_variables() {
-        stderr::note(&format!("{} sets nothing; epicme help shows the variables", text::displayable(&name)));
+        stderr::note(&format!(
+            "{} sets nothing; epicme help serve shows the options, of which each has a variable",
+            text::displayable(&name)
+        ));
     }
     let app = Arc::new(App::new(site, store, signer, introspector, policy));
     let shared = Arc::clone(&app);

@@ -9,16 +9,17 @@
 //! database.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::OpenError;
+use super::migrations::APPLICATION_ID;
 use crate::secret;
 use crate::stderr;
 
@@ -141,6 +142,152 @@ impl ReadOnly {
     pub(super) fn connect(&self) -> rusqlite::Result<Connection> {
         Connection::open_with_flags(&self.name, self.flags)
     }
+}
+
+/// A file that is written under another name than the one that it gets when it is whole. Its writer holds a lock on it,
+/// so that a part which a killed program has left can be told from one that is being written.
+///
+/// The lock is `flock`'s, as that of a server. The descriptor stays open until the file is whole: to close it would take
+/// SQLite's own locks off the file.
+pub(super) struct Part {
+    path: PathBuf,
+    file: File,
+    is_finished: bool,
+}
+
+/// Why a [`Part`] can't be begun.
+#[derive(Debug)]
+pub(super) enum PartError {
+    /// Another program is writing it.
+    InProgress,
+    /// There is no such folder.
+    NoFolder,
+    Io(io::Error),
+}
+
+impl std::fmt::Display for PartError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PartError::InProgress => out.write_str("another program is writing it"),
+            PartError::NoFolder => out.write_str("there is no such folder"),
+            PartError::Io(error) => error.fmt(out),
+        }
+    }
+}
+
+impl std::error::Error for PartError {}
+
+impl Part {
+    /// Makes an empty file beside `target`, with `suffix` at the end of its name, that only its owner may read. One that
+    /// a killed program has left is removed first.
+    pub(super) fn begin(target: &Path, suffix: &str) -> Result<Part, PartError> {
+        let path = beside(target, suffix);
+        if let Ok(left) = OpenOptions::new().read(true).write(true).open(&path) {
+            lock(&left)?;
+            fs::remove_file(&path).map_err(PartError::Io)?;
+        }
+        let made = OpenOptions::new().read(true).write(true).create_new(true).mode(OWNER_ONLY).open(&path);
+        let file = made.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => PartError::InProgress,
+            io::ErrorKind::NotFound => PartError::NoFolder,
+            _ => PartError::Io(error),
+        })?;
+        lock(&file)?;
+        // Between the two lines another program may have taken it for one that was left.
+        let is_own = is_same(&file.metadata().map_err(PartError::Io)?, &path).map_err(PartError::Io)?;
+        if is_own { Ok(Part { path, file, is_finished: false }) } else { Err(PartError::InProgress) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    pub(super) fn write_at(&self, bytes: &[u8], place: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, place)
+    }
+
+    /// Gives the file the name `target`, once all of it is on the disk.
+    pub(super) fn finish(mut self, target: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.path, target)?;
+        self.is_finished = true;
+        sync_folder(target)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            let _ = fs::remove_file(&self.path); // what is left is removed by the next one
+        }
+    }
+}
+
+fn lock(file: &File) -> Result<(), PartError> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => PartError::InProgress,
+        TryLockError::Error(error) => PartError::Io(error),
+    })
+}
+
+/// Has the disk keep the names in the folder of a file. Until then a power failure may bring back the old ones.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+/// Returns whether a path leads to this file, which may be open under a name that it had before.
+fn is_same(file: &Metadata, path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (file.dev(), file.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the path of a copy without links, as [`find`] does; the file itself needn't be there. A link to a file stands
+/// for that file.
+pub(super) fn for_copy(path: &Path) -> Result<PathBuf, PartError> {
+    let found = |path: &Path| {
+        fs::canonicalize(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => PartError::NoFolder,
+            _ => PartError::Io(error),
+        })
+    };
+    if fs::symlink_metadata(path).is_ok() {
+        return found(path);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let no_name = || PartError::Io(io::Error::from(io::ErrorKind::IsADirectory));
+    let folder = found(folder)?;
+    if !folder.is_dir() {
+        return Err(PartError::NoFolder);
+    }
+    Ok(folder.join(path.file_name().ok_or_else(no_name)?))
+}
+
+/// Returns whether a path leads to the database, or to one of the files beside it.
+pub(super) fn is_of_database(path: &Path, database: &Path) -> io::Result<bool> {
+    let Ok(file) = fs::metadata(path) else { return Ok(false) };
+    for part in [database.to_owned(), beside(database, "-wal"), beside(database, "-shm")] {
+        if is_same(&file, &part)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Returns whether a file is a copy of one of our databases, which may be replaced by a newer one. A database that was
+/// served has a write-ahead log, as its header says: that may be somebody's journal, and no copy.
+pub(super) fn is_copy(path: &Path) -> io::Result<bool> {
+    let mut header = [0; 100];
+    let is_file = fs::metadata(path)?.is_file();
+    let is_read = is_file && File::open(path)?.read_exact_at(&mut header, 0).is_ok();
+    let application = header[68..72] == APPLICATION_ID.to_be_bytes();
+    Ok(is_read && header.starts_with(b"SQLite format 3\0") && header[18..20] == [1, 1] && application)
 }
 
 /// Returns the path of a file that SQLite keeps beside the database.

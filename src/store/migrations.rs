@@ -17,7 +17,7 @@ use crate::stderr;
 
 /// SQLite's `application_id` of our files: "EPIC" in ASCII. SQLite keeps this number in the file's header, so that a
 /// program can recognize its own files.
-const APPLICATION_ID: i32 = 0x4550_4943;
+pub(super) const APPLICATION_ID: i32 = 0x4550_4943;
 
 /// Every step, with its name. SQLite's `user_version`, another number in the header, counts how many of them a file
 /// has taken. So a step that has been published must not be edited: files that took the old step would not take the

@@ -19,6 +19,7 @@
 //! is part of the program, and once the server has stopped, the whole database is one file to copy. A larger server,
 //! with several machines that write, would need a database server.
 
+mod copy;
 mod files;
 mod migrations;
 mod one_transaction;
@@ -40,6 +41,7 @@ pub(crate) use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::{ErrorCode, OpenFlags, ffi};
 
+pub(crate) use self::copy::{Copied, CopyError, Copying, CopyProgress};
 use self::files::ReadOnly;
 use self::migrations::{MIGRATIONS, STEPS_TO_READ};
 pub(crate) use self::one_transaction::OneTransaction;
@@ -248,6 +250,9 @@ impl fmt::Display for OpenError {
 
 impl Error for OpenError {}
 
+/// How many steps of migration a file of this version has taken.
+pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
+
 /// What follows from the rows of one table, and is brought up to date once for all jobs of a commit, because that is
 /// cheaper than once for each row. What it is, the store doesn't know.
 ///
@@ -384,6 +389,11 @@ impl Store {
         Store::open_after(path, MIGRATIONS.len())
     }
 
+    /// Like [`Store::open_to_read`], for a copy of the whole file, which may be of any earlier version.
+    pub(crate) fn open_to_copy(path: &Path) -> Result<Store, OpenError> {
+        Store::open_after(path, 1)
+    }
+
     /// Opens a file to read, if it has taken so many steps of migration.
     fn open_after(path: &Path, needs: usize) -> Result<Store, OpenError> {
         let path = files::find(path)?;
@@ -470,6 +480,17 @@ impl Store {
         run(&connection, "BEGIN")?;
         // The transaction ends with the connection.
         work(&connection)
+    }
+
+    /// Copies the whole database, as it is at this moment, into a file that gets its name when it is whole and checked.
+    /// It changes nothing of the database, and others can write to it meanwhile.
+    pub(crate) fn copy_to<T: PartialEq>(
+        &self,
+        target: &Path,
+        copying: &mut Copying<T>,
+    ) -> Result<Copied<T>, CopyError> {
+        let connection = self.readers.connect().map_err(CopyError::Unread)?;
+        copy::copy(&connection, &self.path, target, copying)
     }
 
     /// Runs `work` that is one statement: it looks up a row, or lists some. SQLite puts a transaction around each

@@ -1,0 +1,71 @@
+//! `epicme backup`: a copy of the whole database, also while a server runs.
+//!
+//! Writes nothing into the database but when and where the copy was made. Invariant: when it says that it is done, there
+//! is a whole copy under the name that the operator gave, and it was checked.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::{CliError, CommandLine, note};
+use crate::backup::Contents;
+use crate::clock::Timestamp;
+use crate::limits;
+use crate::search_index::SEARCH_INDEX;
+use crate::settings;
+use crate::store::{Copied, CopyError, Copying, CopyProgress, Store, VERSION};
+
+/// Copies the database into a file.
+pub(super) fn backup(line: &CommandLine, file: &str) -> Result<(), CliError> {
+    let store = line.existing(Store::open_to_copy)?;
+    let path = Path::new(file);
+    let mut copying = Copying {
+        measure: Contents::of,
+        amend: |_| Ok(()),
+        progress: &mut tell_progress(),
+        stop: Default::default(),
+    };
+    let copied = store.copy_to(path, &mut copying).map_err(|error| cannot_copy(path, &error))?;
+    drop(store);
+    note(&format!("{file}: {}; checked", told(&copied)));
+    remember(line, path, &copied)
+}
+
+/// Says how much a copy has.
+fn told(copied: &Copied<Contents>) -> String {
+    let kib = copied.bytes.div_ceil(1024);
+    format!("a whole copy with {}, {kib} KiB", copied.measured)
+}
+
+fn cannot_copy(path: &Path, error: &CopyError) -> CliError {
+    CliError::Failed(format!("{}: {error}", path.display()))
+}
+
+/// Returns what tells the operator how far a copy is that takes long.
+fn tell_progress() -> impl FnMut(CopyProgress) {
+    let mut told = Instant::now();
+    move |progress| match progress {
+        CopyProgress::Copied { pages, of } if told.elapsed() >= limits::PROGRESS_INTERVAL => {
+            note(&format!("{pages} of {of} pages are copied"));
+            told = Instant::now();
+        }
+        CopyProgress::Checking if told.elapsed() >= limits::PROGRESS_INTERVAL => note("checking the copy"),
+        _ => {}
+    }
+}
+
+/// Has the database know when it was copied last. One of an earlier version stays one, and one that can't be written is
+/// copied all the same.
+fn remember(line: &CommandLine, path: &Path, copied: &Copied<Contents>) -> Result<(), CliError> {
+    if copied.version < VERSION {
+        return Ok(());
+    }
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let opened = Store::open(&line.database(), SEARCH_INDEX).map_err(|error| error.to_string());
+    let noted = opened.and_then(|store| {
+        settings::remember_backup(&store, Timestamp::now(), &path).map_err(|error| error.to_string())
+    });
+    if let Err(error) = noted {
+        note(&format!("the database itself can't keep when it was backed up: {error}"));
+    }
+    Ok(())
+}

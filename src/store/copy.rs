@@ -1,0 +1,277 @@
+//! A consistent copy of a database that others may write meanwhile, as one whole file that was checked.
+//!
+//! Names no table: what is counted, and what is changed in a copy, comes in as a function. Invariant: a name that is
+//! given to a copy stands for a whole, checked one, or for what it stood for before. A program that is killed leaves
+//! the unfinished copy under another name (`files::Part`), which the next copy to that name removes.
+//!
+//! SQLite's backup functions copy page by page. The copy is of one moment, because the connection that is read has one
+//! read transaction open all the while: without it SQLite would begin again whenever another process writes. While
+//! that transaction is open, the log of the database can't start over; so nothing in it waits for anything but the
+//! disk, and the check of the copy comes after it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+
+use super::StoreError;
+use super::files::{self, Part, PartError, ReadOnly};
+use crate::limits;
+
+/// How a copy is made.
+pub(crate) struct Copying<'c, T> {
+    /// What the copy must have as the original does: it is taken of both, and compared.
+    pub(crate) measure: fn(&Connection) -> rusqlite::Result<T>,
+    /// Changes the copy before it is checked. The original stays as it is.
+    pub(crate) amend: fn(&Connection) -> rusqlite::Result<()>,
+    /// Is told how far it is.
+    pub(crate) progress: &'c mut dyn FnMut(CopyProgress),
+    /// Another thread may set it: then the copy is given up.
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+/// How far a copy is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CopyProgress {
+    /// So many pages are copied.
+    Copied {
+        pages: i32,
+        of: i32,
+    },
+    Checking,
+}
+
+/// A copy that was made.
+pub(crate) struct Copied<T> {
+    /// What was measured, of the copy and of the original.
+    pub(crate) measured: T,
+    /// How many steps of migration it has taken.
+    pub(crate) version: i64,
+    /// The size of its file.
+    pub(crate) bytes: u64,
+}
+
+/// Why no copy was made. Each message is for the operator and comes behind the name of the copy; under that name there
+/// is what was there before.
+#[derive(Debug)]
+pub(crate) enum CopyError {
+    /// It would replace the database itself.
+    Itself,
+    /// It would replace a file that isn't a copy.
+    Taken,
+    /// There is no such folder.
+    NoFolder,
+    /// The same copy is being made just now.
+    InProgress,
+    /// It can't be written.
+    Io(io::Error),
+    /// It can't be written, says SQLite.
+    Unwritten(StoreError),
+    /// The database can't be read.
+    Unread(StoreError),
+    /// The copy isn't sound.
+    Unsound(String),
+    /// The program stops.
+    Stopped,
+}
+
+impl From<PartError> for CopyError {
+    fn from(error: PartError) -> CopyError {
+        match error {
+            PartError::InProgress => CopyError::InProgress,
+            PartError::NoFolder => CopyError::NoFolder,
+            PartError::Io(error) => CopyError::Io(error),
+        }
+    }
+}
+
+impl From<io::Error> for CopyError {
+    fn from(error: io::Error) -> CopyError {
+        CopyError::Io(error)
+    }
+}
+
+impl fmt::Display for CopyError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CopyError::Itself => out.write_str("that is the database itself, or a part of it; name another file"),
+            CopyError::Taken => out.write_str(
+                "there is a file already that is no backup, and it stays as it is; name another file, or move that one \
+                 away",
+            ),
+            CopyError::NoFolder => out.write_str("there is no such folder; make it, or name another file"),
+            CopyError::InProgress => {
+                out.write_str("another epicme is writing the same file; wait for it, or name another file")
+            }
+            CopyError::Io(error) => write!(
+                out,
+                "can't write it: {error}; see that its folder can be written and its disk has free space, or name \
+                 another file"
+            ),
+            CopyError::Unwritten(error) => write!(
+                out,
+                "can't write it: {error}; see that its disk has free space, or name a file on another disk"
+            ),
+            CopyError::Unread(error) => write!(out, "can't read the database: {error}; {}", error.remedy()),
+            CopyError::Unsound(why) => write!(
+                out,
+                "the copy isn't sound, so it was thrown away: {why}; the database may be damaged itself, and epicme \
+                 check says how"
+            ),
+            CopyError::Stopped => out.write_str("it was given up, because the program stops"),
+        }
+    }
+}
+
+impl Error for CopyError {}
+
+/// Copies the database that `source` has open and that lies at `database` into `target`, and returns what was copied.
+/// A copy that is there already is replaced; any other file isn't.
+pub(super) fn copy<T: PartialEq>(
+    source: &Connection,
+    database: &Path,
+    target: &Path,
+    copying: &mut Copying<T>,
+) -> Result<Copied<T>, CopyError> {
+    let target = &files::for_copy(target)?;
+    if files::is_of_database(target, database)? {
+        return Err(CopyError::Itself);
+    }
+    if target.try_exists()? && !files::is_copy(target)? {
+        return Err(CopyError::Taken);
+    }
+    let part = Part::begin(target, ".part")?;
+    let copied = fill(source, &part, copying)?;
+    part.finish(target)?;
+    Ok(copied)
+}
+
+/// Copies into a file that has no name of its own yet, and checks it.
+pub(super) fn fill<T: PartialEq>(
+    source: &Connection,
+    part: &Part,
+    copying: &mut Copying<T>,
+) -> Result<Copied<T>, CopyError> {
+    let unread = |error: rusqlite::Error| CopyError::Unread(error.into());
+    source.execute_batch("BEGIN").map_err(unread)?;
+    let measured = (copying.measure)(source).and_then(|measured| Ok((measured, version(source)?)));
+    let copied = measured.map_err(unread).and_then(|measured| {
+        copy_pages(source, part, copying)?;
+        Ok(measured)
+    });
+    // It has changed nothing, so it doesn't matter how it ends. The connection may be one of a pool.
+    let _ = source.execute_batch("ROLLBACK");
+    let (measured, version) = copied?;
+    // The original has a write-ahead log, and so says its first page, which was copied with the others. The copy is one
+    // file. (File format, "file format version numbers": 1 stands for the rollback journal, 2 for the log.)
+    part.write_at(&[1, 1], 18)?;
+    amend(part, copying.amend)?;
+    (copying.progress)(CopyProgress::Checking);
+    check(part, copying, &measured, version)?;
+    Ok(Copied { measured, version, bytes: part.size()? })
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn copy_pages<T>(source: &Connection, part: &Part, copying: &mut Copying<T>) -> Result<(), CopyError> {
+    let unwritten = |error: rusqlite::Error| CopyError::Unwritten(error.into());
+    let mut target = open_to_write(part).map_err(unwritten)?;
+    let backup = Backup::new(source, &mut target).map_err(unwritten)?;
+    loop {
+        if copying.stop.load(SeqCst) {
+            return Err(CopyError::Stopped);
+        }
+        let step = backup.step(limits::COPY_PAGES).map_err(of_either)?;
+        let progress = backup.progress();
+        let pages = progress.pagecount - progress.remaining;
+        (copying.progress)(CopyProgress::Copied { pages, of: progress.pagecount });
+        match step {
+            StepResult::Done => return Ok(()),
+            StepResult::More => {}
+            _ => return Err(CopyError::Unread(StoreError::Busy)),
+        }
+    }
+}
+
+/// Opens an unfinished copy. Nothing of it counts before it is whole, and it is synced once at the end; so SQLite needs
+/// no journal of what it writes, and waits for no disk.
+fn open_to_write(part: &Part) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | files::ONE_THREAD;
+    let connection = Connection::open_with_flags(part.path(), flags)?;
+    connection.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "off")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+/// A step of a copy reads one file and writes another, and returns one error for both.
+fn of_either(error: rusqlite::Error) -> CopyError {
+    let extended = error.sqlite_extended_error_code();
+    let is_write = error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || matches!(
+            extended,
+            Some(ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_TRUNCATE)
+        );
+    if is_write { CopyError::Unwritten(error.into()) } else { CopyError::Unread(error.into()) }
+}
+
+fn amend(part: &Part, amend: fn(&Connection) -> rusqlite::Result<()>) -> Result<(), CopyError> {
+    let amended = open_to_write(part).and_then(|mut copy| {
+        let transaction = copy.transaction()?;
+        amend(&transaction)?;
+        transaction.commit()
+    });
+    amended.map_err(|error| CopyError::Unwritten(error.into()))
+}
+
+/// Looks whether the copy is what it must be: whole, of the same version, and with as much in it as the original.
+fn check<T: PartialEq>(
+    part: &Part,
+    copying: &Copying<T>,
+    measured: &T,
+    of_version: i64,
+) -> Result<(), CopyError> {
+    let stop = Arc::clone(&copying.stop);
+    let found = ReadOnly::shared(part.path()).connect().and_then(|mut copy| {
+        copy.progress_handler(limits::READ_STEPS_BETWEEN_LOOKS, Some(move || stop.load(SeqCst)))?;
+        let mut faults = faults(&copy)?;
+        if (copying.measure)(&copy)? != *measured || version(&copy)? != of_version {
+            faults.push("it doesn't have all that the database has".to_owned());
+        }
+        Ok(faults)
+    });
+    match found {
+        Ok(faults) if faults.is_empty() => Ok(()),
+        Ok(faults) => Err(CopyError::Unsound(faults.join("; "))),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+            Err(CopyError::Stopped)
+        }
+        Err(error) => Err(CopyError::Unsound(error.to_string())),
+    }
+}
+
+/// Returns what SQLite itself finds wrong with a database, a line for each; nothing if it is sound.
+pub(super) fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = format!("PRAGMA integrity_check({})", limits::FAULTS_SHOWN_MAX);
+    let mut faults: Vec<String> =
+        connection.prepare(&sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    faults.retain(|line| line != "ok");
+    let sql = "SELECT \"table\", \"parent\", count(*) FROM pragma_foreign_key_check GROUP BY 1, 2";
+    let mut check = connection.prepare(sql)?;
+    let dangling = check.query_map([], |row| {
+        let (table, parent, count): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(format!("{count} rows of {table} refer to rows of {parent} that aren't there"))
+    })?;
+    for fault in dangling {
+        faults.push(fault?);
+    }
+    Ok(faults)
+}
