@@ -1,13 +1,14 @@
-//! Copies of the whole database: what they must have as the original does.
+//! Copies of the whole database: what they hold.
 //!
-//! Knows nothing of how a file is copied: the store does that, and takes from here what it can't know. Invariant:
-//! nothing here changes the database that is copied.
+//! Knows nothing of how a file is copied: the store does that. Invariant: nothing here changes the database that is
+//! copied.
 
 use std::fmt;
+use std::path::Path;
 
-use crate::store::Connection;
+use crate::store::{Connection, OpenError, Store, StoreError};
 
-/// How much a database has, so that a copy can be compared with it.
+/// How much a database has, for the operator.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Contents {
     people: i64,
@@ -16,6 +17,11 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
+    /// Counts the rows of a copy.
+    pub(crate) fn of_copy(path: &Path) -> Result<Contents, OpenError> {
+        Ok(Store::open_to_copy(path)?.look_up(|copy| Ok::<_, StoreError>(Contents::of(copy)?))?)
+    }
+
     /// Counts the rows. The tables have had these names since the first version of the file.
     pub(crate) fn of(connection: &Connection) -> rusqlite::Result<Contents> {
         let count = |sql| connection.query_row(sql, [], |row| row.get(0));

@@ -152,6 +152,11 @@ pub(crate) const INDEX_PIECE_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) const INDEX_MERGE_PAGES: i64 = 1_000;
 /// How often the operator hears how far long work is.
 pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a server waits for the lock on its file, which a command has for a moment when it begins.
+pub(crate) const SERVER_LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
+/// Bytes of a database and its log up to which both are looked through when a killed server has left the log. It takes a
+/// part of a second.
+pub(crate) const CHECKED_AT_OPEN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Pages of the database that one step of a copy copies; a page has 4 KiB. A server that stops waits for one step.
 pub(crate) const COPY_PAGES: i32 = 256;
 /// Faults of a damaged database that are shown; the rest is left out.

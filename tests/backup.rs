@@ -232,7 +232,7 @@ fn makes_no_backup_of_what_is_no_journal_and_none_of_a_damaged_one() {
     fails(
         &unsound,
         1,
-        "the copy isn't sound, so it was thrown away: 1 rows of browsers refer to rows of users",
+        "the copy isn't sound, so it was thrown away: rows of browsers that refer to rows of users which aren't there: 1",
     );
     assert!(stderr(&unsound).contains("epicme check"), "{}", stderr(&unsound));
     assert!(names(folder.path(), "copy.db").is_empty());

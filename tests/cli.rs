@@ -67,7 +67,7 @@ fn shows_help_that_fits_a_screen_and_names_every_option_on_the_page_of_its_comma
         // What the page names the command takes: it complains of another thing than the option.
         let words: &[&str] = match *command {
             "token" => &["token", "create", "ada@example.com"],
-            "user" => &["user", "passwd", "ada@example.com"],
+            "user" => &["user", "add", "ada@example.com"],
             "client" => &["client", "add", "zed"],
             "import" | "explain" | "doctor" | "backup" => &[command, "nothing"],
             "serve" | "export" => &[command],
@@ -317,7 +317,7 @@ fn proposes_commands_that_can_be_pasted_whatever_the_names_are() {
 }
 
 /// A pipe that holds a password.
-fn password() -> std::io::PipeReader {
+pub fn password() -> std::io::PipeReader {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     writer.write_all(PASSWORD.as_bytes()).expect("it has room");
     reader
@@ -1053,9 +1053,11 @@ fn reads_the_database_of_the_version_before_and_leaves_it_as_it_was() {
         std::fs::write(folder.database(), content).expect("a file");
         folder
     });
-    for (folder, says) in
-        [(&older, "epicme serve brings it"), (&empty, "it is empty"), (&byte, "it is empty")]
-    {
+    for (folder, says, is_whole) in [
+        (&older, "epicme serve brings it", true),
+        (&empty, "it is empty, so it is no journal", false),
+        (&byte, "its end is missing: it has 1 bytes", false),
+    ] {
         let before = std::fs::read(folder.database()).expect("the file");
         set_mode(&folder.database(), 0o644);
         for (arguments, _) in reads {
@@ -1063,6 +1065,9 @@ fn reads_the_database_of_the_version_before_and_leaves_it_as_it_was() {
         }
         assert!(before == std::fs::read(folder.database()).expect("the file"), "{says}");
         assert_eq!(modes(folder)[0], 0o644, "{says}");
+        if !is_whole {
+            continue; // `opening` tests what makes a journal of it
+        }
         folder.token("ada@example.com", &[]);
         assert!(stdout(&folder.epicme(&["user", "list"], "")).contains("ada@example.com"));
     }

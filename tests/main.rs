@@ -23,6 +23,7 @@
 //! - `explain`: the wire view, and `epicme explain`.
 //! - `doctor`: `epicme doctor`.
 //! - `durability`: what was acknowledged is still there after a crash.
+//! - `opening`: what isn't a whole journal is refused, and never becomes a new one.
 //! - `backup`: copies of the whole database.
 //! - `upgrade`: the file of a released version is brought up to date.
 //! - `attacks`: what one client must not be able to take from the others, each attack in a file of its own.
@@ -62,6 +63,7 @@ mod schema;
 mod cli;
 mod explain;
 mod doctor;
+mod opening;
 mod backup;
 mod upgrade;
 mod attacks;

@@ -18,22 +18,14 @@ use crate::store::{Copied, CopyError, Copying, CopyProgress, Store, VERSION};
 pub(super) fn backup(line: &CommandLine, file: &str) -> Result<(), CliError> {
     let store = line.existing(Store::open_to_copy)?;
     let path = Path::new(file);
-    let mut copying = Copying {
-        measure: Contents::of,
-        amend: |_| Ok(()),
-        progress: &mut tell_progress(),
-        stop: Default::default(),
-    };
+    let mut copying = Copying { amend: |_| Ok(()), progress: &mut tell_progress(), stop: Default::default() };
     let copied = store.copy_to(path, &mut copying).map_err(|error| cannot_copy(path, &error))?;
     drop(store);
-    note(&format!("{file}: {}; checked", told(&copied)));
-    remember(line, path, &copied)
-}
-
-/// Says how much a copy has.
-fn told(copied: &Copied<Contents>) -> String {
+    let contents =
+        Contents::of_copy(path).map_err(|error| CliError::Failed(format!("{}: {error}", path.display())))?;
     let kib = copied.bytes.div_ceil(1024);
-    format!("a whole copy with {}, {kib} KiB", copied.measured)
+    note(&format!("{file}: a whole copy with {contents}, {kib} KiB; checked"));
+    remember(line, path, &copied)
 }
 
 fn cannot_copy(path: &Path, error: &CopyError) -> CliError {
@@ -55,7 +47,7 @@ fn tell_progress() -> impl FnMut(CopyProgress) {
 
 /// Has the database know when it was copied last. One of an earlier version stays one, and one that can't be written is
 /// copied all the same.
-fn remember(line: &CommandLine, path: &Path, copied: &Copied<Contents>) -> Result<(), CliError> {
+fn remember(line: &CommandLine, path: &Path, copied: &Copied) -> Result<(), CliError> {
     if copied.version < VERSION {
         return Ok(());
     }

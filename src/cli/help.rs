@@ -35,6 +35,7 @@ const PAGES: [(&str, &str, &str); 9] = [
 --public-url URL             https://HOST, as clients call it through a proxy
 --trusted-proxies LIST       ADDR[/BITS],... that say who the client is
 --allowed-origins LIST       pages, extensions and apps that may use the endpoint
+--create                     make a new journal of an empty file that is there
 --demo                       fill a new database with an example
 --require-confirmation       refuse a delete that no person can confirm
 --redirect-scheme X          let apps have this scheme; may be there repeatedly
@@ -48,7 +49,8 @@ EPICME_INTROSPECTION_SECRET  and its secret, as a variable",
         "user",
         "epicme user add EMAIL | list | passwd EMAIL | zone EMAIL ZONE | remove EMAIL",
         "\
---password-stdin             add, passwd: take the password from standard input",
+--password-stdin             add, passwd: take the password from standard input
+--create                     add: make a journal of an empty file that is there",
     ),
     (
         "token",

@@ -45,18 +45,19 @@ use crate::search_index::SEARCH_INDEX;
 use crate::secret::TOKEN_PREFIX;
 use crate::site::BadUrl;
 use crate::stderr;
-use crate::store::{OpenError, Store, StoreError};
+use crate::store::{OpenError, Opening, Store, StoreError};
 use crate::text;
 use crate::users::{self, BadCredential};
 use crate::zone::UnknownZone;
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 26] = [
+const OPTIONS: [(&str, bool); 27] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
     ("trusted-proxies", true),
     ("allowed-origins", true),
+    ("create", false),
     ("demo", false),
     ("require-confirmation", false),
     ("redirect-scheme", true), // may be given several times
@@ -81,7 +82,8 @@ const OPTIONS: [(&str, bool); 26] = [
 ];
 
 /// The options of `serve`. The secret is an option so that it has a variable; the help names the variable alone.
-const SERVE_OPTIONS: [&str; 12] = [
+const SERVE_OPTIONS: [&str; 13] = [
+    "create",
     "listen",
     "public-url",
     "trusted-proxies",
@@ -236,7 +238,7 @@ impl CommandLine {
                 say(&format!("epicme {}", env!("CARGO_PKG_VERSION")))
             }
             ["serve"] => serve::serve(self.accept_only(&SERVE_OPTIONS)?),
-            ["user", "add", email] => user::add(self.accept_only(&["password-stdin"])?, email),
+            ["user", "add", email] => user::add(self.accept_only(&["password-stdin", "create"])?, email),
             ["user", "list"] => user::list(self.accept_only(&[])?),
             ["user", "passwd", email] => user::passwd(self.accept_only(&["password-stdin"])?, email),
             ["user", "zone", email, zone] => user::zone(self.accept_only(&[])?, email, zone),
@@ -351,7 +353,12 @@ impl CommandLine {
     /// Opens the database, and makes it if there is none.
     fn open(&self) -> Result<Store, CliError> {
         let path = self.database();
-        Store::open(&path, SEARCH_INDEX).map_err(|error| self.cannot_open(&error))
+        Store::open_as(&path, SEARCH_INDEX, self.opening()).map_err(|error| self.cannot_open(&error))
+    }
+
+    /// Returns how the operator wants the database to be opened.
+    fn opening(&self) -> Opening {
+        Opening { create: self.flag("create") }
     }
 
     fn cannot_open(&self, error: &OpenError) -> CliError {

@@ -73,8 +73,8 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let mut signals =
         signals.map_err(|error| CliError::Failed(format!("can't watch for signals: {error}")))?;
 
-    let store =
-        Store::open_to_serve(&line.database(), SEARCH_INDEX).map_err(|error| line.cannot_open(&error))?;
+    let store = Store::open_to_serve(&line.database(), SEARCH_INDEX, line.opening())
+        .map_err(|error| line.cannot_open(&error))?;
     let listeners = server::bind(address).map_err(|error| {
         let hint =
             if error.kind() == io::ErrorKind::AddrInUse { "; --listen takes another port" } else { "" };

@@ -1,6 +1,6 @@
 //! A consistent copy of a database that others may write meanwhile, as one whole file that was checked.
 //!
-//! Names no table: what is counted, and what is changed in a copy, comes in as a function. Invariant: a name that is
+//! Names no table: what is changed in a copy comes in as a function. Invariant: a name that is
 //! given to a copy stands for a whole, checked one, or for what it stood for before. A program that is killed leaves
 //! the unfinished copy under another name (`files::Part`), which the next copy to that name removes.
 //!
@@ -17,16 +17,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::StoreError;
 use super::files::{self, Part, PartError, ReadOnly};
 use crate::limits;
 
 /// How a copy is made.
-pub(crate) struct Copying<'c, T> {
-    /// What the copy must have as the original does: it is taken of both, and compared.
-    pub(crate) measure: fn(&Connection) -> rusqlite::Result<T>,
+pub(crate) struct Copying<'c> {
     /// Changes the copy before it is checked. The original stays as it is.
     pub(crate) amend: fn(&Connection) -> rusqlite::Result<()>,
     /// Is told how far it is.
@@ -47,9 +45,7 @@ pub(crate) enum CopyProgress {
 }
 
 /// A copy that was made.
-pub(crate) struct Copied<T> {
-    /// What was measured, of the copy and of the original.
-    pub(crate) measured: T,
+pub(crate) struct Copied {
     /// How many steps of migration it has taken.
     pub(crate) version: i64,
     /// The size of its file.
@@ -132,12 +128,12 @@ impl Error for CopyError {}
 
 /// Copies the database that `source` has open and that lies at `database` into `target`, and returns what was copied.
 /// A copy that is there already is replaced; any other file isn't.
-pub(super) fn copy<T: PartialEq>(
+pub(super) fn copy(
     source: &Connection,
     database: &Path,
     target: &Path,
-    copying: &mut Copying<T>,
-) -> Result<Copied<T>, CopyError> {
+    copying: &mut Copying,
+) -> Result<Copied, CopyError> {
     let target = &files::for_copy(target)?;
     if files::is_of_database(target, database)? {
         return Err(CopyError::Itself);
@@ -152,35 +148,47 @@ pub(super) fn copy<T: PartialEq>(
 }
 
 /// Copies into a file that has no name of its own yet, and checks it.
-pub(super) fn fill<T: PartialEq>(
-    source: &Connection,
-    part: &Part,
-    copying: &mut Copying<T>,
-) -> Result<Copied<T>, CopyError> {
+pub(super) fn fill(source: &Connection, part: &Part, copying: &mut Copying) -> Result<Copied, CopyError> {
     let unread = |error: rusqlite::Error| CopyError::Unread(error.into());
     source.execute_batch("BEGIN").map_err(unread)?;
-    let measured = (copying.measure)(source).and_then(|measured| Ok((measured, version(source)?)));
-    let copied = measured.map_err(unread).and_then(|measured| {
-        copy_pages(source, part, copying)?;
-        Ok(measured)
-    });
+    let measured = Measure::of(source).map_err(unread);
+    let measured = measured.and_then(|measured| copy_pages(source, part, copying).map(|()| measured));
     // It has changed nothing, so it doesn't matter how it ends. The connection may be one of a pool.
     let _ = source.execute_batch("ROLLBACK");
-    let (measured, version) = copied?;
+    let measured = measured?;
     // The original has a write-ahead log, and so says its first page, which was copied with the others. The copy is one
     // file. (File format, "file format version numbers": 1 stands for the rollback journal, 2 for the log.)
     part.write_at(&[1, 1], 18)?;
-    amend(part, copying.amend)?;
     (copying.progress)(CopyProgress::Checking);
-    check(part, copying, &measured, version)?;
-    Ok(Copied { measured, version, bytes: part.size()? })
+    compare(part, &measured)?;
+    amend(part, copying.amend)?;
+    check(part, copying)?;
+    Ok(Copied { version: measured.version, bytes: part.size()? })
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+/// What a copy must have as the original does: as many rows in each table.
+#[derive(PartialEq, Eq)]
+struct Measure {
+    version: i64,
+    rows: Vec<(String, i64)>,
 }
 
-fn copy_pages<T>(source: &Connection, part: &Part, copying: &mut Copying<T>) -> Result<(), CopyError> {
+impl Measure {
+    fn of(connection: &Connection) -> rusqlite::Result<Measure> {
+        let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        // A virtual table has its rows in other tables.
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY name";
+        let names: Vec<String> =
+            connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let count = |name: String| {
+            let sql = format!("SELECT count(*) FROM \"{}\"", name.replace('"', "\"\""));
+            connection.query_row(&sql, [], |row| row.get(0)).map(|rows| (name, rows))
+        };
+        Ok(Measure { version, rows: names.into_iter().map(count).collect::<Result<_, _>>()? })
+    }
+}
+
+fn copy_pages(source: &Connection, part: &Part, copying: &mut Copying) -> Result<(), CopyError> {
     let unwritten = |error: rusqlite::Error| CopyError::Unwritten(error.into());
     let mut target = open_to_write(part).map_err(unwritten)?;
     let backup = Backup::new(source, &mut target).map_err(unwritten)?;
@@ -203,8 +211,7 @@ fn copy_pages<T>(source: &Connection, part: &Part, copying: &mut Copying<T>) -> 
 /// Opens an unfinished copy. Nothing of it counts before it is whole, and it is synced once at the end; so SQLite needs
 /// no journal of what it writes, and waits for no disk.
 fn open_to_write(part: &Part) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | files::ONE_THREAD;
-    let connection = Connection::open_with_flags(part.path(), flags)?;
+    let connection = files::open_to_write(part.path())?;
     connection.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "off")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -232,21 +239,21 @@ fn amend(part: &Part, amend: fn(&Connection) -> rusqlite::Result<()>) -> Result<
     amended.map_err(|error| CopyError::Unwritten(error.into()))
 }
 
-/// Looks whether the copy is what it must be: whole, of the same version, and with as much in it as the original.
-fn check<T: PartialEq>(
-    part: &Part,
-    copying: &Copying<T>,
-    measured: &T,
-    of_version: i64,
-) -> Result<(), CopyError> {
+/// Looks whether the copy has all that the original had.
+fn compare(part: &Part, measured: &Measure) -> Result<(), CopyError> {
+    match ReadOnly::shared(part.path()).connect().and_then(|copy| Measure::of(&copy)) {
+        Ok(found) if found == *measured => Ok(()),
+        Ok(_) => Err(CopyError::Unsound("it doesn't have all that the database has".to_owned())),
+        Err(error) => Err(CopyError::Unsound(error.to_string())),
+    }
+}
+
+/// Looks whether the copy is sound, which takes the longest.
+fn check(part: &Part, copying: &Copying) -> Result<(), CopyError> {
     let stop = Arc::clone(&copying.stop);
     let found = ReadOnly::shared(part.path()).connect().and_then(|mut copy| {
         copy.progress_handler(limits::READ_STEPS_BETWEEN_LOOKS, Some(move || stop.load(SeqCst)))?;
-        let mut faults = faults(&copy)?;
-        if (copying.measure)(&copy)? != *measured || version(&copy)? != of_version {
-            faults.push("it doesn't have all that the database has".to_owned());
-        }
-        Ok(faults)
+        faults(&copy)
     });
     match found {
         Ok(faults) if faults.is_empty() => Ok(()),
@@ -268,7 +275,7 @@ pub(super) fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut check = connection.prepare(sql)?;
     let dangling = check.query_map([], |row| {
         let (table, parent, count): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(format!("{count} rows of {table} refer to rows of {parent} that aren't there"))
+        Ok(format!("rows of {table} that refer to rows of {parent} which aren't there: {count}"))
     })?;
     for fault in dangling {
         faults.push(fault?);

@@ -14,12 +14,16 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::OpenError;
+use super::log_file::{Header, LogContents};
 use super::migrations::APPLICATION_ID;
+use super::{OpenError, StoreError};
+use crate::limits;
 use crate::secret;
 use crate::stderr;
 
@@ -27,30 +31,148 @@ use crate::stderr;
 /// needn't take a lock of its own for each call.
 pub(super) const ONE_THREAD: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
 
+/// How the name of a restored file ends until it is whole.
+pub(super) const RESTORING: &str = ".restoring";
+
 /// The mode of a file that only its owner may read and write.
 const OWNER_ONLY: u32 = 0o600;
 
-/// Creates the file if there is none, and returns its path without links.
+/// Returns the path of the database without links, and has `make` fill a new one where there is none.
 ///
 /// The path has no links because SQLite follows them too, and so keeps its log beside the file and not beside the link.
 /// It is absolute, because SQLite gives `:memory:` and `file:…` a special meaning; to the operator they are names of
 /// files.
-pub(super) fn create(path: &Path) -> Result<PathBuf, OpenError> {
-    // This code creates the file, because SQLite would make it readable for every user of the machine (0644, less the
-    // umask).
-    match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path) {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(OpenError::Io(error)),
+///
+/// A file that is there is never taken for a new one, unless the operator says so (`create`): it was a journal
+/// perhaps, and with a new one in its place nobody would miss the old one in time.
+pub(super) fn find_or_make(
+    path: &Path,
+    create: bool,
+    make: impl FnOnce(&Path) -> Result<(), OpenError>,
+) -> Result<PathBuf, OpenError> {
+    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        let path = &for_copy(path)?;
+        if is_filled(&beside(path, "-wal")) {
+            return Err(OpenError::LogAlone);
+        }
+        if fs::exists(beside(path, RESTORING)).map_err(OpenError::Io)? {
+            return Err(OpenError::RestoreUnfinished);
+        }
+        match Part::begin(path, ".new") {
+            Ok(part) => {
+                make(part.path())?;
+                part.finish_new(path).map_err(OpenError::Io)?;
+            }
+            Err(PartError::InProgress) => wait_for(path)?,
+            Err(error) => return Err(error.into()),
+        }
     }
-    find(path)
+    match find(path) {
+        Err(OpenError::Empty) if create => fs::canonicalize(path).map_err(OpenError::Io),
+        found => found,
+    }
 }
 
-/// Returns the path of a file that is there, as [`create`] does. To open a pipe would be to wait for a program at its
-/// other end, so what isn't a file is refused before.
+/// Waits until another process has made the database that it is making.
+fn wait_for(path: &Path) -> Result<(), OpenError> {
+    let began = Instant::now();
+    while !fs::exists(path).map_err(OpenError::Io)? {
+        if began.elapsed() >= limits::BUSY_MAX {
+            return Err(OpenError::Store(StoreError::Busy));
+        }
+        thread::sleep(limits::WAL_LOOK);
+    }
+    Ok(())
+}
+
+/// Returns the path of a file that is there, as [`find_or_make`] does. To open a pipe would be to wait for a program at
+/// its other end, so what isn't a file is refused before. So is an empty file: if SQLite opened it, it would delete the
+/// log beside it.
 pub(super) fn find(path: &Path) -> Result<PathBuf, OpenError> {
     let path = fs::canonicalize(path).map_err(OpenError::Io)?;
-    if fs::metadata(&path).map_err(OpenError::Io)?.is_file() { Ok(path) } else { Err(OpenError::NotAFile) }
+    let found = fs::metadata(&path).map_err(OpenError::Io)?;
+    match found.len() {
+        _ if !found.is_file() => Err(OpenError::NotAFile),
+        0 if is_filled(&beside(&path, "-wal")) => Err(OpenError::EmptyBesideLog),
+        0 => Err(OpenError::Empty),
+        _ => Ok(path),
+    }
+}
+
+/// Returns whether there is a file with something in it.
+fn is_filled(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() > 0)
+}
+
+/// Opens the database for the lock that only one server gets, and takes the lock. A command that begins, and a restore,
+/// have it for a moment.
+pub(super) fn lock_for_server(path: &Path) -> Result<File, OpenError> {
+    let began = Instant::now();
+    loop {
+        let file = File::open(path).map_err(OpenError::Io)?;
+        let is_locked = file.try_lock().is_ok();
+        // The file may have been replaced before it was locked.
+        if is_locked && is_same(&file.metadata().map_err(OpenError::Io)?, path).map_err(OpenError::Io)? {
+            return Ok(file);
+        }
+        if began.elapsed() >= limits::SERVER_LOCK_WAIT_MAX {
+            return Err(OpenError::InUse);
+        }
+        thread::sleep(limits::WAL_LOOK);
+    }
+}
+
+/// Looks whether a database that is there is whole, before SQLite opens it: SQLite believes a log that lies beside a
+/// file, whatever file that is, and an end that is missing shows only when it is read.
+///
+/// While a server has the file, this looks at nothing: the server did, and writes to the file and its log just now.
+/// `lock` is the server's own; a command closes the file here before SQLite opens it.
+pub(super) fn check_whole(path: &Path, lock: Option<&File>, create: bool) -> Result<(), OpenError> {
+    let opened;
+    let file = match lock {
+        Some(file) => file,
+        None => {
+            opened = File::open(path).map_err(OpenError::Io)?;
+            match opened.try_lock_shared() {
+                Ok(()) => &opened,
+                Err(_) => return Ok(()),
+            }
+        }
+    };
+    let size = file.metadata().map_err(OpenError::Io)?.len();
+    let mut header = [0; 100];
+    if file.read_exact_at(&mut header, 0).is_err() {
+        return if create && size == 0 { Ok(()) } else { Err(OpenError::Cut { has: size, of: None }) };
+    }
+    let Some(header) = Header::read(&header) else { return Ok(()) }; // SQLite says what is wrong with it
+    let log = LogContents::read(&beside(path, "-wal")).map_err(OpenError::Io)?;
+    let Some(log) = log else {
+        return match header.bytes() {
+            Some(of) if size < of => Err(OpenError::Cut { has: size, of: Some(of) }),
+            // What a server had written was in the log.
+            _ if header.is_without_content(size) && !create => Err(OpenError::HeaderAlone),
+            _ => Ok(()),
+        };
+    };
+    let in_file = size / header.page_bytes;
+    if !log.may_belong_to(&header, in_file) {
+        return Err(OpenError::ForeignLog);
+    }
+    let is_small = size + log.bytes <= limits::CHECKED_AT_OPEN_BYTES_MAX;
+    if !is_small && !log.is_doubtful(&header, in_file) {
+        return Ok(());
+    }
+    // A connection that only reads doesn't move the log into the file when it closes.
+    let sound = ReadOnly::shared(path).connect().and_then(|connection| {
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+    });
+    match sound {
+        Ok(sound) if sound != "ok" => Err(OpenError::ForeignLog),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            Err(OpenError::ForeignLog)
+        }
+        _ => Ok(()), // other errors show again, and are told then
+    }
 }
 
 /// Makes a file beside the database that only its owner may open, and takes its name away at once: nobody finds it, and
@@ -88,6 +210,12 @@ pub(super) fn keep_to_owner(path: &Path) -> Result<(), OpenError> {
         }
     }
     Ok(())
+}
+
+/// Opens a file that is there, to write to it. The flags leave SQLITE_OPEN_CREATE out: if the file is deleted just now,
+/// SQLite fails instead of creating one with another mode.
+pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | ONE_THREAD)
 }
 
 /// How a connection that only reads is opened.
@@ -186,6 +314,9 @@ impl Part {
             lock(&left)?;
             fs::remove_file(&path).map_err(PartError::Io)?;
         }
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let _ = fs::remove_file(beside(&path, suffix)); // mostly there is none
+        }
         let made = OpenOptions::new().read(true).write(true).create_new(true).mode(OWNER_ONLY).open(&path);
         let file = made.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => PartError::InProgress,
@@ -208,6 +339,18 @@ impl Part {
 
     pub(super) fn write_at(&self, bytes: &[u8], place: u64) -> io::Result<()> {
         self.file.write_all_at(bytes, place)
+    }
+
+    /// Gives the file the name `path`, once all of it is on the disk, unless another file has that name already.
+    fn finish_new(self, path: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        match fs::hard_link(&self.path, path) {
+            Ok(()) => sync_folder(path), // the part's own name is removed with the value
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // Some file systems have one name for a file.
+            Err(_) if !fs::exists(path)? => self.finish(path),
+            Err(error) => Err(error),
+        }
     }
 
     /// Gives the file the name `target`, once all of it is on the disk.
@@ -240,7 +383,7 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Returns whether a path leads to this file, which may be open under a name that it had before.
-fn is_same(file: &Metadata, path: &Path) -> io::Result<bool> {
+pub(super) fn is_same(file: &Metadata, path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
         Ok(found) => Ok((found.dev(), found.ino()) == (file.dev(), file.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{Derived, OpenError, Progress};
+use super::{Derived, OpenError, Progress, write_ahead};
 use crate::limits;
 use crate::schema_5;
 use crate::stderr;
@@ -93,6 +93,7 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
     // new file at the same time, and may have taken the steps after the first look in [`recognize`]. Taking them twice
     // would fail.
     let taken = transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+    let is_changed = usize::try_from(taken).is_ok_and(|taken| taken < MIGRATIONS.len());
     // Mostly no step is missing. Then nothing is written, and the commit below waits for no disk.
     for (number, Step { name, sql, then }) in (1i64..).zip(MIGRATIONS).filter(|(number, _)| *number > taken) {
         transaction.execute_batch(sql)?;
@@ -107,7 +108,13 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
         // another program's.
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    if is_changed {
+        // A copy of the file alone, without its log, has at least its tables then, and isn't taken for an empty one. Where
+        // others read the file just now, a later checkpoint does it.
+        write_ahead::checkpoint(connection)?;
+    }
+    Ok(())
 }
 
 /// Makes what is derived from the rows, as far as it is missing: piece by piece, each in a transaction of its own. A

@@ -21,6 +21,7 @@
 
 mod copy;
 mod files;
+mod log_file;
 mod migrations;
 mod one_transaction;
 mod queue;
@@ -30,7 +31,7 @@ mod writer;
 
 use std::error::Error;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,7 +40,7 @@ use std::time::Duration;
 
 pub(crate) use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{ErrorCode, OpenFlags, ffi};
+use rusqlite::{ErrorCode, ffi};
 
 pub(crate) use self::copy::{Copied, CopyError, Copying, CopyProgress};
 use self::files::ReadOnly;
@@ -174,7 +175,28 @@ pub enum OpenError {
         /// How many steps of migration the file has taken.
         file: i64,
     },
-    /// It was to be read only, and lacks tables that are read. A file that is empty has taken no step.
+    /// It is empty: a file without a byte, or a database without a table. It may have been a journal.
+    Empty,
+    /// It is empty, and its log isn't.
+    EmptyBesideLog,
+    /// There is no such file, but the log of one.
+    LogAlone,
+    /// It has a header that says that there is a log, and neither a table nor a log.
+    HeaderAlone,
+    /// Its end is missing.
+    Cut {
+        /// How many bytes it has.
+        has: u64,
+        /// How many it must have, if its header says so.
+        of: Option<u64>,
+    },
+    /// The log beside it is of another file.
+    ForeignLog,
+    /// There is no such file, but one that a restore has begun.
+    RestoreUnfinished,
+    /// Another file has got its name while it was being opened.
+    Replaced,
+    /// It was to be read only, and lacks tables that are read.
     Older {
         /// How many steps of migration the file has taken.
         file: usize,
@@ -204,6 +226,16 @@ impl From<rusqlite::Error> for OpenError {
     }
 }
 
+impl From<files::PartError> for OpenError {
+    fn from(error: files::PartError) -> OpenError {
+        match error {
+            files::PartError::NoFolder => OpenError::Io(io::ErrorKind::NotFound.into()),
+            files::PartError::InProgress => OpenError::Store(StoreError::Busy),
+            files::PartError::Io(error) => OpenError::Io(error),
+        }
+    }
+}
+
 impl From<StoreError> for OpenError {
     fn from(error: StoreError) -> OpenError {
         OpenError::Store(error)
@@ -212,6 +244,8 @@ impl From<StoreError> for OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let restore = "epicme restore FILE brings a backup back";
+        let create = "with --create, epicme serve makes a new journal of it";
         match self {
             OpenError::Io(error) => write!(out, "can't open it: {error}; check the path and its permissions, or name another file by --database"),
             OpenError::Foreign => out.write_str("it is another program's database; choose another file"),
@@ -219,8 +253,39 @@ impl fmt::Display for OpenError {
                 let known = MIGRATIONS.len();
                 write!(out, "it has version {file}, this epicme knows {known}; use a newer epicme")
             }
-            OpenError::Older { file: 0, .. } => {
-                out.write_str("it is empty; epicme user add EMAIL makes a journal of it")
+            OpenError::Empty => write!(out, "it is empty, so it is no journal; if it was one, {restore}; {create}"),
+            OpenError::EmptyBesideLog => write!(
+                out,
+                "it is empty, and the file beside it whose name ends in -wal isn't: that has changes of a journal which \
+                 is missing; put that journal in its place, or {restore}"
+            ),
+            OpenError::LogAlone => write!(
+                out,
+                "there is no such file, but the one beside it whose name ends in -wal has changes of it: put the journal \
+                 that belongs to these in its place, or {restore}; for a new journal, move the other file away first"
+            ),
+            OpenError::HeaderAlone => write!(
+                out,
+                "it is only the beginning of a journal: it was copied while epicme served it, without the file beside it \
+                 whose name ends in -wal, which had all the rest; {restore}, and copy by epicme backup; {create}"
+            ),
+            OpenError::Cut { has, of } => {
+                write!(out, "its end is missing: it has {has} bytes")?;
+                if let Some(of) = of {
+                    write!(out, " of {of}")?;
+                }
+                write!(out, "; put a whole copy in its place, or {restore}")
+            }
+            OpenError::ForeignLog => write!(
+                out,
+                "the file beside it whose name ends in -wal has changes of another file, or of another time, which would \
+                 damage it; if it was just put there, move the one that ends in -wal away and keep it; otherwise {restore}"
+            ),
+            OpenError::RestoreUnfinished => out.write_str(
+                "a restore was interrupted, so there is no such file; run the restore again: epicme restore FILE",
+            ),
+            OpenError::Replaced => {
+                out.write_str("another file was put in its place just now; run the command again")
             }
             OpenError::Older { file, needs } => write!(
                 out,
@@ -305,6 +370,13 @@ impl Derived {
     };
 }
 
+/// How a file is opened to be written.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Opening {
+    /// Whether a new journal may be made in a file that is there and is empty.
+    pub(crate) create: bool,
+}
+
 /// The open database. All threads share one `Store`, so no method needs `&mut self`.
 pub struct Store {
     readers: Arc<Readers>,
@@ -326,10 +398,11 @@ impl Store {
     /// on refuse every token that the command line makes. Besides, a change would reach only the event streams of the
     /// server that wrote it.
     ///
+    /// The lock comes before everything else: a file that another server uses is neither looked through nor migrated.
     /// The read connections aren't open yet: SQLite parses the schema for each of them, which takes longer than all else
     /// at a start. So the server listens before it calls [`Store::open_read_connections`].
-    pub(crate) fn open_to_serve(path: &Path, derived: Derived) -> Result<Store, OpenError> {
-        let mut store = Store::open_to_write(path, derived)?;
+    pub(crate) fn open_to_serve(path: &Path, derived: Derived, opening: Opening) -> Result<Store, OpenError> {
+        let path = &files::find_or_make(path, opening.create, make_new)?;
         // The lock is on a second descriptor of the database file: when a server is killed, the kernel closes the
         // descriptor and drops the lock, and no lock file stays beside the database. On Linux this lock is a `flock`,
         // which doesn't conflict with SQLite's own POSIX locks, so commands can use the file while the server runs.
@@ -338,8 +411,8 @@ impl Store {
         // process closes any descriptor of that file: closing this one would drop the lock by which SQLite shows that
         // the server uses the file. A command that ends would then take itself for the last user of the file, and
         // remove the log that the server still writes.
-        let lock = File::open(path).map_err(OpenError::Io)?;
-        lock.try_lock().map_err(|_| OpenError::InUse)?;
+        let lock = files::lock_for_server(path)?;
+        let mut store = Store::open_found(path, derived, opening, Some(&lock))?;
         store._lock = Some(lock);
         Ok(store)
     }
@@ -347,18 +420,33 @@ impl Store {
     /// Opens the file, or creates it, with mode 0600 in both cases, and brings it to the present version: its tables in
     /// one transaction, and then, in as many as it takes, what is `derived` from them.
     pub fn open(path: &Path, derived: Derived) -> Result<Store, OpenError> {
-        Store::open_to_write(path, derived)?.with_one_reader()
+        Store::open_as(path, derived, Opening::default())
     }
 
-    /// Opens the writer alone.
-    fn open_to_write(path: &Path, derived: Derived) -> Result<Store, OpenError> {
-        let path = &files::create(path)?;
-        // The flags leave SQLITE_OPEN_CREATE out: if the file is deleted just now, SQLite fails instead of creating
-        // one with another mode.
-        let mut connection =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | files::ONE_THREAD)?;
+    /// Like [`Store::open`], as the operator wants it.
+    pub(crate) fn open_as(path: &Path, derived: Derived, opening: Opening) -> Result<Store, OpenError> {
+        let path = &files::find_or_make(path, opening.create, make_new)?;
+        Store::open_found(path, derived, opening, None)?.with_one_reader()
+    }
+
+    /// Opens the writer alone, on a file that is there.
+    fn open_found(
+        path: &Path,
+        derived: Derived,
+        opening: Opening,
+        lock: Option<&File>,
+    ) -> Result<Store, OpenError> {
+        let found = fs::metadata(path).map_err(OpenError::Io)?;
+        files::check_whole(path, lock, opening.create)?;
+        let mut connection = files::open_to_write(path)?;
         connection.busy_timeout(limits::BUSY_MAX)?;
-        migrations::recognize(&connection)?;
+        if migrations::recognize(&connection)? == 0 && !opening.create {
+            return Err(OpenError::Empty);
+        }
+        // From here on SQLite's lock keeps a restore away.
+        if !files::is_same(&found, path).map_err(OpenError::Io)? {
+            return Err(OpenError::Replaced);
+        }
         // After the look that changes nothing, because another program's file keeps its mode; and before the first
         // change of ours.
         files::keep_to_owner(path)?;
@@ -397,8 +485,10 @@ impl Store {
     /// Opens a file to read, if it has taken so many steps of migration.
     fn open_after(path: &Path, needs: usize) -> Result<Store, OpenError> {
         let path = files::find(path)?;
+        files::check_whole(&path, None, false)?;
         let file = ReadOnly::find(&path)?;
         match migrations::recognize(&file.connect()?)? {
+            0 => Err(OpenError::Empty),
             taken if taken >= needs => {
                 Store::of_readers(&path, &file, &LogIsFull::default()).with_one_reader()
             }
@@ -484,11 +574,7 @@ impl Store {
 
     /// Copies the whole database, as it is at this moment, into a file that gets its name when it is whole and checked.
     /// It changes nothing of the database, and others can write to it meanwhile.
-    pub(crate) fn copy_to<T: PartialEq>(
-        &self,
-        target: &Path,
-        copying: &mut Copying<T>,
-    ) -> Result<Copied<T>, CopyError> {
+    pub(crate) fn copy_to(&self, target: &Path, copying: &mut Copying) -> Result<Copied, CopyError> {
         let connection = self.readers.connect().map_err(CopyError::Unread)?;
         copy::copy(&connection, &self.path, target, copying)
     }
@@ -580,6 +666,12 @@ impl Store {
         write_ahead::checkpoint(&connection)?;
         connection.close().map_err(|(_, error)| error.into())
     }
+}
+
+/// Makes the tables of a new journal in an empty file, and moves them from the log into the file itself: so whatever is
+/// copied of it, a program sees that it is ours.
+fn make_new(path: &Path) -> Result<(), OpenError> {
+    migrations::run(&mut files::open_to_write(path)?)
 }
 
 /// Sets what every connection needs. SQLite keeps none of these settings in the file, so a connection without them

@@ -1,0 +1,246 @@
+//! What isn't a whole journal is refused with the way out, is left as it was, and never becomes a new, empty journal.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::backup::{chance, enlarge, kills, names, run_until_killed};
+use crate::cli::{fails, password, stderr, stdout};
+use crate::durability::check_integrity;
+use crate::support::{Client, EPICME, Folder, PASSWORD, Server};
+
+const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
+const ADD: &[&str] = &["user", "add", "eve@example.com", "--password-stdin"];
+const RESTORE: &str = "epicme restore FILE";
+
+/// The files of a folder, each with what it holds; but for the index of a log, which every reader makes.
+fn state(folder: &Folder) -> Vec<(String, Vec<u8>)> {
+    let names = names(folder.path(), "").into_iter().filter(|name| !name.ends_with("-shm"));
+    names.map(|name| (name.clone(), fs::read(folder.path().join(name)).expect("a file"))).collect()
+}
+
+/// A server and the commands refuse the file with these words, and change nothing.
+#[track_caller]
+fn refuses(folder: &Folder, commands: &[&[&str]], says: &[&str]) {
+    let before = state(folder);
+    for command in commands {
+        let output = within_time(folder, command);
+        for part in says {
+            fails(&output, 1, part);
+        }
+        assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
+        assert!(state(folder) == before, "{command:?} changed something");
+    }
+}
+
+/// Runs a command that might serve, which would never end.
+fn within_time(folder: &Folder, command: &[&str]) -> Output {
+    let mut timed = Command::new("timeout");
+    timed.args(["-k", "1", "10", EPICME]).args(command).arg("--database").arg(folder.database());
+    timed.env_clear().stdin(password()).output().expect("timeout runs")
+}
+
+#[track_caller]
+fn succeeds(output: &Output) {
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+}
+
+/// A folder with a journal, whose server was killed: the file and its log.
+fn crashed(entries: usize) -> (Arc<Folder>, String) {
+    let folder = Arc::new(Folder::new());
+    let token = folder.token("ada@example.com", &[]);
+    write(&folder, &token, entries);
+    (folder, token)
+}
+
+/// Serves the folder, writes so many entries, and kills the server.
+fn write(folder: &Arc<Folder>, token: &str, entries: usize) {
+    let mut server = Server::start_in(folder.clone(), &[]);
+    let mut client = Client::new(&server, token);
+    for number in 0..entries {
+        let content = "some words of it ".repeat(20);
+        client.ok("create_entry", json!({ "title": format!("entry {number}"), "content": content }));
+    }
+    server.kill();
+}
+
+fn log_of(folder: &Folder) -> PathBuf {
+    folder.database().with_extension("db-wal")
+}
+
+#[test]
+fn makes_no_journal_of_an_empty_file_unless_it_is_told_to() {
+    let folder = Arc::new(Folder::new());
+    fs::write(folder.database(), "").expect("a file");
+    refuses(&folder, &[SERVE, ADD, &["user", "list"]], &["it is empty", RESTORE, "--create"]);
+    succeeds(&folder.epicme(&[ADD, &["--create"]].concat(), PASSWORD));
+    assert!(stdout(&folder.epicme(&["user", "list"], "")).contains("eve@example.com"));
+    // It changes nothing of a journal that is there.
+    let server = Server::start_in(folder.clone(), &["--create"]);
+    assert!(stdout(&folder.epicme(&["user", "list"], "")).contains("eve@example.com"));
+    drop(server);
+    // A database without a table is as empty.
+    let folder = Folder::new();
+    let empty = Connection::open(folder.database()).expect("a file");
+    empty.execute_batch("CREATE TABLE t (n); DROP TABLE t").expect("a page");
+    drop(empty);
+    refuses(&folder, &[SERVE, ADD, &["user", "list"]], &["it is empty", RESTORE, "--create"]);
+    succeeds(&folder.epicme(&[ADD, &["--create"]].concat(), PASSWORD));
+}
+
+#[test]
+fn recognizes_the_beginning_of_a_journal_whose_log_is_missing() {
+    let folder = Folder::new();
+    let begun = Connection::open(folder.database()).expect("a file");
+    begun.query_row("PRAGMA journal_mode = wal", [], |_| Ok(())).expect("a header");
+    drop(begun);
+    assert!(fs::metadata(folder.database()).expect("a file").len() > 0);
+    let says = ["only the beginning of a journal", "copied while epicme served it", RESTORE, "epicme backup"];
+    refuses(&folder, &[SERVE, ADD, &["user", "list"]], &says);
+    succeeds(&folder.epicme(&[ADD, &["--create"]].concat(), PASSWORD));
+}
+
+#[test]
+fn refuses_a_file_whose_end_is_missing() {
+    let folder = Folder::new();
+    folder.token("ada@example.com", &[]);
+    let whole = fs::read(folder.database()).expect("the file");
+    for length in [1, 99, 100, 4096, whole.len() / 2, whole.len() - 1] {
+        fs::write(folder.database(), &whole[..length]).expect("a cut file");
+        refuses(&folder, &[SERVE, ADD], &[&format!("its end is missing: it has {length} bytes"), RESTORE]);
+        refuses(&folder, &[&[SERVE, &["--create"]].concat()], &["its end is missing"]);
+    }
+    fs::write(folder.database(), &whole).expect("the file");
+    succeeds(&folder.epicme(ADD, PASSWORD));
+}
+
+#[test]
+fn keeps_a_log_whose_file_is_missing_or_was_emptied() {
+    let (folder, _) = crashed(3);
+    let whole = fs::read(folder.database()).expect("the file");
+    fs::remove_file(folder.database()).expect("the file");
+    let says = ["there is no such file", "has changes of it", RESTORE];
+    refuses(&folder, &[SERVE, &[SERVE, &["--create"]].concat(), ADD], &says);
+    fs::write(folder.database(), "").expect("a file");
+    let says = ["it is empty", "has changes of a journal which is missing", RESTORE];
+    refuses(&folder, &[SERVE, &[SERVE, &["--create"]].concat(), ADD, &["user", "list"]], &says);
+    fs::write(folder.database(), &whole).expect("the file");
+    succeeds(&folder.epicme(ADD, PASSWORD));
+    assert_eq!(folder.count("entries"), 3);
+}
+
+#[test]
+fn refuses_a_log_that_is_not_of_the_file_beside_it() {
+    let says = ["has changes of another file, or of another time", RESTORE];
+    // A copy from before the log, since when the journal has grown.
+    let (folder, token) = crashed(3);
+    succeeds(&folder.epicme(ADD, PASSWORD)); // moves the log into the file
+    let earlier = fs::read(folder.database()).expect("the file");
+    write(&folder, &token, 40);
+    succeeds(&folder.epicme(&["user", "passwd", "eve@example.com", "--password-stdin"], PASSWORD));
+    write(&folder, &token, 1);
+    let (last, log) =
+        (fs::read(folder.database()).expect("the file"), fs::read(log_of(&folder)).expect("a log"));
+    fs::write(folder.database(), &earlier).expect("a copy");
+    refuses(&folder, &[SERVE, ADD], &says);
+    // With its own file the same log is taken, also where both were copied.
+    let copy = Arc::new(Folder::new());
+    fs::write(copy.database(), &last).expect("a copy");
+    fs::write(log_of(&copy), &log).expect("a copy");
+    drop(Server::start_in(copy.clone(), &[]));
+    check_integrity(&copy.database());
+    assert_eq!(copy.count("entries"), 44);
+    // A log of somebody else's journal, which is larger, or smaller. (A log that has every page that differs would make
+    // that other journal of it; no file is so much like another but a copy.)
+    let journal = |mebibytes: usize| {
+        let (folder, token) = crashed(3);
+        enlarge(&folder, mebibytes); // moves the log into the file, too
+        (folder, token)
+    };
+    for (own, others) in [(1, 2), (2, 1)] {
+        let ((one, _), (other, token)) = (journal(own), journal(others));
+        write(&other, &token, 10);
+        fs::copy(log_of(&other), log_of(&one)).expect("a log");
+        refuses(&one, &[SERVE, ADD], &says);
+        fs::remove_file(log_of(&one)).expect("the log");
+        drop(Server::start_in(one.clone(), &[]));
+        check_integrity(&one.database());
+        assert_eq!(one.count("entries"), 3);
+    }
+    let (other, _) = crashed(30);
+    // One that isn't a log at all, and one without a commit, change nothing: SQLite ignores them.
+    for log in [&b"x".repeat(5000)[..], &fs::read(log_of(&other)).expect("a log")[..5000]] {
+        let folder = Folder::new();
+        folder.token("ada@example.com", &[]);
+        fs::write(log_of(&folder), log).expect("a log");
+        succeeds(&folder.epicme(ADD, PASSWORD));
+        check_integrity(&folder.database());
+    }
+}
+
+#[test]
+fn makes_a_new_journal_whole_or_not_at_all() {
+    let mut dice = chance();
+    let begun = Instant::now();
+    drop(Server::start());
+    let takes = begun.elapsed();
+    for _ in 0..kills() {
+        let folder = Arc::new(Folder::new());
+        run_until_killed(&folder, SERVE, takes, &mut dice);
+        if folder.database().exists() {
+            let copy = Folder::new();
+            fs::copy(folder.database(), copy.database()).expect("a copy");
+            let people = stdout(&folder.epicme(&["user", "list"], ""));
+            assert_eq!(people, stdout(&copy.epicme(&["user", "list"], "")), "the file alone has its tables");
+        }
+        drop(Server::start_in(folder.clone(), &[]));
+        let left = names(folder.path(), "epicme.db.");
+        assert!(left.is_empty() || left == ["epicme.db.new"], "{left:?}");
+        check_integrity(&folder.database());
+    }
+}
+
+#[test]
+fn makes_one_journal_where_several_begin_at_once() {
+    let folder = Arc::new(Folder::new());
+    let adding: Vec<_> = (0..6)
+        .map(|number| {
+            let folder = folder.clone();
+            let email = format!("person-{number}@example.com");
+            thread::spawn(move || folder.epicme(&["user", "add", &email, "--password-stdin"], PASSWORD))
+        })
+        .collect();
+    for added in adding {
+        succeeds(&added.join().expect("it ends"));
+    }
+    assert_eq!(stdout(&folder.epicme(&["user", "list"], "")).lines().count(), 7);
+    check_integrity(&folder.database());
+}
+
+#[test]
+fn leaves_a_file_that_a_server_has_as_it_is() {
+    let folder = Folder::new();
+    fs::copy("tests/version_4.db", folder.database()).expect("the file");
+    let before = fs::read(folder.database()).expect("the file");
+    let lock = fs::File::open(folder.database()).expect("the file");
+    lock.lock().expect("a lock");
+    fails(&folder.epicme(SERVE, ""), 1, "another epicme serves it");
+    assert!(fs::read(folder.database()).expect("the file") == before, "it was migrated");
+    // A command has the lock for a moment only.
+    lock.unlock().expect("no lock");
+    lock.lock_shared().expect("a lock");
+    let folder = Arc::new(folder);
+    let begins = thread::spawn({
+        let folder = folder.clone();
+        move || Server::start_in(folder, &[])
+    });
+    thread::sleep(Duration::from_millis(50));
+    drop(lock);
+    drop(begins.join().expect("it starts"));
+}
