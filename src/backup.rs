@@ -1,4 +1,4 @@
-//! Copies of the whole database: what they hold.
+//! Copies of the whole database: what they hold, and what one that is restored may not bring back.
 //!
 //! Knows nothing of how a file is copied: the store does that. Invariant: nothing here changes the database that is
 //! copied.
@@ -41,4 +41,18 @@ impl fmt::Display for Contents {
         let tags_word = if *tags == 1 { "tag" } else { "tags" };
         write!(out, "{people} {people_word}, {entries} {entries_word} and {tags} {tags_word}")
     }
+}
+
+/// Ends all access that a copy of the database has: every token, every grant, and every sign-in in a browser.
+///
+/// A copy doesn't know what was revoked since it was made. A token that a person took back from a thief would be good
+/// again, and nobody would be told. People keep their passwords, and clients their registrations, so they ask again.
+/// The copy may be of any version; the tables of grants and sign-ins came with the second.
+pub(crate) fn end_access(copy: &Connection) -> rusqlite::Result<()> {
+    copy.execute("UPDATE tokens SET revoked_at = unixepoch() WHERE revoked_at IS NULL", [])?;
+    if copy.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? >= 2 {
+        copy.execute("UPDATE grants SET revoked_at = unixepoch() WHERE revoked_at IS NULL", [])?;
+        copy.execute("DELETE FROM browsers", [])?;
+    }
+    Ok(())
 }

@@ -54,6 +54,7 @@ mod portable;
 mod search_index;
 mod events;
 mod backup;
+mod soundness;
 pub mod store;
 mod schema_5;
 mod downloads;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::cli::{fails, in_shell, set_mode, stderr, unprivileged};
+use crate::cli::{fails, in_shell, set_mode, stderr, stdout, unprivileged};
 use crate::durability::check_integrity;
 use crate::support::{Client, Dice, EPICME, Folder, Server, eventually};
 
@@ -308,4 +308,391 @@ fn refuses_a_copy_that_is_being_made_already() {
     drop(other); // as a killed one leaves it
     backs_up(&folder, &copy);
     assert!(!part.exists());
+}
+
+const RESTORE: &str = "restore";
+
+/// Where the journals are that restores have put aside, in the order of time; not their logs.
+fn put_aside(folder: &Folder) -> Vec<PathBuf> {
+    let names = names(folder.path(), "epicme.db.before-restore-");
+    names.into_iter().filter(|name| !name.ends_with("-wal")).map(|name| folder.path().join(name)).collect()
+}
+
+fn add_tag(folder: &Folder, name: &str) {
+    folder.tamper(&format!(
+        "INSERT INTO made_tags (user_id, name, created_at, updated_at) VALUES (1, '{name}', 0, 0)"
+    ));
+}
+
+#[track_caller]
+fn restores(folder: &Folder, from: &Path, options: &[&str]) -> String {
+    let made = folder.epicme(&[&[RESTORE, text(from)], options].concat(), "");
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    stderr(&made)
+}
+
+#[test]
+fn brings_a_backup_back_and_keeps_what_was_there_whole() {
+    let folder = Arc::new(Folder::new());
+    let token = folder.token("ada@example.com", &[]);
+    let copy = folder.path().join("copy.db");
+    add_tag(&folder, "before");
+    backs_up(&folder, &copy);
+    // What came since is only in the log of a server that was killed.
+    let mut server = Server::start_in(folder.clone(), &[]);
+    Client::new(&server, &token).ok("create_tag", json!({ "name": "since" }));
+    server.kill();
+    assert!(fs::metadata(folder.database().with_extension("db-wal")).expect("a log").len() > 0);
+    let of_copy = fs::read(&copy).expect("a file");
+    let told = restores(&folder, &copy, &[]);
+    let aside = put_aside(&folder);
+    assert_eq!(aside.len(), 1);
+    for says in [
+        "copy.db was, with 1 person, 0 entries and 1 tag".to_owned(),
+        format!("what was there before is {} now", aside[0].display()),
+        "all tokens and sign-ins are ended".to_owned(),
+        "--keep-access".to_owned(),
+        "passwords are those of the time of the backup".to_owned(),
+    ] {
+        assert!(told.contains(&says), "{told}");
+    }
+    assert_eq!(texts(&folder.database()), ["before"]);
+    assert_eq!(texts(&aside[0]), ["before", "since"]);
+    assert!(fs::read(&copy).expect("a file") == of_copy, "the backup is as it was");
+    for path in [&folder.database(), &aside[0]] {
+        check_integrity(path);
+        assert_eq!(fs::metadata(path).expect("a file").permissions().mode() & 0o777, 0o600);
+    }
+    // And back again.
+    restores(&folder, &aside[0], &[]);
+    assert_eq!(texts(&folder.database()), ["before", "since"]);
+    assert_eq!(put_aside(&folder).len(), 2);
+    // Where there is nothing, it is a way to move a journal.
+    let other = Folder::new();
+    let told = restores(&other, &copy, &["--keep-access"]);
+    assert!(!told.contains("what was there before"), "{told}");
+    assert_eq!(texts(&other.database()), ["before"]);
+    // By a link it is the file that is replaced.
+    let links = Folder::new();
+    std::os::unix::fs::symlink(other.database(), links.database()).expect("a link");
+    restores(&links, &aside[0], &[]);
+    assert!(links.database().is_symlink());
+    assert_eq!(texts(&other.database()), ["before", "since"]);
+}
+
+#[test]
+fn ends_all_access_that_a_backup_would_bring_back_unless_it_is_told_not_to() {
+    let folder = Arc::new(Folder::new());
+    let token = folder.token("ada@example.com", &[]);
+    folder.tamper(
+        "INSERT INTO clients VALUES ('c', 'an app', 'https://app.example/', 'none', NULL, 'operator', 0);
+         INSERT INTO grants (user_id, client_id, resource, scope, created_at, used_at) VALUES (1, 'c', 'r', 's', 0, 0);
+         INSERT INTO browsers VALUES (x'00', 1, 0, 9999999999)",
+    );
+    let copy = folder.path().join("copy.db");
+    backs_up(&folder, &copy);
+    assert!(folder.epicme(&["token", "revoke", "1"], "").status.success());
+    let status = |folder: &Arc<Folder>| {
+        let server = Server::start_in(folder.clone(), &[]);
+        Client::new(&server, &token).modern("tools/list", json!({})).status
+    };
+    restores(&folder, &copy, &[]);
+    assert_eq!(status(&folder), 401, "what was revoked since stays revoked");
+    assert_eq!(folder.count("grants WHERE revoked_at IS NULL"), 0);
+    assert_eq!(folder.count("browsers"), 0);
+    assert_eq!(folder.count("users") + folder.count("clients"), 2);
+    let told = restores(&folder, &copy, &["--keep-access"]);
+    assert!(
+        told.contains("what was revoked since is good again") && told.contains("token revoke ID"),
+        "{told}"
+    );
+    assert_eq!(status(&folder), 200);
+    assert_eq!(folder.count("grants WHERE revoked_at IS NULL") + folder.count("browsers"), 2);
+    // A backup of any version is brought back, and brought up to date by the next start.
+    for version in 1..=4 {
+        let path = Path::new("tests").join(format!("version_{version}.db"));
+        let old = folder.path().join("old.db");
+        fs::copy(path, &old).expect("the file");
+        let told = restores(&folder, &old, &[]);
+        assert!(
+            told.contains(&format!("it has version {version}; epicme serve brings it up to date")),
+            "{told}"
+        );
+        assert_eq!(folder.count("tokens WHERE revoked_at IS NULL"), 0);
+        drop(Server::start_in(folder.clone(), &[]));
+        check_integrity(&folder.database());
+    }
+}
+
+#[test]
+fn refuses_to_restore_what_is_no_backup_or_over_what_is_used() {
+    let folder = Arc::new(Folder::new());
+    folder.token("ada@example.com", &[]);
+    let path = |name: &str| folder.path().join(name);
+    let copy = path("copy.db");
+    backs_up(&folder, &copy);
+    let whole = fs::read(&copy).expect("a file");
+    fs::write(path("letter.txt"), "dear diary").expect("a file");
+    fs::write(path("noise.db"), vec![7; 20_000]).expect("a file");
+    fs::write(path("empty.db"), "").expect("a file");
+    fs::write(path("cut.db"), &whole[..whole.len() / 2]).expect("a file");
+    Connection::open(path("foreign.db"))
+        .expect("a file")
+        .execute_batch("CREATE TABLE t (n)")
+        .expect("a table");
+    fs::write(path("newer.db"), &whole).expect("a file");
+    Connection::open(path("newer.db"))
+        .expect("a file")
+        .pragma_update(None, "user_version", 99)
+        .expect("a number");
+    let mut torn = whole.clone();
+    let middle = torn.len() / 2;
+    torn[middle..middle + 4096].fill(0xff);
+    fs::write(path("torn.db"), torn).expect("a file");
+    let state = || {
+        let names = names(folder.path(), "")
+            .into_iter()
+            .filter(|name| !name.ends_with("-shm") && !name.ends_with("-wal"));
+        names.map(|name| (name.clone(), fs::read(path(&name)).expect("a file"))).collect::<Vec<_>>()
+    };
+    let before = state();
+    for (name, says) in [
+        ("nothing.db", "can't open it: No such file"),
+        ("letter.txt", "its end is missing"),
+        ("noise.db", "not a database"),
+        ("empty.db", "it is empty"),
+        ("cut.db", "its end is missing"),
+        ("foreign.db", "another program's database"),
+        ("newer.db", "has version 99"),
+        ("torn.db", "the copy isn't sound"),
+        ("epicme.db", "that is the database itself"),
+        (".", "name a file"),
+    ] {
+        let output = folder.epicme(&[RESTORE, text(&path(name))], "");
+        fails(&output, 1, says);
+        assert!(state() == before, "{name}: something was changed");
+    }
+    let server = Server::start_in(folder.clone(), &[]);
+    fails(&folder.epicme(&[RESTORE, text(&copy)], ""), 1, "another program uses it; stop that one");
+    drop(server);
+    let other = Connection::open(folder.database()).expect("the database");
+    other.query_row("SELECT count(*) FROM users", [], |_| Ok(())).expect("it reads");
+    fails(&folder.epicme(&[RESTORE, text(&copy)], ""), 1, "another program uses it; stop that one");
+    drop(other);
+    // Another program's database isn't put aside.
+    let foreign = Folder::new();
+    fs::copy(path("foreign.db"), foreign.database()).expect("a copy");
+    fails(&foreign.epicme(&[RESTORE, text(&copy)], ""), 1, "another program's database");
+    assert_eq!(names(foreign.path(), "").len(), 1, "{:?}", names(foreign.path(), ""));
+    // No room, and no permission.
+    let full = in_shell(&folder, "trap '' XFSZ; ulimit -f 256; exec \"$@\"", &[RESTORE, text(&copy)]);
+    fails(&full, 1, "can't write it: ");
+    assert!(
+        stderr(&full).contains("free space") && stderr(&full).contains("nothing was restored"),
+        "{}",
+        stderr(&full)
+    );
+    set_mode(&copy, 0o644);
+    let closed = Folder::new();
+    closed.token("ada@example.com", &[]);
+    let denied = unprivileged(&closed, &[RESTORE, text(&copy)]);
+    fails(&denied, 1, "can't write it: Permission denied");
+    assert!(put_aside(&folder).is_empty() && put_aside(&closed).is_empty());
+    restores(&folder, &copy, &[]);
+}
+
+#[test]
+fn puts_a_damaged_journal_aside_with_its_log() {
+    let damage = |name: &str, path: &Path| match name {
+        "noise" => fs::write(path, vec![9; 30_000]),
+        "emptied" => fs::write(path, ""),
+        "cut" => fs::File::options().write(true).open(path).and_then(|file| file.set_len(5000)),
+        _ => fs::remove_file(path),
+    };
+    for name in ["noise", "emptied", "cut", "missing"] {
+        let folder = Arc::new(Folder::new());
+        let token = folder.token("ada@example.com", &[]);
+        let copy = folder.path().join("copy.db");
+        add_tag(&folder, "before");
+        backs_up(&folder, &copy);
+        let mut server = Server::start_in(folder.clone(), &[]);
+        Client::new(&server, &token).ok("create_tag", json!({ "name": "since" }));
+        server.kill();
+        let log = fs::read(folder.database().with_extension("db-wal")).expect("a log");
+        damage(name, &folder.database()).expect(name);
+        let damaged = fs::read(folder.database()).ok();
+        restores(&folder, &copy, &[]);
+        assert_eq!(texts(&folder.database()), ["before"], "{name}");
+        let logs = names(folder.path(), "epicme.db.before-restore-");
+        let kept = logs.iter().find(|name| name.ends_with("-wal")).expect("the log");
+        assert!(fs::read(folder.path().join(kept)).expect("a log") == log, "{name}");
+        assert_eq!(put_aside(&folder).first().map(|path| fs::read(path).expect("a file")), damaged, "{name}");
+        drop(Server::start_in(folder.clone(), &[]));
+        check_integrity(&folder.database());
+    }
+}
+
+#[test]
+fn restores_whole_or_says_to_restore_again_when_it_is_killed() {
+    let folder = Arc::new(Folder::new());
+    let token = folder.token("ada@example.com", &[]);
+    enlarge(&folder, 4);
+    let copy = folder.path().join("copy.db");
+    add_tag(&folder, "before");
+    backs_up(&folder, &copy);
+    let restore: &[&str] = &[RESTORE, text(&copy), "--keep-access"];
+    let begun = Instant::now();
+    restores(&folder, &copy, &["--keep-access"]);
+    let (takes, mut dice, mut unfinished) = (begun.elapsed(), chance(), 0);
+    for kill in 0..kills() {
+        let mut server = Server::start_in(folder.clone(), &[]);
+        let since = format!("since {kill}");
+        Client::new(&server, &token).ok("create_tag", json!({ "name": since }));
+        server.kill(); // so that there is a log
+        let last = [vec!["before".to_owned()], vec![since.clone()]].concat();
+        run_until_killed(&folder, restore, takes, &mut dice);
+        // The old journal is somewhere, with all that it had.
+        let mut places = put_aside(&folder);
+        places.extend(Some(folder.database()).filter(|path| path.exists()));
+        let copies: Vec<_> = places.iter().map(|path| copied(path)).collect();
+        assert!(copies.iter().any(|folder| texts(&folder.database()) == last), "{kill}: {places:?}");
+        if folder.database().exists() {
+            let texts = texts(&copied(&folder.database()).database());
+            assert!(texts == last || texts == ["before"], "{kill}: {texts:?}");
+            unfinished += usize::from(texts == last);
+            drop(Server::start_in(folder.clone(), &[]));
+        } else {
+            unfinished += 1;
+            let refused = folder.epicme(&["serve", "--listen", "127.0.0.1:0"], "");
+            fails(&refused, 1, "epicme restore FILE");
+        }
+        restores(&folder, &copy, &["--keep-access"]);
+        assert_eq!(texts(&folder.database()), ["before"], "{kill}");
+        assert!(names(folder.path(), "epicme.db.restoring").is_empty());
+        check_integrity(&folder.database());
+        for path in put_aside(&folder) {
+            check_integrity(&path);
+            fs::remove_file(path).expect("a file");
+        }
+    }
+    assert!(unfinished > 0, "none of {} kills came in time", kills());
+}
+
+/// A copy of a database and of its log in a folder of its own, which may be opened.
+fn copied(database: &Path) -> Folder {
+    let folder = Folder::new();
+    fs::copy(database, folder.database()).expect("a copy");
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    let _ = fs::copy(log, folder.database().with_extension("db-wal"));
+    folder
+}
+
+/// The states between two renames of a restore, in each of which a kill may leave it.
+#[test]
+fn goes_on_where_a_restore_was_interrupted() {
+    let prepared = || {
+        let folder = Arc::new(Folder::new());
+        let token = folder.token("ada@example.com", &[]);
+        let copy = folder.path().join("copy.db");
+        add_tag(&folder, "before");
+        backs_up(&folder, &copy);
+        let mut server = Server::start_in(folder.clone(), &[]);
+        Client::new(&server, &token).ok("create_tag", json!({ "name": "since" }));
+        server.kill();
+        fs::write(folder.path().join("epicme.db.restoring"), "a part").expect("a file");
+        (folder, copy)
+    };
+    let aside = "epicme.db.before-restore-20200101T000000Z";
+    for log_is_moved in [false, true] {
+        let (folder, copy) = prepared();
+        let log = folder.database().with_extension("db-wal");
+        fs::rename(folder.database(), folder.path().join(aside)).expect("the file");
+        if log_is_moved {
+            fs::rename(&log, folder.path().join(format!("{aside}-wal"))).expect("the log");
+        }
+        let before = names(folder.path(), "");
+        for command in [
+            &["serve", "--listen", "127.0.0.1:0"][..],
+            &["user", "add", "eve@example.com", "--password-stdin"],
+        ] {
+            fails(&folder.epicme(command, "a password"), 1, "epicme restore FILE");
+        }
+        assert_eq!(names(folder.path(), ""), before);
+        restores(&folder, &copy, &[]);
+        assert_eq!(texts(&folder.database()), ["before"]);
+        assert_eq!(put_aside(&folder), [folder.path().join(aside)]);
+        assert_eq!(texts(&folder.path().join(aside)), ["before", "since"], "with its log");
+    }
+}
+
+#[test]
+fn says_in_words_what_is_wrong_with_a_database() {
+    let check = |folder: &Folder, arguments: &[&str]| folder.epicme(&[&["check"], arguments].concat(), "");
+    let folder = Folder::new();
+    fails(&check(&folder, &[]), 1, "can't open it: No such file");
+    folder.token("ada@example.com", &[]);
+    let copy = folder.path().join("copy.db");
+    folder.tamper(
+        "INSERT INTO made_entries (user_id, title, content, created_at, updated_at) VALUES (1, 'an entry', 'x', 0, 0)",
+    );
+    folder.token("ada@example.com", &[]); // indexes it
+    backs_up(&folder, &copy);
+    for (arguments, name) in [(&[][..], "epicme.db"), (&[text(&copy)], "copy.db")] {
+        let before = fs::read(folder.path().join(name)).expect("a file");
+        let sound = check(&folder, arguments);
+        assert_eq!(sound.status.code(), Some(0), "{}", stderr(&sound));
+        let told = stdout(&sound);
+        assert!(
+            told.ends_with(&format!("{name}: sound, of version 5, with 1 person, 1 entry and 0 tags\n")),
+            "{told}"
+        );
+        assert!(before == fs::read(folder.path().join(name)).expect("a file"));
+    }
+    let faults: [(&str, &[&str]); 6] = [
+        (
+            "PRAGMA foreign_keys = off; INSERT INTO browsers VALUES (x'00', 77, 1, 2)",
+            &["rows of browsers that refer to rows of users which aren't there: 1"],
+        ),
+        (
+            "UPDATE journal_counts SET number = 5 WHERE kind = 'entries'",
+            &["numbers of rows", "(journal_counts): 1"],
+        ),
+        (
+            "INSERT INTO made_entries (user_id, title, content, created_at, updated_at) VALUES (1, 'x', 'x', 0, 0)",
+            &["entries that no search finds", "epicme serve adds when it starts: 1"],
+        ),
+        ("DELETE FROM entries", &["rows of the search index that are of no entry: 1"]),
+        (
+            "DROP INDEX entries_newest; PRAGMA writable_schema = on;
+             INSERT INTO sqlite_schema SELECT 'index', 'entries_newest', 'entries',
+                 (SELECT rootpage FROM sqlite_schema WHERE name = 'entries_favorite'),
+                 'CREATE INDEX entries_newest ON entries (user_id, date DESC, created_at DESC, id DESC)'",
+            &["entries_newest"],
+        ),
+        (
+            "PRAGMA writable_schema = on; UPDATE sqlite_schema SET rootpage = 100000 WHERE name = 'grants'",
+            &[],
+        ),
+    ];
+    for (sql, says) in faults {
+        let broken = Folder::new();
+        fs::copy(&copy, broken.database()).expect("a copy");
+        broken.tamper(sql);
+        let output = check(&broken, &[]);
+        assert_eq!(output.status.code(), Some(1), "{sql}: {}", stdout(&output));
+        let told = stdout(&output) + &stderr(&output);
+        for part in says.iter().chain(&["epicme restore FILE"]) {
+            assert!(told.contains(part), "{sql}: {told}");
+        }
+    }
+    let cut = Folder::new();
+    fs::write(cut.database(), &fs::read(&copy).expect("a file")[..9000]).expect("a cut file");
+    fails(&check(&cut, &[]), 1, "its end is missing");
+    fs::copy("tests/version_4.db", cut.database()).expect("a copy");
+    let told = stdout(&check(&cut, &[]));
+    assert!(
+        told.contains(": sound, of version 4, with ") && told.contains("; epicme serve brings it"),
+        "{told}"
+    );
 }

@@ -69,8 +69,8 @@ fn shows_help_that_fits_a_screen_and_names_every_option_on_the_page_of_its_comma
             "token" => &["token", "create", "ada@example.com"],
             "user" => &["user", "add", "ada@example.com"],
             "client" => &["client", "add", "zed"],
-            "import" | "explain" | "doctor" | "backup" => &[command, "nothing"],
-            "serve" | "export" => &[command],
+            "import" | "explain" | "doctor" | "backup" | "restore" => &[command, "nothing"],
+            "serve" | "export" | "check" => &[command],
             other => panic!("how is {other} called?"),
         };
         for row in text.lines().filter(|line| line.starts_with("--")) {

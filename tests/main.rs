@@ -25,7 +25,7 @@
 //! - `durability`: what was acknowledged is still there after a crash.
 //! - `opening`: what isn't a whole journal is refused, and never becomes a new one.
 //! - `backup`: copies of the whole database.
-//! - `upgrade`: the file of a released version is brought up to date.
+//! - `upgrade`: the file of every earlier version is brought up to date.
 //! - `attacks`: what one client must not be able to take from the others, each attack in a file of its own.
 //! - `portable`: exports and imports.
 //! - `documents`: the README and everything in `docs/` is run or looked up.

@@ -1,27 +1,185 @@
-//! A database that version 4 of the file has, `version_4.db`, is brought up to date: nothing of it is lost or changed that
-//! isn't meant to be, whenever the program is killed meanwhile.
+//! Databases of every earlier version of the file, `version_1.db` to `version_4.db`, are brought up to date: nothing of them
+//! is lost or changed that isn't meant to be, whenever the program is killed meanwhile, and a copy of each stays as it was.
 //!
-//! The server that was released with that version wrote the file; only the times of its entries were moved afterwards, to
-//! a day for each entry.
+//! The server of each version wrote the file; only the times of the entries in that of version 4 were moved afterwards, to a
+//! day for each entry.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::json;
 
+use crate::backup::{chance, kills, run_until_killed};
+use crate::cli::{fails, in_shell, set_mode, stderr};
 use crate::durability::check_integrity;
 use crate::support::{Client, Dice, EPICME, Folder, Server};
 
-fn old_database() -> Arc<Folder> {
+/// The versions that there were.
+const EARLIER: [i64; 4] = [1, 2, 3, 4];
+
+fn database_of(version: i64) -> Arc<Folder> {
     let folder = Folder::new();
-    fs::copy("tests/version_4.db", folder.database()).expect("the file");
+    fs::copy(format!("tests/version_{version}.db"), folder.database()).expect("the file");
+    set_mode(&folder.database(), 0o600);
     Arc::new(folder)
+}
+
+fn old_database() -> Arc<Folder> {
+    database_of(4)
+}
+
+fn version(connection: &Connection) -> i64 {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a number")
+}
+
+/// All that a database has: its version, its schema, and the rows of each table.
+fn whole(database: &Path) -> Vec<String> {
+    let connection = Connection::open(database).expect("the file");
+    let mut all = vec![format!("version {}", version(&connection))];
+    all.extend(rows(&connection, "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"));
+    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY name";
+    let mut select = connection.prepare(tables).expect("a statement");
+    let names = select.query_map([], |row| row.get(0)).expect("rows");
+    for name in names.collect::<Result<Vec<String>, _>>().expect("names") {
+        all.extend(rows(&connection, &format!("SELECT * FROM \"{name}\"")));
+    }
+    all
+}
+
+fn backup_of(folder: &Folder, version: i64) -> PathBuf {
+    folder.path().join(format!("epicme.db.version-{version}"))
+}
+
+#[test]
+fn brings_every_earlier_version_up_to_date_and_keeps_a_copy_of_it() {
+    for earlier in EARLIER {
+        let folder = database_of(earlier);
+        let old = Connection::open(folder.database()).expect("the file");
+        assert_eq!(version(&old), earlier);
+        let before = KEPT.map(|sql| rows(&old, sql));
+        assert!(before.iter().all(|rows| !rows.is_empty()), "{earlier}: {before:?}");
+        drop(old);
+        let all = whole(&folder.database());
+        let server = Server::start_in(folder.clone(), &[]);
+        let says =
+            format!("has version {earlier} and is brought up to date to 5; a backup of it as it was is ");
+        server.log_with(&says);
+        drop(server);
+        check_integrity(&folder.database());
+        let connection = folder.open();
+        assert_eq!(version(&connection), 5);
+        for (sql, mut before) in KEPT.into_iter().zip(before) {
+            let mut after = rows(&connection, sql);
+            before.sort();
+            after.sort();
+            if sql.contains("FROM settings") {
+                // The server adds what it remembers; what was there stays.
+                assert!(
+                    before.iter().all(|row| row.contains("audience") || after.contains(row)),
+                    "{earlier}"
+                );
+                continue;
+            }
+            assert_eq!(after, before, "{earlier}: {sql}");
+        }
+        assert_eq!(whole(&backup_of(&folder, earlier)), all, "the copy is as the file was");
+        assert_eq!(
+            fs::metadata(backup_of(&folder, earlier)).expect("a file").permissions().mode() & 0o777,
+            0o600
+        );
+        // It is made once, and not by a start that changes nothing.
+        fs::remove_file(backup_of(&folder, earlier)).expect("the copy");
+        drop(Server::start_in(folder.clone(), &[]));
+        assert!(!backup_of(&folder, earlier).exists());
+    }
+}
+
+#[test]
+fn leaves_the_copy_out_where_that_is_wanted_and_changes_nothing_where_it_has_no_room() {
+    let folder = old_database();
+    let before = fs::read(folder.database()).expect("the file");
+    // No file may grow past 128 KiB, which stands in for a full disk.
+    let full = "trap '' XFSZ; ulimit -f 256; exec \"$@\"";
+    let output = in_shell(&folder, full, &["token", "create", "ada@example.com"]);
+    fails(&output, 1, "it is of an earlier version, and stays as it is, because it can't be backed up");
+    for says in ["epicme.db.version-4: can't write it: ", "free space", "epicme serve --no-backup"] {
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+    }
+    assert!(fs::read(folder.database()).expect("the file") == before, "it was changed");
+    assert!(!backup_of(&folder, 4).exists());
+    // What has that name already and is no backup stays.
+    fs::write(backup_of(&folder, 4), "a letter").expect("a file");
+    let output = folder.epicme(&["token", "create", "ada@example.com"], "");
+    fails(&output, 1, "there is a file already that is no backup");
+    assert_eq!(fs::read(backup_of(&folder, 4)).expect("a file"), b"a letter");
+    assert!(fs::read(folder.database()).expect("the file") == before, "it was changed");
+    fs::remove_file(backup_of(&folder, 4)).expect("the file");
+    let server = Server::start_in(folder.clone(), &["--no-backup"]);
+    assert!(!server.log().contains("a backup of it"), "{}", server.log());
+    assert!(!backup_of(&folder, 4).exists());
+    assert_eq!(version(&folder.open()), 5);
+}
+
+#[test]
+fn leaves_the_file_as_it_was_where_any_step_fails() {
+    // What each step makes: if it is there already, the step fails, and with it those before.
+    let made = [(2, "clients"), (3, "used_forms"), (4, "journal_counts"), (5, "entries_5")];
+    for earlier in EARLIER {
+        for (step, table) in made.into_iter().filter(|(step, _)| *step > earlier) {
+            let folder = database_of(earlier);
+            Connection::open(folder.database())
+                .expect("the file")
+                .execute_batch(&format!("CREATE TABLE {table} (kept); INSERT INTO {table} VALUES (1)"))
+                .expect("a table");
+            let before = whole(&folder.database());
+            for _ in 0..2 {
+                let output = folder.epicme(&["token", "create", "ada@example.com"], "");
+                assert_eq!(output.status.code(), Some(1), "{earlier}, {step}: {}", stderr(&output));
+                assert!(stderr(&output).contains(table), "{earlier}, {step}: {}", stderr(&output));
+                assert_eq!(whole(&folder.database()), before, "{earlier}, {step}");
+            }
+            assert_eq!(whole(&backup_of(&folder, earlier)), before, "{earlier}, {step}: the copy too");
+        }
+    }
+}
+
+#[test]
+fn loses_nothing_when_it_is_killed_while_a_file_is_copied_and_brought_up_to_date() {
+    let upgrade: &[&str] = &["token", "create", "ada@example.com"];
+    let begun = Instant::now();
+    assert!(old_database().epicme(upgrade, "").status.success());
+    let (takes, mut dice, mut unfinished) = (begun.elapsed(), chance(), 0);
+    let old = old_database();
+    let before = KEPT.map(|sql| rows(&Connection::open(old.database()).expect("the file"), sql));
+    let all = whole(&old.database());
+    for kill in 0..kills() {
+        let folder = database_of(4);
+        run_until_killed(&folder, upgrade, takes, &mut dice);
+        let backup = backup_of(&folder, 4);
+        let version = version(&Connection::open(folder.database()).expect("the file"));
+        assert!([4, 5].contains(&version), "{kill}: {version}");
+        unfinished += usize::from(version == 4);
+        assert!(version == 4 || backup.exists(), "{kill}: the copy comes first");
+        if backup.exists() {
+            assert_eq!(whole(&backup), all, "{kill}");
+        }
+        assert!(folder.epicme(upgrade, "").status.success(), "{kill}");
+        check_integrity(&folder.database());
+        assert_eq!(whole(&backup), all, "{kill}");
+        let connection = folder.open();
+        for (sql, before) in KEPT[..2].iter().zip(&before) {
+            assert_eq!(rows(&connection, sql), *before, "{kill}: {sql}");
+        }
+    }
+    assert!(unfinished > 0, "none of {} kills came in time", kills());
 }
 
 /// The rows of a statement, each as a text.

@@ -1,24 +1,29 @@
-//! `epicme backup`: a copy of the whole database, also while a server runs.
+//! `epicme backup`, a copy of the whole database, also while a server runs, and `epicme restore`, which brings one back.
 //!
-//! Writes nothing into the database but when and where the copy was made. Invariant: when it says that it is done, there
-//! is a whole copy under the name that the operator gave, and it was checked.
+//! Writes nothing into the database that is copied but when and where that was done. Invariant: when they say that they
+//! are done, there is a whole copy under the name that the operator gave, and it was checked.
 
 use std::path::Path;
 use std::time::Instant;
 
 use super::{CliError, CommandLine, note};
-use crate::backup::Contents;
+use crate::backup::{self, Contents};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::search_index::SEARCH_INDEX;
 use crate::settings;
-use crate::store::{Copied, CopyError, Copying, CopyProgress, Store, VERSION};
+use crate::store::{self, Copied, CopyError, Copying, PUT_ASIDE, CopyProgress, Restored, Store, VERSION};
 
 /// Copies the database into a file.
 pub(super) fn backup(line: &CommandLine, file: &str) -> Result<(), CliError> {
     let store = line.existing(Store::open_to_copy)?;
     let path = Path::new(file);
-    let mut copying = Copying { amend: |_| Ok(()), progress: &mut tell_progress(), stop: Default::default() };
+    let mut copying = Copying {
+        version: None,
+        amend: |_| Ok(()),
+        progress: &mut tell_progress(),
+        stop: Default::default(),
+    };
     let copied = store.copy_to(path, &mut copying).map_err(|error| cannot_copy(path, &error))?;
     drop(store);
     let contents =
@@ -59,5 +64,38 @@ fn remember(line: &CommandLine, path: &Path, copied: &Copied) -> Result<(), CliE
     if let Err(error) = noted {
         note(&format!("the database itself can't keep when it was backed up: {error}"));
     }
+    Ok(())
+}
+
+/// Puts a copy in the place of the database, which is kept aside.
+pub(super) fn restore(line: &CommandLine, file: &str) -> Result<(), CliError> {
+    let keeps_access = line.flag("keep-access");
+    let mut copying = Copying {
+        version: None,
+        amend: if keeps_access { |_| Ok(()) } else { backup::end_access },
+        progress: &mut tell_progress(),
+        stop: Default::default(),
+    };
+    let path = line.database();
+    let told = path.display();
+    let aside = format!("{PUT_ASIDE}{}", Timestamp::now().iso8601().replace(['-', ':'], ""));
+    let Restored { copied, aside } = store::restore(Path::new(file), &path, &aside, &mut copying)
+        .map_err(|error| CliError::Failed(error.to_string()))?;
+    let contents = Contents::of_copy(&path).map_err(|error| line.cannot_open(&error))?;
+    note(&format!("{told} is what {file} was, with {contents}"));
+    if let Some(aside) = aside {
+        note(&format!("what was there before is {} now; delete it when you don't need it", aside.display()));
+    }
+    if copied.version < VERSION {
+        note(&format!("it has version {}; epicme serve brings it up to date", copied.version));
+    }
+    note(if keeps_access {
+        "all tokens and sign-ins are as they were when the backup was made: what was revoked since is good again, also in \
+         the hands of a thief; epicme token list shows the tokens, and epicme token revoke ID takes one back"
+    } else {
+        "all tokens and sign-ins are ended, because some may have been revoked since the backup: clients ask their people \
+         again, and epicme token create EMAIL makes a token; --keep-access would keep them"
+    });
+    note("passwords are those of the time of the backup; epicme user passwd EMAIL sets another one");
     Ok(())
 }

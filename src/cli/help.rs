@@ -11,6 +11,8 @@ epicme - a private journal for MCP clients, behind an OAuth gate
   epicme token create EMAIL [--scope LIST] [--expires 30d] | list | revoke ID
   epicme client add NAME URI... | add --metadata FILE | list | remove ID
   epicme backup FILE
+  epicme restore FILE [--keep-access]
+  epicme check [FILE]
   epicme export [EMAIL|--all] [--format json|markdown] [--output PATH]
   epicme import [EMAIL] PATH [--dry-run] [--skip-invalid]
   epicme explain TOKEN|- [--scope LIST|TOOL] [--at TIME]     -: standard input
@@ -26,7 +28,7 @@ EPICME_DATABASE stands for --database, and EPICME_PUBLIC_URL for --public-url.
 The variable of an option without a value is yes or no.";
 
 /// The command that each page is about, what stands at its head, and its options.
-const PAGES: [(&str, &str, &str); 9] = [
+const PAGES: [(&str, &str, &str); 11] = [
     (
         "serve",
         "epicme serve: serve the journal until SIGTERM, SIGINT (Ctrl-C) or SIGHUP",
@@ -36,6 +38,7 @@ const PAGES: [(&str, &str, &str); 9] = [
 --trusted-proxies LIST       ADDR[/BITS],... that say who the client is
 --allowed-origins LIST       pages, extensions and apps that may use the endpoint
 --create                     make a new journal of an empty file that is there
+--no-backup                  bring an earlier version up to date without a copy
 --demo                       fill a new database with an example
 --require-confirmation       refuse a delete that no person can confirm
 --redirect-scheme X          let apps have this scheme; may be there repeatedly
@@ -76,6 +79,25 @@ epicme backup FILE: copy the whole database into FILE, also while a server runs
 
 The copy gets its name when it was checked. An earlier backup of that name is
 replaced; any other file isn't.",
+        "",
+    ),
+    (
+        "restore",
+        "\
+epicme restore FILE: put a backup in the place of the database
+
+No server may run meanwhile. The backup is checked first. What was there before
+is kept beside it, under a name with .before-restore- and the time. All tokens
+and sign-ins end, because some may have been revoked since the backup.",
+        "\
+--keep-access                leave tokens and sign-ins as the backup has them",
+    ),
+    (
+        "check",
+        "\
+epicme check [FILE]: look through the database, or a backup, and change nothing
+
+It says what is wrong and what to do, and ends with 1 then.",
         "",
     ),
     (

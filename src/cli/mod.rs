@@ -13,6 +13,7 @@
 //! size of this folder, and tend to write a help that fills several screens.
 
 mod backup;
+mod check;
 mod client;
 mod demo;
 mod doctor;
@@ -51,7 +52,7 @@ use crate::users::{self, BadCredential};
 use crate::zone::UnknownZone;
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 27] = [
+const OPTIONS: [(&str, bool); 29] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
@@ -59,6 +60,8 @@ const OPTIONS: [(&str, bool); 27] = [
     ("allowed-origins", true),
     ("create", false),
     ("demo", false),
+    ("keep-access", false),
+    ("no-backup", false),
     ("require-confirmation", false),
     ("redirect-scheme", true), // may be given several times
     ("explain", false),        // its value is optional: --explain=json
@@ -82,8 +85,9 @@ const OPTIONS: [(&str, bool); 27] = [
 ];
 
 /// The options of `serve`. The secret is an option so that it has a variable; the help names the variable alone.
-const SERVE_OPTIONS: [&str; 13] = [
+const SERVE_OPTIONS: [&str; 14] = [
     "create",
+    "no-backup",
     "listen",
     "public-url",
     "trusted-proxies",
@@ -263,11 +267,14 @@ impl CommandLine {
                 explain::explain(self.accept_only(&["scope", "at", "listen", "public-url"])?, text)
             }
             ["backup", file] => backup::backup(self.accept_only(&[])?, file),
+            ["restore", file] => backup::restore(self.accept_only(&["keep-access"])?, file),
+            ["check"] => check::check(self.accept_only(&[])?, None),
+            ["check", file] => check::check(self.accept_only(&[])?, Some(file)),
             ["doctor", url] => doctor::check(self.accept_only(&["connect"])?, url),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
             [
-                "user" | "token" | "client" | "backup" | "export" | "import" | "serve" | "doctor" | "explain"
-                | "version",
+                "user" | "token" | "client" | "backup" | "restore" | "check" | "export" | "import" | "serve"
+                | "doctor" | "explain" | "version",
                 ..,
             ] => Err(CliError::Usage(format!("epicme {} is not complete, or too long", self.command()))),
             _ => Err(CliError::Usage(format!("there is no command {:?}", words[0]))),
@@ -358,7 +365,7 @@ impl CommandLine {
 
     /// Returns how the operator wants the database to be opened.
     fn opening(&self) -> Opening {
-        Opening { create: self.flag("create") }
+        Opening { create: self.flag("create"), no_backup: self.flag("no-backup") }
     }
 
     fn cannot_open(&self, error: &OpenError) -> CliError {

@@ -25,6 +25,8 @@ use crate::limits;
 
 /// How a copy is made.
 pub(crate) struct Copying<'c> {
+    /// The only version that is wanted of the database.
+    pub(crate) version: Option<i64>,
     /// Changes the copy before it is checked. The original stays as it is.
     pub(crate) amend: fn(&Connection) -> rusqlite::Result<()>,
     /// Is told how far it is.
@@ -70,6 +72,8 @@ pub(crate) enum CopyError {
     Unwritten(StoreError),
     /// The database can't be read.
     Unread(StoreError),
+    /// Another process has brought the database up to date meanwhile.
+    OtherVersion,
     /// The copy isn't sound.
     Unsound(String),
     /// The program stops.
@@ -114,6 +118,9 @@ impl fmt::Display for CopyError {
                 "can't write it: {error}; see that its disk has free space, or name a file on another disk"
             ),
             CopyError::Unread(error) => write!(out, "can't read the database: {error}; {}", error.remedy()),
+            CopyError::OtherVersion => {
+                out.write_str("another epicme has brought the database up to date just now; run the command again")
+            }
             CopyError::Unsound(why) => write!(
                 out,
                 "the copy isn't sound, so it was thrown away: {why}; the database may be damaged itself, and epicme \
@@ -151,7 +158,10 @@ pub(super) fn copy(
 pub(super) fn fill(source: &Connection, part: &Part, copying: &mut Copying) -> Result<Copied, CopyError> {
     let unread = |error: rusqlite::Error| CopyError::Unread(error.into());
     source.execute_batch("BEGIN").map_err(unread)?;
-    let measured = Measure::of(source).map_err(unread);
+    let measured = Measure::of(source).map_err(unread).and_then(|measured| {
+        let is_wanted = copying.version.is_none_or(|wanted| wanted == measured.version);
+        if is_wanted { Ok(measured) } else { Err(CopyError::OtherVersion) }
+    });
     let measured = measured.and_then(|measured| copy_pages(source, part, copying).map(|()| measured));
     // It has changed nothing, so it doesn't matter how it ends. The connection may be one of a pool.
     let _ = source.execute_batch("ROLLBACK");
@@ -266,7 +276,7 @@ fn check(part: &Part, copying: &Copying) -> Result<(), CopyError> {
 }
 
 /// Returns what SQLite itself finds wrong with a database, a line for each; nothing if it is sound.
-pub(super) fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+pub(crate) fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let sql = format!("PRAGMA integrity_check({})", limits::FAULTS_SHOWN_MAX);
     let mut faults: Vec<String> =
         connection.prepare(&sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;

@@ -341,6 +341,10 @@ impl Part {
         self.file.write_all_at(bytes, place)
     }
 
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
     /// Gives the file the name `path`, once all of it is on the disk, unless another file has that name already.
     fn finish_new(self, path: &Path) -> io::Result<()> {
         self.file.sync_all()?;
@@ -434,7 +438,7 @@ pub(super) fn is_copy(path: &Path) -> io::Result<bool> {
 }
 
 /// Returns the path of a file that SQLite keeps beside the database.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

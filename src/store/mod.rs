@@ -26,6 +26,7 @@ mod migrations;
 mod one_transaction;
 mod queue;
 mod readers;
+mod restore;
 mod write_ahead;
 mod writer;
 
@@ -42,12 +43,13 @@ pub(crate) use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::{ErrorCode, ffi};
 
-pub(crate) use self::copy::{Copied, CopyError, Copying, CopyProgress};
+pub(crate) use self::copy::{Copied, CopyError, Copying, CopyProgress, faults};
 use self::files::ReadOnly;
 use self::migrations::{MIGRATIONS, STEPS_TO_READ};
 pub(crate) use self::one_transaction::OneTransaction;
 pub(crate) use self::queue::Holder;
 use self::readers::{Borrower, Loan, Readers};
+pub(crate) use self::restore::{PUT_ASIDE, Restored, restore};
 use self::write_ahead::{LogIsFull, WriteAheadLog};
 use self::writer::Writer;
 use crate::ids::UserId;
@@ -83,10 +85,10 @@ impl StoreError {
     /// Says what the operator can do next, for a message that has named the file and the failure. Only where the next
     /// try may find another state does it say so: a file that is damaged today is damaged tomorrow.
     pub(crate) fn remedy(&self) -> String {
-        // A crash leaves the log beside the file. If only the file were replaced, SQLite would put the changes of that
-        // log into the copy, and damage it.
-        let restore = "stop each epicme that uses it, move it away together with the files beside it whose names end in \
-                       -wal and -shm, and put a copy of it from a backup in its place";
+        // It also puts the log aside that a crash has left. If only the file were replaced, SQLite would put the changes of
+        // that log into the copy, and damage it.
+        let restore = "stop each epicme that uses it, and put a copy of it from a backup in its place by epicme restore \
+                       FILE, which keeps it aside";
         let StoreError::Sqlite(error) = self else {
             return match self {
                 StoreError::Full => "free some space on it".to_owned(),
@@ -194,6 +196,13 @@ pub enum OpenError {
     ForeignLog,
     /// There is no such file, but one that a restore has begun.
     RestoreUnfinished,
+    /// It is of an earlier version, and can't be copied before it is brought up to date.
+    NotBackedUp {
+        /// What the copy would have been called.
+        copy: PathBuf,
+        /// Why there is none.
+        why: String,
+    },
     /// Another file has got its name while it was being opened.
     Replaced,
     /// It was to be read only, and lacks tables that are read.
@@ -283,6 +292,12 @@ impl fmt::Display for OpenError {
             ),
             OpenError::RestoreUnfinished => out.write_str(
                 "a restore was interrupted, so there is no such file; run the restore again: epicme restore FILE",
+            ),
+            OpenError::NotBackedUp { copy, why } => write!(
+                out,
+                "it is of an earlier version, and stays as it is, because it can't be backed up before it is brought up to \
+                 date: {}: {why}; epicme serve --no-backup leaves the backup out",
+                copy.display()
             ),
             OpenError::Replaced => {
                 out.write_str("another file was put in its place just now; run the command again")
@@ -375,6 +390,8 @@ impl Derived {
 pub(crate) struct Opening {
     /// Whether a new journal may be made in a file that is there and is empty.
     pub(crate) create: bool,
+    /// Whether a file of an earlier version is brought up to date without a backup of it.
+    pub(crate) no_backup: bool,
 }
 
 /// The open database. All threads share one `Store`, so no method needs `&mut self`.
@@ -440,7 +457,8 @@ impl Store {
         files::check_whole(path, lock, opening.create)?;
         let mut connection = files::open_to_write(path)?;
         connection.busy_timeout(limits::BUSY_MAX)?;
-        if migrations::recognize(&connection)? == 0 && !opening.create {
+        let taken = migrations::recognize(&connection)?;
+        if taken == 0 && !opening.create {
             return Err(OpenError::Empty);
         }
         // From here on SQLite's lock keeps a restore away.
@@ -450,6 +468,9 @@ impl Store {
         // After the look that changes nothing, because another program's file keeps its mode; and before the first
         // change of ours.
         files::keep_to_owner(path)?;
+        if (1..MIGRATIONS.len()).contains(&taken) && !opening.no_backup {
+            back_up_version(&connection, path, taken)?;
+        }
         migrations::run(&mut connection)?;
         configure(&connection)?;
         connection.pragma_update(None, "wal_autocheckpoint", limits::CHECKPOINT_PAGES)?;
@@ -672,6 +693,28 @@ impl Store {
 /// copied of it, a program sees that it is ours.
 fn make_new(path: &Path) -> Result<(), OpenError> {
     migrations::run(&mut files::open_to_write(path)?)
+}
+
+/// Copies a file of an earlier version beside itself, because there is no step back from the present one.
+fn back_up_version(connection: &Connection, path: &Path, version: usize) -> Result<(), OpenError> {
+    let copy = files::beside(path, &format!(".version-{version}"));
+    let told = path.display();
+    let mut copying = Copying {
+        version: i64::try_from(version).ok(),
+        amend: |_| Ok(()),
+        progress: &mut |_| (),
+        stop: Arc::default(),
+    };
+    match copy::copy(connection, path, &copy, &mut copying) {
+        Ok(_) => {
+            stderr::note(&format!(
+                "{told} has version {version} and is brought up to date to {VERSION}; a backup of it as it was is {}",
+                copy.display()
+            ));
+            Ok(())
+        }
+        Err(error) => Err(OpenError::NotBackedUp { copy, why: error.to_string() }),
+    }
 }
 
 /// Sets what every connection needs. SQLite keeps none of these settings in the file, so a connection without them
