@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::clock::Timestamp;
 use crate::store::{Connection, OpenError, Store, StoreError};
 
 /// How much a database has, for the operator.
@@ -43,6 +44,32 @@ impl fmt::Display for Contents {
     }
 }
 
+/// The time in the name of a backup that the server makes: `epicme-20261130T070000Z.db`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Stamp(Timestamp);
+
+impl Stamp {
+    pub(crate) fn of(moment: Timestamp) -> Stamp {
+        Stamp(moment)
+    }
+
+    /// Reads the name of a file; `None` if it isn't just of this form.
+    pub(crate) fn parse(name: &str) -> Option<Stamp> {
+        let time = name.strip_prefix("epicme-")?.strip_suffix(".db")?;
+        let moment: jiff::Timestamp = time.parse().ok()?;
+        let stamp = Stamp(Timestamp(moment.as_second()));
+        (stamp.name() == name).then_some(stamp)
+    }
+
+    pub(crate) fn moment(self) -> Timestamp {
+        self.0
+    }
+
+    pub(crate) fn name(self) -> String {
+        format!("epicme-{}.db", self.0.compact())
+    }
+}
+
 /// Ends all access that a copy of the database has: every token, every grant, and every sign-in in a browser.
 ///
 /// A copy doesn't know what was revoked since it was made. A token that a person took back from a thief would be good
@@ -55,4 +82,30 @@ pub(crate) fn end_access(copy: &Connection) -> rusqlite::Result<()> {
         copy.execute("DELETE FROM browsers", [])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_only_its_own_names_for_those_of_backups() {
+        let name = "epicme-20260728T093000Z.db";
+        let stamp = Stamp::parse(name).expect("a name of ours");
+        assert_eq!((stamp.moment(), stamp.name()), (Timestamp(1_785_231_000), name.to_owned()));
+        for other in [
+            "epicme.db",
+            "epicme-.db",
+            "epicme-20260728T093000Z.db.part",
+            "epicme-20260728T093000Z",
+            "my-epicme-20260728T093000Z.db",
+            "epicme-2026-07-28T09:30:00Z.db",
+            "epicme-20260728T093000+00.db",
+            "epicme-20260728T093000.5Z.db",
+            "epicme-20260728t093000z.db",
+            "epicme-20261328T093000Z.db",
+        ] {
+            assert_eq!(Stamp::parse(other), None, "{other}");
+        }
+    }
 }

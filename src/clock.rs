@@ -52,6 +52,14 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// Writes the moment as it may stand in the name of a file on any system: ISO 8601 in its basic form,
+    /// `20260728T093000Z`.
+    pub(crate) fn compact(self) -> String {
+        self.iso8601().replace(['-', ':'], "")
+    }
+}
+
 /// Writes a day of the years 0 to 9999 over the zeros of `0000-00-00`. An answer has a hundred dates, so it pays that
 /// this doesn't go through the many possibilities of `format!`.
 pub(crate) fn write_day(text: &mut [u8], day: Date) {

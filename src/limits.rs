@@ -159,6 +159,14 @@ pub(crate) const SERVER_LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
 pub(crate) const CHECKED_AT_OPEN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Pages of the database that one step of a copy copies; a page has 4 KiB. A server that stops waits for one step.
 pub(crate) const COPY_PAGES: i32 = 256;
+/// Backups of `serve --backup-to` that are kept where `--keep` is left out.
+pub(crate) const BACKUPS_KEPT: usize = 7;
+/// How often a server looks whether its file is in its place, and whether a backup is due.
+pub(crate) const KEEPER_LOOK: Duration = Duration::from_secs(1);
+/// How long it waits after a backup that failed, unless they are made more often.
+pub(crate) const BACKUP_RETRY: Duration = Duration::from_secs(10 * 60);
+/// How long a server that stops waits for a backup to be given up.
+pub(crate) const KEEPER_STOP_MAX: Duration = Duration::from_secs(2);
 /// Faults of a damaged database that are shown; the rest is left out.
 pub(crate) const FAULTS_SHOWN_MAX: usize = 10;
 /// Bytes of entries that one commit may add to the search index; the next write waits for the next commit. It takes

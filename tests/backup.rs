@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::cli::{fails, in_shell, set_mode, stderr, stdout, unprivileged};
 use crate::durability::check_integrity;
-use crate::support::{Client, Dice, EPICME, Folder, Server, eventually};
+use crate::support::{Client, Dice, EPICME, Folder, Server, eventually, iso8601};
 
 /// How often a program is killed; `EPICME_TEST_KILLS` says another number.
 pub fn kills() -> usize {
@@ -695,4 +695,145 @@ fn says_in_words_what_is_wrong_with_a_database() {
         told.contains(": sound, of version 4, with ") && told.contains("; epicme serve brings it"),
         "{told}"
     );
+}
+
+/// The name of a backup that a server has made so many seconds ago.
+fn name_of(seconds_ago: i64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_secs();
+    format!("epicme-{}.db", iso8601(now as i64 - seconds_ago).replace(['-', ':'], ""))
+}
+
+/// A folder with a journal, and beside it one for backups.
+fn with_backups() -> (Arc<Folder>, PathBuf) {
+    let folder = Arc::new(Folder::new());
+    folder.token("ada@example.com", &[]);
+    let backups = folder.path().join("backups");
+    fs::create_dir(&backups).expect("a folder");
+    (folder, backups)
+}
+
+#[test]
+fn backs_up_while_it_serves_and_deletes_only_what_it_made() {
+    let (folder, backups) = with_backups();
+    // What isn't its own stays, whatever its name is like.
+    let others = ["epicme.db", "epicme-20200101T000000Z.db.old", "letter.txt", "epicme-20200101T000000Z.db"];
+    for name in others {
+        fs::write(backups.join(name), "not a backup").expect("a file");
+    }
+    let options = ["--backup-to", text(&backups), "--every", "1s", "--keep", "2"];
+    let mut server = Server::start_in(folder.clone(), &options);
+    let made: Vec<_> = (0..4)
+        .map(|_| {
+            let line = server.next_log_with("backed up to ");
+            assert!(line.contains(": 1 person, 0 entries and 0 tags; checked"), "{line}");
+            let name = line.split("backups/").nth(1).and_then(|rest| rest.split(':').next()).expect("a name");
+            name.to_owned()
+        })
+        .collect();
+    assert_eq!(server.signal("TERM"), Some(0));
+    let kept: Vec<_> =
+        names(&backups, "").into_iter().filter(|name| !others.contains(&name.as_str())).collect();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert!(!kept.contains(&made[0]) && !kept.contains(&made[1]), "the oldest go: {kept:?}");
+    for name in others {
+        assert_eq!(fs::read(backups.join(name)).expect(name), b"not a backup");
+    }
+    for name in &kept {
+        check_integrity(&backups.join(name));
+        assert_eq!(fs::metadata(backups.join(name)).expect("a file").permissions().mode() & 0o777, 0o600);
+    }
+    let sql = "SELECT CAST(value AS TEXT) FROM settings WHERE name = 'last_backup'";
+    let noted: String = folder.open().query_row(sql, [], |row| row.get(0)).expect("a row");
+    assert!(noted.contains("/backups/epicme-"), "{noted}");
+}
+
+#[test]
+fn makes_a_backup_when_the_newest_is_old_whenever_it_was_started() {
+    for (age, is_due) in [(3600, false), (23 * 3600, false), (25 * 3600, true)] {
+        let (folder, backups) = with_backups();
+        let earlier = name_of(age);
+        backs_up(&folder, &backups.join(&earlier));
+        let server = Server::start_in(folder.clone(), &["--backup-to", text(&backups)]);
+        if is_due {
+            server.log_with("backed up to ");
+            assert_eq!(names(&backups, "").len(), 2);
+        } else {
+            server.output_with("MCP URL");
+            thread::sleep(Duration::from_millis(300)); // the same holds if it looks later
+            assert_eq!(names(&backups, ""), [earlier]);
+        }
+    }
+    // A clock that jumps back leaves backups from the future.
+    let (folder, backups) = with_backups();
+    let future = [name_of(-3600), name_of(-7200), name_of(-10_800)];
+    for name in &future {
+        backs_up(&folder, &backups.join(name));
+    }
+    let options = ["--backup-to", text(&backups), "--every", "1s", "--keep", "1"];
+    let server = Server::start_in(folder.clone(), &options);
+    let line = server.next_log_with("from the future by this machine's clock");
+    assert!(line.contains(&future[2]) && line.contains("isn't deleted"), "{line}");
+    server.next_log_with("backed up to ");
+    server.next_log_with("backed up to ");
+    let (log, found) = (server.log(), names(&backups, ""));
+    assert_eq!(log.matches("from the future").count(), 1, "once: {log}");
+    assert!(future.iter().all(|name| found.contains(name)) && found.len() <= 5, "{found:?}");
+}
+
+#[test]
+fn serves_on_where_a_backup_fails_and_tries_again() {
+    let (folder, backups) = with_backups();
+    let token = folder.token("ada@example.com", &[]);
+    let mut server = Server::start_in(folder.clone(), &["--backup-to", text(&backups), "--every", "1s"]);
+    server.next_log_with("backed up to ");
+    fs::rename(&backups, folder.path().join("away")).expect("the folder");
+    let line = server.next_log_with("no backup was made in ");
+    assert!(line.contains("the next try is in 1 seconds"), "{line}");
+    Client::new(&server, &token).ok("whoami", json!({}));
+    fs::create_dir(&backups).expect("a folder");
+    server.next_log_with("backed up to ");
+    assert_eq!(server.signal("TERM"), Some(0));
+    let refused = |options: &[&str], code: i32, says: &str| {
+        let output = folder.epicme(&[&["serve", "--listen", "127.0.0.1:0"], options].concat(), "");
+        fails(&output, code, says);
+    };
+    refused(&["--backup-to", "/nowhere"], 1, "/nowhere: there is no such folder; make it");
+    refused(&["--every", "1h"], 2, "--every is for the backups of --backup-to DIR");
+    refused(&["--keep", "3"], 2, "--keep is for the backups of --backup-to DIR");
+    refused(&["--backup-to", text(&backups), "--every", "daily"], 2, "--every takes a time like");
+    refused(&["--backup-to", text(&backups), "--keep", "0"], 2, "--keep takes how many");
+}
+
+#[test]
+fn stops_in_order_in_the_middle_of_a_backup() {
+    let (folder, backups) = with_backups();
+    let token = folder.token("ada@example.com", &[]);
+    enlarge(&folder, 48);
+    let mut server = Server::start_in(folder.clone(), &["--backup-to", text(&backups), "--every", "1s"]);
+    eventually("a backup is being made", || names(&backups, "").iter().any(|name| name.ends_with(".part")));
+    Client::new(&server, &token).ok("create_tag", json!({ "name": "last" }));
+    assert_eq!(server.signal("TERM"), Some(0));
+    let log = folder.database().with_extension("db-wal");
+    assert_eq!(fs::metadata(log).map_or(0, |log| log.len()), 0, "the log is empty");
+    for name in names(&backups, "").iter().filter(|name| !name.ends_with(".part")) {
+        check_integrity(&backups.join(name));
+    }
+    check_integrity(&folder.database());
+}
+
+#[test]
+fn says_when_its_file_is_moved_replaced_or_deleted_under_it() {
+    let (folder, backups) = with_backups();
+    let server = Server::start_in(folder.clone(), &["--backup-to", text(&backups), "--every", "1s"]);
+    server.next_log_with("backed up to ");
+    let moved = folder.path().join("moved.db");
+    fs::rename(folder.database(), &moved).expect("the file");
+    let line = server.next_log_with("was moved, deleted or replaced");
+    assert!(line.contains("epicme.db was") && line.contains("epicme restore FILE"), "{line}");
+    fs::copy(&moved, folder.database()).expect("another file");
+    thread::sleep(Duration::from_millis(1200)); // one look and more
+    fs::rename(&moved, folder.database()).expect("the file");
+    server.next_log_with("is back in its place");
+    assert_eq!(server.log().matches("was moved, deleted or replaced").count(), 1);
+    server.next_log_with("backed up to ");
 }

@@ -78,7 +78,7 @@ pub(super) fn restore(line: &CommandLine, file: &str) -> Result<(), CliError> {
     };
     let path = line.database();
     let told = path.display();
-    let aside = format!("{PUT_ASIDE}{}", Timestamp::now().iso8601().replace(['-', ':'], ""));
+    let aside = format!("{PUT_ASIDE}{}", Timestamp::now().compact());
     let Restored { copied, aside } = store::restore(Path::new(file), &path, &aside, &mut copying)
         .map_err(|error| CliError::Failed(error.to_string()))?;
     let contents = Contents::of_copy(&path).map_err(|error| line.cannot_open(&error))?;

@@ -37,6 +37,9 @@ const PAGES: [(&str, &str, &str); 11] = [
 --public-url URL             https://HOST, as clients call it through a proxy
 --trusted-proxies LIST       ADDR[/BITS],... that say who the client is
 --allowed-origins LIST       pages, extensions and apps that may use the endpoint
+--backup-to DIR              back the database up into this folder
+--every TIME                 how often, 24h
+--keep COUNT                 how many of these backups are kept, 7
 --create                     make a new journal of an empty file that is there
 --no-backup                  bring an earlier version up to date without a copy
 --demo                       fill a new database with an example

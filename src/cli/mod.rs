@@ -21,6 +21,7 @@ mod explain;
 mod export;
 mod help;
 mod import;
+mod keeper;
 mod serve;
 mod terminal;
 mod token;
@@ -52,7 +53,7 @@ use crate::users::{self, BadCredential};
 use crate::zone::UnknownZone;
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 29] = [
+const OPTIONS: [(&str, bool); 32] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
@@ -60,6 +61,9 @@ const OPTIONS: [(&str, bool); 29] = [
     ("allowed-origins", true),
     ("create", false),
     ("demo", false),
+    ("backup-to", true),
+    ("every", true),
+    ("keep", true),
     ("keep-access", false),
     ("no-backup", false),
     ("require-confirmation", false),
@@ -85,7 +89,10 @@ const OPTIONS: [(&str, bool); 29] = [
 ];
 
 /// The options of `serve`. The secret is an option so that it has a variable; the help names the variable alone.
-const SERVE_OPTIONS: [&str; 14] = [
+const SERVE_OPTIONS: [&str; 17] = [
+    "backup-to",
+    "every",
+    "keep",
     "create",
     "no-backup",
     "listen",

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::keeper::{self, Keeper};
 use super::{CliError, CommandLine, demo, not_ignored, say, show_once, switch, unknown_variables};
 use crate::app::{App, Policy};
 use crate::authority;
@@ -64,6 +65,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
         redirect_schemes: line.redirect_schemes()?,
     };
     let view = view(line)?;
+    let schedule = keeper::schedule(line)?;
     // From here on a signal doesn't end the program but waits until it is read below, so that a signal during the
     // start isn't lost: a database that has been opened must be closed.
     //
@@ -127,6 +129,8 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
             }
         });
 
+    let mut keeper = Keeper::start(&app, schedule);
+
     // A server whose operator can't read how to reach it stops at once, in the same order as at a signal.
     if announced.is_ok() {
         signals.forever().next();
@@ -142,9 +146,11 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     // and must find the server gone, not one that refuses to open a stream. Then the open streams end, each with its
     // last message. Only then does the server wait for requests in flight: an open stream is one of them and would
     // use up the wait.
+    keeper.stop();
     server.stop_accepting();
     app.events.end();
     server.finish();
+    keeper.finish();
     let closed = app.store.close();
     stderr::finish();
     announced?;

@@ -94,7 +94,7 @@ pub(super) fn revoke(line: &CommandLine, id: &str) -> Result<(), CliError> {
 
 /// Reads a time like `30d`, in seconds. The unit is required: a bare number would be days to one person and seconds
 /// to another, and a wrong guess could make a token that lives for years.
-fn seconds(text: &str) -> Option<i64> {
+pub(super) fn seconds(text: &str) -> Option<i64> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let factor = match unit {
         "s" => 1,

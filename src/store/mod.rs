@@ -405,8 +405,8 @@ pub struct Store {
     /// `None` if the file was opened to read.
     writer: Option<Writer>,
     /// The lock that only one server gets; `None` for a command, which may use the file at the same time as a server.
-    /// No code reads this field: the lock holds for as long as the file is open.
-    _lock: Option<File>,
+    /// The lock holds for as long as the file is open.
+    lock: Option<File>,
 }
 
 impl Store {
@@ -430,7 +430,7 @@ impl Store {
         // remove the log that the server still writes.
         let lock = files::lock_for_server(path)?;
         let mut store = Store::open_found(path, derived, opening, Some(&lock))?;
-        store._lock = Some(lock);
+        store.lock = Some(lock);
         Ok(store)
     }
 
@@ -540,7 +540,7 @@ impl Store {
             look_ups: pool(limits::LOOK_UP_CONNECTIONS, limits::LOOK_UP_CONNECTIONS),
             path: path.to_owned(),
             writer: None,
-            _lock: None,
+            lock: None,
         }
     }
 
@@ -591,6 +591,24 @@ impl Store {
         run(&connection, "BEGIN")?;
         // The transaction ends with the connection.
         work(&connection)
+    }
+
+    /// The database file, without links.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns whether the name of the file still leads to the file that a server has open. Otherwise it was moved, deleted
+    /// or replaced, and what is written is lost to the next start. Where that can't be seen, it counts as being there.
+    pub(crate) fn is_in_place(&self) -> bool {
+        let Some(file) = &self.lock else { return true };
+        file.metadata().and_then(|file| files::is_same(&file, &self.path)).unwrap_or(true)
+    }
+
+    /// Returns whether a file is a copy of a database, which may be deleted when there are newer ones, and not this
+    /// database itself. (Where it is, the file isn't even opened: to close it would take SQLite's locks off it.)
+    pub(crate) fn is_other_copy(&self, path: &Path) -> io::Result<bool> {
+        Ok(!files::is_of_database(path, &self.path)? && files::is_copy(path)?)
     }
 
     /// Copies the whole database, as it is at this moment, into a file that gets its name when it is whole and checked.

@@ -1,0 +1,239 @@
+//! The thread of `serve` that watches the database file, and backs it up when that is due.
+//!
+//! Serves no request. Invariants: a backup that fails is told and tried again, and never stops the server; and what is
+//! deleted is a backup of just the form that this thread gives to names, one that is older than those that are kept.
+//!
+//! When a backup is due follows from the names in the folder, not from when the server began: a server that is started
+//! each morning makes one a day too.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{CliError, CommandLine, token};
+use crate::app::App;
+use crate::backup::{Contents, Stamp};
+use crate::clock::Timestamp;
+use crate::limits;
+use crate::settings;
+use crate::stderr;
+use crate::store::Copying;
+
+/// Where, how often and how many.
+pub(super) struct Schedule {
+    folder: PathBuf,
+    every: i64,
+    keep: usize,
+}
+
+/// Reads `--backup-to` and what belongs to it; `None` without it.
+pub(super) fn schedule(line: &CommandLine) -> Result<Option<Schedule>, CliError> {
+    let Some(folder) = line.value("backup-to").map(PathBuf::from) else {
+        let left = ["every", "keep"].into_iter().find(|name| line.value(name).is_some());
+        return left.map_or(Ok(None), |name| {
+            Err(CliError::Usage(format!("--{name} is for the backups of --backup-to DIR, and there is none")))
+        });
+    };
+    if !folder.is_dir() {
+        let why = "there is no such folder; make it, and have it belong to the user who runs this";
+        return Err(CliError::Failed(format!("{}: {why}", folder.display())));
+    }
+    let every = line.value("every").unwrap_or_else(|| "24h".to_owned());
+    let every = token::seconds(&every).ok_or_else(|| {
+        CliError::Usage(format!("--every takes a time like 90s 15m 12h 30d, not {every:?}"))
+    })?;
+    let keep = line.value("keep").unwrap_or_else(|| limits::BACKUPS_KEPT.to_string());
+    let number = keep.parse().ok().filter(|keep| *keep > 0);
+    let keep = number.ok_or_else(|| {
+        CliError::Usage(format!("--keep takes how many backups are kept, at least 1, not {keep:?}"))
+    })?;
+    Ok(Some(Schedule { folder, every, keep }))
+}
+
+/// The thread, for as long as this value lives.
+pub(super) struct Keeper {
+    stop: Arc<AtomicBool>,
+    /// Dropped to wake the thread.
+    wake: Option<Sender<()>>,
+    /// Ends when the thread does.
+    ended: Receiver<()>,
+}
+
+impl Keeper {
+    /// Starts the thread. Where none can be made, the server serves without it, and says so.
+    pub(super) fn start(app: &Arc<App>, schedule: Option<Schedule>) -> Keeper {
+        let stop = Arc::<AtomicBool>::default();
+        let ((wake, waked), (ending, ended)) = (mpsc::channel(), mpsc::channel::<()>());
+        let (app, stopped) = (Arc::clone(app), Arc::clone(&stop));
+        let keep = move || {
+            keep(&app, schedule, &stopped, &waked);
+            drop(ending);
+        };
+        if let Err(error) = thread::Builder::new().name("keeper".into()).spawn(keep) {
+            stderr::note(&format!(
+                "the database file isn't watched, and there are no backups of it: {error}"
+            ));
+        }
+        Keeper { stop, wake: Some(wake), ended }
+    }
+
+    /// Has the thread end. A backup that is being made is given up, which takes a moment.
+    pub(super) fn stop(&mut self) {
+        self.stop.store(true, SeqCst);
+        self.wake = None;
+    }
+
+    /// Waits until the thread has ended, but not for long: it may be waiting for a disk. Until then its copy may be reading
+    /// the log, which would then stay beside the file.
+    pub(super) fn finish(&self) {
+        let _ = self.ended.recv_timeout(limits::KEEPER_STOP_MAX);
+    }
+}
+
+fn keep(app: &App, schedule: Option<Schedule>, stop: &Arc<AtomicBool>, waked: &Receiver<()>) {
+    let mut file = FileWatch { is_told: false };
+    let mut backups = schedule.map(|schedule| Backups { schedule, not_before: None, future_told: None });
+    loop {
+        // While another file has the name of the database, a copy under a usual name would push good ones out.
+        if file.is_in_place(app)
+            && let Some(backups) = &mut backups
+        {
+            backups.make_if_due(app, stop);
+        }
+        match waked.recv_timeout(limits::KEEPER_LOOK) {
+            Err(RecvTimeoutError::Timeout) => {}
+            _ => return,
+        }
+    }
+}
+
+/// Watches whether the name of the database still leads to the file that the server has open.
+struct FileWatch {
+    is_told: bool,
+}
+
+impl FileWatch {
+    /// Returns whether it does, and tells the operator once that it doesn't.
+    fn is_in_place(&mut self, app: &App) -> bool {
+        let is_in_place = app.store.is_in_place();
+        if !is_in_place && !self.is_told {
+            let path = app.store.path().display();
+            stderr::note(&format!(
+                "{path} was moved, deleted or replaced while this server has it open: what is written now goes to the old \
+                 file and is lost to a later start. Move that file back if it has another name now; otherwise make a copy \
+                 of what the server has by an export from the account page; then stop the server, put the right file in \
+                 its place (epicme restore FILE), and start again"
+            ));
+        }
+        if is_in_place && self.is_told {
+            stderr::note(&format!("{} is back in its place", app.store.path().display()));
+        }
+        self.is_told = !is_in_place;
+        is_in_place
+    }
+}
+
+/// The backups in the folder, and when the next one is made.
+struct Backups {
+    schedule: Schedule,
+    /// After a failure it waits so long.
+    not_before: Option<Instant>,
+    /// The backup from the future that was told.
+    future_told: Option<Stamp>,
+}
+
+impl Backups {
+    fn make_if_due(&mut self, app: &App, stop: &Arc<AtomicBool>) {
+        if self.not_before.is_some_and(|moment| Instant::now() < moment) {
+            return;
+        }
+        let told = self.schedule.folder.display().to_string();
+        let made = self.is_due(Timestamp::now()).and_then(
+            |is_due| {
+                if is_due { self.make(app, stop) } else { Ok(()) }
+            },
+        );
+        self.not_before = None;
+        if let Err(why) = made
+            && !stop.load(SeqCst)
+        {
+            let wait = limits::BACKUP_RETRY.min(Duration::from_secs(self.schedule.every.unsigned_abs()));
+            self.not_before = Some(Instant::now() + wait);
+            stderr::note(&format!(
+                "no backup was made in {told}: {why}; the next try is in {} seconds",
+                wait.as_secs()
+            ));
+        }
+    }
+
+    /// Returns whether the newest backup is old enough. One from the future says nothing: the clock was set back since, or
+    /// it was wrong when it was made.
+    fn is_due(&mut self, now: Timestamp) -> Result<bool, String> {
+        let stamps = self.stamps().map_err(|error| error.to_string())?;
+        let newest = stamps.iter().rfind(|stamp| stamp.moment() <= now);
+        let future = stamps.last().filter(|stamp| stamp.moment() > now).copied();
+        if let Some(stamp) = future
+            && self.future_told != future
+        {
+            stderr::note(&format!(
+                "the backup {} is from the future by this machine's clock, so it isn't counted, and isn't deleted; if the \
+                 clock is right, delete it",
+                stamp.name()
+            ));
+        }
+        self.future_told = future;
+        Ok(newest.is_none_or(|stamp| stamp.moment().plus(self.schedule.every) <= now))
+    }
+
+    fn make(&self, app: &App, stop: &Arc<AtomicBool>) -> Result<(), String> {
+        let now = Timestamp::now();
+        let stamp = Stamp::of(now);
+        let path = self.schedule.folder.join(stamp.name());
+        let mut copying =
+            Copying { version: None, amend: |_| Ok(()), progress: &mut |_| (), stop: Arc::clone(stop) };
+        app.store.copy_to(&path, &mut copying).map_err(|error| error.to_string())?;
+        let contents = Contents::of_copy(&path).map_err(|error| error.to_string())?;
+        stderr::note(&format!("backed up to {}: {contents}; checked", path.display()));
+        let noted = settings::remember_backup(&app.store, now, &path.canonicalize().unwrap_or(path));
+        if let Err(error) = noted {
+            error.note("the database can't keep when it was backed up");
+        }
+        self.delete_oldest(app, now)
+            .map_err(|error| format!("one was made, but an old one can't be deleted: {error}"))
+    }
+
+    /// Deletes the oldest backups beyond those that are kept. It is called after a new one was made and checked.
+    fn delete_oldest(&self, app: &App, now: Timestamp) -> io::Result<()> {
+        let mut copies = Vec::new();
+        for stamp in self.stamps()?.into_iter().filter(|stamp| stamp.moment() <= now) {
+            let path = self.schedule.folder.join(stamp.name());
+            if app.store.is_other_copy(&path)? {
+                copies.push(path);
+            }
+        }
+        let count = copies.len().saturating_sub(self.schedule.keep);
+        copies.iter().take(count).try_for_each(fs::remove_file)
+    }
+
+    /// The backups in the folder, the oldest first. Only a name of just this form is of one.
+    fn stamps(&self) -> io::Result<Vec<Stamp>> {
+        let mut stamps = Vec::new();
+        for entry in fs::read_dir(&self.schedule.folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let stamp = name.to_str().and_then(Stamp::parse);
+            stamps.extend(stamp.filter(|_| is_plain_file(&entry.path())));
+        }
+        stamps.sort();
+        Ok(stamps)
+    }
+}
+
+fn is_plain_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+}
