@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::limits;
 use crate::search_index::SEARCH_INDEX;
 use crate::settings;
-use crate::store::{self, Copied, CopyError, Copying, PUT_ASIDE, CopyProgress, Restored, Store, VERSION};
+use crate::store::{self, Copied, CopyError, CopyProgress, Copying, PUT_ASIDE, Restored, Store, VERSION};
 
 /// Copies the database into a file.
 pub(super) fn backup(line: &CommandLine, file: &str) -> Result<(), CliError> {

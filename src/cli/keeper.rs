@@ -22,7 +22,7 @@ use crate::clock::Timestamp;
 use crate::limits;
 use crate::settings;
 use crate::stderr;
-use crate::store::Copying;
+use crate::store::{self, Copying};
 
 /// Where, how often and how many.
 pub(super) struct Schedule {
@@ -124,10 +124,9 @@ impl FileWatch {
         if !is_in_place && !self.is_told {
             let path = app.store.path().display();
             stderr::note(&format!(
-                "{path} was moved, deleted or replaced while this server has it open: what is written now goes to the old \
-                 file and is lost to a later start. Move that file back if it has another name now; otherwise make a copy \
-                 of what the server has by an export from the account page; then stop the server, put the right file in \
-                 its place (epicme restore FILE), and start again"
+                "{path} was moved, deleted or replaced while this server has it open, so nothing is written any more, \
+                 because a later start wouldn't find it. If the file has another name now, move it back; otherwise stop the \
+                 server, put the right file in its place (epicme restore FILE), and start again"
             ));
         }
         if is_in_place && self.is_told {
@@ -191,6 +190,7 @@ impl Backups {
     }
 
     fn make(&self, app: &App, stop: &Arc<AtomicBool>) -> Result<(), String> {
+        self.remove_unfinished().map_err(|error| error.to_string())?;
         let now = Timestamp::now();
         let stamp = Stamp::of(now);
         let path = self.schedule.folder.join(stamp.name());
@@ -205,6 +205,18 @@ impl Backups {
         }
         self.delete_oldest(app, now)
             .map_err(|error| format!("one was made, but an old one can't be deleted: {error}"))
+    }
+
+    /// Removes what killed servers have left. Each backup has another name, so the next one doesn't do it.
+    fn remove_unfinished(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.schedule.folder)? {
+            let name = entry?.file_name();
+            let target = name.to_str().and_then(|name| name.strip_suffix(".part"));
+            if let Some(stamp) = target.and_then(Stamp::parse) {
+                store::remove_unfinished_copy(&self.schedule.folder.join(stamp.name()));
+            }
+        }
+        Ok(())
     }
 
     /// Deletes the oldest backups beyond those that are kept. It is called after a new one was made and checked.

@@ -23,6 +23,9 @@ use super::StoreError;
 use super::files::{self, Part, PartError, ReadOnly};
 use crate::limits;
 
+/// How the name of a copy ends until it is whole.
+pub(super) const UNFINISHED: &str = ".part";
+
 /// How a copy is made.
 pub(crate) struct Copying<'c> {
     /// The only version that is wanted of the database.
@@ -148,7 +151,7 @@ pub(super) fn copy(
     if target.try_exists()? && !files::is_copy(target)? {
         return Err(CopyError::Taken);
     }
-    let part = Part::begin(target, ".part")?;
+    let part = Part::begin(target, UNFINISHED)?;
     let copied = fill(source, &part, copying)?;
     part.finish(target)?;
     Ok(copied)

@@ -36,6 +36,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub(crate) use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::{ErrorCode, ffi};
 
-pub(crate) use self::copy::{Copied, CopyError, Copying, CopyProgress, faults};
+pub(crate) use self::copy::{Copied, CopyError, CopyProgress, Copying, faults};
 use self::files::ReadOnly;
 use self::migrations::{MIGRATIONS, STEPS_TO_READ};
 pub(crate) use self::one_transaction::OneTransaction;
@@ -66,6 +67,8 @@ pub enum StoreError {
     Full,
     /// What the rows belong to was removed meanwhile, by a command perhaps; nothing was written.
     Gone,
+    /// Another file has the name of the database, or none; nothing was written, because a later start wouldn't find it.
+    Displaced,
     /// A read worked for longer than [`limits::READ_WORK_MAX`], and SQLite interrupted it.
     TooSlow,
     /// SQLite reported anything else. The error is in an `Arc`, because a commit that fails is reported to every
@@ -93,6 +96,11 @@ impl StoreError {
             return match self {
                 StoreError::Full => "free some space on it".to_owned(),
                 StoreError::Gone => "nothing is wrong with it".to_owned(),
+                StoreError::Displaced => {
+                    "put the file that this server has open back in its place, or stop the server, \
+                                          put the right file there (epicme restore FILE), and start again"
+                        .to_owned()
+                }
                 _ => "try again".to_owned(),
             };
         };
@@ -155,6 +163,7 @@ impl fmt::Display for StoreError {
             StoreError::TooSlow => out.write_str("a read took too long"),
             StoreError::Full => out.write_str("the disk is full"),
             StoreError::Gone => out.write_str("the person was removed meanwhile"),
+            StoreError::Displaced => out.write_str("the file was moved, deleted or replaced"),
             StoreError::Sqlite(error) => write!(out, "SQLite: {error}"),
             StoreError::Abandoned => out.write_str("the work on the database was abandoned"),
         }
@@ -407,6 +416,8 @@ pub struct Store {
     /// The lock that only one server gets; `None` for a command, which may use the file at the same time as a server.
     /// The lock holds for as long as the file is open.
     lock: Option<File>,
+    /// Whether [`Store::is_in_place`] found last that the file isn't.
+    is_displaced: AtomicBool,
 }
 
 impl Store {
@@ -541,6 +552,7 @@ impl Store {
             path: path.to_owned(),
             writer: None,
             lock: None,
+            is_displaced: AtomicBool::default(),
         }
     }
 
@@ -599,10 +611,13 @@ impl Store {
     }
 
     /// Returns whether the name of the file still leads to the file that a server has open. Otherwise it was moved, deleted
-    /// or replaced, and what is written is lost to the next start. Where that can't be seen, it counts as being there.
+    /// or replaced, and what is written would be lost to the next start: from then on, and until it is found in its place
+    /// again, writes fail. Where it can't be seen, it counts as being there.
     pub(crate) fn is_in_place(&self) -> bool {
         let Some(file) = &self.lock else { return true };
-        file.metadata().and_then(|file| files::is_same(&file, &self.path)).unwrap_or(true)
+        let is_in_place = file.metadata().and_then(|file| files::is_same(&file, &self.path)).unwrap_or(true);
+        self.is_displaced.store(!is_in_place, SeqCst);
+        is_in_place
     }
 
     /// Returns whether a file is a copy of a database, which may be deleted when there are newer ones, and not this
@@ -680,6 +695,7 @@ impl Store {
     {
         one_transaction::end(); // the thread waits now
         match &self.writer {
+            Some(_) if self.is_displaced.load(SeqCst) => Err(StoreError::Displaced.into()),
             Some(writer) => writer.write(holder, work),
             None => Err(StoreError::Abandoned.into()), // no command that only reads comes here
         }
@@ -705,6 +721,11 @@ impl Store {
         write_ahead::checkpoint(&connection)?;
         connection.close().map_err(|(_, error)| error.into())
     }
+}
+
+/// Removes what a killed program has left of a copy.
+pub(crate) fn remove_unfinished_copy(target: &Path) {
+    drop(files::Part::begin(target, copy::UNFINISHED)); // an error means that another program is making it now
 }
 
 /// Makes the tables of a new journal in an empty file, and moves them from the log into the file itself: so whatever is
