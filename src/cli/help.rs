@@ -36,7 +36,7 @@ const PAGES: [(&str, &str, &str); 11] = [
 --listen ADDR:PORT           where to listen, 127.0.0.1:8787; port 0: a free one
 --public-url URL             https://HOST, as clients call it through a proxy
 --trusted-proxies LIST       ADDR[/BITS],... that say who the client is
---allowed-origins LIST       pages, extensions and apps that may use the endpoint
+--allowed-origins LIST       pages, extensions, apps that may use the endpoint
 --backup-to DIR              back the database up into this folder
 --every TIME                 how often, 24h
 --keep COUNT                 how many of these backups are kept, 7
