@@ -70,6 +70,7 @@ mod settings;
 mod doctor;
 pub mod log;
 mod stderr;
+mod request_id;
 mod scope;
 mod ids;
 mod site;

@@ -26,6 +26,11 @@ pub(crate) const BODY_CAPACITY: usize = 33 * 1024 * 1024;
 /// Bytes of a text in a JSON body that is kept in memory of the usual kind. For a larger one [`BODY_CAPACITY`] is
 /// reserved too; no tool takes one, and a body has room for few.
 pub(crate) const TEXT_AT_FIRST_MAX: usize = 512 * 1024;
+/// How long `epicme health` waits for the whole answer. The service of a
+/// container starts it every few seconds, and mustn't wait for longer.
+pub(crate) const HEALTH_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Characters of an id that a trusted proxy gives to a request; a longer one isn't shown.
+pub(crate) const PROXY_ID_CHARS_MAX: usize = 64;
 /// Bytes of one decoded body anywhere else; past it `413`. Anyone may send one there, without a token. A document that
 /// the operator names by `--metadata` may have as many.
 pub(crate) const OAUTH_BODY_BYTES_MAX: usize = 64 * 1024;

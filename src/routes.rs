@@ -2,7 +2,7 @@
 //!
 //! Knows no SQL and no JSON fields of MCP. `handle` reads the clock when a request arrives, and `endpoint` reads it
 //! again after a slow body; handlers use that time, and only an open event stream reads the clock itself. Invariant:
-//! every request ends as one response, and goes to the log once.
+//! every request ends as one response, and goes to the log once, but for the question whether the server is well.
 //!
 //! | path | caller | which web pages may read the response |
 //! |---|---|---|
@@ -12,6 +12,7 @@
 //! | `/introspect` | another server, with its own secret | none |
 //! | `/authorize`, `/sign-in`, `/account`, `/setup` | a person's browser | none: they show whose journal this is |
 //! | `/journal`, `/journal/…` | a person's browser | none: they show the journal |
+//! | `/healthz` | a program of the operator | none: it holds nothing |
 //! | `/`, `/style.css` | a person's browser | none: no page has a reason to |
 //!
 //! A larger server has a router, to which each module adds the patterns of its paths. A fixed, short list of paths
@@ -38,7 +39,9 @@ use crate::mcp;
 use crate::oauth::{self, OAuthError};
 use crate::pages::journal::Place;
 use crate::pages::{self, PageError};
+use crate::request_id::RequestId;
 use crate::scope::{Scope, Scopes};
+use crate::settings;
 use crate::shares::NoShare;
 use crate::site;
 use crate::store::OneTransaction;
@@ -49,9 +52,15 @@ pub(crate) fn handle(
     app: &Arc<App>,
     request: Result<(&Head, &mut Body), BadRequest>,
     peer: SocketAddr,
+    id: RequestId,
 ) -> Response {
     let head = request.as_ref().ok().map(|(head, _)| *head);
-    let arrival = Arrival { now: Timestamp::now(), client: app.proxies.client(peer.ip(), head) };
+    if let Some(head) = head.filter(|head| head.path() == site::HEALTH) {
+        return health(app, head);
+    }
+    let client = app.proxies.client(peer.ip(), head);
+    let proxy_id = head.filter(|_| app.proxies.trusts(client.peer)).and_then(proxy_id);
+    let arrival = Arrival { now: Timestamp::now(), client, id, proxy_id };
     // Begun before anything can fail, and written when the response is known. There is no `?` and no `return` in
     // between, so each request gets its line.
     let log = RequestLog::begin(&app.deployment);
@@ -65,7 +74,34 @@ pub(crate) fn handle(
         log.set_remedy(format!("a value of {field} can't be sent: report this as a fault of epicme"));
     }
     log::write(arrival, head, &response, &log);
-    response
+    // A person who sees that the server failed can tell the operator which request it was.
+    if response.status() >= 500 { response.with("X-Request-Id", id.to_string()) } else { response }
+}
+
+/// Answers whether the server is well: 200 if it can read its database and the file is where a later start finds it, else
+/// 503. The client learns nothing else, so there is no token, and the host's name doesn't count: the programs that ask,
+/// a balancer or the service of a container, use an address. They ask every few seconds, so nothing is written to the log.
+/// It costs one look-up, as a request with an invented token does.
+#[inline(never)] // see `log::write`
+fn health(app: &App, head: &Head) -> Response {
+    let response = match head.method() {
+        "GET" | "HEAD" if app.store.is_in_place() && settings::can_be_read(&app.store) => {
+            Response::text(200, "ok")
+        }
+        "GET" | "HEAD" => Response::text(503, "not ok"),
+        _ => Response::text(405, &format!("this path takes only {HEALTH}")).with("Allow", HEALTH),
+    };
+    response.with("Cache-Control", "no-store")
+}
+
+/// The methods of [`site::HEALTH`].
+const HEALTH: &str = "GET, HEAD";
+
+/// Returns the id that a proxy has given to a request, if it is one to be shown.
+fn proxy_id(head: &Head) -> Option<&str> {
+    let id = head.field("x-request-id")?;
+    let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte));
+    Some(id).filter(|id| is_plain && (1..=limits::PROXY_ID_CHARS_MAX).contains(&id.len()))
 }
 
 /// Checks the host, builds the context and calls `route`. The host is checked first, whatever the path, because a
@@ -79,7 +115,7 @@ fn answer(
     log: &RequestLog,
 ) -> Result<Response, Error> {
     let base_url = gate::check_host(head, &app.site, log)?;
-    let Arrival { now, client } = arrival;
+    let Arrival { now, client, .. } = arrival;
     route(&Context { app, head, base_url, client, now, log }, body)
 }
 

@@ -61,6 +61,23 @@ pub(crate) fn audience(store: &Store) -> Result<String, StoreError> {
     })
 }
 
+/// Returns whether the database can be read, by the row that each database has that was served.
+pub(crate) fn can_be_read(store: &Store) -> bool {
+    let read = store.look_up(|connection| {
+        let sql = "SELECT 1 FROM settings WHERE name = 'seal_key'";
+        Ok::<_, StoreError>(connection.query_row(sql, [], |_| Ok(()))?)
+    });
+    read.is_ok()
+}
+
+/// Returns when the database was copied last, and where to, as [`remember_backup`] writes it.
+pub(crate) fn last_backup(store: &Store) -> Result<Option<String>, StoreError> {
+    store.look_up(|connection| {
+        let sql = "SELECT CAST(value AS TEXT) FROM settings WHERE name = 'last_backup'";
+        Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?)
+    })
+}
+
 /// Remembers when the database was copied last, and where to: the time in ISO 8601, a space, and the path.
 pub(crate) fn remember_backup(store: &Store, now: Timestamp, path: &Path) -> Result<(), StoreError> {
     let text = format!("{} {}", now.iso8601(), path.display());

@@ -40,6 +40,8 @@ pub(crate) const ACCOUNT: &str = "/account";
 /// The person's journal: this month. The other pages of it lie below.
 pub(crate) const JOURNAL: &str = "/journal";
 pub(crate) const SETUP: &str = "/setup";
+/// Says whether the server is well, to anybody who asks.
+pub(crate) const HEALTH: &str = "/healthz";
 pub(crate) const STYLE: &str = "/style.css";
 pub(crate) const HOME: &str = "/";
 

@@ -22,26 +22,58 @@ use serde_json::json;
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::lock::locked;
+use crate::request_id::RequestId;
 
-/// How the wire view is written.
+/// How requests and notes are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum View {
+pub(crate) enum Form {
     /// Lines for people.
     Text,
     /// One JSON object on each line.
     Json,
 }
 
-static VIEW: OnceLock<View> = OnceLock::new();
-
-/// Turns the wire view on. Called once, before the first request; a second call would change nothing.
-pub(crate) fn show_wire_view(view: View) {
-    let _ = VIEW.set(view);
+/// Which requests are written. Notes are always written: each says what an operator should know or do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Level {
+    /// Those that this server failed to answer: a status of 500 and above.
+    Error,
+    /// Those that were refused too: 400 and above.
+    Warn,
+    /// All.
+    Info,
 }
 
-/// How the wire view is written; `None` while it is off.
-pub(crate) fn view() -> Option<View> {
-    VIEW.get().copied()
+impl Level {
+    /// Returns whether a request that was answered with this status is written.
+    pub(crate) fn has(self, status: u16) -> bool {
+        match self {
+            Level::Error => status >= 500,
+            Level::Warn => status >= 400,
+            Level::Info => true,
+        }
+    }
+}
+
+/// What the operator has chosen for the whole process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Style {
+    pub(crate) form: Form,
+    pub(crate) level: Level,
+    /// Whether each request is shown check by check, in the wire view.
+    pub(crate) explains: bool,
+}
+
+static STYLE: OnceLock<Style> = OnceLock::new();
+
+/// Sets the style. Called once, before the first request; a second call would change nothing.
+pub(crate) fn set_style(style: Style) {
+    let _ = STYLE.set(style);
+}
+
+/// The style; one line of text for each request until it is set, and in commands.
+pub(crate) fn style() -> Style {
+    STYLE.get().copied().unwrap_or(Style { form: Form::Text, level: Level::Info, explains: false })
 }
 
 /// Calls `draw` and writes its text, unless the second has had its lines already. Then `draw` isn't called: under a
@@ -57,9 +89,9 @@ pub(crate) fn print(now: Timestamp, draw: impl FnOnce() -> String) {
 /// second, which a flood of requests could have used up.
 pub(crate) fn note_stopping() {
     let text = "stopping; requests in flight may finish";
-    match view() {
-        Some(View::Json) => write(noted(Timestamp::now(), text)),
-        _ => write(format!("epicme: {text}")),
+    match style().form {
+        Form::Json => write(noted(Timestamp::now(), text)),
+        Form::Text => write(format!("epicme: {text}")),
     }
 }
 
@@ -72,11 +104,13 @@ pub(crate) fn note(text: &str) {
     }
 }
 
-/// Makes the line of a note: the time and the text, or a JSON object if the wire view is written as JSON.
+/// Makes the line of a note: the time, the text, and the id of the request if the thread answers one.
 fn noted(now: Timestamp, text: &str) -> String {
-    match view() {
-        Some(View::Json) => json!({ "at": now.iso8601(), "note": text }).to_string(),
-        _ => format!("{} {text}", now.iso8601()),
+    let (at, id) = (now.iso8601(), RequestId::of_this_thread().map(|id| id.to_string()));
+    match (style().form, id) {
+        (Form::Json, id) => json!({ "at": at, "note": text, "id": id }).to_string(),
+        (Form::Text, Some(id)) => format!("{at} {text} id={id}"),
+        (Form::Text, None) => format!("{at} {text}"),
     }
 }
 
@@ -127,7 +161,8 @@ fn within_rate(now: Timestamp) -> bool {
         (second.1, left_out)
     };
     if left_out > 0 {
-        write(noted(now, &format!("{left_out} lines left out in the last busy second")));
+        let text = format!("{left_out} lines left out in the last busy second");
+        write(noted(now, &text));
     }
     lines <= limits::LOG_LINES_PER_SECOND_MAX
 }

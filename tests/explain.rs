@@ -184,6 +184,9 @@ fn shows_a_first_request_as_it_is() {
     post(&server, "/mcp?color=red&state=very-secret", &[("Accept", "application/json")], LIST);
     let shown = server.log_with("\n\n").replace(&server.address.to_string(), "127.0.0.1:8787");
     let (at, shown) = shown.split_once(' ').expect("the time comes first");
+    let (first, shown) = shown.split_once('\n').expect("lines");
+    let address = first.strip_suffix("-1").and_then(|line| line.rsplit_once(" id=")).expect("an id").0;
+    let shown = format!("{address}\n{shown}");
     assert!(at.ends_with('Z'), "{at}");
     let expected = r#"127.0.0.1
 > POST /mcp?…=…&state=…

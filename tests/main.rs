@@ -48,6 +48,7 @@ mod support;
 mod http;
 mod fuzz;
 mod gate;
+mod health;
 mod oauth;
 mod pages;
 mod remote;

@@ -13,6 +13,8 @@ epicme - a private journal for MCP clients, behind an OAuth gate
   epicme backup FILE
   epicme restore FILE [--keep-access]
   epicme check [FILE]
+  epicme status
+  epicme health [http://ADDRESS:PORT]
   epicme export [EMAIL|--all] [--format json|markdown] [--output PATH]
   epicme import [EMAIL] PATH [--dry-run] [--skip-invalid]
   epicme explain TOKEN|- [--scope LIST|TOOL] [--at TIME]     -: standard input
@@ -28,7 +30,7 @@ EPICME_DATABASE stands for --database, and EPICME_PUBLIC_URL for --public-url.
 The variable of an option without a value is yes or no.";
 
 /// The command that each page is about, what stands at its head, and its options.
-const PAGES: [(&str, &str, &str); 11] = [
+const PAGES: [(&str, &str, &str); 13] = [
     (
         "serve",
         "epicme serve: serve the journal until SIGTERM, SIGINT (Ctrl-C) or SIGHUP",
@@ -45,6 +47,8 @@ const PAGES: [(&str, &str, &str); 11] = [
 --demo                       fill a new database with an example
 --require-confirmation       refuse a delete that no person can confirm
 --redirect-scheme X          let apps have this scheme; may be there repeatedly
+--log text|json              how requests are written to standard error
+--log-level LEVEL            info: all; warn: refused or failed; error: failed
 --explain[=json]             show each request, check by check
 --authorization-server URL   tokens come from that server; it needs these three:
 --introspection-url URL      where that server tells what a token is
@@ -103,6 +107,16 @@ epicme check [FILE]: look through the database, or a backup, and change nothing
 It says what is wrong and what to do, and ends with 1 then.",
         "",
     ),
+    ("status", "epicme status: say what the database holds and how it is kept", ""),
+    (
+        "health",
+        "\
+epicme health [http://ADDRESS:PORT]: ask a server whether it is well
+
+It prints ok, or what is wrong, and ends with 1 then.",
+        "\
+--listen ADDR:PORT           ask the server that listens here, 127.0.0.1:8787",
+    ),
     (
         "export",
         "epicme export [EMAIL]: write the whole journal of a person",
@@ -141,7 +155,7 @@ pub(super) fn page(command: Option<&str>) -> String {
     let Some((command, head, options)) = PAGES.iter().find(|(name, ..)| Some(*name) == command) else {
         return COMMANDS.to_owned();
     };
-    let database = if *command == "doctor" {
+    let database = if ["doctor", "health"].contains(command) {
         ""
     } else {
         "\n--database FILE              the file of the journal, default epicme.db"

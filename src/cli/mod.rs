@@ -19,10 +19,12 @@ mod demo;
 mod doctor;
 mod explain;
 mod export;
+mod health;
 mod help;
 mod import;
 mod keeper;
 mod serve;
+mod status;
 mod terminal;
 mod token;
 mod user;
@@ -53,7 +55,7 @@ use crate::users::{self, BadCredential};
 use crate::zone::UnknownZone;
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 32] = [
+const OPTIONS: [(&str, bool); 34] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
@@ -68,7 +70,9 @@ const OPTIONS: [(&str, bool); 32] = [
     ("no-backup", false),
     ("require-confirmation", false),
     ("redirect-scheme", true), // may be given several times
-    ("explain", false),        // its value is optional: --explain=json
+    ("log", true),
+    ("log-level", true),
+    ("explain", false), // its value is optional: --explain=json
     ("at", true),
     ("password-stdin", false),
     ("scope", true),
@@ -89,7 +93,7 @@ const OPTIONS: [(&str, bool); 32] = [
 ];
 
 /// The options of `serve`. The secret is an option so that it has a variable; the help names the variable alone.
-const SERVE_OPTIONS: [&str; 17] = [
+const SERVE_OPTIONS: [&str; 19] = [
     "backup-to",
     "every",
     "keep",
@@ -102,6 +106,8 @@ const SERVE_OPTIONS: [&str; 17] = [
     "demo",
     "require-confirmation",
     "redirect-scheme",
+    "log",
+    "log-level",
     "explain",
     "authorization-server",
     "introspection-url",
@@ -277,11 +283,14 @@ impl CommandLine {
             ["restore", file] => backup::restore(self.accept_only(&["keep-access"])?, file),
             ["check"] => check::check(self.accept_only(&[])?, None),
             ["check", file] => check::check(self.accept_only(&[])?, Some(file)),
+            ["status"] => status::status(self.accept_only(&[])?),
+            ["health"] => health::health(self.accept_only(&["listen"])?, None),
+            ["health", url] => health::health(self.accept_only(&["listen"])?, Some(url)),
             ["doctor", url] => doctor::check(self.accept_only(&["connect"])?, url),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
             [
                 "user" | "token" | "client" | "backup" | "restore" | "check" | "export" | "import" | "serve"
-                | "doctor" | "explain" | "version",
+                | "doctor" | "explain" | "version" | "status" | "health",
                 ..,
             ] => Err(CliError::Usage(format!("epicme {} is not complete, or too long", self.command()))),
             _ => Err(CliError::Usage(format!("there is no command {:?}", words[0]))),

@@ -23,7 +23,7 @@ use crate::routes;
 use crate::search_index::SEARCH_INDEX;
 use crate::settings;
 use crate::site::{self, PageOrigin, Site};
-use crate::stderr::{self, View};
+use crate::stderr::{self, Form, Level, Style};
 use crate::store::Store;
 use crate::text;
 use crate::users;
@@ -64,7 +64,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
         require_confirmation: line.flag("require-confirmation"),
         redirect_schemes: line.redirect_schemes()?,
     };
-    let view = view(line)?;
+    let style = style(line)?;
     let schedule = keeper::schedule(line)?;
     // From here on a signal doesn't end the program but waits until it is read below, so that a signal during the
     // start isn't lost: a database that has been opened must be closed.
@@ -87,7 +87,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let site = Site::new(bound, public, allowed);
     let signer = settings::begin_to_serve(&store, site.audience(), introspector.is_some())?;
     let base_url = site.base_url_for(None).unwrap_or_default().to_owned();
-    view.into_iter().for_each(stderr::show_wire_view);
+    stderr::set_style(style);
     for name in unknown_variables() {
         stderr::note(&format!(
             "{} sets nothing; epicme help serve shows the options, of which each has a variable",
@@ -96,9 +96,11 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     }
     let app = Arc::new(App::new(site, store, signer, introspector, policy));
     let shared = Arc::clone(&app);
-    let server =
-        Server::start(listeners, Box::new(move |request, peer| routes::handle(&shared, request, peer)))
-            .map_err(cannot_listen)?;
+    let server = Server::start(
+        listeners,
+        Box::new(move |request, peer, id| routes::handle(&shared, request, peer, id)),
+    )
+    .map_err(cannot_listen)?;
 
     let announced = say(&format!("listening on http://{bound}"))
         .and_then(|()| app.store.open_read_connections().map_err(|error| line.cannot_open(&error)))
@@ -171,17 +173,30 @@ fn allowed_origins(list: &str) -> Result<Vec<PageOrigin>, CliError> {
     items.map(read).collect()
 }
 
-/// Reads `--explain`: how the wire view is written; `None` if it is off. The view goes to standard error, like the
-/// lines of the log whose place it takes. Standard output holds the setup link and the example's token, which the
-/// view must never show.
-fn view(line: &CommandLine) -> Result<Option<View>, CliError> {
-    let form = line.value("explain").unwrap_or_else(|| "no".to_owned());
-    match (form.to_ascii_lowercase().as_str(), switch(&form)) {
-        (_, Some(false)) => Ok(None),
-        ("text", _) | (_, Some(true)) => Ok(Some(View::Text)),
-        ("json", _) => Ok(Some(View::Json)),
+/// Reads `--log`, `--log-level` and `--explain`. The wire view goes to standard error, like the lines of the log whose
+/// place it takes. Standard output holds the setup link and the example's token, which the view must never show.
+fn style(line: &CommandLine) -> Result<Style, CliError> {
+    let chosen = |name| line.value(name).map(|value| value.to_ascii_lowercase());
+    let form = match chosen("log").as_deref() {
+        None | Some("text") => Form::Text,
+        Some("json") => Form::Json,
+        Some(other) => return Err(CliError::Usage(format!("--log takes text or json, not {other:?}"))),
+    };
+    let level = match chosen("log-level").as_deref() {
+        Some("error") => Level::Error,
+        Some("warn") => Level::Warn,
+        None | Some("info") => Level::Info,
+        Some(other) => {
+            return Err(CliError::Usage(format!("--log-level takes error, warn or info, not {other:?}")));
+        }
+    };
+    let explain = chosen("explain").unwrap_or_else(|| "no".to_owned());
+    match (explain.as_str(), switch(&explain)) {
+        (_, Some(false)) => Ok(Style { form, level, explains: false }),
+        ("text", _) | (_, Some(true)) => Ok(Style { form, level, explains: true }),
+        ("json", _) => Ok(Style { form: Form::Json, level, explains: true }),
         _ => Err(CliError::Usage(format!(
-            "--explain takes no form but json, so write --explain or --explain=json, not {form:?}"
+            "--explain takes no form but json, so write --explain or --explain=json, not {explain:?}"
         ))),
     }
 }

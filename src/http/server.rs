@@ -25,16 +25,17 @@ use super::request::{BadRequest, Body, Head, RequestReader};
 use super::response::Response;
 use super::workers::Workers;
 use crate::limits;
+use crate::request_id::{RequestId, RequestIds};
 use crate::stderr;
 
 /// The function that turns a request into a response.
 ///
 /// It receives the request's head and its body, which is still unread, or the reason why the request can't be served;
-/// and the address at the other end of the connection. The handler also gets a request that can't be read, because
+/// the address at the other end of the connection, and the id of the request. The handler also gets a request that can't be read, because
 /// such a request is answered and logged too. `Handler` is a trait object and not a type parameter: one indirect call
 /// is cheap compared with a request, and the types of `http/` stay without a parameter.
 pub(crate) type Handler =
-    dyn Fn(Result<(&Head, &mut Body), BadRequest>, SocketAddr) -> Response + Send + Sync;
+    dyn Fn(Result<(&Head, &mut Body), BadRequest>, SocketAddr, RequestId) -> Response + Send + Sync;
 
 /// A running server. All its threads share it.
 pub(crate) struct Server {
@@ -101,6 +102,7 @@ impl Server {
     /// responses have the order of the requests.
     fn serve_connection(&self, connection: &Arc<Connection>, peer: SocketAddr) {
         let mut requests = RequestReader::new(Box::new(TimedStream::new(Arc::clone(connection))));
+        let mut ids = RequestIds::of_next_connection();
         loop {
             let next = requests.next_head();
             // From here on the connection makes no room for another one. It may have done so a moment ago, while the
@@ -117,7 +119,7 @@ impl Server {
                     if ended && !body.has_arrived() {
                         return;
                     }
-                    let response = (self.handler)(Ok((&head, &mut body)), peer);
+                    let response = (self.handler)(Ok((&head, &mut body)), peer, ids.begin_next());
                     // If the handler left a body unread, its bytes would be taken for the next request. An attacker
                     // could hide a request in them that a proxy has seen only as a body.
                     let keep_open = body.finish() && head.persistent() && !response.closes() && !ended;
@@ -125,7 +127,7 @@ impl Server {
                 }
                 // It isn't certain where this request ends and the next one starts. A server that guessed could be
                 // used for request smuggling (RFC 9112 §11.2); this one ends the connection.
-                Err(bad) => ((self.handler)(Err(bad), peer), Delivery::LAST),
+                Err(bad) => ((self.handler)(Err(bad), peer, ids.begin_next()), Delivery::LAST),
             };
             if connection.write_response(response, delivery).is_err() {
                 return; // the client has gone, or doesn't read

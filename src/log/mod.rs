@@ -13,13 +13,17 @@ use crate::clock::Timestamp;
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::proxies::ClientAddress;
-use crate::stderr;
+use crate::request_id::RequestId;
+use crate::stderr::{self, Form, Style};
 
 /// When a request came, and from which address: this is known even if no head could be read.
 #[derive(Clone, Copy)]
-pub(crate) struct Arrival {
+pub(crate) struct Arrival<'a> {
     pub(crate) now: Timestamp,
     pub(crate) client: ClientAddress,
+    pub(crate) id: RequestId,
+    /// The id that a trusted proxy has given to the request, by which the operator finds it in the log of the proxy.
+    pub(crate) proxy_id: Option<&'a str>,
 }
 
 /// Writes what happened to a request. `head` is `None` if no head could be read.
@@ -28,8 +32,13 @@ pub(crate) struct Arrival {
 /// answer, and the thread of a connection keeps each page of its stack that it has used once.
 #[inline(never)]
 pub(crate) fn write(arrival: Arrival, head: Option<&Head>, response: &Response, log: &RequestLog) {
-    stderr::print(arrival.now, || match stderr::view() {
-        None => log.line(arrival, head, response.status()),
-        Some(view) => wire_view::draw(view, arrival, head, response, log),
+    let style = stderr::style();
+    if !style.level.has(response.status()) {
+        return;
+    }
+    stderr::print(arrival.now, || match style {
+        Style { explains: true, form, .. } => wire_view::draw(form, arrival, head, response, log),
+        Style { form: Form::Text, .. } => log.line(arrival, head, response.status()),
+        Style { form: Form::Json, .. } => log.json(arrival, head, response.status()),
     });
 }

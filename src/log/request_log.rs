@@ -10,6 +10,8 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
 use super::Arrival;
+use serde_json::{Map, Value};
+
 use crate::check::{Check, Deployment};
 use crate::http::request::Head;
 use crate::stderr::{self, shown};
@@ -54,7 +56,7 @@ pub(crate) struct OAuthRefusal {
 impl<'d> RequestLog<'d> {
     /// Begins the record of a request that has just arrived.
     pub(crate) fn begin(deployment: &'d Deployment) -> RequestLog<'d> {
-        RequestLog::new(deployment, stderr::view().is_some())
+        RequestLog::new(deployment, stderr::style().explains)
     }
 
     /// Begins a record that keeps all checks even if the wire view is off: `epicme explain` prints them.
@@ -152,7 +154,8 @@ impl<'d> RequestLog<'d> {
     }
 
     /// Returns the request as one line: time, the client's address, method, path and status; then, where known, the operation
-    /// (`op=`), the name of what was decided (`outcome=`), and in parentheses what can be done about it. The line
+    /// (`op=`) and the name of what was decided (`outcome=`); the id of the request, and the one that a trusted proxy gave
+    /// it (`proxy-id=`); and in parentheses what can be done about a refusal. The line
     /// names no person and no client. The parts that each line has come first and in one order, so that `cut` and
     /// `awk` find them. The query is left out, because it may hold an authorization code.
     pub(crate) fn line(&self, arrival: Arrival, head: Option<&Head>, status: u16) -> String {
@@ -162,9 +165,31 @@ impl<'d> RequestLog<'d> {
         for (key, value) in [(" op=", self.operation()), (" outcome=", self.outcome())] {
             line.extend(value.map(|value| [key, value]).into_iter().flatten());
         }
+        line.extend([" id=", &arrival.id.to_string()]);
+        line.extend(arrival.proxy_id.map(|id| [" proxy-id=", id]).into_iter().flatten());
         if let Some(remedy) = &*self.remedy.borrow() {
             line.extend([" (", remedy, ")"]);
         }
         line
+    }
+
+    /// Returns the same as a JSON object on one line. A member without a value is `null`.
+    pub(crate) fn json(&self, arrival: Arrival, head: Option<&Head>, status: u16) -> String {
+        let members: Map<String, Value> = [
+            ("at", arrival.now.iso8601().into()),
+            ("client", arrival.client.address.to_string().into()),
+            ("method", head.map(|head| shown(head.method())).into()),
+            ("path", head.map(|head| shown(head.path())).into()),
+            ("status", status.into()),
+            ("operation", self.operation().into()),
+            ("outcome", self.outcome().into()),
+            ("id", arrival.id.to_string().into()),
+            ("proxyId", arrival.proxy_id.into()),
+            ("remedy", self.remedy.borrow().as_deref().into()),
+        ]
+        .map(|(name, value): (_, Value)| (name.to_owned(), value))
+        .into_iter()
+        .collect();
+        Value::Object(members).to_string()
     }
 }

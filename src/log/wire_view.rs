@@ -5,7 +5,7 @@
 //! text of a client can move the cursor or end a line.
 //!
 //! ```text
-//! 2026-07-28T09:30:00Z 127.0.0.1                    when, and from where
+//! 2026-07-28T09:30:00Z 127.0.0.1 id=17-3            when, from where, and which
 //! > POST /mcp                                       the request, and the fields that decide something
 //! > Authorization: Bearer em_at_Abc…
 //!   ok  the token has not expired  not_expired  …   each check that was made, with its clause
@@ -27,7 +27,7 @@ use crate::http::response::Response;
 use crate::limits;
 use crate::proxies::ClientAddress;
 use crate::secret::TOKEN_PREFIX;
-use crate::stderr::{CUT, View, shown};
+use crate::stderr::{CUT, Form, shown};
 
 /// The fields of a request on which this server's decisions depend.
 const REQUEST_FIELDS: [&str; 13] = [
@@ -60,15 +60,15 @@ const RESPONSE_FIELDS: [&str; 8] = [
 /// Draws one request in place of its line in the log. If no head could be read, nothing of the request is shown,
 /// because it isn't known what the bytes are.
 pub(super) fn draw(
-    view: View,
+    form: Form,
     arrival: Arrival,
     head: Option<&Head>,
     response: &Response,
     log: &RequestLog,
 ) -> String {
-    match view {
-        View::Text => as_text(arrival, head, response, log),
-        View::Json => as_json(arrival, head, response, log).to_string(),
+    match form {
+        Form::Text => as_text(arrival, head, response, log),
+        Form::Json => as_json(arrival, head, response, log).to_string(),
     }
 }
 
@@ -77,7 +77,8 @@ pub(super) fn draw(
 fn as_text(arrival: Arrival, head: Option<&Head>, response: &Response, log: &RequestLog) -> String {
     let ClientAddress { peer, address, .. } = arrival.client;
     let through = if peer == address { String::new() } else { format!(" through {peer}") };
-    let mut lines = vec![format!("{} {address}{through}", arrival.now.iso8601())];
+    let proxy_id = arrival.proxy_id.map_or(String::new(), |id| format!(" proxy-id={id}"));
+    let mut lines = vec![format!("{} {address}{through} id={}{proxy_id}", arrival.now.iso8601(), arrival.id)];
     match head {
         None => lines.push("> (no request that can be read)".to_owned()),
         Some(head) => {
@@ -160,6 +161,8 @@ fn as_json(arrival: Arrival, head: Option<&Head>, response: &Response, log: &Req
         ("at", arrival.now.iso8601().into()),
         ("peer", arrival.client.peer.to_string().into()),
         ("client", arrival.client.address.to_string().into()),
+        ("id", arrival.id.to_string().into()),
+        ("proxyId", arrival.proxy_id.into()),
         ("request", request),
         ("checks", checks.collect()),
         ("operation", log.operation().into()),

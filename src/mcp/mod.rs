@@ -29,7 +29,7 @@ mod rpc;
 mod shapes;
 mod streams;
 pub(crate) mod tools;
-mod version;
+pub(crate) mod version;
 
 use std::error::Error;
 use std::fmt;

@@ -32,7 +32,7 @@ mod writer;
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -721,6 +721,18 @@ impl Store {
         write_ahead::checkpoint(&connection)?;
         connection.close().map_err(|(_, error)| error.into())
     }
+}
+
+/// Returns whether a server has this file open, by its lock. To be asked before this process opens the database: on the
+/// way out the file is closed, and with it SQLite's locks of this process would be gone.
+pub(crate) fn is_served(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Returns how many bytes the database file and its log have.
+pub(crate) fn sizes(path: &Path) -> (u64, u64) {
+    let bytes = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
+    (bytes(path), bytes(&files::beside(path, "-wal")))
 }
 
 /// Removes what a killed program has left of a copy.

@@ -34,10 +34,10 @@ fn logged(server: &Server, requests: &[Vec<(&str, &str)>]) -> Vec<String> {
         let fields = [&[("Host", host.as_str())], &fields[..]].concat();
         assert_eq!(server.send(request("GET", &format!("/nothing-{number}"), &fields, "")).status, 404);
     }
-    let log = server.log_with(&format!("/nothing-{} 404\n", requests.len() - 1));
+    let log = server.log_with(&format!("/nothing-{} 404 id=", requests.len() - 1));
     let address = |number: usize| {
-        let path = format!(" GET /nothing-{number} 404");
-        let line = log.lines().find(|line| line.ends_with(&path)).unwrap_or_else(|| panic!("no line: {log}"));
+        let path = format!(" GET /nothing-{number} 404 ");
+        let line = log.lines().find(|line| line.contains(&path)).unwrap_or_else(|| panic!("no line: {log}"));
         line.split(' ').nth(1).expect("an address").to_owned()
     };
     (0..requests.len()).map(address).collect()

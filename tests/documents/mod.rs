@@ -368,7 +368,7 @@ fn check_refused(document: &str, sentence: &str) {
 fn accept_a_document_that_is_true() {
     let document = format!(
         "See `gate::check_host`, `Check::SchemeIsBearer`, `tests/gate.rs` and [the gate](src/gate.rs).\n\n\
-         ```sh\nprobe() {{ {REQUEST}; }}\nprobe\n```\n\n```text\n401\n```\n\n```log\n… GET /mcp 401 outcome=no-token\n```\n\n\
+         ```sh\nprobe() {{ {REQUEST}; }}\nprobe\n```\n\n```text\n401\n```\n\n```log\n… GET /mcp 401 outcome=no-token id=…\n```\n\n\
          ```sh\nprobe | sed 's/.*/{{\"status\":&,\"id\":\"x, y\"}}/'\n```\n\n```json\n{{ \"status\": 401,\n  … }}\n```\n\n\
          ```sh\ncurl -i http://127.0.0.1:8787/mcp\n```\n\n```http\nHTTP/1.1 401 Unauthorized\n…\nVary: Origin\n…\n```\n"
     );
@@ -408,9 +408,12 @@ fn refuse_a_document_that_is_not_true() {
         &member,
         "expected: \"resource\":\"http://127.0.0.1:8787/\",\n  came:     \"resource\":\"http://127.0.0.1:8787/mcp\",",
     );
-    check_refused(&shown(REQUEST, "log", "… outcome=no-token"), "expected: (nothing more)\n  came:     401");
     check_refused(
-        &(shown(REQUEST, "text", "401") + "```log\n… outcome=expired\n```\n"),
+        &shown(REQUEST, "log", "… outcome=no-token id=…"),
+        "expected: (nothing more)\n  came:     401",
+    );
+    check_refused(
+        &(shown(REQUEST, "text", "401") + "```log\n… outcome=expired id=…\n```\n"),
         "the log doesn't say this\n  expected: … outcome=expired",
     );
     let wire = shown(REQUEST, "text", "401") + "```wire\n> GET /mcp\n> Host: localhost:8787\n```\n";
