@@ -10,10 +10,11 @@
 //! is read from a file.
 
 use std::borrow::Cow;
-use std::fmt::{Display, Write};
+use std::cell::RefCell;
+use std::fmt::Display;
 use std::fs::File;
 use std::io;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -200,11 +201,13 @@ impl Response {
     pub(crate) fn head(&self, stream_end: StreamEnd, close: bool) -> Vec<u8> {
         let fields_bytes: usize = self.fields.iter().map(Field::bytes).sum();
         let mut out = String::with_capacity(OWN_LINES_BYTES + fields_bytes);
+        out.push_str("HTTP/1.1 ");
+        write_number(&mut out, self.status.into());
+        out.extend([" ", reason(self.status), "\r\nDate: "]);
         // RFC 9110 §6.6.1 wants a `Date` in the final responses of a server with a clock. It is the time at which the
         // response is written, so the clock is read here, and not the time of the request used.
-        let date = httpdate::HttpDate::from(SystemTime::now());
-        let line = write!(out, "HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status, reason(self.status));
-        line.expect("a String takes every write");
+        write_date(&mut out, SystemTime::now());
+        out.push_str("\r\n");
         self.fields.iter().for_each(|field| field.write(&mut out));
         if close {
             out.push_str("Connection: close\r\n");
@@ -212,12 +215,8 @@ impl Response {
         match &self.body {
             // RFC 9110 §8.6: a 204 must have no Content-Length. Our other responses with a whole body have one, also
             // if the body is empty: without it, the client would wait for the connection to be closed.
-            ResponseBody::Whole(bytes) if self.status != 204 => {
-                write!(out, "Content-Length: {}\r\n", bytes.len()).expect("a String takes every write");
-            }
-            ResponseBody::File(_, length) => {
-                write!(out, "Content-Length: {length}\r\n").expect("a String takes every write");
-            }
+            ResponseBody::Whole(bytes) if self.status != 204 => write_length(&mut out, bytes.len() as u64),
+            ResponseBody::File(_, length) => write_length(&mut out, *length),
             ResponseBody::Stream(_) if stream_end == StreamEnd::LastChunk => {
                 out.push_str("Transfer-Encoding: chunked\r\n");
             }
@@ -231,6 +230,36 @@ impl Response {
     pub(crate) fn into_parts(self) -> (ResponseBody, Option<Box<dyn Send>>) {
         (self.body, self.kept)
     }
+}
+
+/// Appends a time in the form of `Date`.
+fn write_date(out: &mut String, time: SystemTime) {
+    thread_local! {
+        /// The second that the thread wrote last, and its text: a busy thread writes many responses in one second.
+        static LAST: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    }
+    // A clock that was never set may be before 1970.
+    let second = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    LAST.with_borrow_mut(|(last, text)| {
+        if *last != second || text.is_empty() {
+            (*last, *text) = (second, httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second)));
+        }
+        out.push_str(text);
+    });
+}
+
+fn write_length(out: &mut String, bytes: u64) {
+    out.push_str("Content-Length: ");
+    write_number(out, bytes);
+    out.push_str("\r\n");
+}
+
+/// Appends a number. Each head has two, and `write!` would look at the many ways to write one.
+fn write_number(out: &mut String, number: u64) {
+    if number > 9 {
+        write_number(out, number / 10);
+    }
+    out.push(char::from(b'0' + (number % 10) as u8));
 }
 
 /// Writes one message as an event (HTML §9.2). It has the name `message` and one line of data, because some clients
@@ -336,6 +365,30 @@ fn reason(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn writes_the_date_of_each_second() {
+        let second = UNIX_EPOCH + Duration::from_secs(1_785_231_000);
+        for (time, expected) in [
+            (UNIX_EPOCH - Duration::from_secs(9), "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (second + Duration::from_millis(999), "Tue, 28 Jul 2026 09:30:00 GMT"),
+            (second + Duration::from_millis(1000), "Tue, 28 Jul 2026 09:30:01 GMT"),
+            (second, "Tue, 28 Jul 2026 09:30:00 GMT"),
+        ] {
+            let mut date = String::new();
+            write_date(&mut date, time);
+            assert_eq!(date, expected);
+        }
+    }
+
+    #[test]
+    fn writes_numbers_without_leading_zeros() {
+        for number in [0, 9, 10, 404, 1_000_000, u64::MAX] {
+            let mut written = String::new();
+            write_number(&mut written, number);
+            assert_eq!(written, number.to_string());
+        }
+    }
 
     #[test]
     fn sends_a_500_in_place_of_a_field_that_would_split_it() {
