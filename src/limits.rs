@@ -56,9 +56,8 @@ pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
 pub(crate) const WRITE_BYTES_PER_SECOND_MIN: u32 = 16 * 1024;
 /// How often a write that waits for the client looks whether it takes anything.
 pub(crate) const WRITE_LOOK: Duration = Duration::from_secs(1);
-/// Bytes of a response body that is copied after its head, so that both go out in one write; a larger one is written
-/// by itself.
-pub(crate) const ONE_PIECE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a file that are read, and sent, at a time.
+pub(crate) const FILE_PIECE_BYTES: usize = 64 * 1024;
 /// A connection may stay idle between two requests this long; then it is closed. Common proxies keep an idle
 /// connection to a server for a shorter time, so they close first: a proxy that sends a request while the server
 /// closes gets no response. When all places are taken, the connections that wait for a request make room earlier.

@@ -7,7 +7,7 @@
 //! Slowloris), a body that never ends, a response that is never read, a connection that is never closed. Each such
 //! connection would hold a thread, and [`limits::CONNECTIONS_MAX`] of them would leave none for other clients.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -122,22 +122,13 @@ impl Connection {
         let (body, kept) = response.into_parts();
         match body {
             _ if delivery.without_body => writer.write(&out)?,
-            // One write of head and body is one system call and often one packet. For a large body, copying would
-            // cost more than it saves.
-            ResponseBody::Whole(bytes) if bytes.len() <= limits::ONE_PIECE_BYTES_MAX => {
-                out.extend_from_slice(&bytes);
-                writer.write(&out)?;
-            }
-            ResponseBody::Whole(bytes) => {
-                writer.write(&out)?;
-                writer.write(&bytes)?;
-            }
+            ResponseBody::Whole(bytes) => writer.write_both(&out, &bytes)?,
             ResponseBody::File(file, length) => {
                 writer.write(&out)?;
                 let (mut file, mut sent) = (file.take(length), 0);
                 loop {
                     out.clear();
-                    (&mut file).take(limits::ONE_PIECE_BYTES_MAX as u64).read_to_end(&mut out)?;
+                    (&mut file).take(limits::FILE_PIECE_BYTES as u64).read_to_end(&mut out)?;
                     if out.is_empty() {
                         break;
                     }
@@ -274,7 +265,8 @@ impl Write for TimedStream {
 /// with each byte would not be enough either, because the kernel takes some for a client that reads nothing.
 struct TimedWriter<'c> {
     stream: &'c TcpStream,
-    deadline: Instant,
+    /// When the time is over; `None` until the client has left something untaken.
+    deadline: Option<Instant>,
     /// How far away the deadline is at most.
     stall_max: Duration,
 }
@@ -285,30 +277,36 @@ impl TimedWriter<'_> {
     }
 
     fn with_stall_max(stream: &TcpStream, stall_max: Duration) -> TimedWriter<'_> {
-        TimedWriter { stream, deadline: Instant::now() + stall_max, stall_max }
+        TimedWriter { stream, deadline: None, stall_max }
     }
 
-    /// Writes all bytes, or fails when the time for them is over.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_both(bytes, &[])
+    }
+
+    /// Writes all bytes of both, or fails when the time for them is over. Head and body together are one system call and
+    /// often one packet, and neither is copied behind the other.
     ///
     /// One write waits for [`limits::WRITE_LOOK`] at most, which the socket has inherited from its listener, and
     /// never past the deadline. A longer one would hide how long ago the client took a byte: a write returns only when
     /// it is complete or its time is over.
-    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    fn write_both(&mut self, mut head: &[u8], mut body: &[u8]) -> io::Result<()> {
         loop {
-            let taken = match self.stream.write(bytes) {
-                Ok(count) if count == bytes.len() => return Ok(()), // mostly: then no clock is read
+            let taken = match self.stream.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
+                Ok(count) if count == head.len() + body.len() => return Ok(()), // mostly: then no clock is read
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()), // else this loop would never end
                 Ok(count) => count,
                 Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => 0,
                 Err(error) => return Err(error),
             };
+            let of_head = taken.min(head.len());
+            (head, body) = (&head[of_head..], &body[taken - of_head..]);
             let now = Instant::now();
-            if taken > 0 {
-                bytes = &bytes[taken..];
-                let bought = Duration::from_secs(taken as u64) / limits::WRITE_BYTES_PER_SECOND_MIN;
-                self.deadline = (self.deadline + bought).min(now + self.stall_max);
-            }
-            let left = self.deadline.saturating_duration_since(now);
+            let latest = now + self.stall_max;
+            let bought = Duration::from_secs(taken as u64) / limits::WRITE_BYTES_PER_SECOND_MIN;
+            let deadline = self.deadline.map_or(latest, |deadline| (deadline + bought).min(latest));
+            self.deadline = Some(deadline);
+            let left = deadline.saturating_duration_since(now);
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
@@ -413,7 +411,8 @@ mod tests {
 
     fn write_parts(connection: &Connection) -> io::Result<()> {
         let mut writer = TimedWriter::with_stall_max(&connection.stream, STALL_MAX);
-        PARTS.iter().try_for_each(|length| writer.write(&vec![b'x'; *length]))
+        let [head, body] = PARTS.map(|length| vec![b'x'; length]);
+        writer.write_both(&head, &body)
     }
 
     /// A client that reads so much at a time, and pauses after it; gives how much came.
