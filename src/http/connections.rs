@@ -4,7 +4,7 @@
 //! Reads and writes no byte of a connection. Invariant: a connection is counted from before it is served until after
 //! it is closed, even if serving it panics, so that neither the cap nor a shutdown counts one that is gone.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -31,7 +31,8 @@ pub(crate) struct Connections {
     /// With `all_closed`, what shutdown waits on until the last connection is closed.
     last_close: Mutex<()>,
     all_closed: Condvar,
-    list: Mutex<HashMap<u64, Arc<Connection>>>,
+    /// By their numbers, which grow: a newcomer's place is the last, and no number is hashed.
+    list: Mutex<BTreeMap<u64, Arc<Connection>>>,
     next_number: AtomicU64,
 }
 
@@ -57,7 +58,7 @@ impl Connections {
             stopping: Arc::new(AtomicBool::new(false)),
             last_close: Mutex::new(()),
             all_closed: Condvar::new(),
-            list: Mutex::new(HashMap::new()),
+            list: Mutex::new(BTreeMap::new()),
             next_number: AtomicU64::new(0),
         }
     }
