@@ -18,6 +18,8 @@ use serde_json::Value;
 
 /// Room for a value at first, in bytes. Most are one row as a list shows it, and fit.
 const USUAL_BYTES: usize = 256;
+/// For how many bytes an array makes room at most, after its first item.
+const ROOM_AHEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// One JSON value as text.
 #[derive(Clone)]
@@ -60,6 +62,9 @@ pub(crate) struct Object<'o> {
 impl Object<'_> {
     /// Appends a member. The caller gives each name once: a reader would refuse the object otherwise, or take either of
     /// the two values. A name is a literal without a character that must be escaped.
+    ///
+    /// Always inlined: where the length of the name is known, its copy is no call.
+    #[inline(always)]
     pub(crate) fn member(&mut self, name: &'static str, value: impl Json) {
         debug_assert!(!name.bytes().any(must_be_escaped), "{name}");
         self.out.extend_from_slice(if self.is_empty { b"\"" } else { b",\"" });
@@ -95,10 +100,15 @@ struct Items<I>(I);
 impl<J: Json, I: IntoIterator<Item = J> + Clone> Json for Items<I> {
     fn write(&self, out: &mut Vec<u8>) {
         out.push(b'[');
-        for (place, item) in self.0.clone().into_iter().enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
+        let (start, mut items) = (out.len(), self.0.clone().into_iter());
+        if let Some(first) = items.next() {
+            first.write(out);
+            // Items are mostly of one size.
+            let others = (out.len() - start + 1) * items.size_hint().0;
+            out.reserve(others.min(ROOM_AHEAD_BYTES_MAX));
+        }
+        for item in items {
+            out.push(b',');
             item.write(out);
         }
         out.push(b']');
@@ -167,7 +177,7 @@ struct Text<'t>(&'t [u8]);
 
 impl Json for Text<'_> {
     fn write(&self, out: &mut Vec<u8>) {
-        out.reserve(self.0.len() + 2);
+        out.reserve(self.0.len() + self.0.len() / 8 + 2); // about each tenth byte of JSON is a quote, which needs two
         out.push(b'"');
         write_escaped(self.0, out);
         out.push(b'"');
@@ -209,7 +219,10 @@ fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
             None => after,
             Some(place) => {
                 out.truncate(start + place);
-                escape(eight[place], out);
+                match eight[place] {
+                    b'"' => out.extend_from_slice(b"\\\""), // nearly always, in JSON within JSON
+                    byte => escape(byte, out),
+                }
                 &rest[place + 1..]
             }
         };
