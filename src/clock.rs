@@ -8,6 +8,7 @@
 //! time server can set it back. So a wait or a deadline inside the process is measured with [`std::time::Instant`]
 //! instead, which can't be set back but means nothing after a restart.
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::SignedDuration;
@@ -36,9 +37,16 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(seconds))
     }
 
+    /// Returns the moment as it is displayed.
+    pub(crate) fn iso8601(self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for Timestamp {
     /// Writes the moment as ISO 8601 in UTC, `2026-07-28T09:30:00Z`. A moment outside the years 1970 to 9999 becomes
     /// the nearest one inside.
-    pub(crate) fn iso8601(self) -> String {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The server writes no moment outside these years, but an edited database file can hold one.
         let since = SignedDuration::from_secs(self.0.clamp(0, LAST_SECOND));
         let shown = Date::constant(1970, 1, 1).at(0, 0, 0, 0).checked_add(since);
@@ -48,7 +56,7 @@ impl Timestamp {
         for (place, number) in [(11, shown.hour()), (14, shown.minute()), (17, shown.second())] {
             write_number(&mut text[place..place + 2], number.into());
         }
-        String::from_utf8(text.into()).expect("digits")
+        out.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -18,6 +18,7 @@ use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 
 use crate::clock::{FIRST_SECOND, LAST_SECOND, Timestamp, write_day};
+use crate::json_text::Json;
 
 /// The largest offset from UTC. RFC 3339 allows 23:59. But no place on earth is more than 14 hours ahead, SQLite has
 /// this limit too, and so has the pattern in the schema of the arguments.
@@ -140,6 +141,14 @@ impl fmt::Display for Day {
     }
 }
 
+impl Json for Day {
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut text = *b"0000-00-00";
+        write_day(&mut text, self.0);
+        str::from_utf8(&text).expect("digits").write(out);
+    }
+}
+
 impl ToSql for Day {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.to_string().into())
@@ -156,8 +165,9 @@ impl FromSql for Day {
 /// written: the same instant is another day and another hour elsewhere, and what an entry is about happened here.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct EntryTime {
-    /// As in RFC 3339, without a fraction of a second: `2025-06-01T23:30:00-05:00`.
-    text: String,
+    /// As in RFC 3339, without a fraction of a second: `2025-06-01T23:30:00-05:00`. After a `Z` there are blanks. A list
+    /// has many times, so none is an allocation.
+    text: [u8; 25],
     instant: Timestamp,
 }
 
@@ -169,19 +179,19 @@ impl EntryTime {
 
     /// Returns the time as it was written.
     pub(crate) fn as_str(&self) -> &str {
-        &self.text
+        str::from_utf8(self.text.trim_ascii_end()).expect("ASCII")
     }
 }
 
 impl fmt::Display for EntryTime {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.text)
+        out.write_str(self.as_str())
     }
 }
 
 impl ToSql for EntryTime {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        self.text.to_sql()
+        self.as_str().to_sql()
     }
 }
 
@@ -213,7 +223,10 @@ impl EntryDate {
         let Some(clock) = clock else { return Ok(EntryDate { day, time: None }) };
         let instant = clock.on(day)?;
         // As it was written, but for the fraction.
-        let text = [&text[.."0000-00-00T00:00:00".len()], clock.offset].concat();
+        let (local, offset) = (&text.as_bytes()[.."0000-00-00T00:00:00".len()], clock.offset.as_bytes());
+        let mut text = [b' '; "0000-00-00T00:00:00+00:00".len()];
+        text[..local.len()].copy_from_slice(local);
+        text[local.len()..local.len() + offset.len()].copy_from_slice(offset);
         Ok(EntryDate { day, time: Some(EntryTime { text, instant }) })
     }
 

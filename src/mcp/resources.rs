@@ -10,6 +10,8 @@
 //! A tool shows the same rows. The difference is who decides: the model calls a tool, while the person or the host
 //! chooses a resource (2025-11-25 resources, User Interaction Model).
 
+use std::fmt;
+
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -58,13 +60,16 @@ pub(crate) fn parse(uri: &str) -> Option<Resource> {
     }
 }
 
-pub(crate) fn uri(resource: Resource) -> String {
-    match resource {
-        Resource::User => "epicme://users/current".to_owned(),
-        Resource::Entries => "epicme://entries".to_owned(),
-        Resource::Entry(id) => format!("epicme://entries/{id}"),
-        Resource::Tags => "epicme://tags".to_owned(),
-        Resource::Tag(id) => format!("epicme://tags/{id}"),
+impl fmt::Display for Resource {
+    /// Writes the URI.
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Resource::User => out.write_str("epicme://users/current"),
+            Resource::Entries => out.write_str("epicme://entries"),
+            Resource::Entry(id) => write!(out, "epicme://entries/{id}"),
+            Resource::Tags => out.write_str("epicme://tags"),
+            Resource::Tag(id) => write!(out, "epicme://tags/{id}"),
+        }
     }
 }
 
@@ -142,7 +147,7 @@ impl Contents {
 impl Json for Contents {
     fn write(&self, out: &mut Vec<u8>) {
         let contents = json_text::object(|out| {
-            out.member("uri", uri(self.resource));
+            out.member("uri", format_args!("{}", self.resource));
             out.member("mimeType", MIME_TYPE);
             out.member("text", self.held.as_text());
         });
@@ -208,7 +213,7 @@ impl ResourcePage {
     pub(crate) fn write(&self, version: ProtocolVersion, out: &mut Object) {
         let fixed = FIXED.iter().filter(|_| self.is_first).map(|(resource, name, title, about)| {
             JsonText::of(&json_text::object(|out| {
-                out.member("uri", uri(*resource));
+                out.member("uri", format_args!("{resource}"));
                 out.member("name", *name);
                 if version.has_structured_content() {
                     out.member("title", *title);
@@ -219,7 +224,7 @@ impl ResourcePage {
         });
         let tags = self.tags.iter().flat_map(|page| &page.items).map(|tag| {
             JsonText::of(&json_text::object(|out| {
-                out.member("uri", uri(Resource::Tag(tag.id)));
+                out.member("uri", format_args!("{}", Resource::Tag(tag.id)));
                 out.member("name", &tag.name);
                 out.member("mimeType", MIME_TYPE);
                 if version.has_structured_content() {
@@ -236,7 +241,7 @@ impl ResourcePage {
 
 /// Writes the `Annotations` of a row that was last changed then.
 pub(crate) fn last_modified(time: Timestamp) -> impl Json {
-    json_text::object(move |out| out.member("lastModified", time.iso8601()))
+    json_text::object(move |out| out.member("lastModified", format_args!("{time}")))
 }
 
 /// Reads one page of `resources/list`: first the resources that each caller has, then the tags.
@@ -287,7 +292,7 @@ mod tests {
             Resource::Tags,
             Resource::Tag(TagId::new(9_007_199_254_740_991)),
         ] {
-            assert_eq!(parse(&uri(resource)), Some(resource));
+            assert_eq!(parse(&resource.to_string()), Some(resource));
         }
         assert_eq!(parse("epicme://entries/%37"), Some(Resource::Entry(EntryId::new(7))));
         for other in [

@@ -287,7 +287,7 @@ pub(crate) fn entry_tag_schema() -> Value {
 
 /// Writes the date of an entry: the day, and the same day with the time if that is known.
 fn date(out: &mut Object, date: &EntryDate) {
-    out.member("date", format_args!("{}", date.day));
+    out.member("date", date.day);
     out.member("dateTime", date.time.as_ref().map(EntryTime::as_str));
 }
 
@@ -296,8 +296,8 @@ fn date(out: &mut Object, date: &EntryDate) {
 fn times(out: &mut Object, created_at: Timestamp, updated_at: Timestamp) {
     out.member("createdAt", created_at.0);
     out.member("updatedAt", updated_at.0);
-    out.member("createdDateTime", created_at.iso8601());
-    out.member("updatedDateTime", updated_at.iso8601());
+    out.member("createdDateTime", format_args!("{created_at}"));
+    out.member("updatedDateTime", format_args!("{updated_at}"));
 }
 
 /// Adds the members that [`times`] writes to the schema of an object.

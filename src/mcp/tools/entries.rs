@@ -50,12 +50,11 @@ pub(super) fn list_entries(context: &ToolContext<EntriesRead>, given: &Checked) 
     let cursor = given.text("cursor");
     let page = entries::list(&context.journal, &filter, limit, cursor.as_deref())?;
     let unknown = entries::unknown_tags(&context.journal, &filter)?;
-    let links = page.items.iter().take(limits::LINKS_MAX);
-    Ok(Answer {
-        text: Some(found(page.total, page.items.len(), "entries") + &without_tag(&unknown)),
-        links: links.map(|entry| entry_link(entry.id, &entry.title, entry.updated_at)).collect(),
-        data: JsonText::of(&shapes::page("entries", &page, shapes::entry_item)),
-    })
+    let text = found(page.total, page.items.len(), "entries") + &without_tag(&unknown);
+    let data = JsonText::of(&shapes::page("entries", &page, shapes::entry_item));
+    let links = page.items.into_iter().take(limits::LINKS_MAX);
+    let links = links.map(|entry| entry_link(entry.id, entry.title, entry.updated_at)).collect();
+    Ok(Answer { text: Some(text), links, data })
 }
 
 /// Searches the caller's entries by `query` and the filter, for the tool `search_entries`. Returns one page of the

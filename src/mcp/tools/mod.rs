@@ -496,8 +496,8 @@ struct Link {
     modified: Timestamp,
 }
 
-fn entry_link(id: EntryId, title: &str, modified: Timestamp) -> Link {
-    Link { to: Resource::Entry(id), kind: "Journal Entry", name: title.to_owned(), modified }
+fn entry_link(id: EntryId, title: impl Into<String>, modified: Timestamp) -> Link {
+    Link { to: Resource::Entry(id), kind: "Journal Entry", name: title.into(), modified }
 }
 
 fn tag_link(id: TagId, name: &str, modified: Timestamp) -> Link {
@@ -509,7 +509,7 @@ impl Json for Link {
         let Link { to, kind, name, modified } = self;
         let link = json_text::object(|out| {
             out.member("type", "resource_link");
-            out.member("uri", resources::uri(*to));
+            out.member("uri", format_args!("{to}"));
             out.member("name", name);
             out.member("description", format_args!("{kind}: \"{name}\""));
             out.member("mimeType", resources::MIME_TYPE);
