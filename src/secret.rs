@@ -107,13 +107,14 @@ pub(crate) fn verifies(verifier: &str, challenge: &str) -> bool {
 /// back a single text; so each text holds the time of its expiry or is bound to its owner. A form token works once
 /// all the same, because the few that are used are stored (`src/used_forms.rs`).
 pub struct Signer {
-    key: [u8; 32],
+    /// The key as HMAC has it before the first byte of a text: half of what a short text takes.
+    keyed: Hmac<Sha256>,
 }
 
 impl Signer {
     /// Makes a signer with `key`, which the database keeps, so that signed texts are good after a restart.
     pub fn new(key: [u8; 32]) -> Signer {
-        Signer { key }
+        Signer { keyed: Hmac::new_from_slice(&key).expect("HMAC takes a key of any length") }
     }
 
     /// Signs `payload` for one purpose: `context` names the purpose and everything that the text is bound to, such as
@@ -144,7 +145,7 @@ impl Signer {
     }
 
     fn mac(&self, context: &[&[u8]], payload: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        let mut mac = self.keyed.clone();
         // The length goes before each part, so that no two lists of parts give the same bytes: without it, the parts
         // "ab" and "c" would be signed like "a" and "bc".
         for part in context.iter().chain([&payload]) {
