@@ -1665,7 +1665,7 @@ fn refuses_a_code_with_anything_wrong_and_keeps_it_for_its_client() {
     }
     let rules = "wrong-verifier another-client wrong-redirect unknown-code unknown-client grant-type foreign-resource";
     for rule in rules.split(' ') {
-        house.server.log_with(&format!(" outcome={rule}\n"));
+        house.server.log_with(&format!(" outcome={rule} id="));
     }
     let ours = format!("{}/mcp", house.base_url());
     let form = encoded(&[&right[..], &[("resource", &ours), ("unknown", "x")]].concat());
