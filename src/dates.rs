@@ -165,8 +165,8 @@ impl FromSql for Day {
 /// written: the same instant is another day and another hour elsewhere, and what an entry is about happened here.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct EntryTime {
-    /// As in RFC 3339, without a fraction of a second: `2025-06-01T23:30:00-05:00`. After a `Z` there are blanks. A list
-    /// has many times, so none is an allocation.
+    /// As in RFC 3339, without a fraction of a second: `2025-06-01T23:30:00-05:00`. After a `Z` there are blanks. A
+    /// list has many times, so none is an allocation.
     text: [u8; 25],
     instant: Timestamp,
 }

@@ -1,10 +1,10 @@
 //! A whole journal as one file for its person to download, made for the account page.
 //!
-//! Knows no page and no HTTP. Invariant: a download is made only for a person who has just given their password; and while
-//! their browser takes it, however slowly, no transaction is open and no memory holds it.
+//! Knows no page and no HTTP. Invariant: a download is made only for a person who has just given their password; and
+//! while their browser takes it, however slowly, no transaction is open and no memory holds it.
 //!
-//! The journal is read in one transaction into a file without a name on the disk of the database. One download is made at
-//! a time, because SQLite's log can't start over meanwhile.
+//! The journal is read in one transaction into a file without a name on the disk of the database. One download is made
+//! at a time, because SQLite's log can't start over meanwhile.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek};
@@ -24,8 +24,8 @@ use crate::users::Authenticated;
 pub(crate) struct Downloads(Mutex<()>);
 
 impl Downloads {
-    /// Writes the journal of a person with this address into a file that is read from its beginning next: JSON, or a ZIP
-    /// archive of Markdown files. Returns the file and its length, or `None` while another one is made.
+    /// Writes the journal of a person with this address into a file that is read from its beginning next: JSON, or a
+    /// ZIP archive of Markdown files. Returns the file and its length, or `None` while another one is made.
     pub(crate) fn make(
         &self,
         store: &Store,

@@ -81,8 +81,8 @@ impl Source for TwoReads {
 }
 
 /// Reads what a stranger sends as `X-Forwarded-For` and as `Forwarded`, before a proxy that is trusted adds the
-/// stranger's address: to the end of the line, or as a line of its own. Whatever the stranger has sent, no other address
-/// may come of it; the proxy's own may, since only the proxy can end a quote that the stranger has opened.
+/// stranger's address: to the end of the line, or as a line of its own. Whatever the stranger has sent, no other
+/// address may come of it; the proxy's own may, since only the proxy can end a quote that the stranger has opened.
 pub fn forwarded(bytes: &[u8]) -> bool {
     let proxies = Proxies::parse("127.0.0.1", true).expect("an address");
     let (proxy, stranger) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([203, 0, 113, 9]));

@@ -313,9 +313,9 @@ impl Refusal {
     }
 
     /// Writes the Bearer challenge (RFC 6750 §3), the value of `WWW-Authenticate`. `resource_metadata` leads the client
-    /// to the authorization server (RFC 9728 §5.1), and `scope` says what to ask for there. Without credentials, or with
-    /// those of another scheme, there is no `error`. Every parameter is a quoted-string, because clients read them with
-    /// patterns like `name="([^"]+)"`. Nothing in it comes from the request: it has our own names and constants alone.
+    /// to the authorization server (RFC 9728 §5.1), and `scope` says what to ask for there. Without credentials, or
+    /// with those of another scheme, there is no `error`. Every parameter is a quoted-string, because clients read them
+    /// with patterns like `name="([^"]+)"`. Nothing in it comes from the request: it has our own names alone.
     fn challenge(&self) -> String {
         let ErrorResponse { status, error, .. } = self.check.facts().response;
         let error =

@@ -208,8 +208,8 @@ impl fmt::Write for Escaping<'_> {
 /// are.
 ///
 /// Eight bytes are copied before any of them is looked at, and from the first that must be escaped on they are taken
-/// back. A copy of eight bytes is one instruction, and one of a length that isn't known before is a call; in the data of
-/// a list, which is also one of its texts, there would be one of those before each quote.
+/// back. A copy of eight bytes is one instruction, and one of a length that isn't known before is a call; in the data
+/// of a list, which is also one of its texts, there would be one of those before each quote.
 fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some((eight, after)) = rest.split_first_chunk::<8>() {

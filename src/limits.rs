@@ -20,8 +20,9 @@ pub const FIELDS_MAX: usize = 100;
 pub const MCP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a body that is kept in memory of the usual kind. For a larger one [`BODY_CAPACITY`] is reserved.
 pub(crate) const BODY_AT_FIRST_MAX: usize = 64 * 1024;
-/// Bytes reserved for a body past [`BODY_AT_FIRST_MAX`]. This is address space; only the pages that are used take memory.
-/// Above 32 MiB the C library gives the memory back to the system as soon as it is freed; smaller blocks it may keep.
+/// Bytes reserved for a body past [`BODY_AT_FIRST_MAX`]. This is address space; only the pages that are used take
+/// memory. Above 32 MiB the C library gives the memory back to the system as soon as it is freed; smaller blocks it may
+/// keep.
 pub(crate) const BODY_CAPACITY: usize = 33 * 1024 * 1024;
 /// Bytes of a text in a JSON body that is kept in memory of the usual kind. For a larger one [`BODY_CAPACITY`] is
 /// reserved too; no tool takes one, and a body has room for few.
@@ -137,8 +138,8 @@ pub(crate) const WAL_BYTES_KEPT: i64 = 32 * 1024 * 1024;
 /// How long one read may work while the log waits to start over; past it the read is broken off, and the call fails.
 pub const READ_WORK_MAX_AT_FULL_WAL: Duration = Duration::from_millis(500);
 /// How long the writer waits for such reads; past it the log grows by as much again before the next attempt. Writes
-/// wait meanwhile, so this is a part of [`BUSY_MAX`]. It is longer than [`READ_WORK_MAX`], because a long step of the search
-/// index can't be broken off.
+/// wait meanwhile, so this is a part of [`BUSY_MAX`]. It is longer than [`READ_WORK_MAX`], because a long step of the
+/// search index can't be broken off.
 pub(crate) const WAL_WAIT_MAX: Duration = Duration::from_secs(3);
 /// How often the writer looks meanwhile whether they have ended.
 pub(crate) const WAL_LOOK: Duration = Duration::from_millis(5);
@@ -158,8 +159,8 @@ pub(crate) const INDEX_MERGE_PAGES: i64 = 1_000;
 pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a server waits for the lock on its file, which a command has for a moment when it begins.
 pub(crate) const SERVER_LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
-/// Bytes of a database and its log up to which both are looked through when a killed server has left the log. It takes a
-/// part of a second.
+/// Bytes of a database and its log up to which both are looked through when a killed server has left the log. It takes
+/// a part of a second.
 pub(crate) const CHECKED_AT_OPEN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Pages of the database that one step of a copy copies; a page has 4 KiB. A server that stops waits for one step.
 pub(crate) const COPY_PAGES: i32 = 256;
@@ -251,7 +252,8 @@ pub(crate) const LOCATION_BYTES_MAX: usize = 3_000;
 /// Wrong passwords for one account in [`SIGN_IN_WINDOW_SECONDS`]; past it `429`.
 pub(crate) const ACCOUNT_FAILURES_MAX: u32 = 10;
 /// Wrong passwords from one address in the same time; past it `429`. More than for an account, because several people
-/// may share an address. That of a proxy isn't counted (`ClientAddress::own`).
+/// may share an address. That of a proxy that names no client isn't counted
+/// (`ClientAddress::own`); that of one whose headers differ is.
 pub(crate) const ADDRESS_FAILURES_MAX: u32 = 50;
 /// See [`ACCOUNT_FAILURES_MAX`].
 pub(crate) const SIGN_IN_WINDOW_SECONDS: i64 = 15 * 60;
@@ -276,13 +278,14 @@ pub const REFRESH_TOKENS_PER_GRANT_MAX: usize = 10_000;
 pub const ACCESS_TOKENS_PER_GRANT_MAX: usize = 100;
 /// Programs with access that the account page shows at once; a link leads to the others.
 pub const GRANTS_PER_PAGE: usize = 50;
-/// Pages of the account and of the journal that the server sends to one person at once, downloads of a journal included;
-/// past it `429`. A button of the account page that was pressed counts all the same, and a short page says so.
+/// Pages of the account and of the journal that the server sends to one person at once, downloads of a journal
+/// included; past it `429`. A button of the account page that was pressed counts all the same, and a short page says
+/// so.
 pub const PAGES_PER_PERSON_MAX: usize = 16;
 /// Entries that a page of the journal shows at once; a link leads to the others.
 pub const JOURNAL_PAGE_ENTRIES: usize = 20;
-/// Bytes of a form of the journal; past it `413`. The longest text takes up to a third of that as a browser encodes it, so
-/// one that is too long still comes back with a word about it. Only a person who is signed in may send so much.
+/// Bytes of a form of the journal; past it `413`. The longest text takes up to a third of that as a browser encodes it,
+/// so one that is too long still comes back with a word about it. Only a person who is signed in may send so much.
 pub(crate) const JOURNAL_FORM_BYTES_MAX: usize = MCP_BODY_BYTES_MAX;
 /// How long a page with a form may stay open, in seconds; past it the form isn't taken, and the person gets a fresh
 /// one. A used form is remembered for twice this time; the next form that is used after that deletes its row.
@@ -427,8 +430,8 @@ pub(crate) const TAG_NAME_CHARS_MAX: usize = 100;
 pub(crate) const TAG_DESCRIPTION_CHARS_MAX: usize = 1_000;
 /// Tags of one person; `epicme://tags` lists them all at once.
 pub const TAGS_MAX: usize = 10_000;
-/// Entries that lose a tag in one transaction when it is deleted, or merged into another; the other writes wait meanwhile.
-/// What is left is done in further ones.
+/// Entries that lose a tag in one transaction when it is deleted, or merged into another; the other writes wait
+/// meanwhile. What is left is done in further ones.
 pub const UNTAGGED_AT_ONCE: usize = 1_000;
 /// Tags of one entry; ids and names of tags in one call, each.
 pub(crate) const TAGS_PER_ENTRY_MAX: usize = 50;
@@ -441,8 +444,8 @@ pub(crate) const QUERY_TERMS_MAX: usize = 16;
 pub(crate) const QUERY_LOOKUPS_MAX: usize = 64;
 /// Prefixes (`word*`) among them, which cost the most: each matches all words that begin so.
 pub(crate) const QUERY_BEGINNINGS_MAX: usize = 4;
-/// Letters of such a prefix, at least. With one letter it matches a tenth of all words of a journal, and costs ten times
-/// what a usual word costs.
+/// Letters of such a prefix, at least. With one letter it matches a tenth of all words of a journal, and costs ten
+/// times what a usual word costs.
 pub(crate) const QUERY_BEGINNING_CHARS_MIN: usize = 2;
 /// Characters of one word in the search index; the rest isn't looked at, neither in an entry nor in a query.
 pub(crate) const TERM_CHARS_MAX: usize = 64;
@@ -482,8 +485,8 @@ pub const SNIPPET_CHARS_MAX: usize = 500;
 
 // ---- Exports and imports (`portable/`) ----
 
-/// Bytes that one import reads of an archive, as they are once unpacked; past it nothing is imported. Ten years of a page a day are a
-/// tenth of it.
+/// Bytes that one import reads of an archive, as they are once unpacked; past it nothing is imported. Ten years of a
+/// page a day are a tenth of it.
 pub(crate) const IMPORT_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// The same for a file or folder that isn't packed, whose size its owner sees. An export of epicme may be so long.
 pub(crate) const IMPORT_PLAIN_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;

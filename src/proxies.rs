@@ -1,7 +1,7 @@
 //! Where a request comes from: the address of the client itself, if a proxy that the operator trusts names it.
 //!
-//! Knows no path, no token and no limit; those who count by address ask here. Invariant: a header is believed only as far
-//! as trusted proxies have written it. Anybody can send `X-Forwarded-For`, so what a stranger writes there changes
+//! Knows no path, no token and no limit; those who count by address ask here. Invariant: a header is believed only as
+//! far as trusted proxies have written it. Anybody can send `X-Forwarded-For`, so what a stranger writes there changes
 //! nothing.
 //!
 //! Each proxy appends the address from which it got the request, so the list is read from its end: the connection's own
@@ -186,6 +186,7 @@ impl Proxies {
     }
 
     /// Returns the address of the client that sent a request; `head` is `None` if it couldn't be read.
+    #[inline(never)] // see `log::write`
     pub(crate) fn client(&self, peer: IpAddr, head: Option<&Head>) -> ClientAddress {
         let lines = |name| head.into_iter().flat_map(move |head| head.fields(name)).collect::<Vec<_>>();
         let (client, unbelieved) = self.find(peer, &lines("x-forwarded-for"), &lines("forwarded"));
@@ -255,8 +256,8 @@ impl Proxies {
     }
 }
 
-/// Reads an item of `X-Forwarded-For`; `None` if it is empty. The header has no specification. Proxies write an address,
-/// some with its port, and IPv6 with brackets or without.
+/// Reads an item of `X-Forwarded-For`; `None` if it is empty. The header has no specification. Proxies write an
+/// address, some with its port, and IPv6 with brackets or without.
 fn x_forwarded(item: &[u8]) -> Option<Hop> {
     let item = std::str::from_utf8(item.trim_ascii()).unwrap_or("unknown");
     let bare = || item.parse().map(|address: IpAddr| Hop::Address(address.to_canonical()));

@@ -46,8 +46,8 @@ use crate::shares::NoShare;
 use crate::site;
 use crate::store::OneTransaction;
 
-/// Answers one request and writes its line in the log. A request that can't be read as HTTP gets an error response,
-/// and a line too. `http::server` calls this function for each request.
+/// Answers one request and writes its line in the log; `/healthz` alone has none. A request that can't be read as HTTP
+/// gets an error response, and a line too. `http::server` calls this function for each request.
 pub(crate) fn handle(
     app: &Arc<App>,
     request: Result<(&Head, &mut Body), BadRequest>,
@@ -78,10 +78,10 @@ pub(crate) fn handle(
     if response.status() >= 500 { response.with("X-Request-Id", id.to_string()) } else { response }
 }
 
-/// Answers whether the server is well: 200 if it can read its database and the file is where a later start finds it, else
-/// 503. The client learns nothing else, so there is no token, and the host's name doesn't count: the programs that ask,
-/// a balancer or the service of a container, use an address. They ask every few seconds, so nothing is written to the log.
-/// It costs one look-up, as a request with an invented token does.
+/// Answers whether the server is well: 200 if it can read its database and the file is where a later start finds it,
+/// else 503. The client learns nothing else, so there is no token, and the host's name doesn't count: the programs that
+/// ask, a balancer or the service of a container, use an address. They ask every few seconds, so nothing is written to
+/// the log. It costs one look-up, as a request with an invented token does.
 #[inline(never)] // see `log::write`
 fn health(app: &App, head: &Head) -> Response {
     let response = match head.method() {

@@ -11,9 +11,9 @@
 ALTER TABLE users ADD COLUMN time_zone TEXT NOT NULL DEFAULT 'UTC';
 
 -- An entry is known to its owner by `id`, which counts their entries alone: otherwise the number of an entry would tell
--- how much other people write. `row_id` is the owner and this id in one number, 32 bits for each, and is shown to nobody.
--- It is the entry's place in the table and in the search index: so what one person has written lies together, and a
--- search or a list reads few pages, however many people write at the same time.
+-- how much other people write. `row_id` is the owner and this id in one number, 32 bits for each, and is shown to
+-- nobody. It is the entry's place in the table and in the search index: so what one person has written lies together,
+-- and a search or a list reads few pages, however many people write at the same time.
 --
 -- `date` is the day that the entry is about, as YYYY-MM-DD, which sorts as text. If the time is known, `date_time` is
 -- the same day with the time and its offset (RFC 3339), and `instant` is the moment that this means, in Unix seconds.

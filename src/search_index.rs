@@ -1,17 +1,17 @@
 //! Fills the search index for the entries that a group of writes has changed, once for all of them.
 //!
-//! Runs no search (`journal/search.rs` does). Invariant: after each commit the index holds just the terms of the entries,
-//! because both are of one transaction; and each term stands under its owner, so a look-up of one person's terms meets no
-//! list of another's.
+//! Runs no search (`journal/search.rs` does). Invariant: after each commit the index holds just the terms of the
+//! entries, because both are of one transaction; and each term stands under its owner, so a look-up of one person's
+//! terms meets no list of another's.
 //!
-//! If each row went into FTS5 as it changes, FTS5 would write a piece of index for each row of a group, all to be merged
-//! later, because it must be able to go back to the savepoint of each job. So the store remembers which entries a group
-//! has changed, and calls [`update`] when it has run the last job.
+//! If each row went into FTS5 as it changes, FTS5 would write a piece of index for each row of a group, all to be
+//! merged later, because it must be able to go back to the savepoint of each job. So the store remembers which entries
+//! a group has changed, and calls [`update`] when it has run the last job.
 //!
 //! The index is FTS5's, which keeps for each term a sorted list of rows and positions. It is given no text and keeps
 //! none: [`terms::index_text`] makes the terms, and a search makes those of its query by the same function. With FTS5's
-//! own tokenizer a word of Chinese or Thai would not be found, and all people would share the list of a word: how long a
-//! search takes would tell how much others write of it.
+//! own tokenizer a word of Chinese or Thai would not be found, and all people would share the list of a word: how long
+//! a search takes would tell how much others write of it.
 
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
 
@@ -43,8 +43,8 @@ pub(crate) fn salt(owner: UserId) -> String {
 
 /// Brings the index up to date with these entries: they are new, changed, deleted, or as they were.
 fn update(connection: &Connection, rows: &ChangedRows) -> rusqlite::Result<()> {
-    // The removals come first, and the new terms in the order of the rows: for a row below the last one, FTS5 would write
-    // out what it has in memory and begin a new piece. A row that the index doesn't have is quickly looked up.
+    // The removals come first, and the new terms in the order of the rows: for a row below the last one, FTS5 would
+    // write out what it has in memory and begin a new piece. A row that the index doesn't have is quickly looked up.
     let mut delete = connection.prepare_cached("DELETE FROM search_index WHERE rowid = ?1")?;
     for row in rows {
         delete.execute([row])?;
@@ -71,8 +71,8 @@ fn put(insert: &mut Statement, row: &Row) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Returns how many bytes of an entry are to be indexed; none if it was deleted. A group's jobs are quick, and its clients
-/// wait for the index too; without a bound on these a few hundred long entries would make all of them wait.
+/// Returns how many bytes of an entry are to be indexed; none if it was deleted. A group's jobs are quick, and its
+/// clients wait for the index too; without a bound on these a few hundred long entries would make all of them wait.
 fn bytes(connection: &Connection, row: i64) -> rusqlite::Result<usize> {
     // SQLite knows the length of a text without reading it.
     let sql = "SELECT octet_length(title) + octet_length(content) FROM entries WHERE row_id = ?1";
@@ -81,8 +81,8 @@ fn bytes(connection: &Connection, row: i64) -> rusqlite::Result<usize> {
 }
 
 /// Indexes the entries behind the last that the index has, as many as one commit may. The index lacks entries after the
-/// step to version 5 of the file, and after that if a process was killed in here, or if another program has written rows
-/// behind the last. What such a program has changed elsewhere isn't found out.
+/// step to version 5 of the file, and after that if a process was killed in here, or if another program has written
+/// rows behind the last. What such a program has changed elsewhere isn't found out.
 fn make_piece(connection: &Connection) -> rusqlite::Result<bool> {
     // FTS5 keeps a row here for each that it has.
     let sql = "SELECT coalesce(max(id), 0) FROM search_index_docsize";
@@ -107,9 +107,9 @@ fn progress(connection: &Connection) -> rusqlite::Result<Progress> {
     connection.query_row(sql, [], |row| Ok(Progress { made: row.get(0)?, of: row.get(1)? }))
 }
 
-/// Merges a part of the index. FTS5 writes a new piece for each megabyte and merges them when there are many, but a search
-/// looks each term up in each piece: with thirty of them, the index of a million entries, it takes half as long again as in
-/// one.
+/// Merges a part of the index. FTS5 writes a new piece for each megabyte and merges them when there are many, but a
+/// search looks each term up in each piece: with thirty of them, the index of a million entries, it takes half as long
+/// again as in one.
 fn tidy(connection: &Connection) -> rusqlite::Result<bool> {
     let changes = || connection.query_row("SELECT total_changes()", [], |row| row.get::<_, i64>(0));
     let before = changes()?;
@@ -134,8 +134,8 @@ mod tests {
     /// Where the copies of the database lie that were made so far.
     static COPIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-    /// Copies the database and its log as they are on the disk: what a crash at this moment would leave. Another program
-    /// copies them, because a file that this process closes loses all of its locks.
+    /// Copies the database and its log as they are on the disk: what a crash at this moment would leave. Another
+    /// program copies them, because a file that this process closes loses all of its locks.
     fn copy(connection: &Connection) {
         let database = PathBuf::from(connection.path().expect("a file"));
         let mut copies = locked(&COPIES);
@@ -159,8 +159,8 @@ mod tests {
         Ok(())
     }
 
-    /// The titles of the entries of a database that is opened after a crash, when its index and counts were compared with
-    /// the rows.
+    /// The titles of the entries of a database that is opened after a crash, when its index and counts were compared
+    /// with the rows.
     fn titles(database: &Path) -> String {
         let store = Store::open(database, SEARCH_INDEX).expect("it opens");
         let read = store.write(|connection| {

@@ -17,15 +17,16 @@ use crate::secret::{self, Signer};
 use crate::site;
 use crate::store::{Store, StoreError};
 
-/// Remembers how the server is started, in one transaction, and returns the signer of the texts that clients keep for it.
+/// Remembers how the server is started, in one transaction, and returns the signer of the texts that clients keep for
+/// it.
 ///
 /// `audience` is the resource that it protects: a token that the command line makes must have it as audience. If
 /// `is_external`, the tokens come from another authorization server: then the gate accepts no token of this database,
 /// and `epicme explain` must not judge a token by it.
 ///
-/// The signer's key is made when the database is first served, and stored: what was signed before a restart must be good
-/// after it. The key lies in the same file as what it protects. A person who can read the file can read the journal
-/// anyway; a client can't read the file, and so can't sign a text.
+/// The signer's key is made when the database is first served, and stored: what was signed before a restart must be
+/// good after it. The key lies in the same file as what it protects. A person who can read the file can read the
+/// journal anyway; a client can't read the file, and so can't sign a text.
 pub(crate) fn begin_to_serve(store: &Store, audience: &str, is_external: bool) -> Result<Signer, StoreError> {
     let fresh: [u8; 32] = secret::random();
     let audience = audience.to_owned();

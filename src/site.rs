@@ -152,10 +152,10 @@ impl Origin {
 pub(crate) struct PageOrigin(String);
 
 impl PageOrigin {
-    /// Reads an origin that the operator allows: `scheme://host` or `scheme://host:port` in lower case, where the scheme
-    /// is `https` or an app's own. Of plain http there are only names of this machine below `.localhost`, which apps
-    /// use: a page that comes over a network in the clear may be anybody's by then, and it would hold the token. `null`
-    /// is the origin of every page that has none, and so is that of a file.
+    /// Reads an origin that the operator allows: `scheme://host` or `scheme://host:port` in lower case, where the
+    /// scheme is `https` or an app's own. Of plain http there are only names of this machine below `.localhost`, which
+    /// apps use: a page that comes over a network in the clear may be anybody's by then, and it would hold the token.
+    /// `null` is the origin of every page that has none, and so is that of a file.
     pub(crate) fn parse(text: &str) -> Option<PageOrigin> {
         let (scheme, authority) = text.split_once("://")?;
         let host = Authority::parse(authority)?.host;

@@ -1,7 +1,8 @@
 //! What must hold between the rows of a database, and how a database breaks it.
 //!
-//! Changes nothing. What SQLite can see of a file itself, the store looks for (`store::faults`). Invariant: what is here
-//! follows from the rows alone, so a fault is one of the program, of a disk, or of another program that wrote rows.
+//! Changes nothing. What SQLite can see of a file itself, the store looks for (`store::faults`). Invariant: what is
+//! here follows from the rows alone, so a fault is one of the program, of a disk, or of another program that wrote
+//! rows.
 
 use crate::store::{Connection, VERSION};
 
@@ -42,7 +43,8 @@ const CHECKS: [(&str, &str); 4] = [
     ),
 ];
 
-/// Returns a line for each kind of fault. A database of an earlier version has other tables, and none of it is looked for.
+/// Returns a line for each kind of fault. A database of an earlier version has other tables, and none of it is looked
+/// for.
 pub(crate) fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     if connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? != VERSION {
         return Ok(Vec::new());

@@ -618,12 +618,13 @@ fn goes_on_where_a_restore_was_interrupted() {
             &["serve", "--listen", "127.0.0.1:0"][..],
             &["user", "add", "eve@example.com", "--password-stdin"],
         ] {
-            fails(&folder.epicme(command, "a password"), 1, "epicme restore FILE");
+            fails(&folder.epicme(command, "a password"), 1, "a restore was interrupted");
         }
         assert_eq!(names(folder.path(), ""), before);
         restores(&folder, &copy, &[]);
         assert_eq!(texts(&folder.database()), ["before"]);
         assert_eq!(put_aside(&folder), [folder.path().join(aside)]);
+        fails(&folder.epicme(&["backup", aside], ""), 1, "that is no backup"); // it is the only one of that journal
         assert_eq!(texts(&folder.path().join(aside)), ["before", "since"], "with its log");
     }
 }
@@ -646,7 +647,9 @@ fn says_in_words_what_is_wrong_with_a_database() {
         assert_eq!(sound.status.code(), Some(0), "{}", stderr(&sound));
         let told = stdout(&sound);
         assert!(
-            told.ends_with(&format!("{name}: sound, of version 5, with 1 person, 1 entry and 0 tags\n")),
+            told.ends_with(&format!(
+                "{name}: sound, of schema version 5, with 1 person, 1 entry and 0 tags\n"
+            )),
             "{told}"
         );
         assert!(before == fs::read(folder.path().join(name)).expect("a file"));
@@ -694,7 +697,7 @@ fn says_in_words_what_is_wrong_with_a_database() {
     fs::copy("tests/version_4.db", cut.database()).expect("a copy");
     let told = stdout(&check(&cut, &[]));
     assert!(
-        told.contains(": sound, of version 4, with ") && told.contains("; epicme serve brings it"),
+        told.contains(": sound, of schema version 4, with ") && told.contains("; epicme serve brings it"),
         "{told}"
     );
 }

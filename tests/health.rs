@@ -77,7 +77,7 @@ fn tells_the_state_of_a_database_while_a_server_runs_and_after() {
     for line in [
         "Holds     1 person, 0 entries and 0 tags\n",
         "Backup    none that this database knows of\n",
-        "Server    is running\n",
+        "Server    is running, or a restore\n",
         "Tokens    for https://journal.example",
         "MCP       2026-07-28 2025-11-25 2025-06-18 2025-03-26\n",
     ] {
@@ -99,13 +99,18 @@ fn tells_the_state_of_a_database_while_a_server_runs_and_after() {
     std::fs::copy("tests/version_1.db", folder.database()).expect("a copy");
     let before = std::fs::read(folder.database()).expect("the file");
     let (code, said) = run(&folder, &["status"]);
-    assert!(code == Some(0) && said.contains("Version   1; epicme serve brings it to 5\n"), "{said}");
+    assert!(code == Some(0) && said.contains("Schema    1; epicme serve brings it to 5\n"), "{said}");
     assert_eq!(std::fs::read(folder.database()).expect("the file"), before);
 }
 
 #[test]
 fn writes_requests_and_notes_as_json() {
-    let server = Server::start_in(Folder::new().into(), &["--log", "json"]);
+    let server = Server::start_in(Folder::new().into(), &["--log", "json", "--trusted-proxies", "10.0.0.1"]);
+    server.send(request("GET", "/", &[("X-Forwarded-For", "1.2.3.4")], ""));
+    let log = server.log_with("is not believed");
+    let note = log.lines().find(|line| line.contains("is not believed")).expect("a note");
+    let note: Value = serde_json::from_str(note).expect("an object");
+    assert!(note["note"].is_string() && note["at"].is_string() && note["id"].is_string(), "{note}");
     server.send(request("GET", "/nowhere\u{1b}", &[], ""));
     server.send(request("POST", "/mcp", &[("Host", &server.address.to_string())], "{}"));
     let line = server.log_with("\"path\":\"/mcp\"");
@@ -132,12 +137,18 @@ fn writes_no_more_requests_than_the_level_has() {
             server.send(request("POST", "/mcp", &[("Host", &server.address.to_string())], "")).status,
             401
         );
+        let token = server.token(ADA, &[]);
+        server.folder.tamper("ALTER TABLE tokens RENAME TO hidden");
+        let bearer = format!("Bearer {token}");
+        let fields = [("Host", &*server.address.to_string()), ("Authorization", &bearer)];
+        assert_eq!(server.send(request("POST", "/mcp", &fields, "")).status, 503);
         // A note comes in each level, and behind them.
         let fields = [("Host", &*server.address.to_string()), ("X-Forwarded-For", "1.2.3.4")];
         server.send(request("GET", "/style.css", &fields, ""));
         server.log_with("is not believed");
         let log = server.log();
         assert_eq!(["GET / 200", "POST /mcp 401"].map(|line| log.contains(line)), has, "{level}: {log}");
+        assert!(log.contains("POST /mcp 503"), "{level}: {log}");
     }
 }
 

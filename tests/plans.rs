@@ -1,8 +1,8 @@
-//! How SQLite runs each statement of the source: none walks over a whole table and none sorts what it finds, unless it is
-//! named here with the reason.
+//! How SQLite runs each statement of the source: none walks over a whole table and none sorts what it finds, unless it
+//! is named here with the reason.
 //!
-//! A statement is a literal of the source that begins like one. Where it has a part in braces, each text that the source
-//! puts there is tried. So a new statement is held to this without a line here.
+//! A statement is a literal of the source that begins like one. Where it has a part in braces, each text that the
+//! source puts there is tried. So a new statement is held to this without a line here.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -45,8 +45,8 @@ const EXCEPTIONS: [(&str, &str, &str); 17] = [
     ),
 ];
 
-/// The files whose statements read all of a database on purpose, and why. A command or a thread of its own runs them, on
-/// a connection of its own.
+/// The files whose statements read all of a database on purpose, and why. A command or a thread of its own runs them,
+/// on a connection of its own.
 const READ_EVERYTHING: [(&str, &str); 3] = [
     ("src/soundness.rs", "compares every row with what is kept of it"),
     ("src/backup.rs", "counts what a copy has, and ends all access that it has"),

@@ -1,4 +1,5 @@
-//! `subscriptions/listen`: what a client is told, by whom alone it is told, and that a stream costs nobody else anything.
+//! `subscriptions/listen`: what a client is told, by whom alone it is told, and that a stream costs nobody else
+//! anything.
 //!
 //! That nothing was told is shown by what was told next: behind the change in question another one is made, of which
 //! the stream must tell, and nothing came before that.

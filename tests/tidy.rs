@@ -81,8 +81,8 @@ fn makes_a_caller_and_a_permit_in_the_gate_alone() {
     }
 }
 
-/// A session in a browser is the one credential beside a token. Each of the values that lead from it to a journal is made
-/// in one file, and used in one.
+/// A session in a browser is the one credential beside a token. Each of the values that lead from it to a journal is
+/// made in one file, and used in one.
 #[test]
 fn opens_a_journal_to_a_browser_in_one_way() {
     let with = |part: &str| {
@@ -258,6 +258,13 @@ fn heads_every_file_and_leaves_nothing_unfinished() {
     for (path, text) in sources() {
         if path.extension().is_some_and(|extension| extension == "rs") {
             assert!(text.starts_with("//!"), "{} says nothing of its job", path.display());
+        }
+        for line in
+            text.lines().filter(|line| ["//", "--"].iter().any(|mark| line.trim_start().starts_with(mark)))
+        {
+            // A row of a table can't be folded, and a URL neither.
+            let is_whole = line.contains(" | ") || line.split_whitespace().count() <= 2;
+            assert!(line.chars().count() <= 120 || is_whole, "{}: too wide: {line}", path.display());
         }
         for mark in
             ["TODO", "FIXME", "XXX", "todo!(", "unimplemented!(", ".unwrap()", "macro_rules!", "async "]

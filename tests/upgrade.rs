@@ -1,8 +1,9 @@
-//! Databases of every earlier version of the file, `version_1.db` to `version_4.db`, are brought up to date: nothing of them
-//! is lost or changed that isn't meant to be, whenever the program is killed meanwhile, and a copy of each stays as it was.
+//! Databases of every earlier version of the file, `version_1.db` to `version_4.db`, are brought up to date: nothing of
+//! them is lost or changed that isn't meant to be, whenever the program is killed meanwhile, and a copy of each stays
+//! as it was.
 //!
-//! The server of each version wrote the file; only the times of the entries in that of version 4 were moved afterwards, to a
-//! day for each entry.
+//! The server of each version wrote the file; only the times of the entries in that of version 4 were moved afterwards,
+//! to a day for each entry.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,5 @@
-//! `epicme backup`, a copy of the whole database, also while a server runs, and `epicme restore`, which brings one back.
+//! `epicme backup`, a copy of the whole database, also while a server runs, and `epicme restore`, which brings one
+//! back.
 //!
 //! Writes nothing into the database that is copied but when and where that was done. Invariant: when they say that they
 //! are done, there is a whole copy under the name that the operator gave, and it was checked.

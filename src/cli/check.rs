@@ -32,7 +32,7 @@ pub(super) fn check(line: &CommandLine, file: Option<&str>) -> Result<(), CliErr
     let later = if version < VERSION { "; epicme serve brings it up to date" } else { "" };
     match contents {
         Some(contents) if faults.is_empty() => {
-            say(&format!("{told}: sound, of version {version}, with {contents}{later}"))
+            say(&format!("{told}: sound, of schema version {version}, with {contents}{later}"))
         }
         _ => {
             for fault in faults {

@@ -1,8 +1,8 @@
 //! `epicme export`: a person's whole journal as a file of JSON or a folder of Markdown files.
 //!
-//! Writes nothing of a password or a token: it reads entries, tags, the address and the time zone alone. Invariant: under
-//! the name that the operator gave there is a whole export or none. It is written beside that name first, and gets the
-//! name when it is on the disk.
+//! Writes nothing of a password or a token: it reads entries, tags, the address and the time zone alone. Invariant:
+//! under the name that the operator gave there is a whole export or none. It is written beside that name first, and
+//! gets the name when it is on the disk.
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};

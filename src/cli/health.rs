@@ -11,8 +11,8 @@ use crate::http::client::{self, Bounds, Request};
 use crate::limits;
 use crate::site;
 
-/// Asks the server at `url`, or the one that listens where `--listen` says. The request carries no secret, so the address
-/// may be one of another machine.
+/// Asks the server at `url`, or the one that listens where `--listen` says. The request carries no secret, so the
+/// address may be one of another machine.
 pub(super) fn health(line: &CommandLine, url: Option<&str>) -> Result<(), CliError> {
     let address = match url {
         Some(url) => address_in(url).ok_or_else(|| {
@@ -30,7 +30,7 @@ pub(super) fn health(line: &CommandLine, url: Option<&str>) -> Result<(), CliErr
     let why = match client::send(&request, bounds) {
         Ok(answer) if answer.status == 200 => return say("ok"),
         Ok(answer) if answer.status == 503 => {
-            "it can't use its database now; its log and epicme check say more".to_owned()
+            "it can't use its database now, or all of its connections are taken; its log says more".to_owned()
         }
         Ok(answer) => format!("it answers {}, so it is another program or an older epicme", answer.status),
         Err(error) => error.to_string(),

@@ -16,8 +16,8 @@ use crate::text;
 
 /// Reads all that is at `path`, and puts it into the journal unless this is a trial.
 ///
-/// If an entry can't be kept, nothing is imported: a person who moves ten years of a diary should hear of it before, and
-/// not find out one day. With `--skip-invalid` they say that they know it.
+/// If an entry can't be kept, nothing is imported: a person who moves ten years of a diary should hear of it before,
+/// and not find out one day. With `--skip-invalid` they say that they know it.
 pub(super) fn import(line: &CommandLine, email: Option<&str>, path: &str) -> Result<(), CliError> {
     let is_trial = line.flag("dry-run");
     let store = line.open_existing()?;

@@ -88,8 +88,8 @@ impl Keeper {
         self.wake = None;
     }
 
-    /// Waits until the thread has ended, but not for long: it may be waiting for a disk. Until then its copy may be reading
-    /// the log, which would then stay beside the file.
+    /// Waits until the thread has ended, but not for long: it may be waiting for a disk. Until then its copy may be
+    /// reading the log, which would then stay beside the file.
     pub(super) fn finish(&self) {
         let _ = self.ended.recv_timeout(limits::KEEPER_STOP_MAX);
     }
@@ -170,8 +170,8 @@ impl Backups {
         }
     }
 
-    /// Returns whether the newest backup is old enough. One from the future says nothing: the clock was set back since, or
-    /// it was wrong when it was made.
+    /// Returns whether the newest backup is old enough. One from the future says nothing: the clock was set back since,
+    /// or it was wrong when it was made.
     fn is_due(&mut self, now: Timestamp) -> Result<bool, String> {
         let stamps = self.stamps().map_err(|error| error.to_string())?;
         let newest = stamps.iter().rfind(|stamp| stamp.moment() <= now);
@@ -203,8 +203,13 @@ impl Backups {
         if let Err(error) = noted {
             error.note("the database can't keep when it was backed up");
         }
-        self.delete_oldest(app, now)
-            .map_err(|error| format!("one was made, but an old one can't be deleted: {error}"))
+        if let Err(error) = self.delete_oldest(app, now) {
+            stderr::note(&format!(
+                "an old backup in {} can't be deleted: {error}; see that the folder belongs to the user of this server",
+                self.schedule.folder.display()
+            ));
+        }
+        Ok(())
     }
 
     /// Removes what killed servers have left. Each backup has another name, so the next one doesn't do it.

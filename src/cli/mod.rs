@@ -285,7 +285,7 @@ impl CommandLine {
             ["check", file] => check::check(self.accept_only(&[])?, Some(file)),
             ["status"] => status::status(self.accept_only(&[])?),
             ["health"] => health::health(self.accept_only(&["listen"])?, None),
-            ["health", url] => health::health(self.accept_only(&["listen"])?, Some(url)),
+            ["health", url] => health::health(self.accept_only(&[])?, Some(url)),
             ["doctor", url] => doctor::check(self.accept_only(&["connect"])?, url),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
             [

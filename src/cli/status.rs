@@ -34,11 +34,11 @@ pub(super) fn status(line: &CommandLine) -> Result<(), CliError> {
     for (name, value) in [
         ("Program", format!("epicme {}", env!("CARGO_PKG_VERSION"))),
         ("Database", store.path().display().to_string()),
-        ("Version", version_of(version)),
+        ("Schema", version_of(version)),
         ("Holds", contents.to_string()),
-        ("Size", format!("{}, and {} in the log", size(bytes), size(log_bytes))),
+        ("Size", format!("{}, and {} in its write-ahead log", size(bytes), size(log_bytes))),
         ("Backup", last_backup(&store)?),
-        ("Server", if is_served { "is running" } else { "is not running" }.to_owned()),
+        ("Server", if is_served { "is running, or a restore" } else { "is not running" }.to_owned()),
         ("Tokens", tokens),
         ("MCP", ProtocolVersion::names(&ProtocolVersion::EVERY).join(" ")),
     ] {

@@ -284,8 +284,8 @@ impl TimedWriter<'_> {
         self.write_both(bytes, &[])
     }
 
-    /// Writes all bytes of both, or fails when the time for them is over. Head and body together are one system call and
-    /// often one packet, and neither is copied behind the other.
+    /// Writes all bytes of both, or fails when the time for them is over. Head and body together are one system call
+    /// and often one packet, and neither is copied behind the other.
     ///
     /// One write waits for [`limits::WRITE_LOOK`] at most, which the socket has inherited from its listener, and
     /// never past the deadline. A longer one would hide how long ago the client took a byte: a write returns only when

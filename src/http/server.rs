@@ -31,9 +31,9 @@ use crate::stderr;
 /// The function that turns a request into a response.
 ///
 /// It receives the request's head and its body, which is still unread, or the reason why the request can't be served;
-/// the address at the other end of the connection, and the id of the request. The handler also gets a request that can't be read, because
-/// such a request is answered and logged too. `Handler` is a trait object and not a type parameter: one indirect call
-/// is cheap compared with a request, and the types of `http/` stay without a parameter.
+/// the address at the other end of the connection, and the id of the request. The handler also gets a request that
+/// can't be read, because such a request is answered and logged too. `Handler` is a trait object and not a type
+/// parameter: one indirect call is cheap compared with a request, and the types of `http/` stay without a parameter.
 pub(crate) type Handler =
     dyn Fn(Result<(&Head, &mut Body), BadRequest>, SocketAddr, RequestId) -> Response + Send + Sync;
 

@@ -93,8 +93,8 @@ pub(super) const FILTER_SQL: &str = "AND (?2 = 0 OR ?2 <= (
     AND (?11 IS NULL OR coalesce(e.instant >= ?11, e.date >= ?12))
     AND (?13 IS NULL OR coalesce(e.instant <= ?13, e.date <= ?14))";
 
-/// Sorts before every day, and after it: the ends of a period that has none. They are texts and not NULL, so that SQLite
-/// can use them as the ends of a range in the index.
+/// Sorts before every day, and after it: the ends of a period that has none. They are texts and not NULL, so that
+/// SQLite can use them as the ends of a range in the index.
 const BEFORE_ALL_DAYS: &str = "";
 pub(super) const AFTER_ALL_DAYS: &str = "~";
 /// The largest offset from UTC that a time may have, in seconds, and a little more.

@@ -70,10 +70,10 @@ pub(crate) fn search(
         let values = FilterValues::of(filter, own)?;
         let terms: [&dyn ToSql; 3] = [&expression, &all_in_title, &some_in_title];
         let values = [&values.parameters()[..], &terms].concat();
-        // To SQLite CROSS JOIN means that the index comes first. With JOIN it would walk the person's entries and ask the
-        // index for each of them, and each time the index would look up the whole query. The tier comes from two further
-        // matches, of the title alone. Each runs once and leaves a set of rows: EXISTS with the row would run it for
-        // every row.
+        // To SQLite CROSS JOIN means that the index comes first. With JOIN it would walk the person's entries and ask
+        // the index for each of them, and each time the index would look up the whole query. The tier comes from two
+        // further matches, of the title alone. Each runs once and leaves a set of rows: EXISTS with the row would run
+        // it for every row.
         let sql = format!(
             "SELECT e.id, e.date, e.created_at,
                  CASE WHEN e.row_id IN (SELECT rowid FROM search_index WHERE search_index MATCH ?16) THEN 0
@@ -83,8 +83,8 @@ pub(crate) fn search(
              FROM search_index f CROSS JOIN entries e ON e.row_id = f.rowid
              WHERE search_index MATCH ?15 AND e.user_id = ?1 {FILTER_SQL} AND e.date >= ?4 AND e.date <= ?5"
         );
-        // Tier and position together are one place in the order. One pass over what matches counts it and keeps the page:
-        // the best places after that of the cursor. SQLite would need a statement for each of the two.
+        // Tier and position together are one place in the order. One pass over what matches counts it and keeps the
+        // page: the best places after that of the cursor. SQLite would need a statement for each of the two.
         let (mut total, mut best) = (0, BinaryHeap::<Rank>::new());
         own.all(&sql, &values, |row| {
             total += 1;

@@ -2,8 +2,8 @@
 //!
 //! Knows no file and no format: `portable` does. Invariant: no request of a client comes here. The functions take no
 //! [`Journal`](super::Journal), which a permit of the gate opens, but a [`WholeJournal`], and only two have one: the
-//! operator, who has the database file itself, and a person who has just given their password. No scope of a token stands
-//! for so much. `tests/tidy.rs` holds who may name it.
+//! operator, who has the database file itself, and a person who has just given their password. No scope of a token
+//! stands for so much. `tests/tidy.rs` holds who may name it.
 //!
 //! An import is one transaction. So it is there as a whole or not at all, also if the process is killed; and no client
 //! sees a half of it. Meanwhile no other write can be done, as after any long write; the reading and checking of the
@@ -37,8 +37,8 @@ impl WholeJournal {
         WholeJournal { user_id: user.id }
     }
 
-    /// For a person who has just given their password. It is asked for although they are signed in: at a browser that was
-    /// left open, a stranger could otherwise take the whole journal along.
+    /// For a person who has just given their password. It is asked for although they are signed in: at a browser that
+    /// was left open, a stranger could otherwise take the whole journal along.
     pub(crate) fn for_person(person: &Authenticated) -> WholeJournal {
         WholeJournal { user_id: person.user_id }
     }
@@ -178,10 +178,11 @@ impl From<StoreError> for RolledBack {
 }
 
 /// Puts entries and tags into a journal. An entry that the journal has already, by its title, text, date and labels, is
-/// left out, so an import that is done twice adds nothing the second time. A tag whose name the journal has is that tag.
+/// left out, so an import that is done twice adds nothing the second time. A tag whose name the journal has is that
+/// tag.
 ///
-/// The first import into a new journal keeps the ids: a text may name another entry by its id. In any other journal they
-/// may belong to other entries, or to ones that were deleted, so there each entry gets the next id.
+/// The first import into a new journal keeps the ids: a text may name another entry by its id. In any other journal
+/// they may belong to other entries, or to ones that were deleted, so there each entry gets the next id.
 pub(crate) fn put_in(store: &Store, whole: &WholeJournal, incoming: Incoming) -> Result<PutIn, PutInError> {
     let user_id = whole.user_id;
     let done = store.write_for(Holder::Person(user_id), move |connection| {

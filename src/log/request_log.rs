@@ -153,11 +153,12 @@ impl<'d> RequestLog<'d> {
         self.details.as_ref()?.borrow().oauth.clone()
     }
 
-    /// Returns the request as one line: time, the client's address, method, path and status; then, where known, the operation
-    /// (`op=`) and the name of what was decided (`outcome=`); the id of the request, and the one that a trusted proxy gave
-    /// it (`proxy-id=`); and in parentheses what can be done about a refusal. The line
-    /// names no person and no client. The parts that each line has come first and in one order, so that `cut` and
-    /// `awk` find them. The query is left out, because it may hold an authorization code.
+    /// Returns the request as one line: time, the client's address, method, path and status; then, where known, the
+    /// operation (`op=`) and the name of what was decided (`outcome=`); the id of the request, and the one that a
+    /// trusted proxy gave it (`proxy-id=`); and in parentheses what can be done about a refusal. The line names no
+    /// person and no client. The parts that each line has come first and in one order, so that `cut` and `awk` find
+    /// them. The query is left out, because it may hold an authorization code.
+    #[inline(never)] // see `log::write`
     pub(crate) fn line(&self, arrival: Arrival, head: Option<&Head>, status: u16) -> String {
         let (method, path) = head.map_or(("-", "-"), |head| (head.method(), head.path()));
         let (at, method, path) = (arrival.now.iso8601(), shown(method), shown(path));
@@ -174,6 +175,7 @@ impl<'d> RequestLog<'d> {
     }
 
     /// Returns the same as a JSON object on one line. A member without a value is `null`.
+    #[inline(never)] // see `log::write`
     pub(crate) fn json(&self, arrival: Arrival, head: Option<&Head>, status: u16) -> String {
         let members: Map<String, Value> = [
             ("at", arrival.now.iso8601().into()),

@@ -1,8 +1,8 @@
 //! The JSON export of Day One: `metadata`, and `entries` with Markdown in them, often in a ZIP archive with the photos.
 //!
-//! Opens no file. The form is as Day One's help on JSON export and import describes it: `creationDate` and `modifiedDate`
-//! are in UTC, `timeZone` is a name of IANA's, and `text` is Markdown, in which `![](dayone-moment://…)` stands where a
-//! photo was.
+//! Opens no file. The form is as Day One's help on JSON export and import describes it: `creationDate` and
+//! `modifiedDate` are in UTC, `timeZone` is a name of IANA's, and `text` is Markdown, in which `![](dayone-moment://…)`
+//! stands where a photo was.
 
 use serde_json::Value;
 

@@ -1,12 +1,12 @@
 //! The front matter of a Markdown file: the lines of YAML between two lines of `---`.
 //!
-//! Knows no name of a field. Invariant: a field that was written is read as the same text, and what this file can't read
-//! is an error with its line, never a guess.
+//! Knows no name of a field. Invariant: a field that was written is read as the same text, and what this file can't
+//! read is an error with its line, never a guess.
 //!
-//! It reads the part of YAML 1.2 that people and their editors write there: a name and a value on each line, plain or in
-//! quotes, and lists, inline or with dashes. A value is always a text here. YAML itself would give some words a type, so
-//! that a title `No` or a mood `1e3` were no texts any more. A crate for all of YAML would add anchors, tags and nested
-//! objects, which no field of an entry can hold, and many times the bytes.
+//! It reads the part of YAML 1.2 that people and their editors write there: a name and a value on each line, plain or
+//! in quotes, and lists, inline or with dashes. A value is always a text here. YAML itself would give some words a
+//! type, so that a title `No` or a mood `1e3` were no texts any more. A crate for all of YAML would add anchors, tags
+//! and nested objects, which no field of an entry can hold, and many times the bytes.
 
 use crate::limits;
 
@@ -159,8 +159,8 @@ fn without_comment(text: &str) -> &str {
     }
     // Only at the beginning of a value or of an item in a list does a quote begin a text in quotes.
     let has_quotes = text.starts_with(['"', '\'', '[']);
-    // A quote whose text doesn't end is none, and so are those of its kind behind it: looked for again and again, the end
-    // would take the square of the length.
+    // A quote whose text doesn't end is none, and so are those of its kind behind it: looked for again and again, the
+    // end would take the square of the length.
     let mut unended = String::new();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {

@@ -1,7 +1,7 @@
 //! What was read to be imported: the entries and tags, what is to be said of them, and what can't be kept.
 //!
-//! Knows no format and no file. Invariant: an [`Import`] takes no more memory than its limits allow, however long a file
-//! is, and each of its entries is within the limits of the journal.
+//! Knows no format and no file. Invariant: an [`Import`] takes no more memory than its limits allow, however long a
+//! file is, and each of its entries is within the limits of the journal.
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error;

@@ -1,7 +1,7 @@
 //! The JSON export of jrnl (`jrnl --export json`), as its documentation describes it.
 //!
-//! Opens no file. Such a file has `tags`, an object of counts, and `entries`. An entry has `title` (its first sentence),
-//! `body`, `date`, `time` without an offset, `tags` with their sign, and `starred`.
+//! Opens no file. Such a file has `tags`, an object of counts, and `entries`. An entry has `title` (its first
+//! sentence), `body`, `date`, `time` without an offset, `tags` with their sign, and `starred`.
 
 use super::import::NotesAt;
 use super::members::Members;

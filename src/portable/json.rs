@@ -1,4 +1,5 @@
-//! Our own export: one JSON file with a person's whole journal, and nothing lost. `docs/export.schema.json` describes it.
+//! Our own export: one JSON file with a person's whole journal, and nothing lost. `docs/export.schema.json` describes
+//! it.
 //!
 //! Opens no file and reads no row. Invariant: an entry that was written and read again is the same in each of its
 //! fields.

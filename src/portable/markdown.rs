@@ -1,7 +1,7 @@
 //! A journal as a folder of Markdown files, one for each entry: `2025/2025-01-31-first-snow.md`.
 //!
-//! Reads no row. Invariant: a file that was written and read again gives the same entry, and its text is in the file byte
-//! for byte, behind the front matter. A tag's description has no place in such files: the JSON export keeps it.
+//! Reads no row. Invariant: a file that was written and read again gives the same entry, and its text is in the file
+//! byte for byte, behind the front matter. A tag's description has no place in such files: the JSON export keeps it.
 //!
 //! Files that other programs or people have written are read too. What the front matter doesn't say is taken from the
 //! first heading and from the file's name, as Obsidian names a daily note.

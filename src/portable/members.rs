@@ -1,7 +1,7 @@
 //! The members of a JSON object that a file of a person holds, read one by one.
 //!
-//! Knows no format. Invariant: a member is taken as what it has to be, or the error says in a sentence what is wrong with
-//! it; nothing is turned into another kind of value.
+//! Knows no format. Invariant: a member is taken as what it has to be, or the error says in a sentence what is wrong
+//! with it; nothing is turned into another kind of value.
 
 use serde_json::{Map, Value};
 

@@ -4,10 +4,10 @@
 //! in an [`Import`] can be kept as it is. Each entry has a title, a day and tags within the limits of the journal, and
 //! what doesn't fit is a [`Problem`](import::Problem) that says where it is and why.
 //!
-//! On the way out, `write.rs` chooses the format. On the way in, `source.rs` opens what a person names (a file, a folder or
-//! a ZIP archive), `read.rs` chooses the format of each file, `fitting.rs` says what the journal keeps, and `import.rs`
-//! gathers what was read. Each format has a file: `json.rs` and `markdown.rs` write and read our own, `day_one.rs` and
-//! `jrnl.rs` read those of two other programs.
+//! On the way out, `write.rs` chooses the format. On the way in, `source.rs` opens what a person names (a file, a
+//! folder or a ZIP archive), `read.rs` chooses the format of each file, `fitting.rs` says what the journal keeps, and
+//! `import.rs` gathers what was read. Each format has a file: `json.rs` and `markdown.rs` write and read our own,
+//! `day_one.rs` and `jrnl.rs` read those of two other programs.
 //!
 //! An import is read as a whole before the first row is written. So a file that ends in the middle changes nothing, and
 //! the one transaction that writes holds the lock on the database no longer than the writing takes.

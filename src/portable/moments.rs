@@ -1,7 +1,7 @@
 //! When an entry is about and when it was made, as the files of many programs write it.
 //!
-//! Knows no format. Invariant: what was made is never in the future, and a clock without an offset hung where the person
-//! lives.
+//! Knows no format. Invariant: what was made is never in the future, and a clock without an offset hung where the
+//! person lives.
 
 use crate::clock::Timestamp;
 use crate::dates::{EntryDate, EntryTime};

@@ -1,7 +1,8 @@
 //! Reads all that a person names to be imported, each file in the format that it has.
 //!
-//! Writes nothing, and knows no member of an entry. Which format a JSON file has is told by what is in it, because names
-//! say little: Day One calls a file after the journal. Invariant: a file is read in one format, or refused with a reason.
+//! Writes nothing, and knows no member of an entry. Which format a JSON file has is told by what is in it, because
+//! names say little: Day One calls a file after the journal. Invariant: a file is read in one format, or refused with a
+//! reason.
 
 use std::path::Path;
 

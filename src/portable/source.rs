@@ -1,8 +1,8 @@
 //! What a person names to be imported: a file, a folder or a ZIP archive, opened as a list of files.
 //!
 //! Knows no format but ZIP and gives the bytes no meaning. Invariant: nothing outside of what was named is read, since
-//! links aren't followed and nothing is unpacked to the disk; and no more than [`limits::IMPORT_BYTES_MAX`] is read of an archive,
-//! counted as the bytes come, because an archive can say that it holds less than it unpacks to.
+//! links aren't followed and nothing is unpacked to the disk; and no more than [`limits::IMPORT_BYTES_MAX`] is read of
+//! an archive, counted as the bytes come, because an archive can say that it holds less than it unpacks to.
 
 use std::cell::Cell;
 use std::fs::{self, File};

@@ -3,9 +3,9 @@
 //! Knows no format. Invariant: no word of the text is lost.
 //!
 //! The rule for an entry without a title, or with one of which nothing is seen: our own exports keep it as it is, since
-//! a journal that an earlier version made may have such entries, and what was exported must come back the same. An entry
-//! of another program gets a title: the heading or the first line of its text, for a Markdown file without a heading its
-//! name, and if that is only a day, the day. A new entry needs a title, because its author can give it one.
+//! a journal that an earlier version made may have such entries, and what was exported must come back the same. An
+//! entry of another program gets a title: the heading or the first line of its text, for a Markdown file without a
+//! heading its name, and if that is only a day, the day. A new entry needs a title, because its author can give it one.
 
 use crate::limits;
 use crate::text;
@@ -14,7 +14,8 @@ use crate::text;
 /// the title and no longer in the text. Any other first line stays in the text, and as much of it as fits is the title:
 /// it may be the beginning of the first sentence. Returns `None` if nothing is written in the text.
 pub(super) fn title_and_text(text: &str) -> Option<(String, String)> {
-    // Empty lines above it are no part of it; a blank at the beginning of its first line may mean something to Markdown.
+    // Empty lines above it are no part of it; a blank at the beginning of its first line may mean something to
+    // Markdown.
     let start = text.len() - text.trim_start().len();
     let text = &text[text[..start].rfind('\n').map_or(0, |end| end + 1)..];
     let (line, rest) = text.split_once('\n').unwrap_or((text, ""));

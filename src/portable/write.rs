@@ -60,8 +60,8 @@ impl<E> From<io::Error> for ExportError<E> {
     }
 }
 
-/// Writes a journal. `progress` is told after each entry how many there were. The entries go out as they come, so a large
-/// journal needs no more memory than its largest entry.
+/// Writes a journal. `progress` is told after each entry how many there were. The entries go out as they come, so a
+/// large journal needs no more memory than its largest entry.
 pub(crate) fn write<W: Write + Seek, E>(
     journal: PortableJournal<'_, E>,
     exported_at: Timestamp,

@@ -21,6 +21,7 @@ use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::StoreError;
 use super::files::{self, Part, PartError, ReadOnly};
+use super::restore::PUT_ASIDE;
 use crate::limits;
 
 /// How the name of a copy ends until it is whole.
@@ -148,7 +149,9 @@ pub(super) fn copy(
     if files::is_of_database(target, database)? {
         return Err(CopyError::Itself);
     }
-    if target.try_exists()? && !files::is_copy(target)? {
+    // What a restore has put aside looks like a copy, and is the only one of a journal.
+    let is_aside = target.file_name().is_some_and(|name| name.to_string_lossy().contains(PUT_ASIDE));
+    if target.try_exists()? && (is_aside || !files::is_copy(target)?) {
         return Err(CopyError::Taken);
     }
     let part = Part::begin(target, UNFINISHED)?;

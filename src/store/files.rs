@@ -52,11 +52,12 @@ pub(super) fn find_or_make(
 ) -> Result<PathBuf, OpenError> {
     if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         let path = &for_copy(path)?;
-        if is_filled(&beside(path, "-wal")) {
-            return Err(OpenError::LogAlone);
-        }
+        // First, because a restore that was interrupted may have left the log too.
         if fs::exists(beside(path, RESTORING)).map_err(OpenError::Io)? {
             return Err(OpenError::RestoreUnfinished);
+        }
+        if is_filled(&beside(path, "-wal")) {
+            return Err(OpenError::LogAlone);
         }
         match Part::begin(path, ".new") {
             Ok(part) => {
@@ -104,8 +105,8 @@ fn is_filled(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.len() > 0)
 }
 
-/// Opens the database for the lock that only one server gets, and takes the lock. A command that begins, and a restore,
-/// have it for a moment.
+/// Opens the database for the lock that only one server gets, and takes the lock. A command that begins
+/// has it for a moment, and a restore for as long as it runs.
 pub(super) fn lock_for_server(path: &Path) -> Result<File, OpenError> {
     let began = Instant::now();
     loop {
@@ -275,8 +276,8 @@ impl ReadOnly {
 /// A file that is written under another name than the one that it gets when it is whole. Its writer holds a lock on it,
 /// so that a part which a killed program has left can be told from one that is being written.
 ///
-/// The lock is `flock`'s, as that of a server. The descriptor stays open until the file is whole: to close it would take
-/// SQLite's own locks off the file.
+/// The lock is `flock`'s, as that of a server. The descriptor stays open until the file is whole: to close it would
+/// take SQLite's own locks off the file.
 pub(super) struct Part {
     path: PathBuf,
     file: File,
@@ -306,8 +307,8 @@ impl std::fmt::Display for PartError {
 impl std::error::Error for PartError {}
 
 impl Part {
-    /// Makes an empty file beside `target`, with `suffix` at the end of its name, that only its owner may read. One that
-    /// a killed program has left is removed first.
+    /// Makes an empty file beside `target`, with `suffix` at the end of its name, that only its owner may read. One
+    /// that a killed program has left is removed first.
     pub(super) fn begin(target: &Path, suffix: &str) -> Result<Part, PartError> {
         let path = beside(target, suffix);
         if let Ok(left) = OpenOptions::new().read(true).write(true).open(&path) {
@@ -395,8 +396,8 @@ pub(super) fn is_same(file: &Metadata, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Returns the path of a copy without links, as [`find`] does; the file itself needn't be there. A link to a file stands
-/// for that file.
+/// Returns the path of a copy without links, as [`find`] does; the file itself needn't be there. A link to a file
+/// stands for that file.
 pub(super) fn for_copy(path: &Path) -> Result<PathBuf, PartError> {
     let found = |path: &Path| {
         fs::canonicalize(path).map_err(|error| match error.kind() {

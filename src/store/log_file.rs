@@ -118,8 +118,8 @@ impl LogContents {
         Ok(Some(log).filter(|log| log.pages_after > 0))
     }
 
-    /// Returns `false` if it can't be the log of this file: pages that the file must have are in neither. A database grows
-    /// with nearly each entry, so a copy from before the log lacks pages.
+    /// Returns `false` if it can't be the log of this file: pages that the file must have are in neither. A database
+    /// grows with nearly each entry, so a copy from before the log lacks pages.
     pub(super) fn may_belong_to(&self, header: &Header, pages_in_file: u64) -> bool {
         let mut missing = pages_in_file + 1..=self.pages_after;
         header.page_bytes == self.page_bytes

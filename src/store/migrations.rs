@@ -110,8 +110,8 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
     }
     transaction.commit()?;
     if is_changed {
-        // A copy of the file alone, without its log, has at least its tables then, and isn't taken for an empty one. Where
-        // others read the file just now, a later checkpoint does it.
+        // A copy of the file alone, without its log, has at least its tables then, and isn't taken for an empty one.
+        // Where others read the file just now, a later checkpoint does it.
         write_ahead::checkpoint(connection)?;
     }
     Ok(())

@@ -11,7 +11,8 @@
 //!   the connections. THE FAIRNESS RULE is marked there.
 //! - [`Store::look_up`]: reads by one statement, for the gate above all. A look-up never waits for a connection that
 //!   a slow search has. A read that follows at once may go on in its transaction, in `one_transaction.rs`.
-//! - [`Store::read_at_length`]: one read that takes as long as it needs, such as that of a whole journal for a download.
+//! - [`Store::read_at_length`]: one read that takes as long as it needs, such as that of a whole journal for a
+//!   download.
 //!
 //! What is too much for one write is done in pieces ([`in_pieces`]).
 //!
@@ -88,8 +89,8 @@ impl StoreError {
     /// Says what the operator can do next, for a message that has named the file and the failure. Only where the next
     /// try may find another state does it say so: a file that is damaged today is damaged tomorrow.
     pub(crate) fn remedy(&self) -> String {
-        // It also puts the log aside that a crash has left. If only the file were replaced, SQLite would put the changes of
-        // that log into the copy, and damage it.
+        // It also puts the log aside that a crash has left. If only the file were replaced, SQLite would put the
+        // changes of that log into the copy, and damage it.
         let restore = "stop each epicme that uses it, and put a copy of it from a backup in its place by epicme restore \
                        FILE, which keeps it aside";
         let StoreError::Sqlite(error) = self else {
@@ -317,7 +318,7 @@ impl fmt::Display for OpenError {
                  date, and earlier versions of epicme can't use it then"
             ),
             OpenError::InUse => {
-                out.write_str("another epicme serves it; stop that one, or name another file")
+                out.write_str("another epicme serves it, or restores it just now; stop that one, or name another file")
             }
             OpenError::NoLog => out.write_str(
                 "its file system can't hold SQLite's write-ahead log, and a network file system never can: name a file on a \
@@ -359,13 +360,13 @@ pub struct Derived {
     pub work: fn(&Connection, i64) -> rusqlite::Result<usize>,
     /// How much of it one commit may have: a group with more takes no further job.
     pub work_max: usize,
-    /// Makes a piece of what is missing altogether, in a transaction of its own, and returns whether anything was. A store
-    /// calls it until nothing is when it is opened: after a migration all of it is missing.
+    /// Makes a piece of what is missing altogether, in a transaction of its own, and returns whether anything was. A
+    /// store calls it until nothing is when it is opened: after a migration all of it is missing.
     pub make_piece: fn(&Connection) -> rusqlite::Result<bool>,
     /// Returns how far [`Derived::make_piece`] has come; the operator is told.
     pub progress: fn(&Connection) -> rusqlite::Result<Progress>,
-    /// Puts what the pieces have made into the form that is read fastest, in a transaction of its own, and returns whether
-    /// there is more to do. If a program is killed meanwhile, only that speed is lost.
+    /// Puts what the pieces have made into the form that is read fastest, in a transaction of its own, and returns
+    /// whether there is more to do. If a program is killed meanwhile, only that speed is lost.
     pub tidy: fn(&Connection) -> rusqlite::Result<bool>,
 }
 
@@ -427,8 +428,8 @@ impl Store {
     /// server that wrote it.
     ///
     /// The lock comes before everything else: a file that another server uses is neither looked through nor migrated.
-    /// The read connections aren't open yet: SQLite parses the schema for each of them, which takes longer than all else
-    /// at a start. So the server listens before it calls [`Store::open_read_connections`].
+    /// The read connections aren't open yet: SQLite parses the schema for each of them, which takes longer than all
+    /// else at a start. So the server listens before it calls [`Store::open_read_connections`].
     pub(crate) fn open_to_serve(path: &Path, derived: Derived, opening: Opening) -> Result<Store, OpenError> {
         let path = &files::find_or_make(path, opening.create, make_new)?;
         // The lock is on a second descriptor of the database file: when a server is killed, the kernel closes the
@@ -593,8 +594,8 @@ impl Store {
         value
     }
 
-    /// Runs `work` in one read transaction that may take as long as it needs, on a connection of its own. While
-    /// it takes, the log can't start over, so `work` must wait for nothing but the disk, and a server does one at a time.
+    /// Runs `work` in one read transaction that may take as long as it needs, on a connection of its own. While it
+    /// takes, the log can't start over, so `work` must wait for nothing but the disk, and a server does one at a time.
     pub(crate) fn read_at_length<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E>,
@@ -610,9 +611,9 @@ impl Store {
         &self.path
     }
 
-    /// Returns whether the name of the file still leads to the file that a server has open. Otherwise it was moved, deleted
-    /// or replaced, and what is written would be lost to the next start: from then on, and until it is found in its place
-    /// again, writes fail. Where it can't be seen, it counts as being there.
+    /// Returns whether the name of the file still leads to the file that a server has open. Otherwise it was moved,
+    /// deleted or replaced, and what is written would be lost to the next start: from then on, and until it is found in
+    /// its place again, writes fail. Where it can't be seen, it counts as being there.
     pub(crate) fn is_in_place(&self) -> bool {
         let Some(file) = &self.lock else { return true };
         let is_in_place = file.metadata().and_then(|file| files::is_same(&file, &self.path)).unwrap_or(true);
@@ -794,11 +795,11 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Does what is too much for one transaction, since all other writes wait for that: calls `piece`, which does a part of it
-/// in one, until that returns a value. Other writes come in between.
+/// Does what is too much for one transaction, since all other writes wait for that: calls `piece`, which does a part of
+/// it in one, until that returns a value. Other writes come in between.
 ///
-/// A crash may come in between too. So each piece must leave rows that are right by themselves, and what is to be done must
-/// be such that a second call does the rest.
+/// A crash may come in between too. So each piece must leave rows that are right by themselves, and what is to be done
+/// must be such that a second call does the rest.
 ///
 /// `pause` is for a command: another process, which waits for SQLite's lock, gets it then. In a server the holders take
 /// turns at the writer, and there is nothing to wait for.

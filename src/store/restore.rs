@@ -5,8 +5,8 @@
 //!
 //! The new file is written beside the old one, whole and checked, before anything happens to the old one. Then the old
 //! file gets another name, its log after it, and the new one gets its name last. A program that is killed in between
-//! leaves no file of that name; the new one, unfinished by its name (`files::RESTORING`), says why, so nobody makes a new
-//! journal there (`files::find_or_make`), and the next restore goes on from there.
+//! leaves no file of that name; the new one, unfinished by its name (`files::RESTORING`), says why, so nobody makes a
+//! new journal there (`files::find_or_make`), and the next restore goes on from there.
 
 use std::error::Error;
 use std::fmt;

@@ -1,7 +1,8 @@
 //! The attacker has a journal of their own here and a good token, and wants to know what another person writes. They
 //! search their own entries for words that they guess, letter by letter, and measure how long each answer takes.
 //!
-//! What must hold: a search takes as long for what thousands of entries of the other person have as for what nobody has.
+//! What must hold: a search takes as long for what thousands of entries of the other person have as for what nobody
+//! has.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -35,8 +35,8 @@ const SEARCH_CURSOR: &str =
 /// Terms of a snippet.
 const SNIPPET_TERMS: usize = 32;
 
-/// The entries of a person (`?1`) that have a word (`?2`), with their places in the order of a search: those that have it
-/// in the title (`?3`) first, then newest first. The index holds each word under its owner.
+/// The entries of a person (`?1`) that have a word (`?2`), with their places in the order of a search: those that have
+/// it in the title (`?3`) first, then newest first. The index holds each word under its owner.
 const FOUND: &str = "SELECT e.row_id IN (SELECT rowid FROM search_index WHERE search_index MATCH ?3),
         e.date, e.created_at, e.id, e.row_id
     FROM search_index f CROSS JOIN entries e ON e.row_id = f.rowid
@@ -425,8 +425,8 @@ fn write_in_groups(connection: &mut Connection, queue: &mpsc::Receiver<NewEntry>
     }
 }
 
-/// The words of a text as the index has them, each under its owner. The load is ASCII, of which FTS5 itself takes what is
-/// no letter for a blank, and capitals for small letters.
+/// The words of a text as the index has them, each under its owner. The load is ASCII, of which FTS5 itself takes what
+/// is no letter for a blank, and capitals for small letters.
 fn salted_terms(user_id: i64, text: &str) -> String {
     let (salt, mut terms) = (format!("{user_id}:"), String::with_capacity(2 * text.len()));
     for word in text.split_ascii_whitespace() {

@@ -1,8 +1,8 @@
 //! What a document names: every link, path and symbol must be there.
 //!
 //! Knows no commands. In backticks, `src/gate.rs` is a path, `tests/gate.rs::refuses_…` a function in that file, and
-//! `gate::check_host`, `Check::SchemeIsBearer` or `oauth::token::answer` a symbol: what stands before the last `::` is a room or a
-//! type of the source, what stands behind it is defined there.
+//! `gate::check_host`, `Check::SchemeIsBearer` or `oauth::token::answer` a symbol: what stands before the last `::` is
+//! a room or a type of the source, what stands behind it is defined there.
 
 use std::fs;
 use std::path::{Path, PathBuf};

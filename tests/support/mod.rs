@@ -25,8 +25,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The password of every person that tests make.
 pub const PASSWORD: &str = "a password for tests";
 
-/// Views into which a test inserts rows, of which it gives what it cares for. An id that isn't given is the next; an entry
-/// is about the time (UTC) at which it was made; labels are compared as they are, without capitals.
+/// Views into which a test inserts rows, of which it gives what it cares for. An id that isn't given is the next; an
+/// entry is about the time (UTC) at which it was made; labels are compared as they are, without capitals.
 const MADE: &str = "
     CREATE TEMP VIEW made_entries AS SELECT * FROM main.entries;
     CREATE TEMP TRIGGER make_entry INSTEAD OF INSERT ON made_entries BEGIN
@@ -186,10 +186,9 @@ impl Server {
         Server::start_in(Arc::new(Folder::new()), &[])
     }
 
-    /// A server on the database of `folder`, with further options.
-    /// Whether the kernel's table has the server's side of a client's connection as established (01): it hasn't closed it,
-    /// and doesn't know yet of a close by the client. The kernel may tell it of that after other bytes that were sent
-    /// later, on another connection.
+    /// A server on the database of `folder`, with further options. Whether the kernel's table has the server's side of
+    /// a client's connection as established (01): it hasn't closed it, and doesn't know yet of a close by the client.
+    /// The kernel may tell it of that after other bytes that were sent later, on another connection.
     pub fn is_established(&self, client: SocketAddr) -> bool {
         let ports = [self.address, client].map(|address| format!(":{:04X}", address.port()));
         let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
@@ -567,8 +566,8 @@ pub fn request(method: &str, path: &str, fields: &[(&str, &str)], body: &str) ->
 /// Every scope, in the order in which the server writes them.
 pub const SCOPES: [&str; 5] = ["user:read", "entries:read", "entries:write", "tags:read", "tags:write"];
 
-/// An address of this machine at which nobody listens, and the sockets that keep all others from it while they are open:
-/// it is that of a client's own socket. A port that was given back could be another test's a moment later.
+/// An address of this machine at which nobody listens, and the sockets that keep all others from it while they are
+/// open: it is that of a client's own socket. A port that was given back could be another test's a moment later.
 pub fn deaf_address() -> (SocketAddr, (TcpListener, TcpStream)) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let client = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");

@@ -167,8 +167,8 @@ impl Head {
     /// keeps each page of its stack that it has used once. So few requests pay for the places of the largest head.
     #[inline(never)]
     fn parse_fields<const MAX: usize>(bytes: &[u8]) -> Result<Option<(Head, usize)>, BadRequest> {
-        // The array is uninitialized, because most requests fill few places. `httparse` gives out only the places that it
-        // has written, so this crate needs no `unsafe`.
+        // The array is uninitialized, because most requests fill few places. `httparse` gives out only the places that
+        // it has written, so this crate needs no `unsafe`.
         let mut storage = [const { MaybeUninit::uninit() }; MAX];
         let mut parsed = httparse::Request::new(&mut []);
         let length = match parsed.parse_with_uninit_headers(bytes, &mut storage) {
