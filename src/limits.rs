@@ -155,6 +155,10 @@ pub(crate) const GATHER_MAX: Duration = Duration::from_millis(50);
 pub(crate) const INDEX_PIECE_BYTES: usize = 4 * 1024 * 1024;
 /// Pages of the search index that one commit merges, after the index was made anew.
 pub(crate) const INDEX_MERGE_PAGES: i64 = 1_000;
+/// Pages that one step merges while nothing is written: mostly a few milliseconds, for which a write may have to wait.
+pub(crate) const INDEX_STEP_PAGES: i64 = 8;
+/// How long nothing must have been written before such a step.
+pub(crate) const TIDY_AFTER: Duration = Duration::from_millis(250);
 /// How often the operator hears how far long work is.
 pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a server waits for the lock on its file, which a command has for a moment when it begins.

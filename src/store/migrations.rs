@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{Derived, OpenError, Progress, write_ahead};
+use super::{Derived, OpenError, Progress, Tidy, write_ahead};
 use crate::limits;
 use crate::schema_5;
 use crate::stderr;
@@ -139,7 +139,7 @@ pub(super) fn make_derived(connection: &mut Connection, derived: Derived) -> Res
     }
     while has_made {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        has_made = (derived.tidy)(&transaction)?;
+        has_made = (derived.tidy)(&transaction, Tidy::All)?;
         transaction.commit()?;
     }
     Ok(())

@@ -365,9 +365,18 @@ pub struct Derived {
     pub make_piece: fn(&Connection) -> rusqlite::Result<bool>,
     /// Returns how far [`Derived::make_piece`] has come; the operator is told.
     pub progress: fn(&Connection) -> rusqlite::Result<Progress>,
-    /// Puts what the pieces have made into the form that is read fastest, in a transaction of its own, and returns
-    /// whether there is more to do. If a program is killed meanwhile, only that speed is lost.
-    pub tidy: fn(&Connection) -> rusqlite::Result<bool>,
+    /// Brings what was made nearer to the form that is read fastest, in a transaction of its own, and returns whether
+    /// there is more to do. If a program is killed meanwhile, only that speed is lost.
+    pub tidy: fn(&Connection, Tidy) -> rusqlite::Result<bool>,
+}
+
+/// How much one call of [`Derived::tidy`] does.
+#[derive(Clone, Copy, Debug)]
+pub enum Tidy {
+    /// A part of everything, when a store is opened and has made the pieces.
+    All,
+    /// So little that a write can wait for it, when the writer has nothing to do.
+    Step,
 }
 
 /// The ids of rows that the jobs of one group have changed.
@@ -391,7 +400,7 @@ impl Derived {
         work_max: 1,
         make_piece: |_| Ok(false),
         progress: |_| Ok(Progress { made: 0, of: 0 }),
-        tidy: |_| Ok(false),
+        tidy: |_, _| Ok(false),
     };
 }
 

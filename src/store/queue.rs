@@ -9,6 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::ids::UserId;
 use crate::lock::locked;
@@ -46,6 +47,16 @@ struct State<Job> {
     is_closed: bool,
 }
 
+/// What [`Queue::take`] finds.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Taken<Job> {
+    Job(Job),
+    /// No job has come in time.
+    Nothing,
+    /// The queue is closed and empty.
+    Closed,
+}
+
 impl<Job> Queue<Job> {
     pub(super) fn new() -> Queue<Job> {
         let (lines, turns) = (HashMap::new(), VecDeque::new());
@@ -70,19 +81,30 @@ impl<Job> Queue<Job> {
         true
     }
 
-    /// Takes the next job, and waits for one if there is none. Returns `None` once the queue is closed and empty.
-    pub(super) fn take(&self) -> Option<Job> {
+    /// Takes the next job. If there is none, waits for one: for so long, or for ever.
+    pub(super) fn take(&self, wait: Option<Duration>) -> Taken<Job> {
         let mut state = locked(&self.state);
+        let mut is_over = false;
         loop {
             if let Some(job) = state.next() {
-                return Some(job);
+                return Taken::Job(job);
             }
             if state.is_closed {
-                return None;
+                return Taken::Closed;
+            }
+            if is_over {
+                return Taken::Nothing;
             }
             state.is_waited_for = true;
             // A poisoned lock is taken too, for the reason that `locked` gives.
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            (state, is_over) = match wait {
+                None => (self.changed.wait(state).unwrap_or_else(PoisonError::into_inner), false),
+                Some(wait) => {
+                    let woken = self.changed.wait_timeout(state, wait);
+                    let (state, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
+                    (state, timeout.timed_out())
+                }
+            };
             state.is_waited_for = false;
         }
     }
@@ -147,11 +169,20 @@ mod tests {
     }
 
     #[test]
+    fn waits_for_no_longer_than_it_is_told() {
+        let queue = Queue::new();
+        assert_eq!(queue.take(Some(Duration::from_millis(1))), Taken::Nothing);
+        assert!(queue.put(person(1), 1), "it takes jobs as before");
+        assert_eq!(queue.take(Some(Duration::from_millis(1))), Taken::Job(1));
+    }
+
+    #[test]
     fn gives_out_what_waits_after_it_is_closed_and_takes_nothing_more() {
         let queue = Queue::new();
         assert!(queue.put(person(1), 1) && queue.put(person(1), 2));
         queue.close();
         assert!(!queue.put(person(1), 3));
-        assert_eq!((queue.take(), queue.take(), queue.take()), (Some(1), Some(2), None));
+        let taken = [None, Some(Duration::ZERO), None].map(|wait| queue.take(wait));
+        assert_eq!(taken, [Taken::Job(1), Taken::Job(2), Taken::Closed]);
     }
 }

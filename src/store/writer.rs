@@ -38,9 +38,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::queue::{Holder, Queue};
+use super::queue::{Holder, Queue, Taken};
 use super::write_ahead::WriteAheadLog;
-use super::{ChangedRows, Derived, StoreError, run};
+use super::{ChangedRows, Derived, StoreError, Tidy, run};
 use crate::limits;
 use crate::lock::locked;
 
@@ -154,9 +154,19 @@ impl Job {
     }
 }
 
-/// Runs jobs until the queue is closed and empty.
+/// Runs jobs until the queue is closed and empty. While none comes, tidies up what follows from the rows, step by step:
+/// a job that comes meanwhile waits for one step.
 fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>, changes: &Group, log: &mut WriteAheadLog) {
-    while let Some(first) = jobs.take() {
+    let mut is_untidy = false;
+    loop {
+        let first = match jobs.take(is_untidy.then_some(limits::TIDY_AFTER)) {
+            Taken::Job(job) => job,
+            Taken::Nothing => {
+                is_untidy = changes.tidy(connection);
+                continue;
+            }
+            Taken::Closed => return,
+        };
         // Another process, such as `epicme token`, may hold SQLite's write lock. The time that the job has spent in
         // the queue counts against its limit. Otherwise the waits would add up: three queued jobs could each wait the
         // full limit for the lock, so the last would get its answer after three limits.
@@ -196,6 +206,7 @@ fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>, changes: &Group,
         // returns. If a crash cuts a commit in the log, SQLite ignores the incomplete part: after the restart the
         // file holds the whole group or nothing of it. After `Err`, every thread whose job succeeded gets the error.
         let committed = changes.commit(connection);
+        is_untidy = true;
         for done in group {
             (done.acknowledge)(committed.clone());
         }
@@ -256,6 +267,19 @@ impl Group {
         let mut changes = locked(&self.changes);
         changes.work += work.unwrap_or(self.derived.work_max);
         changes.work >= self.derived.work_max
+    }
+
+    /// Tidies up a little, in a transaction of its own, and returns whether there is more to do. If it fails, or
+    /// another process writes just now, the next write leads here again.
+    fn tidy(&self, connection: &Connection) -> bool {
+        let tidied = begin(connection, Duration::ZERO).and_then(|()| {
+            let is_more = (self.derived.tidy)(connection, Tidy::Step)?;
+            run(connection, "COMMIT").map(|()| is_more)
+        });
+        if !connection.is_autocommit() {
+            let _ = run(connection, "ROLLBACK");
+        }
+        tidied.unwrap_or(false)
     }
 
     /// Brings up to date what follows from the changed rows, and commits the open transaction; if that fails, leaves
