@@ -105,7 +105,10 @@ fn tells_the_state_of_a_database_while_a_server_runs_and_after() {
 
 #[test]
 fn writes_requests_and_notes_as_json() {
-    let server = Server::start_in(Folder::new().into(), &["--log", "json", "--trusted-proxies", "10.0.0.1"]);
+    // Of an earlier version, so that there are notes before the server listens.
+    let folder = Folder::new();
+    std::fs::copy("tests/version_1.db", folder.database()).expect("a copy");
+    let server = Server::start_in(folder.into(), &["--log", "json", "--trusted-proxies", "10.0.0.1"]);
     server.send(request("GET", "/", &[("X-Forwarded-For", "1.2.3.4")], ""));
     let log = server.log_with("is not believed");
     let note = log.lines().find(|line| line.contains("is not believed")).expect("a note");
@@ -119,6 +122,7 @@ fn writes_requests_and_notes_as_json() {
     assert_eq!(json["method"], "POST");
     assert_eq!((&json["status"], &json["client"]), (&401.into(), &"127.0.0.1".into()), "{line}");
     assert_eq!((&json["operation"], &json["proxyId"]), (&Value::Null, &Value::Null));
+    assert!(server.log().contains("is brought up to date"), "{}", server.log());
     for line in server.log().lines() {
         serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     }

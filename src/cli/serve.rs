@@ -66,6 +66,8 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     };
     let style = style(line)?;
     let schedule = keeper::schedule(line)?;
+    // Before the database is opened: a migration writes notes too.
+    stderr::set_style(style);
     // From here on a signal doesn't end the program but waits until it is read below, so that a signal during the
     // start isn't lost: a database that has been opened must be closed.
     //
@@ -87,7 +89,6 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let site = Site::new(bound, public, allowed);
     let signer = settings::begin_to_serve(&store, site.audience(), introspector.is_some())?;
     let base_url = site.base_url_for(None).unwrap_or_default().to_owned();
-    stderr::set_style(style);
     for name in unknown_variables() {
         stderr::note(&format!(
             "{} sets nothing; epicme help serve shows the options, of which each has a variable",

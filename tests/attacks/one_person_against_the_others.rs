@@ -50,6 +50,8 @@ fn lets_a_persons_write_take_its_turn_before_the_many_writes_of_another() {
             }
             times
         };
+        // Also after a panic: the scope waits for its threads.
+        let stop_at_the_end = Stop(stop);
         let attacks: Vec<_> = (0..connections).map(|_| scope.spawn(attack)).collect();
         eventually("the attack is under way", || written.load(SeqCst) >= connections);
         let mut client = Client::new(&server, &token);
@@ -58,13 +60,22 @@ fn lets_a_persons_write_take_its_turn_before_the_many_writes_of_another() {
             client.ok("create_entry", json!({ "title": "small", "content": "a day" }));
             own.push(began.elapsed());
         }
-        stop.store(true, SeqCst);
+        drop(stop_at_the_end);
         for attack in attacks {
             theirs.extend(attack.join().expect("an attacker gets an answer"));
         }
     });
     let (theirs, own) = (median(theirs), median(own));
     assert!(own * 2 < theirs, "a write took {own:?} beside {connections} writers with {theirs:?} each");
+}
+
+/// Says that it is time to stop when it is dropped.
+struct Stop<'s>(&'s AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
 }
 
 /// A call whose answer doesn't matter here.
