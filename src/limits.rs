@@ -30,6 +30,8 @@ pub(crate) const TEXT_AT_FIRST_MAX: usize = 512 * 1024;
 /// How long `epicme health` waits for the whole answer. The service of a
 /// container starts it every few seconds, and mustn't wait for longer.
 pub(crate) const HEALTH_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Bytes of its body: it is `ok` or `not ok`.
+pub(crate) const HEALTH_BYTES_MAX: usize = 64;
 /// Characters of an id that a trusted proxy gives to a request; a longer one isn't shown.
 pub(crate) const PROXY_ID_CHARS_MAX: usize = 64;
 /// Bytes of one decoded body anywhere else; past it `413`. Anyone may send one there, without a token. A document that

@@ -74,8 +74,14 @@ pub(crate) fn handle(
         log.set_remedy(format!("a value of {field} can't be sent: report this as a fault of epicme"));
     }
     log::write(arrival, head, &response, &log);
-    // A person who sees that the server failed can tell the operator which request it was.
-    if response.status() >= 500 { response.with("X-Request-Id", id.to_string()) } else { response }
+    // A person who sees that the server failed can tell the operator which request it was. Not so where the client has
+    // sent what this server doesn't do (501, 505): the number of the connection would tell it how many others there
+    // were.
+    if response.status() >= 500 && head.is_some() {
+        response.with("X-Request-Id", id.to_string())
+    } else {
+        response
+    }
 }
 
 /// Answers whether the server is well: 200 if it can read its database and the file is where a later start finds it,
@@ -101,6 +107,8 @@ const HEALTH: &str = "GET, HEAD";
 fn proxy_id(head: &Head) -> Option<&str> {
     let id = head.field("x-request-id")?;
     let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte));
+    // A client's token in the wrong place must not reach the log.
+    let is_plain = is_plain && !id.contains("em_");
     Some(id).filter(|id| is_plain && (1..=limits::PROXY_ID_CHARS_MAX).contains(&id.len()))
 }
 

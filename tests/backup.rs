@@ -624,7 +624,17 @@ fn goes_on_where_a_restore_was_interrupted() {
         restores(&folder, &copy, &[]);
         assert_eq!(texts(&folder.database()), ["before"]);
         assert_eq!(put_aside(&folder), [folder.path().join(aside)]);
-        fails(&folder.epicme(&["backup", aside], ""), 1, "that is no backup"); // it is the only one of that journal
+        let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+        fails(&folder.epicme(&["backup", &path(aside)], ""), 1, "that is no backup");
+        // Names that a start or SQLite would take for its own.
+        for suffix in ["", "-wal", "-shm", "-journal", ".restoring", ".new"] {
+            let name = path(&format!("epicme.db{suffix}"));
+            fails(&folder.epicme(&["backup", &name], ""), 1, "the database itself, or a part of it");
+        }
+        let unfinished = path("epicme.db.restoring");
+        fs::copy(&copy, &unfinished).expect("a copy");
+        fails(&folder.epicme(&["restore", &unfinished], ""), 1, "epicme.db.restoring");
+        assert!(Path::new(&unfinished).exists());
         assert_eq!(texts(&folder.path().join(aside)), ["before", "since"], "with its log");
     }
 }

@@ -189,7 +189,7 @@ fn gives_a_request_an_id_that_its_notes_its_line_and_its_failure_have() {
     // What isn't like an id isn't shown, nor is that of a stranger.
     server.kill();
     let server = Server::start_in(Folder::new().into(), &["--trusted-proxies", "127.0.0.1"]);
-    for odd in ["a b", "", "\"x", &"x".repeat(65), "\u{e9}"] {
+    for odd in ["em_at_0123456789", "a b", "", "\"x", &"x".repeat(65), "\u{e9}"] {
         server.send(request("GET", "/", &[("X-Request-Id", odd)], ""));
     }
     server.send(request("GET", "/style.css", &[], ""));

@@ -26,9 +26,9 @@ pub(super) fn health(line: &CommandLine, url: Option<&str>) -> Result<(), CliErr
     let host = address.to_string();
     let request =
         Request { address, method: "GET", host: &host, target: site::HEALTH, fields: &[], body: b"" };
-    let bounds = Bounds { deadline: limits::HEALTH_WAIT_MAX, body_bytes_max: None };
+    let bounds = Bounds { deadline: limits::HEALTH_WAIT_MAX, body_bytes_max: Some(limits::HEALTH_BYTES_MAX) };
     let why = match client::send(&request, bounds) {
-        Ok(answer) if answer.status == 200 => return say("ok"),
+        Ok(answer) if answer.status == 200 && answer.body.as_deref() == Ok(b"ok\n") => return say("ok"),
         Ok(answer) if answer.status == 503 => {
             "it can't use its database now, or all of its connections are taken; its log says more".to_owned()
         }

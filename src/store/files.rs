@@ -31,6 +31,9 @@ use crate::stderr;
 /// needn't take a lock of its own for each call.
 pub(super) const ONE_THREAD: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
 
+/// The end of the name of a database that is being made.
+const MAKING: &str = ".new";
+
 /// How the name of a restored file ends until it is whole.
 pub(super) const RESTORING: &str = ".restoring";
 
@@ -59,7 +62,7 @@ pub(super) fn find_or_make(
         if is_filled(&beside(path, "-wal")) {
             return Err(OpenError::LogAlone);
         }
-        match Part::begin(path, ".new") {
+        match Part::begin(path, MAKING) {
             Ok(part) => {
                 make(part.path())?;
                 part.finish_new(path).map_err(OpenError::Io)?;
@@ -417,10 +420,15 @@ pub(super) fn for_copy(path: &Path) -> Result<PathBuf, PartError> {
     Ok(folder.join(path.file_name().ok_or_else(no_name)?))
 }
 
-/// Returns whether a path leads to the database, or to one of the files beside it.
+/// Returns whether a path leads to the database, or to one of the files beside it; or whether it has the name of such a
+/// file, which SQLite or this program would remove or write over.
 pub(super) fn is_of_database(path: &Path, database: &Path) -> io::Result<bool> {
+    let parts = ["", "-wal", "-shm", "-journal", RESTORING, MAKING].map(|suffix| beside(database, suffix));
+    if for_copy(path).is_ok_and(|path| parts.contains(&path)) {
+        return Ok(true);
+    }
     let Ok(file) = fs::metadata(path) else { return Ok(false) };
-    for part in [database.to_owned(), beside(database, "-wal"), beside(database, "-shm")] {
+    for part in parts {
         if is_same(&file, &part)? {
             return Ok(true);
         }
