@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::clock::Timestamp;
 use crate::store::{Connection, OpenError, Store, StoreError};
+use crate::text;
 
 /// How much a database has, for the operator.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,10 +38,10 @@ impl Contents {
 impl fmt::Display for Contents {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Contents { people, entries, tags } = self;
-        let people_word = if *people == 1 { "person" } else { "people" };
-        let entries_word = if *entries == 1 { "entry" } else { "entries" };
-        let tags_word = if *tags == 1 { "tag" } else { "tags" };
-        write!(out, "{people} {people_word}, {entries} {entries_word} and {tags} {tags_word}")
+        let people = text::counted(*people, "person", "people");
+        let entries = text::counted(*entries, "entry", "entries");
+        let tags = text::counted(*tags, "tag", "tags");
+        write!(out, "{people}, {entries} and {tags}")
     }
 }
 

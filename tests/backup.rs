@@ -332,17 +332,23 @@ fn restores(folder: &Folder, from: &Path, options: &[&str]) -> String {
     stderr(&made)
 }
 
-#[test]
-fn brings_a_backup_back_and_keeps_what_was_there_whole() {
+/// Makes a journal with the tag `before`, a copy of it, and the tag `since`, which is only in the log of a server that was
+/// killed. Returns the folder and the copy.
+fn journal_with_a_log() -> (Arc<Folder>, PathBuf) {
     let folder = Arc::new(Folder::new());
     let token = folder.token("ada@example.com", &[]);
     let copy = folder.path().join("copy.db");
     add_tag(&folder, "before");
     backs_up(&folder, &copy);
-    // What came since is only in the log of a server that was killed.
     let mut server = Server::start_in(folder.clone(), &[]);
     Client::new(&server, &token).ok("create_tag", json!({ "name": "since" }));
     server.kill();
+    (folder, copy)
+}
+
+#[test]
+fn brings_a_backup_back_and_keeps_what_was_there_whole() {
+    let (folder, copy) = journal_with_a_log();
     assert!(fs::metadata(folder.database().with_extension("db-wal")).expect("a log").len() > 0);
     let of_copy = fs::read(&copy).expect("a file");
     let told = restores(&folder, &copy, &[]);
@@ -511,14 +517,7 @@ fn puts_a_damaged_journal_aside_with_its_log() {
         _ => fs::remove_file(path),
     };
     for name in ["noise", "emptied", "cut", "missing"] {
-        let folder = Arc::new(Folder::new());
-        let token = folder.token("ada@example.com", &[]);
-        let copy = folder.path().join("copy.db");
-        add_tag(&folder, "before");
-        backs_up(&folder, &copy);
-        let mut server = Server::start_in(folder.clone(), &[]);
-        Client::new(&server, &token).ok("create_tag", json!({ "name": "since" }));
-        server.kill();
+        let (folder, copy) = journal_with_a_log();
         let log = fs::read(folder.database().with_extension("db-wal")).expect("a log");
         damage(name, &folder.database()).expect(name);
         let damaged = fs::read(folder.database()).ok();
@@ -594,14 +593,7 @@ fn copied(database: &Path) -> Folder {
 #[test]
 fn goes_on_where_a_restore_was_interrupted() {
     let prepared = || {
-        let folder = Arc::new(Folder::new());
-        let token = folder.token("ada@example.com", &[]);
-        let copy = folder.path().join("copy.db");
-        add_tag(&folder, "before");
-        backs_up(&folder, &copy);
-        let mut server = Server::start_in(folder.clone(), &[]);
-        Client::new(&server, &token).ok("create_tag", json!({ "name": "since" }));
-        server.kill();
+        let (folder, copy) = journal_with_a_log();
         fs::write(folder.path().join("epicme.db.restoring"), "a part").expect("a file");
         (folder, copy)
     };

@@ -11,7 +11,6 @@ use super::{CliError, CommandLine, note};
 use crate::backup::{self, Contents};
 use crate::clock::Timestamp;
 use crate::limits;
-use crate::search_index::SEARCH_INDEX;
 use crate::settings;
 use crate::store::{self, Copied, CopyError, CopyProgress, Copying, PUT_ASIDE, Restored, Store, VERSION};
 
@@ -58,7 +57,7 @@ fn remember(line: &CommandLine, path: &Path, copied: &Copied) -> Result<(), CliE
         return Ok(());
     }
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let opened = Store::open(&line.database(), SEARCH_INDEX).map_err(|error| error.to_string());
+    let opened = line.open_existing().map_err(|error| error.to_string());
     let noted = opened.and_then(|store| {
         settings::remember_backup(&store, Timestamp::now(), &path).map_err(|error| error.to_string())
     });

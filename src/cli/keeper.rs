@@ -216,7 +216,7 @@ impl Backups {
     fn remove_unfinished(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.schedule.folder)? {
             let name = entry?.file_name();
-            let target = name.to_str().and_then(|name| name.strip_suffix(".part"));
+            let target = name.to_str().and_then(|name| name.strip_suffix(store::UNFINISHED));
             if let Some(stamp) = target.and_then(Stamp::parse) {
                 store::remove_unfinished_copy(&self.schedule.folder.join(stamp.name()));
             }

@@ -25,7 +25,7 @@ use super::restore::PUT_ASIDE;
 use crate::limits;
 
 /// How the name of a copy ends until it is whole.
-pub(super) const UNFINISHED: &str = ".part";
+pub(crate) const UNFINISHED: &str = ".part";
 
 /// How a copy is made.
 pub(crate) struct Copying<'c> {

@@ -45,7 +45,7 @@ pub(crate) use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::{ErrorCode, ffi};
 
-pub(crate) use self::copy::{Copied, CopyError, CopyProgress, Copying, faults};
+pub(crate) use self::copy::{Copied, CopyError, CopyProgress, Copying, UNFINISHED, faults};
 use self::files::ReadOnly;
 use self::migrations::{MIGRATIONS, STEPS_TO_READ};
 pub(crate) use self::one_transaction::OneTransaction;
@@ -747,7 +747,7 @@ pub(crate) fn sizes(path: &Path) -> (u64, u64) {
 
 /// Removes what a killed program has left of a copy.
 pub(crate) fn remove_unfinished_copy(target: &Path) {
-    drop(files::Part::begin(target, copy::UNFINISHED)); // an error means that another program is making it now
+    drop(files::Part::begin(target, UNFINISHED)); // an error means that another program is making it now
 }
 
 /// Makes the tables of a new journal in an empty file, and moves them from the log into the file itself: so whatever is
