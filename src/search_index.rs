@@ -44,14 +44,14 @@ pub(crate) fn salt(owner: UserId) -> String {
 /// Brings the index up to date with these entries: they are new, changed, deleted, or as they were.
 fn update(connection: &Connection, rows: &ChangedRows) -> rusqlite::Result<()> {
     // The removals come first, and the new terms in the order of the rows: for a row below the last one, FTS5 would
-    // write out what it has in memory and begin a new piece. A row that the index doesn't have is quickly looked up.
+    // write out what it has in memory and begin a new piece.
     let mut delete = connection.prepare_cached("DELETE FROM search_index WHERE rowid = ?1")?;
-    for row in rows {
+    for (row, _) in rows.iter().filter(|(_, is_new)| !**is_new) {
         delete.execute([row])?;
     }
     let mut find = connection.prepare_cached(&format!("SELECT {SEARCHED} FROM entries WHERE row_id = ?1"))?;
     let mut insert = connection.prepare_cached(INSERT)?;
-    for row in rows {
+    for row in rows.keys() {
         find.query_row([row], |row| put(&mut insert, row)).optional()?;
     }
     Ok(())

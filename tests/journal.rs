@@ -358,6 +358,7 @@ fn writes_reads_changes_lists_and_deletes_an_entry() {
         "weather": null, "isPrivate": 1, "isFavorite": 0, "createdAt": now, "updatedAt": now, "tags": [],
     });
     assert_eq!(bare, json!({ "entry": with_dates(&fields) }));
+    assert_eq!(ada.ok("get_entry", json!({ "id": 1 })), bare, "as it was stored");
 
     // Every field; the tags come by name, each once.
     let full = json!({
@@ -372,6 +373,7 @@ fn writes_reads_changes_lists_and_deletes_an_entry() {
         "tags": [{ "id": hill, "name": "hill" }, { "id": sea, "name": "sea" }],
     });
     assert_eq!(made["structuredContent"], json!({ "entry": with_dates(&entry) }));
+    assert_eq!(ada.ok("get_entry", json!({ "id": 2 })), made["structuredContent"]);
     let modified = made["content"][1]["annotations"]["lastModified"].take();
     made["content"][1]["annotations"]["lastModified"] = "1970-01-02T00:00:00Z".into();
     shows(&made, &["\"Two\"", "2"], &[link("entry", 2, "Two")]);

@@ -100,32 +100,34 @@ pub(crate) fn create(
             Some(date) => date,
             None => own.zone()?.now(now),
         };
-        // When it was made is the server's word, since a client's clock may be wrong. What day it is about is the
-        // person's.
-        let NewEntry { title, content, mood, location, weather, is_private, is_favorite, .. } = &new;
-        let (is_private, is_favorite) = (*is_private, *is_favorite);
-        let (date, created_at, updated_at) = (&date, now, now);
-        insert(
-            own,
+        let NewEntry {
+            title, content, mood, location, weather, is_private, is_favorite, tags: wanted, ..
+        } = new;
+        let mut entry = Entry {
             id,
-            NewRow {
-                title,
-                content,
-                mood,
-                location,
-                weather,
-                is_private,
-                is_favorite,
-                date,
-                created_at,
-                updated_at,
-            },
-        )?;
-        let (_, new_tags) = attach_all(own, changes, id, &new.tags, now)?;
+            user_id: own.user_id(),
+            title,
+            content,
+            mood,
+            location,
+            weather,
+            is_private,
+            is_favorite,
+            date,
+            // When it was made is the server's word, since a client's clock may be wrong. What day it is about is the
+            // person's.
+            created_at: now,
+            updated_at: now,
+            tags: Vec::new(),
+        };
+        insert(own, &entry)?;
+        let (is_tagged, new_tags) = attach_all(own, changes, id, &wanted, now)?;
+        if is_tagged {
+            // Read back for their order, and for the names of those that came as ids.
+            entry.tags = bounded(tags_of(own, id)?)?;
+        }
         changes.extend(entry_changed(id));
-        // The entry is read back inside the transaction, so that the client gets what was stored, with the tags in
-        // their order.
-        Ok(Written { entry: tagged(own, id)?, new_tags })
+        Ok(Written { entry, new_tags })
     })
 }
 
@@ -236,44 +238,31 @@ pub(crate) fn update(
     })
 }
 
-/// The fields of an entry that has no row yet.
-pub(super) struct NewRow<'e> {
-    pub(super) title: &'e str,
-    pub(super) content: &'e str,
-    pub(super) mood: &'e Option<String>,
-    pub(super) location: &'e Option<String>,
-    pub(super) weather: &'e Option<String>,
-    pub(super) is_private: bool,
-    pub(super) is_favorite: bool,
-    pub(super) date: &'e EntryDate,
-    pub(super) created_at: Timestamp,
-    pub(super) updated_at: Timestamp,
-}
-
 /// Makes the row of a new entry, with what follows from its fields: the labels as they are compared, and the moment.
-pub(super) fn insert(own: &OwnedRows, id: EntryId, row: NewRow) -> Result<(), JournalError> {
-    let NewRow { title, content, mood, location, weather, is_private, is_favorite, date, .. } = row;
+/// Its tags are [`link`]ed after that.
+pub(super) fn insert(own: &OwnedRows, entry: &Entry) -> Result<(), JournalError> {
+    let Entry { id, title, content, mood, location, weather, is_private, is_favorite, date, .. } = entry;
     let sql =
         "INSERT INTO entries (row_id, user_id, id, title, content, mood, location, weather, mood_key, location_key,
                    weather_key, is_private, is_favorite, date, date_time, instant, created_at, updated_at)
                VALUES (?1 << 32 | ?2, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
     let arguments: [&dyn ToSql; 16] = [
-        &id,
-        &title,
-        &content,
+        id,
+        title,
+        content,
         mood,
         location,
         weather,
         &label_key(mood),
         &label_key(location),
         &label_key(weather),
-        &is_private,
-        &is_favorite,
+        is_private,
+        is_favorite,
         &date.day,
         &date.time,
         &date.time.as_ref().map(|time| time.instant().0),
-        &row.created_at.0,
-        &row.updated_at.0,
+        &entry.created_at.0,
+        &entry.updated_at.0,
     ];
     own.change(sql, &arguments)?;
     Ok(())
@@ -315,13 +304,19 @@ fn detach_others(own: &OwnedRows, id: EntryId, names: &[String]) -> Result<bool,
     others.try_fold(false, |_, tag| own.change(sql, &[&id, &tag.id]).map(|_| true))
 }
 
-/// Reads an entry back after tags were attached. They are counted after that, because one that was attached before adds
-/// no link, and so is accepted on a full entry too. The error undoes the links.
+/// Reads an entry back after tags were attached.
 fn tagged(own: &OwnedRows, id: EntryId) -> Result<Entry, JournalError> {
-    let entry = find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))?;
-    match entry.tags.len() {
+    let mut entry = find_in(own, id)?.ok_or(JournalError::EntryNotFound(id))?;
+    entry.tags = bounded(entry.tags)?;
+    Ok(*entry)
+}
+
+/// Fails if an entry has more tags than it may. They are counted after they were attached, because one that was
+/// attached before adds no link, and so is accepted on a full entry too. The error undoes the links.
+fn bounded(tags: Vec<TagName>) -> Result<Vec<TagName>, JournalError> {
+    match tags.len() {
         count if count > limits::TAGS_PER_ENTRY_MAX => Err(JournalError::TooManyTags { count }),
-        _ => Ok(*entry),
+        _ => Ok(tags),
     }
 }
 

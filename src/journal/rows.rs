@@ -43,6 +43,11 @@ impl<'c> OwnedRows<'c> {
         OwnedRows { connection, user_id }
     }
 
+    /// Returns whose rows they are.
+    pub(super) fn user_id(&self) -> UserId {
+        self.user_id
+    }
+
     /// Returns the first row of a statement, or `None` if it finds none. The arguments are `?2`, `?3` and so on.
     pub(super) fn first<T>(
         &self,

@@ -14,7 +14,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::encoding::Encoding;
-use super::entries::{self, NewRow, find_in, link};
+use super::entries::{self, find_in, link};
 use super::rows::OwnedRows;
 use super::{Entry, JournalError, TagName};
 use crate::clock::Timestamp;
@@ -220,8 +220,28 @@ fn put_in_rows(own: &OwnedRows, incoming: Incoming) -> Result<PutIn, PutInError>
             Some(id) => EntryId::new(id),
             None => EntryId::new(own.next_id("entry")?),
         };
-        insert(own, id, &entry)?;
-        for name in entry.tags {
+        let PortableEntry { title, content, date, mood, location, weather, tags: names, .. } = entry;
+        let PortableEntry { is_private, is_favorite, created_at, updated_at, .. } = entry;
+        let user_id = own.user_id();
+        entries::insert(
+            own,
+            &Entry {
+                id,
+                user_id,
+                title,
+                content,
+                mood,
+                location,
+                weather,
+                is_private,
+                is_favorite,
+                date,
+                created_at,
+                updated_at,
+                tags: Vec::new(),
+            },
+        )?;
+        for name in names {
             let tag_id = known_tags.find_or_add(own, name);
             let tag_id = tag_id.map_err(|error| PutInError { place: Some(place.clone()), error })?;
             link(own, id, tag_id, now)?;
@@ -288,27 +308,6 @@ impl Tags {
             }
         }
     }
-}
-
-fn insert(own: &OwnedRows, id: EntryId, entry: &PortableEntry) -> Result<(), JournalError> {
-    let PortableEntry { title, content, mood, location, weather, date, .. } = entry;
-    let PortableEntry { is_private, is_favorite, created_at, updated_at, .. } = *entry;
-    entries::insert(
-        own,
-        id,
-        NewRow {
-            title,
-            content,
-            mood,
-            location,
-            weather,
-            is_private,
-            is_favorite,
-            date,
-            created_at,
-            updated_at,
-        },
-    )
 }
 
 /// Returns how often each entry is in the journal, by its digest. They are read one by one, and of each the digest is

@@ -379,8 +379,9 @@ pub enum Tidy {
     Step,
 }
 
-/// The ids of rows that the jobs of one group have changed.
-pub type ChangedRows = std::collections::BTreeSet<i64>;
+/// The rows that the jobs of one group have changed, by their ids; `true` for one that the group has made, of which
+/// nothing can follow yet.
+pub type ChangedRows = std::collections::BTreeMap<i64, bool>;
 
 /// How much of [`Derived`] is there.
 #[derive(Clone, Copy, Debug)]

@@ -114,6 +114,10 @@ impl<Job> Queue<Job> {
         locked(&self.state).next()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        locked(&self.state).turns.is_empty()
+    }
+
     /// Refuses further jobs. Those that wait are still taken.
     pub(super) fn close(&self) {
         locked(&self.state).is_closed = true;

@@ -37,6 +37,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use rusqlite::hooks::Action;
 
 use super::queue::{Holder, Queue, Taken};
 use super::write_ahead::WriteAheadLog;
@@ -196,6 +197,7 @@ fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>, changes: &Group,
             let is_full = group.len() >= limits::BATCH_MAX
                 || began.elapsed() >= limits::GATHER_MAX
                 || connection.is_autocommit()
+                || jobs.is_empty() // most writes are alone, and needn't be measured
                 || changes.is_full(connection);
             next = if is_full { None } else { jobs.try_take() };
         }
@@ -246,12 +248,14 @@ impl Group {
     fn watch(connection: &mut Connection, derived: Derived) -> rusqlite::Result<Group> {
         let changes = Arc::<Mutex<Changes>>::default();
         let reported = Arc::clone(&changes);
-        connection.update_hook(Some(move |_, _: &str, table: &str, row| {
+        connection.update_hook(Some(move |action, _: &str, table: &str, row| {
             if table == derived.table {
-                let mut changes = locked(&reported);
-                if changes.rows.insert(row) {
-                    changes.unmeasured.push(row);
-                }
+                let Changes { rows, unmeasured, .. } = &mut *locked(&reported);
+                // What is done to it first tells: a row that is made has not been there.
+                rows.entry(row).or_insert_with(|| {
+                    unmeasured.push(row);
+                    action == Action::SQLITE_INSERT
+                });
             }
         }))?;
         Ok(Group { derived, changes })
