@@ -604,17 +604,22 @@ fn date(row: &Row, place: usize) -> rusqlite::Result<EntryDate> {
 /// In a box, because the entry passes through many functions, each of which would keep a place for it on the stack.
 #[inline(never)] // see `log::write`
 pub(super) fn find_in(own: &OwnedRows, id: EntryId) -> Result<Option<Box<Entry>>, JournalError> {
-    let sql = "SELECT id, user_id, title, content, mood, location, weather, is_private, is_favorite, date, date_time,
-                   created_at, updated_at
-               FROM entries WHERE user_id = ?1 AND id = ?2";
-    let Some(mut entry) = own.first(sql, &[&id], without_tags)? else { return Ok(None) };
+    let Some(mut entry) = without_tags(own, id)? else { return Ok(None) };
     entry.tags = tags_of(own, id)?;
     Ok(Some(entry))
 }
 
-/// Makes an entry of the columns that [`find_in`] reads.
 #[inline(never)] // see `log::write`
-fn without_tags(row: &Row) -> rusqlite::Result<Box<Entry>> {
+fn without_tags(own: &OwnedRows, id: EntryId) -> Result<Option<Box<Entry>>, JournalError> {
+    let sql = "SELECT id, user_id, title, content, mood, location, weather, is_private, is_favorite, date, date_time,
+                   created_at, updated_at
+               FROM entries WHERE user_id = ?1 AND id = ?2";
+    own.first(sql, &[&id], of_columns)
+}
+
+/// Makes an entry of the columns that [`without_tags`] reads.
+#[inline(never)] // see `log::write`
+fn of_columns(row: &Row) -> rusqlite::Result<Box<Entry>> {
     Ok(Box::new(Entry {
         id: row.get(0)?,
         user_id: row.get(1)?,
