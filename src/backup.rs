@@ -1,14 +1,75 @@
-//! Copies of the whole database: what they hold, and what one that is restored may not bring back.
+//! Backups, copies of the whole database: how one is made, what it holds, and what one that is restored may not bring
+//! back.
 //!
 //! Knows nothing of how a file is copied: the store does that. Invariant: nothing here changes the database that is
-//! copied.
+//! copied, but to note there when and where that was done.
 
+use std::error::Error;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::clock::Timestamp;
-use crate::store::{Connection, OpenError, Store, StoreError};
+use crate::settings;
+use crate::store::{Connection, CopyError, CopyProgress, Copying, OpenError, Store, StoreError};
 use crate::text;
+
+/// A backup that was made and checked.
+pub(crate) struct Made {
+    pub(crate) contents: Contents,
+    /// How many steps of migration it has taken.
+    pub(crate) version: i64,
+    /// The size of its file.
+    pub(crate) bytes: u64,
+    /// When it was begun: later changes aren't in it.
+    begun: Timestamp,
+    path: PathBuf,
+}
+
+/// Makes a backup of the whole database at `path`. It changes nothing of the database. Another thread may set `stop`:
+/// then the backup is given up.
+pub(crate) fn make(
+    store: &Store,
+    path: &Path,
+    progress: &mut dyn FnMut(CopyProgress),
+    stop: Arc<AtomicBool>,
+) -> Result<Made, BackupError> {
+    let begun = Timestamp::now();
+    let mut copying = Copying { version: None, amend: |_| Ok(()), progress, stop };
+    let copied = store.copy_to(path, &mut copying).map_err(BackupError::Copy)?;
+    let contents = Contents::of_copy(path).map_err(BackupError::Unread)?;
+    // A relative path would lead elsewhere when it is read.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    Ok(Made { contents, version: copied.version, bytes: copied.bytes, begun, path })
+}
+
+impl Made {
+    /// Has the database itself keep when and where it was backed up, for `epicme status`.
+    pub(crate) fn remember(&self, store: &Store) -> Result<(), StoreError> {
+        settings::remember_backup(store, self.begun, &self.path)
+    }
+}
+
+/// Why there is no backup. Each message is for the operator and comes behind the name of the backup.
+#[derive(Debug)]
+pub(crate) enum BackupError {
+    /// It can't be made.
+    Copy(CopyError),
+    /// It was made, and can't be read.
+    Unread(OpenError),
+}
+
+impl fmt::Display for BackupError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BackupError::Copy(error) => error.fmt(out),
+            BackupError::Unread(error) => error.fmt(out),
+        }
+    }
+}
+
+impl Error for BackupError {}
 
 /// How much a database has, for the operator.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

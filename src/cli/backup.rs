@@ -5,36 +5,26 @@
 //! are done, there is a whole copy under the name that the operator gave, and it was checked.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{CliError, CommandLine, note};
-use crate::backup::{self, Contents};
+use crate::backup::{self, Contents, Made};
 use crate::clock::Timestamp;
 use crate::limits;
-use crate::settings;
-use crate::store::{self, Copied, CopyError, CopyProgress, Copying, PUT_ASIDE, Restored, Store, VERSION};
+use crate::store::{self, CopyProgress, Copying, PUT_ASIDE, Restored, Store, VERSION};
 
 /// Copies the database into a file.
 pub(super) fn backup(line: &CommandLine, file: &str) -> Result<(), CliError> {
     let store = line.existing(Store::open_to_copy)?;
     let path = Path::new(file);
-    let mut copying = Copying {
-        version: None,
-        amend: |_| Ok(()),
-        progress: &mut tell_progress(),
-        stop: Default::default(),
-    };
-    let copied = store.copy_to(path, &mut copying).map_err(|error| cannot_copy(path, &error))?;
+    let made = backup::make(&store, path, &mut tell_progress(), Arc::default())
+        .map_err(|error| CliError::Failed(format!("{}: {error}", path.display())))?;
     drop(store);
-    let contents =
-        Contents::of_copy(path).map_err(|error| CliError::Failed(format!("{}: {error}", path.display())))?;
-    let kib = copied.bytes.div_ceil(1024);
+    let (contents, kib) = (made.contents, made.bytes.div_ceil(1024));
     note(&format!("{file}: a whole copy with {contents}, {kib} KiB; checked"));
-    remember(line, path, &copied)
-}
-
-fn cannot_copy(path: &Path, error: &CopyError) -> CliError {
-    CliError::Failed(format!("{}: {error}", path.display()))
+    remember(line, &made);
+    Ok(())
 }
 
 /// Returns what tells the operator how far a copy is that takes long.
@@ -52,19 +42,14 @@ fn tell_progress() -> impl FnMut(CopyProgress) {
 
 /// Has the database know when it was copied last. One of an earlier version stays one, and one that can't be written is
 /// copied all the same.
-fn remember(line: &CommandLine, path: &Path, copied: &Copied) -> Result<(), CliError> {
-    if copied.version < VERSION {
-        return Ok(());
+fn remember(line: &CommandLine, made: &Made) {
+    if made.version < VERSION {
+        return;
     }
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let opened = line.open_existing().map_err(|error| error.to_string());
-    let noted = opened.and_then(|store| {
-        settings::remember_backup(&store, Timestamp::now(), &path).map_err(|error| error.to_string())
-    });
-    if let Err(error) = noted {
+    if let Err(error) = opened.and_then(|store| made.remember(&store).map_err(|error| error.to_string())) {
         note(&format!("the database itself can't keep when it was backed up: {error}"));
     }
-    Ok(())
 }
 
 /// Puts a copy in the place of the database, which is kept aside.

@@ -17,12 +17,11 @@ use std::time::{Duration, Instant};
 
 use super::{CliError, CommandLine, token};
 use crate::app::App;
-use crate::backup::{Contents, Stamp};
+use crate::backup::{self, Stamp};
 use crate::clock::Timestamp;
 use crate::limits;
-use crate::settings;
 use crate::stderr;
-use crate::store::{self, Copying};
+use crate::store;
 
 /// Where, how often and how many.
 pub(super) struct Schedule {
@@ -194,13 +193,10 @@ impl Backups {
         let now = Timestamp::now();
         let stamp = Stamp::of(now);
         let path = self.schedule.folder.join(stamp.name());
-        let mut copying =
-            Copying { version: None, amend: |_| Ok(()), progress: &mut |_| (), stop: Arc::clone(stop) };
-        app.store.copy_to(&path, &mut copying).map_err(|error| error.to_string())?;
-        let contents = Contents::of_copy(&path).map_err(|error| error.to_string())?;
-        stderr::note(&format!("backed up to {}: {contents}; checked", path.display()));
-        let noted = settings::remember_backup(&app.store, now, &path.canonicalize().unwrap_or(path));
-        if let Err(error) = noted {
+        let made = backup::make(&app.store, &path, &mut |_| (), Arc::clone(stop))
+            .map_err(|error| error.to_string())?;
+        stderr::note(&format!("backed up to {}: {}; checked", path.display(), made.contents));
+        if let Err(error) = made.remember(&app.store) {
             error.note("the database can't keep when it was backed up");
         }
         if let Err(error) = self.delete_oldest(app, now) {
