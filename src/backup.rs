@@ -27,16 +27,18 @@ pub(crate) struct Made {
     path: PathBuf,
 }
 
-/// Makes a backup of the whole database at `path`. It changes nothing of the database. Another thread may set `stop`:
+/// Makes a backup of the whole database at `path`; where it `replaces`, also in the place of an earlier one. It changes
+/// nothing of the database. Another thread may set `stop`:
 /// then the backup is given up.
 pub(crate) fn make(
     store: &Store,
     path: &Path,
+    replaces: bool,
     progress: &mut dyn FnMut(CopyProgress),
     stop: Arc<AtomicBool>,
 ) -> Result<Made, BackupError> {
     let begun = Timestamp::now();
-    let mut copying = Copying { version: None, amend: |_| Ok(()), progress, stop };
+    let mut copying = Copying { version: None, replaces, amend: |_| Ok(()), progress, stop };
     let copied = store.copy_to(path, &mut copying).map_err(BackupError::Copy)?;
     let contents = Contents::of_copy(path).map_err(BackupError::Unread)?;
     // A relative path would lead elsewhere when it is read.

@@ -10,7 +10,7 @@
 
 use std::path::Path;
 
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::clock::Timestamp;
 use crate::secret::{self, Signer};
@@ -69,6 +69,14 @@ pub(crate) fn can_be_read(store: &Store) -> bool {
         Ok::<_, StoreError>(connection.query_row(sql, [], |_| Ok(()))?)
     });
     read.is_ok()
+}
+
+/// Returns what tells a journal from all others and is the same in each copy of it: a digest of the signing key, which
+/// says nothing of the key. `None` for a database that was never served.
+pub(crate) fn identity(connection: &Connection) -> rusqlite::Result<Option<[u8; 32]>> {
+    let sql = "SELECT value FROM settings WHERE name = 'seal_key'";
+    let key = connection.query_row(sql, [], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+    Ok(key.map(|key| secret::sha256(&key)))
 }
 
 /// Returns when the database was copied last, and where to, as [`remember_backup`] writes it.

@@ -760,6 +760,7 @@ fn backs_up_while_it_serves_and_deletes_only_what_it_made() {
 fn makes_a_backup_when_the_newest_is_old_whenever_it_was_started() {
     for (age, is_due) in [(3600, false), (23 * 3600, false), (25 * 3600, true)] {
         let (folder, backups) = with_backups();
+        drop(Server::start_in(folder.clone(), &[])); // a journal is known as itself once it was served
         let earlier = name_of(age);
         backs_up(&folder, &backups.join(&earlier));
         let server = Server::start_in(folder.clone(), &["--backup-to", text(&backups)]);
@@ -774,6 +775,7 @@ fn makes_a_backup_when_the_newest_is_old_whenever_it_was_started() {
     }
     // A clock that jumps back leaves backups from the future.
     let (folder, backups) = with_backups();
+    drop(Server::start_in(folder.clone(), &[]));
     let future = [name_of(-3600), name_of(-7200), name_of(-10_800)];
     for name in &future {
         backs_up(&folder, &backups.join(name));
@@ -787,6 +789,53 @@ fn makes_a_backup_when_the_newest_is_old_whenever_it_was_started() {
     let (log, found) = (server.log(), names(&backups, ""));
     assert_eq!(log.matches("from the future").count(), 1, "once: {log}");
     assert!(future.iter().all(|name| found.contains(name)) && found.len() <= 5, "{found:?}");
+}
+
+#[test]
+fn leaves_the_backups_of_another_database_alone() {
+    let (other, backups) = with_backups();
+    drop(Server::start_in(other.clone(), &[]));
+    let others: Vec<_> = [3 * 86_400, 86_400, 5].map(name_of).into();
+    for name in &others {
+        backs_up(&other, &backups.join(name));
+    }
+    let folder = Arc::new(Folder::new());
+    folder.token("bob@example.com", &[]);
+    // The other's newest is no reason to wait a day.
+    let options = ["--backup-to", text(&backups), "--keep", "1"];
+    let server = Server::start_in(folder.clone(), &options);
+    server.next_log_with("backed up to ");
+    drop(server);
+    let server = Server::start_in(folder, &[&options[..], &["--every", "1s"]].concat());
+    let line = server.next_log_with("is no backup of this database");
+    assert!(line.contains(text(&backups)) && line.contains("neither counted nor deleted"), "{line}");
+    for _ in 0..3 {
+        server.next_log_with("backed up to ");
+    }
+    // Both at once, also in the same second.
+    let options = ["--backup-to", text(&backups), "--keep", "5", "--every", "1s"];
+    let beside = Server::start_in(other.clone(), &options);
+    for _ in 0..3 {
+        server.next_log_with("backed up to ");
+        beside.next_log_with("backed up to ");
+    }
+    let logs = [server.log(), beside.log()];
+    drop((server, beside));
+    for log in logs {
+        assert_eq!(log.matches("is no backup of this database").count(), 1, "once: {log}");
+        assert!(!log.contains("no backup was made"), "{log}");
+    }
+    let of = |email: &str| {
+        let sql = "SELECT count(*) FROM users WHERE email = ?1";
+        let has = |name: &String| {
+            let copy = Connection::open(backups.join(name)).expect("a database");
+            copy.query_row(sql, [email], |row| row.get::<_, i64>(0)) == Ok(1)
+        };
+        names(&backups, "epicme-").into_iter().filter(|name| name.ends_with(".db") && has(name)).count()
+    };
+    let own = of("bob@example.com");
+    assert!(own == 1 || own == 2, "the newest, and perhaps one more: {own}");
+    assert!(of("ada@example.com") >= 5, "{:?}", names(&backups, ""));
 }
 
 #[test]

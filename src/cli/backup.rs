@@ -18,7 +18,7 @@ use crate::store::{self, CopyProgress, Copying, PUT_ASIDE, Restored, Store, VERS
 pub(super) fn backup(line: &CommandLine, file: &str) -> Result<(), CliError> {
     let store = line.existing(Store::open_to_copy)?;
     let path = Path::new(file);
-    let made = backup::make(&store, path, &mut tell_progress(), Arc::default())
+    let made = backup::make(&store, path, true, &mut tell_progress(), Arc::default())
         .map_err(|error| CliError::Failed(format!("{}: {error}", path.display())))?;
     drop(store);
     let (contents, kib) = (made.contents, made.bytes.div_ceil(1024));
@@ -57,6 +57,7 @@ pub(super) fn restore(line: &CommandLine, file: &str) -> Result<(), CliError> {
     let keeps_access = line.flag("keep-access");
     let mut copying = Copying {
         version: None,
+        replaces: true,
         amend: if keeps_access { |_| Ok(()) } else { backup::end_access },
         progress: &mut tell_progress(),
         stop: Default::default(),

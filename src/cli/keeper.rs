@@ -1,13 +1,16 @@
 //! The thread of `serve` that watches the database file, and backs it up when that is due.
 //!
 //! Serves no request. Invariants: a backup that fails is told and tried again, and never stops the server; and what is
-//! deleted is a backup of just the form that this thread gives to names, one that is older than those that are kept.
+//! counted and deleted is a backup of this very database, under a name of just the form that this thread gives. So a
+//! folder that another server backs up to as well loses none of the other's.
 //!
 //! When a backup is due follows from the names in the folder, not from when the server began: a server that is started
 //! each morning makes one a day too.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -17,11 +20,12 @@ use std::time::{Duration, Instant};
 
 use super::{CliError, CommandLine, token};
 use crate::app::App;
-use crate::backup::{self, Stamp};
+use crate::backup::{self, BackupError, Stamp};
 use crate::clock::Timestamp;
 use crate::limits;
+use crate::settings;
 use crate::stderr;
-use crate::store;
+use crate::store::{self, CopyError, StoreError};
 
 /// Where, how often and how many.
 pub(super) struct Schedule {
@@ -96,7 +100,7 @@ impl Keeper {
 
 fn keep(app: &App, schedule: Option<Schedule>, stop: &Arc<AtomicBool>, waked: &Receiver<()>) {
     let mut file = FileWatch { is_told: false };
-    let mut backups = schedule.map(|schedule| Backups { schedule, not_before: None, future_told: None });
+    let mut backups = schedule.map(Backups::of);
     loop {
         // While another file has the name of the database, a copy under a usual name would push good ones out.
         if file.is_in_place(app)
@@ -143,19 +147,29 @@ struct Backups {
     not_before: Option<Instant>,
     /// The backup from the future that was told.
     future_told: Option<Stamp>,
+    /// What the files were found to be, for as long as they stay as they are.
+    looked_at: BTreeMap<FileState, bool>,
+    /// Whether the operator was told that there are backups of others.
+    others_told: bool,
 }
 
+/// A file by its name, its inode and its time of change.
+type FileState = (Stamp, u64, i64, i64);
+
 impl Backups {
+    fn of(schedule: Schedule) -> Backups {
+        let looked_at = BTreeMap::new();
+        Backups { schedule, not_before: None, future_told: None, looked_at, others_told: false }
+    }
+
     fn make_if_due(&mut self, app: &App, stop: &Arc<AtomicBool>) {
         if self.not_before.is_some_and(|moment| Instant::now() < moment) {
             return;
         }
         let told = self.schedule.folder.display().to_string();
-        let made = self.is_due(Timestamp::now()).and_then(
-            |is_due| {
-                if is_due { self.make(app, stop) } else { Ok(()) }
-            },
-        );
+        let made = self
+            .is_due(app, Timestamp::now())
+            .and_then(|is_due| if is_due { self.make(app, stop) } else { Ok(()) });
         self.not_before = None;
         if let Err(why) = made
             && !stop.load(SeqCst)
@@ -171,8 +185,8 @@ impl Backups {
 
     /// Returns whether the newest backup is old enough. One from the future says nothing: the clock was set back since,
     /// or it was wrong when it was made.
-    fn is_due(&mut self, now: Timestamp) -> Result<bool, String> {
-        let stamps = self.stamps().map_err(|error| error.to_string())?;
+    fn is_due(&mut self, app: &App, now: Timestamp) -> Result<bool, String> {
+        let stamps = self.stamps(app).map_err(|error| error.to_string())?;
         let newest = stamps.iter().rfind(|stamp| stamp.moment() <= now);
         let future = stamps.last().filter(|stamp| stamp.moment() > now).copied();
         if let Some(stamp) = future
@@ -188,13 +202,16 @@ impl Backups {
         Ok(newest.is_none_or(|stamp| stamp.moment().plus(self.schedule.every) <= now))
     }
 
-    fn make(&self, app: &App, stop: &Arc<AtomicBool>) -> Result<(), String> {
+    fn make(&mut self, app: &App, stop: &Arc<AtomicBool>) -> Result<(), String> {
         self.remove_unfinished().map_err(|error| error.to_string())?;
         let now = Timestamp::now();
         let stamp = Stamp::of(now);
         let path = self.schedule.folder.join(stamp.name());
-        let made = backup::make(&app.store, &path, &mut |_| (), Arc::clone(stop))
-            .map_err(|error| error.to_string())?;
+        let made = match backup::make(&app.store, &path, false, &mut |_| (), Arc::clone(stop)) {
+            // Another server has made its own in this second. The next look comes in another one.
+            Err(BackupError::Copy(CopyError::Exists | CopyError::InProgress)) => return Ok(()),
+            made => made.map_err(|error| error.to_string())?,
+        };
         stderr::note(&format!("backed up to {}: {}; checked", path.display(), made.contents));
         if let Err(error) = made.remember(&app.store) {
             error.note("the database can't keep when it was backed up");
@@ -221,32 +238,47 @@ impl Backups {
     }
 
     /// Deletes the oldest backups beyond those that are kept. It is called after a new one was made and checked.
-    fn delete_oldest(&self, app: &App, now: Timestamp) -> io::Result<()> {
-        let mut copies = Vec::new();
-        for stamp in self.stamps()?.into_iter().filter(|stamp| stamp.moment() <= now) {
-            let path = self.schedule.folder.join(stamp.name());
-            if app.store.is_other_copy(&path)? {
-                copies.push(path);
-            }
-        }
-        let count = copies.len().saturating_sub(self.schedule.keep);
-        copies.iter().take(count).try_for_each(fs::remove_file)
+    fn delete_oldest(&mut self, app: &App, now: Timestamp) -> io::Result<()> {
+        let stamps = self.stamps(app)?;
+        let made = stamps.iter().filter(|stamp| stamp.moment() <= now);
+        let count = made.clone().count().saturating_sub(self.schedule.keep);
+        made.take(count).try_for_each(|stamp| fs::remove_file(self.schedule.folder.join(stamp.name())))
     }
 
-    /// The backups in the folder, the oldest first. Only a name of just this form is of one.
-    fn stamps(&self) -> io::Result<Vec<Stamp>> {
-        let mut stamps = Vec::new();
+    /// The backups of this database in the folder, the oldest first. A name of another form is of none, and so is a
+    /// file that is no copy of it; the operator is told once that there are such. Each file is opened once.
+    fn stamps(&mut self, app: &App) -> io::Result<Vec<Stamp>> {
+        let (mut own, mut looked_at, mut other) = (Vec::new(), BTreeMap::new(), None);
         for entry in fs::read_dir(&self.schedule.folder)? {
             let entry = entry?;
-            let name = entry.file_name();
-            let stamp = name.to_str().and_then(Stamp::parse);
-            stamps.extend(stamp.filter(|_| is_plain_file(&entry.path())));
+            let Some(stamp) = entry.file_name().to_str().and_then(Stamp::parse) else { continue };
+            // Another server may have deleted it meanwhile.
+            let Some(found) = entry.metadata().ok().filter(Metadata::is_file) else { continue };
+            let state = (stamp, found.ino(), found.mtime(), found.mtime_nsec());
+            let known = self.looked_at.get(&state).copied();
+            // One that can't be read just now isn't counted, and is looked at again.
+            let Some(is_own) = known.or_else(|| is_of(app, &entry.path())) else { continue };
+            looked_at.insert(state, is_own);
+            if is_own { own.push(stamp) } else { other = Some(stamp) }
         }
-        stamps.sort();
-        Ok(stamps)
+        self.looked_at = looked_at;
+        if let Some(stamp) = other.filter(|_| !self.others_told) {
+            self.others_told = true;
+            stderr::note(&format!(
+                "{} in {} is no backup of this database, so it and others like it are neither counted nor deleted; let \
+                 each database have a folder of its own",
+                stamp.name(),
+                self.schedule.folder.display()
+            ));
+        }
+        own.sort();
+        Ok(own)
     }
 }
 
-fn is_plain_file(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+/// Returns whether a file is a copy of the database that is served; `None` where that can't be seen.
+fn is_of(app: &App, path: &Path) -> Option<bool> {
+    let own = app.store.look_up(|connection| Ok::<_, StoreError>(settings::identity(connection)?)).ok()??;
+    let found = app.store.look_into_copy(path, settings::identity).ok()?;
+    Some(found.flatten() == Some(own))
 }

@@ -31,6 +31,8 @@ pub(crate) const UNFINISHED: &str = ".part";
 pub(crate) struct Copying<'c> {
     /// The only version that is wanted of the database.
     pub(crate) version: Option<i64>,
+    /// Whether it takes the place of an earlier copy of the same name.
+    pub(crate) replaces: bool,
     /// Changes the copy before it is checked. The original stays as it is.
     pub(crate) amend: fn(&Connection) -> rusqlite::Result<()>,
     /// Is told how far it is.
@@ -66,6 +68,8 @@ pub(crate) enum CopyError {
     Itself,
     /// It would replace a file that isn't a copy.
     Taken,
+    /// There is a file of that name, and none was to be replaced.
+    Exists,
     /// There is no such folder.
     NoFolder,
     /// The same copy is being made just now.
@@ -108,6 +112,7 @@ impl fmt::Display for CopyError {
                 "there is a file already that is no backup, and it stays as it is; name another file, or move that one \
                  away",
             ),
+            CopyError::Exists => out.write_str("there is such a file already; name another one"),
             CopyError::NoFolder => out.write_str("there is no such folder; make it, or name another file"),
             CopyError::InProgress => {
                 out.write_str("another epicme is writing the same file; wait for it, or name another file")
@@ -155,6 +160,10 @@ pub(super) fn copy(
         return Err(CopyError::Taken);
     }
     let part = Part::begin(target, UNFINISHED)?;
+    // From here on no other program gives a copy this name.
+    if !copying.replaces && target.try_exists()? {
+        return Err(CopyError::Exists);
+    }
     let copied = fill(source, &part, copying)?;
     part.finish(target)?;
     Ok(copied)

@@ -237,7 +237,7 @@ impl ReadOnly {
     }
 
     /// Reads a file that nobody writes: SQLite takes no lock on it and looks for no log.
-    fn immutable(path: &Path) -> ReadOnly {
+    pub(super) fn immutable(path: &Path) -> ReadOnly {
         const KEPT: AsciiSet = NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
         let name = format!("file:{}?immutable=1", percent_encode(path.as_os_str().as_bytes(), &KEPT));
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | ONE_THREAD;

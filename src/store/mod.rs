@@ -631,10 +631,20 @@ impl Store {
         is_in_place
     }
 
-    /// Returns whether a file is a copy of a database, which may be deleted when there are newer ones, and not this
-    /// database itself. (Where it is, the file isn't even opened: to close it would take SQLite's locks off it.)
-    pub(crate) fn is_other_copy(&self, path: &Path) -> io::Result<bool> {
-        Ok(!files::is_of_database(path, &self.path)? && files::is_copy(path)?)
+    /// Returns what `look` finds in a copy of a database; `None` if the file isn't one, or is this database itself.
+    /// (Then it isn't even opened: to close it would take SQLite's locks off it.) Nobody writes to a copy while this
+    /// reads it, since it has got its name when it was whole.
+    pub(crate) fn look_into_copy<T>(
+        &self,
+        path: &Path,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, OpenError> {
+        let path = &fs::canonicalize(path).map_err(OpenError::Io)?;
+        let is_of_this = files::is_of_database(path, &self.path).map_err(OpenError::Io)?;
+        if is_of_this || !files::is_copy(path).map_err(OpenError::Io)? {
+            return Ok(None);
+        }
+        Ok(Some(ReadOnly::immutable(path).connect().and_then(|copy| look(&copy))?))
     }
 
     /// Copies the whole database, as it is at this moment, into a file that gets its name when it is whole and checked.
@@ -763,6 +773,7 @@ fn back_up_version(connection: &Connection, path: &Path, version: usize) -> Resu
     let told = path.display();
     let mut copying = Copying {
         version: i64::try_from(version).ok(),
+        replaces: true,
         amend: |_| Ok(()),
         progress: &mut |_| (),
         stop: Arc::default(),
