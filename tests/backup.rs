@@ -296,7 +296,7 @@ fn leaves_a_whole_backup_or_the_earlier_one_when_it_is_killed() {
 fn refuses_a_copy_that_is_being_made_already() {
     let folder = Folder::new();
     folder.token("ada@example.com", &[]);
-    let part: PathBuf = folder.path().join("copy.db.part");
+    let part: PathBuf = folder.path().join("copy.db.epicme-part");
     let other = fs::File::create(&part).expect("a file");
     other.lock().expect("a lock");
     let copy = folder.path().join("copy.db");
@@ -309,6 +309,72 @@ fn refuses_a_copy_that_is_being_made_already() {
     drop(other); // as a killed one leaves it
     backs_up(&folder, &copy);
     assert!(!part.exists());
+}
+
+/// What a program that is killed leaves is known by how it begins.
+#[test]
+fn removes_no_file_of_a_person_that_has_the_name_of_an_unfinished_one() {
+    let folder = Folder::new();
+    folder.token("ada@example.com", &[]);
+    let whole = folder.path().join("whole.db");
+    backs_up(&folder, &whole);
+    let path = |name: &str| folder.path().join(name);
+    let (copy, linked) = (path("copy.db"), path("linked.db"));
+    fs::copy(&whole, &linked).expect("a copy");
+    let new = Folder::new();
+    let restored = Folder::new();
+    restored.token("bob@example.com", &[]);
+    let rows = [
+        (&folder, &["backup", text(&copy)][..], path("copy.db.epicme-part")),
+        (&restored, &[RESTORE, text(&whole)], restored.path().join("epicme.db.restoring")),
+        (
+            &new,
+            &["user", "add", "eve@example.com", "--password-stdin"],
+            new.path().join("epicme.db.epicme-new"),
+        ),
+    ];
+    for (folder, command, unfinished) in rows {
+        for end in ["", "-wal", "-shm", "-journal"] {
+            let own = PathBuf::from(format!("{}{end}", unfinished.display()));
+            let refuses = || {
+                let output = folder.epicme(command, "a password");
+                fails(
+                    &output,
+                    1,
+                    &format!("{} is in the way: it is no unfinished file of epicme", own.display()),
+                );
+            };
+            fs::write(&own, "dear diary, ".repeat(1000)).expect("a file");
+            refuses();
+            assert_eq!(fs::read(&own).expect("a file"), "dear diary, ".repeat(1000).as_bytes());
+            fs::remove_file(&own).expect("the file");
+            fs::create_dir(&own).expect("a folder");
+            refuses();
+            fs::remove_dir(&own).expect("the folder");
+            std::os::unix::fs::symlink(&linked, &own).expect("a link");
+            refuses();
+            assert!(own.is_symlink() && linked.exists());
+            fs::remove_file(&own).expect("the link");
+        }
+        // What a killed one has left, with its journal.
+        fs::write(&unfinished, &fs::read(&whole).expect("a file")[..5000]).expect("a part");
+        fs::write(format!("{}-journal", unfinished.display()), "a journal").expect("a part");
+        let done = folder.epicme(command, "a password");
+        assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+        let name = unfinished.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert_eq!(names(folder.path(), name), [""; 0]);
+    }
+    // The database itself has such a name.
+    for end in ["", "-wal", "-shm", "-journal"] {
+        let itself = path(&format!("other.db.epicme-part{end}"));
+        fs::rename(folder.database(), &itself).expect("the file");
+        std::os::unix::fs::symlink(&itself, folder.database()).expect("a link");
+        let before = fs::read(&itself).expect("a file");
+        fails(&folder.epicme(&["backup", text(&path("other.db"))], ""), 1, "is in the way");
+        assert!(fs::read(&itself).expect("a file") == before);
+        fs::remove_file(folder.database()).expect("the link");
+        fs::rename(&itself, folder.database()).expect("the file");
+    }
 }
 
 const RESTORE: &str = "restore";
@@ -594,7 +660,8 @@ fn copied(database: &Path) -> Folder {
 fn goes_on_where_a_restore_was_interrupted() {
     let prepared = || {
         let (folder, copy) = journal_with_a_log();
-        fs::write(folder.path().join("epicme.db.restoring"), "a part").expect("a file");
+        fs::write(folder.path().join("epicme.db.restoring"), &fs::read(&copy).expect("a file")[..5000])
+            .expect("a file");
         (folder, copy)
     };
     let aside = "epicme.db.before-restore-20200101T000000Z";
@@ -619,7 +686,7 @@ fn goes_on_where_a_restore_was_interrupted() {
         let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
         fails(&folder.epicme(&["backup", &path(aside)], ""), 1, "that is no backup");
         // Names that a start or SQLite would take for its own.
-        for suffix in ["", "-wal", "-shm", "-journal", ".restoring", ".new"] {
+        for suffix in ["", "-wal", "-shm", "-journal", ".restoring", ".epicme-new"] {
             let name = path(&format!("epicme.db{suffix}"));
             fails(&folder.epicme(&["backup", &name], ""), 1, "the database itself, or a part of it");
         }
@@ -727,8 +794,8 @@ fn backs_up_while_it_serves_and_deletes_only_what_it_made() {
     for name in others {
         fs::write(backups.join(name), "not a backup").expect("a file");
     }
-    let left = "epicme-20200101T000001Z.db.part"; // by a server that was killed
-    fs::write(backups.join(left), "a part").expect("a file");
+    let left = "epicme-20200101T000001Z.db.epicme-part"; // by a server that was killed
+    fs::write(backups.join(left), "").expect("a file");
     let options = ["--backup-to", text(&backups), "--every", "1s", "--keep", "2"];
     let mut server = Server::start_in(folder.clone(), &options);
     let made: Vec<_> = (0..4)
@@ -868,12 +935,14 @@ fn stops_in_order_in_the_middle_of_a_backup() {
     let token = folder.token("ada@example.com", &[]);
     enlarge(&folder, 48);
     let mut server = Server::start_in(folder.clone(), &["--backup-to", text(&backups), "--every", "1s"]);
-    eventually("a backup is being made", || names(&backups, "").iter().any(|name| name.ends_with(".part")));
+    eventually("a backup is being made", || {
+        names(&backups, "").iter().any(|name| name.ends_with(".epicme-part"))
+    });
     Client::new(&server, &token).ok("create_tag", json!({ "name": "last" }));
     assert_eq!(server.signal("TERM"), Some(0));
     let log = folder.database().with_extension("db-wal");
     assert_eq!(fs::metadata(log).map_or(0, |log| log.len()), 0, "the log is empty");
-    for name in names(&backups, "").iter().filter(|name| !name.ends_with(".part")) {
+    for name in names(&backups, "").iter().filter(|name| !name.ends_with(".epicme-part")) {
         check_integrity(&backups.join(name));
     }
     check_integrity(&folder.database());

@@ -1,7 +1,7 @@
 //! What isn't a whole journal is refused with the way out, is left as it was, and never becomes a new, empty journal.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::thread;
@@ -201,7 +201,7 @@ fn makes_a_new_journal_whole_or_not_at_all() {
         }
         drop(Server::start_in(folder.clone(), &[]));
         let left = names(folder.path(), "epicme.db.");
-        assert!(left.is_empty() || left == ["epicme.db.new"], "{left:?}");
+        assert!(left.is_empty() || left == ["epicme.db.epicme-new"], "{left:?}");
         check_integrity(&folder.database());
     }
 }
@@ -221,6 +221,61 @@ fn makes_one_journal_where_several_begin_at_once() {
     }
     assert_eq!(stdout(&folder.epicme(&["user", "list"], "")).lines().count(), 7);
     check_integrity(&folder.database());
+}
+
+/// To open a pipe is to wait for a program at its other end.
+#[test]
+fn waits_for_no_pipe_that_has_the_name_of_a_file() {
+    let pipe = |path: &Path| {
+        let made = Command::new("mkfifo").arg(path).status().expect("mkfifo runs");
+        assert!(made.success(), "{}", path.display());
+    };
+    let other = Folder::new();
+    other.token("ada@example.com", &[]);
+    let named = other.path().join("pipe");
+    pipe(&named);
+    let named = named.to_str().expect("a path");
+    let folder = Folder::new();
+    let copy = other.path().join("copy.db").to_str().expect("a path").to_owned();
+    let commands: [&[&str]; 11] = [
+        SERVE,
+        ADD,
+        &["user", "list"],
+        &["token", "create", "ada@example.com"],
+        &["backup", &copy],
+        &["check"],
+        &["status"],
+        &["export"],
+        &["import", named],
+        &["explain", "em_at_x"],
+        &["restore", "tests/version_4.db"],
+    ];
+    let refuse = |says: &str, commands: &[&[&str]]| {
+        for command in commands {
+            fails(&within_time(&folder, command), 1, says);
+        }
+    };
+    pipe(&folder.database());
+    refuse("it is a directory, a device or a pipe; name a file", &commands);
+    fs::remove_file(folder.database()).expect("the pipe");
+    for journal_is_there in [false, true] {
+        if journal_is_there {
+            folder.token("ada@example.com", &[]);
+        }
+        for end in ["db-wal", "db-shm", "db-journal"] {
+            let beside = folder.database().with_extension(end);
+            pipe(&beside);
+            let says = format!("SQLite keeps changes of it in {}, and that is a directory", beside.display());
+            refuse(&says, if journal_is_there { &commands[..10] } else { &commands[..2] });
+            fs::remove_file(beside).expect("the pipe");
+            assert_eq!(folder.database().exists(), journal_is_there);
+        }
+    }
+    refuse("it is a directory, a device or a pipe", &[&["check", named], &["restore", named]]);
+    refuse("is no backup, and it stays as it is", &[&["backup", named]]);
+    refuse("it is neither a file nor a folder", &[&["import", named]]);
+    refuse("exists already", &[&["export", "--output", named]]);
+    refuse("there is no such folder", &[&[SERVE, &["--backup-to", named]].concat()]);
 }
 
 #[test]

@@ -20,12 +20,12 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::StoreError;
-use super::files::{self, Part, PartError, ReadOnly};
+use super::files::{self, InTheWay, Part, PartError, ReadOnly, beside};
 use super::restore::PUT_ASIDE;
 use crate::limits;
 
-/// How the name of a copy ends until it is whole.
-pub(crate) const UNFINISHED: &str = ".part";
+/// How the name of a copy ends until it is whole. Nobody gives such a name to a file of their own.
+pub(crate) const UNFINISHED: &str = ".epicme-part";
 
 /// How a copy is made.
 pub(crate) struct Copying<'c> {
@@ -74,6 +74,8 @@ pub(crate) enum CopyError {
     NoFolder,
     /// The same copy is being made just now.
     InProgress,
+    /// What isn't ours has the name that the copy would have until it is whole.
+    InTheWay(InTheWay),
     /// It can't be written.
     Io(io::Error),
     /// It can't be written, says SQLite.
@@ -93,6 +95,7 @@ impl From<PartError> for CopyError {
         match error {
             PartError::InProgress => CopyError::InProgress,
             PartError::NoFolder => CopyError::NoFolder,
+            PartError::InTheWay(file) => CopyError::InTheWay(file),
             PartError::Io(error) => CopyError::Io(error),
         }
     }
@@ -117,6 +120,7 @@ impl fmt::Display for CopyError {
             CopyError::InProgress => {
                 out.write_str("another epicme is writing the same file; wait for it, or name another file")
             }
+            CopyError::InTheWay(file) => file.fmt(out),
             CopyError::Io(error) => write!(
                 out,
                 "can't write it: {error}; see that its folder can be written and its disk has free space, or name \
@@ -158,6 +162,13 @@ pub(super) fn copy(
     let is_aside = target.file_name().is_some_and(|name| name.to_string_lossy().contains(PUT_ASIDE));
     if target.try_exists()? && (is_aside || !files::is_copy(target)?) {
         return Err(CopyError::Taken);
+    }
+    // The database itself begins as what a killed program has left does.
+    let unfinished = beside(target, UNFINISHED);
+    for path in [unfinished.clone()].into_iter().chain(files::files_beside(&unfinished)) {
+        if files::is_of_database(&path, database)? {
+            return Err(CopyError::InTheWay(InTheWay(path)));
+        }
     }
     let part = Part::begin(target, UNFINISHED)?;
     // From here on no other program gives a copy this name.
@@ -216,6 +227,11 @@ impl Measure {
 fn copy_pages(source: &Connection, part: &Part, copying: &mut Copying) -> Result<(), CopyError> {
     let unwritten = |error: rusqlite::Error| CopyError::Unwritten(error.into());
     let mut target = open_to_write(part).map_err(unwritten)?;
+    // Where the two pages had different sizes, each page of the one would be several of the other.
+    let page_bytes = source.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0));
+    let page_bytes = page_bytes.map_err(|error| CopyError::Unread(error.into()))?;
+    let marked = target.pragma_update(None, "page_size", page_bytes).and_then(|()| files::mark(&target));
+    marked.map_err(unwritten)?;
     let backup = Backup::new(source, &mut target).map_err(unwritten)?;
     loop {
         if copying.stop.load(SeqCst) {

@@ -31,8 +31,9 @@ use crate::stderr;
 /// needn't take a lock of its own for each call.
 pub(super) const ONE_THREAD: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
 
-/// The end of the name of a database that is being made.
-const MAKING: &str = ".new";
+/// The end of the name of a database that is being made. An operator may well call a journal `epicme.db.new`, but not
+/// this.
+const MAKING: &str = ".epicme-new";
 
 /// How the name of a restored file ends until it is whole.
 pub(super) const RESTORING: &str = ".restoring";
@@ -59,6 +60,7 @@ pub(super) fn find_or_make(
         if fs::exists(beside(path, RESTORING)).map_err(OpenError::Io)? {
             return Err(OpenError::RestoreUnfinished);
         }
+        check_beside(path)?;
         if is_filled(&beside(path, "-wal")) {
             return Err(OpenError::LogAlone);
         }
@@ -95,12 +97,21 @@ fn wait_for(path: &Path) -> Result<(), OpenError> {
 pub(super) fn find(path: &Path) -> Result<PathBuf, OpenError> {
     let path = fs::canonicalize(path).map_err(OpenError::Io)?;
     let found = fs::metadata(&path).map_err(OpenError::Io)?;
+    if !found.is_file() {
+        return Err(OpenError::NotAFile);
+    }
+    check_beside(&path)?;
     match found.len() {
-        _ if !found.is_file() => Err(OpenError::NotAFile),
         0 if is_filled(&beside(&path, "-wal")) => Err(OpenError::EmptyBesideLog),
         0 => Err(OpenError::Empty),
         _ => Ok(path),
     }
+}
+
+/// Looks whether what SQLite would open beside the database are files, if they are there.
+fn check_beside(path: &Path) -> Result<(), OpenError> {
+    let other = files_beside(path).into_iter().find(|file| fs::metadata(file).is_ok_and(|it| !it.is_file()));
+    other.map_or(Ok(()), |file| Err(OpenError::NotAFileBeside(file)))
 }
 
 /// Returns whether there is a file with something in it.
@@ -294,6 +305,8 @@ pub(super) enum PartError {
     InProgress,
     /// There is no such folder.
     NoFolder,
+    /// A file that isn't ours has its name.
+    InTheWay(InTheWay),
     Io(io::Error),
 }
 
@@ -302,6 +315,7 @@ impl std::fmt::Display for PartError {
         match self {
             PartError::InProgress => out.write_str("another program is writing it"),
             PartError::NoFolder => out.write_str("there is no such folder"),
+            PartError::InTheWay(file) => file.fmt(out),
             PartError::Io(error) => error.fmt(out),
         }
     }
@@ -309,18 +323,33 @@ impl std::fmt::Display for PartError {
 
 impl std::error::Error for PartError {}
 
+impl From<io::Error> for PartError {
+    fn from(error: io::Error) -> PartError {
+        PartError::Io(error)
+    }
+}
+
+/// A file under the name that an unfinished one would have, and that no program of ours has left there.
+#[derive(Debug)]
+pub struct InTheWay(pub(super) PathBuf);
+
+impl std::fmt::Display for InTheWay {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            out,
+            "{} is in the way: it is no unfinished file of epicme, so it stays as it is; move it away, or name another \
+             file",
+            self.0.display()
+        )
+    }
+}
+
 impl Part {
     /// Makes an empty file beside `target`, with `suffix` at the end of its name, that only its owner may read. One
-    /// that a killed program has left is removed first.
+    /// that a killed program has left is removed first; any other file of that name stays, and there is an error.
     pub(super) fn begin(target: &Path, suffix: &str) -> Result<Part, PartError> {
         let path = beside(target, suffix);
-        if let Ok(left) = OpenOptions::new().read(true).write(true).open(&path) {
-            lock(&left)?;
-            fs::remove_file(&path).map_err(PartError::Io)?;
-        }
-        for suffix in ["-wal", "-shm", "-journal"] {
-            let _ = fs::remove_file(beside(&path, suffix)); // mostly there is none
-        }
+        remove_left(&path)?;
         let made = OpenOptions::new().read(true).write(true).create_new(true).mode(OWNER_ONLY).open(&path);
         let file = made.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => PartError::InProgress,
@@ -329,8 +358,13 @@ impl Part {
         })?;
         lock(&file)?;
         // Between the two lines another program may have taken it for one that was left.
-        let is_own = is_same(&file.metadata().map_err(PartError::Io)?, &path).map_err(PartError::Io)?;
-        if is_own { Ok(Part { path, file, is_finished: false }) } else { Err(PartError::InProgress) }
+        if !is_same(&file.metadata()?, &path)? {
+            return Err(PartError::InProgress);
+        }
+        let part = Part { path, file, is_finished: false };
+        // SQLite would take these for its own, and write their changes into the new file, or delete them.
+        let found = files_beside(&part.path).into_iter().find(|file| fs::symlink_metadata(file).is_ok());
+        found.map_or(Ok(part), |file| Err(PartError::InTheWay(InTheWay(file))))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -376,6 +410,39 @@ impl Drop for Part {
             let _ = fs::remove_file(&self.path); // what is left is removed by the next one
         }
     }
+}
+
+/// Removes what a killed program has left under the name of a [`Part`]: it is empty, or begins as our databases do, as
+/// [`mark`] has seen to. Whatever else has that name belongs to somebody.
+fn remove_left(path: &Path) -> Result<(), PartError> {
+    let in_the_way = || PartError::InTheWay(InTheWay(path.to_owned()));
+    let open = |found: Metadata| {
+        let opened = found.is_file().then(|| OpenOptions::new().read(true).write(true).open(path));
+        Ok(opened.ok_or_else(in_the_way)??)
+    };
+    let left = match fs::symlink_metadata(path).map_err(PartError::Io).and_then(open) {
+        Err(PartError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        left => left?,
+    };
+    lock(&left)?;
+    if left.metadata()?.len() > 0 && our_header(&left).is_none() {
+        return Err(in_the_way());
+    }
+    // Another program may have removed it before it was locked, and have begun a new one.
+    if !is_same(&left.metadata()?, path)? {
+        return Err(PartError::InProgress);
+    }
+    for file in files_beside(path) {
+        let _ = fs::remove_file(file); // mostly there is none
+    }
+    Ok(fs::remove_file(path)?)
+}
+
+/// Has a new, empty file begin as our databases do, before anything else is written to it: if the program is killed,
+/// the next one knows by it that it may remove the file. Nothing of it need outlive a power failure.
+pub(super) fn mark(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "off")?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)
 }
 
 fn lock(file: &File) -> Result<(), PartError> {
@@ -439,11 +506,22 @@ pub(super) fn is_of_database(path: &Path, database: &Path) -> io::Result<bool> {
 /// Returns whether a file is a copy of one of our databases, which may be replaced by a newer one. A database that was
 /// served has a write-ahead log, as its header says: that may be somebody's journal, and no copy.
 pub(super) fn is_copy(path: &Path) -> io::Result<bool> {
-    let mut header = [0; 100];
     let is_file = fs::metadata(path)?.is_file();
-    let is_read = is_file && File::open(path)?.read_exact_at(&mut header, 0).is_ok();
-    let application = header[68..72] == APPLICATION_ID.to_be_bytes();
-    Ok(is_read && header.starts_with(b"SQLite format 3\0") && header[18..20] == [1, 1] && application)
+    let header = if is_file { our_header(&File::open(path)?) } else { None };
+    Ok(header.is_some_and(|header| header[18..20] == [1, 1]))
+}
+
+/// Returns how a database of ours begins; `None` for any other file.
+fn our_header(file: &File) -> Option<[u8; 100]> {
+    let mut header = [0; 100];
+    file.read_exact_at(&mut header, 0).ok()?;
+    let is_ours = header.starts_with(b"SQLite format 3\0") && header[68..72] == APPLICATION_ID.to_be_bytes();
+    is_ours.then_some(header)
+}
+
+/// The files that SQLite keeps beside a database.
+pub(super) fn files_beside(path: &Path) -> [PathBuf; 3] {
+    ["-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix))
 }
 
 /// Returns the path of a file that SQLite keeps beside the database.

@@ -46,7 +46,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{ErrorCode, ffi};
 
 pub(crate) use self::copy::{Copied, CopyError, CopyProgress, Copying, UNFINISHED, faults};
-use self::files::ReadOnly;
+use self::files::{InTheWay, ReadOnly};
 use self::migrations::{MIGRATIONS, STEPS_TO_READ};
 pub(crate) use self::one_transaction::OneTransaction;
 pub(crate) use self::queue::Holder;
@@ -235,6 +235,10 @@ pub enum OpenError {
     LogUnread,
     /// It is a directory, a device or a pipe.
     NotAFile,
+    /// One of those that SQLite keeps beside it is.
+    NotAFileBeside(PathBuf),
+    /// There is none, and what isn't ours has the name that a new one would have until it is whole.
+    InTheWay(InTheWay),
     /// SQLite can't use it: it is damaged, locked or read-only.
     Store(StoreError),
 }
@@ -250,6 +254,7 @@ impl From<files::PartError> for OpenError {
         match error {
             files::PartError::NoFolder => OpenError::Io(io::ErrorKind::NotFound.into()),
             files::PartError::InProgress => OpenError::Store(StoreError::Busy),
+            files::PartError::InTheWay(file) => OpenError::InTheWay(file),
             files::PartError::Io(error) => OpenError::Io(error),
         }
     }
@@ -329,6 +334,12 @@ impl fmt::Display for OpenError {
                 "others can read it (mode {mode:04o}), and only its owner can change that: run this as its owner"
             ),
             OpenError::NotAFile => out.write_str("it is a directory, a device or a pipe; name a file"),
+            OpenError::NotAFileBeside(path) => write!(
+                out,
+                "SQLite keeps changes of it in {}, and that is a directory, a device or a pipe; move it away",
+                path.display()
+            ),
+            OpenError::InTheWay(file) => file.fmt(out),
             OpenError::LogUnread => out.write_str(
                 "the changes in its log (the file with -wal at the end) can't be read in a folder that can't be \
                  written; copy the database and its log into another folder, and name the copy",
@@ -747,7 +758,9 @@ impl Store {
 /// Returns whether a server has this file open, by its lock. To be asked before this process opens the database: on the
 /// way out the file is closed, and with it SQLite's locks of this process would be gone.
 pub(crate) fn is_served(path: &Path) -> bool {
-    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    let is_file = fs::metadata(path).is_ok_and(|found| found.is_file()); // to open a pipe is to wait for a writer
+    is_file
+        && File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Returns how many bytes the database file and its log have.
@@ -764,7 +777,9 @@ pub(crate) fn remove_unfinished_copy(target: &Path) {
 /// Makes the tables of a new journal in an empty file, and moves them from the log into the file itself: so whatever is
 /// copied of it, a program sees that it is ours.
 fn make_new(path: &Path) -> Result<(), OpenError> {
-    migrations::run(&mut files::open_to_write(path)?)
+    let mut connection = files::open_to_write(path)?;
+    files::mark(&connection)?;
+    migrations::run(&mut connection)
 }
 
 /// Copies a file of an earlier version beside itself, because there is no step back from the present one.
