@@ -97,8 +97,10 @@ pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 // ---- The log (`stderr.rs`, `log/`) ----
 
-/// Log lines in one second; the rest of that second is counted, and one line says how many there were.
+/// Lines about requests in one second; the rest of that second is counted, and one line says how many there were.
 pub(crate) const LOG_LINES_PER_SECOND_MAX: u64 = 1000;
+/// Notes about the server itself in one second, likewise.
+pub(crate) const NOTES_PER_SECOND_MAX: u64 = 100;
 /// Bytes of log lines that wait to be written; past it, when standard error is read too slowly, lines are dropped.
 pub(crate) const LOG_BYTES_WAITING_MAX: usize = 1024 * 1024;
 /// Log lines that wait to be written; past it they are dropped likewise.

@@ -2,8 +2,10 @@
 //! server itself.
 //!
 //! Knows no request. Its callers pass text that is safe to print; [`shown`] makes a client's text safe. Invariants:
-//! no thread that serves a client waits until standard error takes a line, and of the lines about requests at most
-//! [`limits::LOG_LINES_PER_SECOND_MAX`] are written in one second.
+//! no thread that serves a client waits until standard error takes a line; of the lines about requests at most
+//! [`limits::LOG_LINES_PER_SECOND_MAX`] are written in one second, and of the notes
+//! [`limits::NOTES_PER_SECOND_MAX`]. Each kind has a bound of its own, because some notes come only once: a flood of
+//! requests must not push them out.
 //!
 //! The queue is a `static` and not a part of `App`, because a process has one standard error, and because modules
 //! without a context, such as the accept loop, write notes too. A larger server would use the `tracing` crate, with
@@ -11,6 +13,7 @@
 
 use std::io::Write;
 use std::iter;
+use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Mutex, OnceLock};
@@ -67,8 +70,18 @@ pub(crate) struct Style {
 static STYLE: OnceLock<Style> = OnceLock::new();
 
 /// Sets the style. Called once, before the first request; a second call would change nothing.
+///
+/// As JSON, also what Rust itself would write of a panic gets this form. It is written at once, since the program may
+/// end by it.
 pub(crate) fn set_style(style: Style) {
     let _ = STYLE.set(style);
+    if style.form == Form::Json {
+        panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
+            let why = panic.payload_as_str().unwrap_or("for an unknown reason");
+            tell(&format!("a thread of this program panicked{place}: {why}"));
+        }));
+    }
 }
 
 /// The style; one line of text for each request until it is set, and in commands.
@@ -79,28 +92,41 @@ pub(crate) fn style() -> Style {
 /// Calls `draw` and writes its text, unless the second has had its lines already. Then `draw` isn't called: under a
 /// flood of requests, making lines would be much of the work.
 pub(crate) fn print(now: Timestamp, draw: impl FnOnce() -> String) {
-    if within_rate(now) {
+    static REQUESTS: Rate = Rate::of(limits::LOG_LINES_PER_SECOND_MAX);
+    if REQUESTS.has_room(now, "lines") {
         write(draw());
     }
 }
 
 /// Writes that the server stops. The log's thread writes this line too: a direct write to standard error would block
 /// while nothing reads standard error, and the server would not stop. The line is not subject to the limit for a
-/// second, which a flood of requests could have used up.
+/// second, which a flood of notes could have used up.
 pub(crate) fn note_stopping() {
-    let text = "stopping; requests in flight may finish";
-    match style().form {
-        Form::Json => write(noted(Timestamp::now(), text)),
-        Form::Text => write(format!("epicme: {text}")),
+    write(of_program("stopping; requests in flight may finish"));
+}
+
+/// Writes what the program itself says, at once and not by the log's thread: what a command tells, and why the program
+/// ends.
+pub(crate) fn tell(text: &str) {
+    // One write, so that lines of other programs aren't mixed into it.
+    let _ = std::io::stderr().write_all((of_program(text) + "\n").as_bytes());
+}
+
+/// Writes a line about the server itself. It has a limit too, because each request may note the same failing disk.
+/// The time is read from the clock here, because some callers have no request and so no `now`.
+pub(crate) fn note(text: &str) {
+    static NOTES: Rate = Rate::of(limits::NOTES_PER_SECOND_MAX);
+    let now = Timestamp::now();
+    if NOTES.has_room(now, "notes") {
+        write(noted(now, text));
     }
 }
 
-/// Writes a line about the server itself, within the same limit, because each request may note the same failing disk.
-/// The time is read from the clock here, because some callers have no request and so no `now`.
-pub(crate) fn note(text: &str) {
-    let now = Timestamp::now();
-    if within_rate(now) {
-        write(noted(now, text));
+/// Makes the line of what the program says: as of any other command, or as a note where lines are JSON.
+fn of_program(text: &str) -> String {
+    match style().form {
+        Form::Json => noted(Timestamp::now(), text),
+        Form::Text => format!("epicme: {text}"),
     }
 }
 
@@ -146,25 +172,39 @@ pub(crate) fn shown(value: impl AsRef<[u8]>) -> String {
     if ends < value.len() { out + CUT } else { out }
 }
 
-/// Counts a line, and returns whether its second may have one more. The first line of a later second also writes how
-/// many lines were left out before. The lock is held only while counting, and not while that number is written.
-fn within_rate(now: Timestamp) -> bool {
-    static SECOND: Mutex<(i64, u64)> = Mutex::new((0, 0));
-    let (lines, left_out) = {
-        let mut second = locked(&SECOND);
+/// How many lines of one kind a second may have.
+struct Rate {
+    max: u64,
+    /// A second, and how many lines it has had.
+    second: Mutex<(i64, u64)>,
+}
+
+impl Rate {
+    const fn of(max: u64) -> Rate {
+        Rate { max, second: Mutex::new((0, 0)) }
+    }
+
+    /// Counts a line, and returns whether its second may have one more. The first line of a later second also writes
+    /// how many were left out before, by the name of their kind. The lock isn't held while that is written.
+    fn has_room(&self, now: Timestamp, kind: &str) -> bool {
+        let (has_room, left_out) = self.count(now);
+        if left_out > 0 {
+            write(noted(now, &format!("{left_out} {kind} left out in the last busy second")));
+        }
+        has_room
+    }
+
+    /// Counts a line. Returns whether there is room for it, and how many were left out in the second that it ends.
+    fn count(&self, now: Timestamp) -> (bool, u64) {
+        let mut second = locked(&self.second);
         // The line of a slow request carries the second in which the request began, which may be long over, so an
         // earlier second counts as the present one. A clock that was set back by more than a minute starts a new
         // second: otherwise the log would be silent until the clock has caught up.
         let is_next = now.0 > second.0 || now.0 < second.0 - 60;
-        let left_out = if is_next { second.1.saturating_sub(limits::LOG_LINES_PER_SECOND_MAX) } else { 0 };
+        let left_out = if is_next { second.1.saturating_sub(self.max) } else { 0 };
         *second = if is_next { (now.0, 1) } else { (second.0, second.1 + 1) };
-        (second.1, left_out)
-    };
-    if left_out > 0 {
-        let text = format!("{left_out} lines left out in the last busy second");
-        write(noted(now, &text));
+        (second.1 <= self.max, left_out)
     }
-    lines <= limits::LOG_LINES_PER_SECOND_MAX
 }
 
 /// Hands a line to the log's thread. If standard error takes no more, because of a stopped reader (`epicme serve 2>&1
@@ -209,5 +249,49 @@ pub(crate) fn finish() {
     let start = Instant::now();
     while UNWRITTEN.load(Ordering::SeqCst) > 0 && start.elapsed() < Duration::from_secs(1) {
         thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::process::Command;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn bounds_the_lines_of_a_second_and_says_how_many_were_left_out() {
+        let rate = Rate::of(2);
+        let counts = [7, 7, 7, 6, 8, 8, 70, 9].map(|second| rate.count(Timestamp(second)));
+        let room = (true, 0);
+        // The fourth is of a slow request; the last comes after the clock was set back.
+        assert_eq!(counts, [room, room, (false, 0), (false, 0), (true, 2), room, room, room]);
+    }
+
+    /// In a process of its own, since the style and the hook are those of a process.
+    #[test]
+    fn writes_a_panic_as_an_object_where_lines_are_json() {
+        if env::var_os("EPICME_TEST_PANIC").is_some() {
+            set_style(Style { form: Form::Json, level: Level::Info, explains: false });
+            panic!("this is\n\"wrong\"");
+        }
+        let mut own = Command::new(env::current_exe().expect("the program of the tests"));
+        own.args([
+            "--exact",
+            "stderr::tests::writes_a_panic_as_an_object_where_lines_are_json",
+            "--nocapture",
+        ]);
+        let output = own.env("EPICME_TEST_PANIC", "1").output().expect("it runs");
+        let text = String::from_utf8(output.stderr).expect("UTF-8");
+        let notes: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let [note] = &notes[..] else { panic!("one note: {text}") };
+        let words = note["note"].as_str().expect("a note");
+        assert!(
+            words.contains("panicked at src/stderr.rs:") && words.ends_with(": this is\n\"wrong\""),
+            "{words}"
+        );
+        assert!(note["at"].is_string(), "{note}");
     }
 }

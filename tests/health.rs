@@ -129,6 +129,43 @@ fn writes_requests_and_notes_as_json() {
 }
 
 #[test]
+fn writes_why_it_ends_as_json_too() {
+    let folder = Folder::new();
+    let rows: [(&[&str], i32, &str); 2] = [
+        (&["--log", "json"], 1, "it is empty"),
+        (&["--log", "json", "--every", "daily"], 2, "--every is for"),
+    ];
+    std::fs::write(folder.database(), "").expect("a file");
+    for (options, code, says) in rows {
+        let (found, said) = run(&folder, &[&["serve", "--listen", "127.0.0.1:0"], options].concat());
+        let line: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+        assert!(
+            found == Some(code) && line["note"].as_str().is_some_and(|note| note.contains(says)),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn writes_its_notes_in_a_flood_of_requests() {
+    let server = Server::start_in(Folder::new().into(), &["--trusted-proxies", "10.0.0.1"]);
+    let host = server.address.to_string();
+    let mut wire = server.connect();
+    let many = request("GET", "/nowhere", &[("Host", &host)], "").repeat(100);
+    // More than a second has lines for, on a machine that is fast enough.
+    for _ in 0..20 {
+        wire.write(&many);
+        for _ in 0..100 {
+            assert_eq!(wire.reply().expect("a reply").status, 404);
+        }
+    }
+    // This is noted once.
+    wire.write(request("GET", "/", &[("Host", &host), ("X-Forwarded-For", "1.2.3.4")], ""));
+    assert_eq!(wire.reply().expect("a reply").status, 200);
+    server.log_with("is not believed");
+}
+
+#[test]
 fn writes_no_more_requests_than_the_level_has() {
     for (level, has) in [("info", [true, true]), ("warn", [false, true]), ("error", [false, false])] {
         let server =

@@ -588,7 +588,7 @@ fn write_line(text: &str) -> io::Result<()> {
 /// Prints for the person, on standard error: what went wrong, or what to know. A program that reads the result
 /// doesn't get it.
 fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "epicme: {text}");
+    stderr::tell(text);
 }
 
 /// Writes a number of entries and one of tags.

@@ -34,6 +34,8 @@ pub(super) const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
 
 /// Serves until SIGTERM, SIGINT or SIGHUP.
 pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
+    // First, because all that follows may fail, and why it did is a line of the log too.
+    stderr::set_style(style(line)?);
     let address = listen_address(&line.value("listen").unwrap_or_else(|| LISTEN_DEFAULT.to_owned()))?;
     let public = line.value("public-url").map(|url| Site::parse_public(&url)).transpose()?;
     // This program speaks no TLS, and everyone who can read a bearer token on its way can use it (OAuth 2.1 §1.5).
@@ -64,10 +66,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
         require_confirmation: line.flag("require-confirmation"),
         redirect_schemes: line.redirect_schemes()?,
     };
-    let style = style(line)?;
     let schedule = keeper::schedule(line)?;
-    // Before the database is opened: a migration writes notes too.
-    stderr::set_style(style);
     // From here on a signal doesn't end the program but waits until it is read below, so that a signal during the
     // start isn't lost: a database that has been opened must be closed.
     //
