@@ -301,7 +301,14 @@ impl Error {
         let response = match self {
             Error::Http(bad) => {
                 log.set_remedy(bad.message()); // there may be no head, so nothing else says what was wrong
-                Response::text(bad.status(), bad.message()).and_close()
+                let response = Response::text(bad.status(), bad.message()).and_close();
+                match bad {
+                    // RFC 9110 §15.6.4, §10.2.3: when to try again.
+                    BadRequest::NoPlace => {
+                        response.with("Retry-After", limits::REQUESTS_RETRY_SECONDS.to_string())
+                    }
+                    _ => response,
+                }
             }
             Error::Gate(refusal) => {
                 // A client that discovers this server sends its first request without a token. That is no mistake, so

@@ -546,6 +546,10 @@ fn turns_newcomers_away_at_the_cap_and_keeps_serving_those_inside() {
         assert_eq!((reply.status, reply.field("retry-after"), reply.closes()), (503, Some("1"), true));
         assert!(late.is_closed());
     }
+    let log = server.log_with("all connections are taken");
+    let line = log.lines().find(|line| line.contains("all connections are taken")).expect("a line");
+    let (_, id) = line.split_once(" 127.0.0.1 - - 503 id=").expect("a line of the log");
+    assert!(id.ends_with("-1 (all connections are taken; try again)"), "{line}");
     // Saying no has its bound too: past it a connection is dropped unanswered, never left waiting.
     let mut flood: Vec<Wire> = (0..300).map(|_| server.connect()).collect();
     let told: Vec<u16> = flood.iter_mut().filter_map(Wire::reply).map(|reply| reply.status).collect();

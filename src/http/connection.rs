@@ -330,29 +330,27 @@ fn is_client_there(stream: &TcpStream) -> bool {
     stream.set_nonblocking(false).is_ok() && open
 }
 
-/// Turns away a connection past the cap with a 503, and closes in stages, so that the client can read the response.
+/// Turns away a connection past the cap with this response, and closes in stages, so that the client can read it.
 #[inline(never)] // see `log::write`
-pub(crate) fn turn_away(stream: &TcpStream) {
-    if TimedWriter::new(stream).write(&busy()).is_ok() {
+pub(crate) fn turn_away(stream: &TcpStream, response: Response) {
+    if TimedWriter::new(stream).write(&in_one(response)).is_ok() {
         close_in_stages(stream);
     }
 }
 
 /// Turns away a connection for which there is no thread, without waiting: the caller is the only worker that can
-/// accept the next one. The client may see a reset instead of the 503; that is better than a server that accepts
+/// accept the next one. The client may see a reset instead of the response; that is better than a server that accepts
 /// nothing.
 #[inline(never)] // see `log::write`
-pub(crate) fn turn_away_at_once(mut stream: &TcpStream) {
+pub(crate) fn turn_away_at_once(mut stream: &TcpStream, response: Response) {
     let _ = stream.set_nonblocking(true);
-    let _ = stream.write_all(&busy());
+    let _ = stream.write_all(&in_one(response));
 }
 
-/// Returns the response that no connection is free, and when to try again (RFC 9110 §15.6.4, §10.2.3). The request
-/// isn't read before: the limit protects the server only if a refusal costs less than an answer.
-fn busy() -> Vec<u8> {
-    let busy = Response::text(503, "all connections are taken; try again").with("Retry-After", "1");
-    let mut out = busy.head(StreamEnd::LastChunk, true);
-    if let ResponseBody::Whole(bytes) = busy.into_parts().0 {
+/// Returns the bytes of a short response that ends its connection.
+fn in_one(response: Response) -> Vec<u8> {
+    let mut out = response.head(StreamEnd::LastChunk, true);
+    if let ResponseBody::Whole(bytes) = response.into_parts().0 {
         out.extend_from_slice(&bytes);
     }
     out

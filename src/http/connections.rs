@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use super::connection::{self, Connection};
 use super::phase::Status;
+use super::response::Response;
 use crate::limits;
 use crate::lock::locked;
 
@@ -33,7 +34,7 @@ pub(crate) struct Connections {
     all_closed: Condvar,
     /// By their numbers, which grow: a newcomer's place is the last, and no number is hashed.
     list: Mutex<BTreeMap<u64, Arc<Connection>>>,
-    next_number: AtomicU64,
+    last_number: AtomicU64,
 }
 
 /// Returns the cap: how many connections the server serves at once. A queue in which threads wait, each with its
@@ -59,12 +60,17 @@ impl Connections {
             last_close: Mutex::new(()),
             all_closed: Condvar::new(),
             list: Mutex::new(BTreeMap::new()),
-            next_number: AtomicU64::new(0),
+            last_number: AtomicU64::new(0),
         }
     }
 
-    /// Calls `serve` with a connection and counts it as long as it lasts. Past the cap another connection makes room;
-    /// if none can, this one is turned away.
+    /// Returns the number of the next connection, which no other one gets: the ids of its requests begin with it.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.last_number.fetch_add(1, SeqCst) + 1
+    }
+
+    /// Calls `serve` with a connection and its number, and counts it as long as it lasts. Past the cap another
+    /// connection makes room; if none can, this one is turned away with the response that `refuse` makes.
     ///
     /// The newcomer doesn't wait until the other one is closed. So for a moment there may be a few more connections
     /// than the cap, one for each that is ending.
@@ -72,7 +78,13 @@ impl Connections {
     /// The cap is one for all clients. A larger server would also bound the connections of each address; here the
     /// proxy in front does that, because behind it every connection comes from the proxy's address. Which client the
     /// proxy serves is known only when a head has been read (`proxies.rs`), and by then the connection has its place.
-    pub(crate) fn admit(&self, stream: TcpStream, serve: impl FnOnce(&Arc<Connection>)) {
+    pub(crate) fn admit(
+        &self,
+        stream: TcpStream,
+        serve: impl FnOnce(&Arc<Connection>, u64),
+        refuse: impl FnOnce(u64) -> Response,
+    ) {
+        let number = self.next_number();
         let has_place = self.take_place();
         let count = if has_place { &self.served } else { &self.refused };
         let others_refused = if has_place { 0 } else { self.refused.fetch_add(1, SeqCst) };
@@ -82,9 +94,9 @@ impl Connections {
         // consistent (`lock.rs`).
         let _ = catch_unwind(AssertUnwindSafe(|| {
             if has_place {
-                serve(&Listed::new(self, stream).connection);
+                serve(&Listed::new(self, stream, number).connection, number);
             } else if others_refused < limits::REFUSALS_MAX {
-                connection::turn_away(&stream);
+                connection::turn_away(&stream, refuse(number));
             } // else closed without a response: a 503 holds a thread too, so not each connection of a flood gets one
         }));
         if count.fetch_sub(1, SeqCst) == 1 && self.is_stopping() {
@@ -158,10 +170,9 @@ struct Listed<'c> {
 }
 
 impl Listed<'_> {
-    fn new(connections: &Connections, stream: TcpStream) -> Listed<'_> {
+    fn new(connections: &Connections, stream: TcpStream, number: u64) -> Listed<'_> {
         let stopping = Arc::clone(&connections.stopping);
         let connection = Arc::new(Connection::new(stream, stopping));
-        let number = connections.next_number.fetch_add(1, SeqCst);
         locked(&connections.list).insert(number, Arc::clone(&connection));
         Listed { connections, number, connection }
     }

@@ -67,14 +67,19 @@ impl Server {
                     // sure that another worker waits in `accept`. Otherwise a few slow clients could hold all
                     // workers, and no new connection would be accepted.
                     match workers.leave_accept() {
-                        Ok(()) => self.connections.admit(stream, |own| self.serve_connection(own, peer)),
+                        Ok(()) => self.connections.admit(
+                            stream,
+                            |connection, number| self.serve_connection(connection, number, peer),
+                            |number| self.refuse(number, peer),
+                        ),
                         // No other worker waits in `accept`, and none can be started. This one must return to
                         // `accept` at once. A connection that waits for a request makes room, as when all places
                         // are taken: its thread accepts the next connection.
                         Err(error) => {
                             stderr::note(&format!("no thread for the next connection: {error}"));
                             self.connections.make_room();
-                            connection::turn_away_at_once(&stream);
+                            let response = self.refuse(self.connections.next_number(), peer);
+                            connection::turn_away_at_once(&stream, response);
                         }
                     }
                     workers.return_to_accept();
@@ -100,9 +105,9 @@ impl Server {
     /// A client may send its next request before it has read the response (pipelining, RFC 9112 §9.3.2). That needs
     /// no code: the next request waits in the reader's buffer until the response to the one before is written, so the
     /// responses have the order of the requests.
-    fn serve_connection(&self, connection: &Arc<Connection>, peer: SocketAddr) {
+    fn serve_connection(&self, connection: &Arc<Connection>, number: u64, peer: SocketAddr) {
         let mut requests = RequestReader::new(Box::new(TimedStream::new(Arc::clone(connection))));
-        let mut ids = RequestIds::of_next_connection();
+        let mut ids = RequestIds::of_connection(number);
         loop {
             let next = requests.next_head();
             // From here on the connection makes no room for another one. It may have done so a moment ago, while the
@@ -136,6 +141,11 @@ impl Server {
                 return connection.close_in_stages();
             }
         }
+    }
+
+    /// Returns the response for a connection that gets no place, none of whose requests is read.
+    fn refuse(&self, number: u64, peer: SocketAddr) -> Response {
+        (self.handler)(Err(BadRequest::NoPlace), peer, RequestIds::of_connection(number).begin_next())
     }
 
     /// Begins a stop: new connections are dropped, and no connection gets another request served. The requests that

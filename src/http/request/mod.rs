@@ -102,6 +102,9 @@ pub(crate) enum BadRequest {
     /// The client ended or broke the connection inside a body. RFC 9112 §8 lets the server send an error response; a
     /// client that closed only its own side can still read it.
     Gone,
+    /// All connections are taken, so the request isn't even read: the limit protects the server only if a refusal costs
+    /// less than an answer.
+    NoPlace,
 }
 
 impl BadRequest {
@@ -136,6 +139,7 @@ impl BadRequest {
             BadRequest::HeadTimeout => (408, "the header section took too long to arrive"),
             BadRequest::BodyTimeout => (408, "the body took too long to arrive"),
             BadRequest::Gone => (400, "the body ended before its announced end"),
+            BadRequest::NoPlace => (503, "all connections are taken; try again"),
         }
     }
 
