@@ -174,13 +174,116 @@ fn refuses_a_log_that_is_not_of_the_file_beside_it() {
         assert_eq!(one.count("entries"), 3);
     }
     let (other, _) = crashed(30);
-    // One that isn't a log at all, and one without a commit, change nothing: SQLite ignores them.
-    for log in [&b"x".repeat(5000)[..], &fs::read(log_of(&other)).expect("a log")[..5000]] {
+    // One that is too short for a log, and one without a commit, change nothing: SQLite ignores them.
+    for log in [&b"x".repeat(4000)[..], &fs::read(log_of(&other)).expect("a log")[..5000]] {
         let folder = Folder::new();
         folder.token("ada@example.com", &[]);
         fs::write(log_of(&folder), log).expect("a log");
         succeeds(&folder.epicme(ADD, PASSWORD));
         check_integrity(&folder.database());
+    }
+}
+
+/// The length of a log's header, of a frame of it, and of what each frame has before its page.
+const LOG_HEADER: usize = 32;
+const FRAME: usize = FRAME_HEADER + 4096;
+const FRAME_HEADER: usize = 24;
+
+/// For each frame of a log whether it ends a commit.
+fn ends_of_commits(log: &[u8]) -> Vec<bool> {
+    let frames = log[LOG_HEADER..].chunks_exact(FRAME);
+    frames.take_while(|frame| frame[8..16] == log[16..24]).map(|frame| frame[4..8] != [0; 4]).collect()
+}
+
+#[test]
+fn refuses_a_damaged_log_that_would_take_back_what_was_acknowledged() {
+    let (folder, _) = crashed(6);
+    let base = fs::read(folder.database()).expect("the file");
+    let log = fs::read(log_of(&folder)).expect("a log");
+    let ends = ends_of_commits(&log);
+    let commits: Vec<_> = (0..ends.len()).filter(|frame| ends[*frame]).collect();
+    let (last, before) = (commits[commits.len() - 1], commits[commits.len() - 2]);
+    assert!(before + 1 < last, "the last commit has several frames");
+    let with = |log: &[u8]| {
+        let folder = Arc::new(Folder::new());
+        fs::write(folder.database(), &base).expect("a copy");
+        fs::write(log_of(&folder), log).expect("a log");
+        folder
+    };
+    let damaged = |places: &[usize]| {
+        let mut log = log.clone();
+        for place in places {
+            log[*place] ^= 1;
+        }
+        with(&log)
+    };
+    let at = |frame: usize| LOG_HEADER + frame * FRAME;
+    // Each part of the header; and of a frame: the number of its page, the mark of a commit, the salts, the checksum,
+    // and the page.
+    let in_frame =
+        |frame: usize| [0, 7, 8, 15, 16, 23, 24, FRAME - 1].map(|place| (at(frame), at(frame) + place));
+    let in_header = [0, 7, 8, 12, 20, 24, 31].map(|place| (0, place));
+    // The last commit but one is damaged within, and in the frame that ends it; but for the bytes without which it is
+    // unclear that it ended there.
+    let within = in_frame(before - 1).into_iter().filter(|(part, place)| !(16..24).contains(&(place - part)));
+    let ending = in_frame(before).into_iter().filter(|(part, place)| !(4..16).contains(&(place - part)));
+    let early = in_frame(0).into_iter().chain(in_frame(commits[2])).chain(within).chain(ending);
+    for (part, place) in in_header.into_iter().chain(early) {
+        let folder = damaged(&[place]);
+        let says =
+            ["whose name ends in -wal is damaged", &format!("from byte {part} on"), RESTORE, "epicme check"];
+        refuses(&folder, &[ADD, &["check"], &["user", "list"]], &says);
+    }
+    let folder = damaged(&[at(commits[2]) + 100]);
+    refuses(&folder, &[SERVE, &[SERVE, &["--create"]].concat()], &["is damaged"]);
+    // The way out that the message names.
+    fs::rename(log_of(&folder), folder.path().join("kept")).expect("the log");
+    let checked = folder.epicme(&["check"], "");
+    assert!(stdout(&checked).contains("sound"), "{}{}", stdout(&checked), stderr(&checked));
+    drop(Server::start_in(folder, &[]));
+    // States in which a power failure may leave the last commit, which nobody was told of: any of its frames may be as
+    // before, or partly, or not at all. (A mark of a commit where none ends is no such state.)
+    let accepts = |folder: Arc<Folder>, entries: i64| {
+        drop(Server::start_in(folder.clone(), &[]));
+        check_integrity(&folder.database());
+        assert_eq!(folder.count("entries"), entries);
+        let checked = folder.epicme(&["check"], "");
+        assert!(stdout(&checked).contains("sound"), "{}{}", stdout(&checked), stderr(&checked));
+    };
+    accepts(with(&log), 6);
+    let torn = in_frame(before + 1).into_iter().filter(|(part, place)| !(4..8).contains(&(place - part)));
+    for (_, place) in torn.chain(in_frame(last)) {
+        accepts(damaged(&[place]), 5);
+    }
+    accepts(damaged(&[at(before + 1) + 30, at(last) + 30]), 5);
+    for missing in before + 1..=last {
+        let mut torn = log.clone();
+        torn[at(missing)..at(missing + 1)].fill(0);
+        accepts(with(&torn), 5);
+    }
+    // A log that ends early is one that was written until there.
+    accepts(with(&log[..at(before + 1)]), 5);
+    accepts(with(&log[..at(before) + 100]), 4);
+}
+
+#[test]
+fn takes_frames_of_an_earlier_turn_of_the_log_for_its_end() {
+    let (folder, token) = crashed(30);
+    let earlier = fs::read(log_of(&folder)).expect("a log");
+    succeeds(&folder.epicme(ADD, PASSWORD)); // moves the log into the file
+    let mut server = Server::start_in(folder.clone(), &[]);
+    Client::new(&server, &token).ok("create_tag", json!({ "name": "later" }));
+    server.kill();
+    let base = fs::read(folder.database()).expect("the file");
+    let log = fs::read(log_of(&folder)).expect("a log");
+    assert!(log.len() < earlier.len() && log[16..24] != earlier[16..24]);
+    // SQLite writes a log that starts over upon the old frames: all of it is there, or its header alone.
+    for (written, tags) in [(log.len(), 1), (LOG_HEADER, 0)] {
+        fs::write(folder.database(), &base).expect("a copy");
+        fs::write(log_of(&folder), [&log[..written], &earlier[written..]].concat()).expect("a log");
+        drop(Server::start_in(folder.clone(), &[]));
+        check_integrity(&folder.database());
+        assert_eq!((folder.count("entries"), folder.count("tags")), (30, tags));
     }
 }
 

@@ -138,7 +138,8 @@ pub(super) fn lock_for_server(path: &Path) -> Result<File, OpenError> {
 }
 
 /// Looks whether a database that is there is whole, before SQLite opens it: SQLite believes a log that lies beside a
-/// file, whatever file that is, and an end that is missing shows only when it is read.
+/// file, whatever file that is, ignores all of it from a wrong byte on, and an end that is missing shows only when it
+/// is read.
 ///
 /// While a server has the file, this looks at nothing: the server did, and writes to the file and its log just now.
 /// `lock` is the server's own; a command closes the file here before SQLite opens it.
@@ -160,7 +161,15 @@ pub(super) fn check_whole(path: &Path, lock: Option<&File>, create: bool) -> Res
         return if create && size == 0 { Ok(()) } else { Err(OpenError::Cut { has: size, of: None }) };
     }
     let Some(header) = Header::read(&header) else { return Ok(()) }; // SQLite says what is wrong with it
-    let log = LogContents::read(&beside(path, "-wal")).map_err(OpenError::Io)?;
+    let read_log = || LogContents::read(&beside(path, "-wal"), header.page_bytes).map_err(OpenError::Io);
+    let mut log = read_log()?;
+    if let Some(place) = log.as_ref().and_then(|log| log.damaged_at) {
+        // A command may have written to the log while it was read. What is damaged is so at the second look too.
+        log = read_log()?;
+        if log.as_ref().is_some_and(|log| log.damaged_at == Some(place)) {
+            return Err(OpenError::DamagedLog { place });
+        }
+    }
     let Some(log) = log else {
         return match header.bytes() {
             Some(of) if size < of => Err(OpenError::Cut { has: size, of: Some(of) }),

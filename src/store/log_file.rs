@@ -1,7 +1,28 @@
-//! What can be told from a database file and its log without SQLite: whether the log is the file's own.
+//! What can be told from a database file and its log without SQLite: whether the log is the file's own, and whole.
 //!
 //! Writes nothing, and knows no table. SQLite keeps in a log nothing that names its file. So a copy of a database that
-//! was put back beside the log of a crash gets the changes of that log, and is damaged by them.
+//! was put back beside the log of a crash gets the changes of that log, and is damaged by them. And SQLite takes the
+//! first frame that is wrong for the end of the log, so one wrong byte takes back all commits behind it, without an
+//! error.
+//!
+//! A wrong frame is also what a power failure leaves. Which of the two it is, follows from what stands behind it:
+//!
+//! - Each commit is on the disk before the next one begins (`synchronous=full`). So a power failure tears the last
+//!   commit alone, which no client was told of. Its frames may have reached the disk in any order: behind the first
+//!   that is missing stands at most one frame that ends a commit, its own. Then come frames of an earlier turn of the
+//!   log, which have other salts.
+//! - If two frames there end commits of this turn, the first commit was whole once: the log is damaged.
+//!
+//! So damage to the last commit can't be told from a torn one: what is wrong there, SQLite ignores. In the commit
+//! before it, the same holds for the few bytes that make it unclear whether a frame ended that commit: the mark of
+//! the end, its salts, and the checksum from which that of the next frame goes on. Nor can a log whose end was cut
+//! off be told from one that ends there. The other way round, a torn log passes for damaged only if another program
+//! wrote with less than `synchronous=full`, or if the disk failed at several commits before: SQLite writes over
+//! these, and the end of a longer one may still be there.
+//!
+//! Of a log whose header is wrong SQLite ignores all. SQLite has the header on the disk before the first frame, so one
+//! with a frame was whole. Only the header of a log that starts over might be torn, if a disk wrote a part of its 32
+//! bytes. That is refused too; the database file alone has everything then.
 //!
 //! The numbers are those of SQLite's file format: the header of a database, of a log (32 bytes), and of each frame of a
 //! log (24 bytes before a page). All are big-endian.
@@ -10,6 +31,12 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
+
+/// The length of a log's header.
+const HEADER_BYTES: usize = 32;
+
+/// The length of what stands before each page of a log.
+const FRAME_HEADER_BYTES: usize = 24;
 
 /// The header of a database file.
 pub(super) struct Header {
@@ -67,18 +94,29 @@ pub(super) struct LogContents {
     pages_after: u64,
     /// The counter of changes in the first and in the last copy of the first page.
     changes: Option<(u32, u32)>,
+    /// Where a part begins that is wrong, if there were commits behind it.
+    pub(super) damaged_at: Option<u64>,
 }
 
 impl LogContents {
-    /// Reads a log to the end of its last commit, as SQLite does; `None` if there is no log, or no commit in it.
-    pub(super) fn read(path: &Path) -> io::Result<Option<LogContents>> {
+    /// Reads a log to the end of its last commit, as SQLite does, and looks behind it for damage; `None` if there is no
+    /// log, or nothing in it. The pages of its database have `page_bytes`.
+    pub(super) fn read(path: &Path, page_bytes: u64) -> io::Result<Option<LogContents>> {
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
         let bytes = file.metadata()?.len();
         let mut file = BufReader::with_capacity(256 * 1024, file);
-        let mut header = [0; 32];
+        let mut log = LogContents {
+            bytes,
+            page_bytes,
+            pages: HashSet::new(),
+            pages_after: 0,
+            changes: None,
+            damaged_at: None,
+        };
+        let mut header = [0; HEADER_BYTES];
         if !read_whole(&mut file, &mut header)? {
             return Ok(None);
         }
@@ -90,32 +128,55 @@ impl LogContents {
             && page_bytes.is_power_of_two()
             && sum.add(&header[..24]) == (number(&header, 24), number(&header, 28));
         if !is_sound {
-            return Ok(None);
+            let has_frame = bytes >= (HEADER_BYTES + FRAME_HEADER_BYTES) as u64 + log.page_bytes;
+            log.damaged_at = has_frame.then_some(0);
+            return Ok(Some(log).filter(|_| has_frame));
         }
-        let (mut pages, mut pages_after, mut changes) = (HashSet::new(), 0, None);
+        log.page_bytes = page_bytes.into();
         let mut uncommitted = Vec::new();
-        let (mut frame, mut page) = ([0; 24], vec![0; page_bytes as usize]);
-        while read_whole(&mut file, &mut frame)? && read_whole(&mut file, &mut page)? {
-            sum.add(&frame[..8]);
-            let is_whole = sum.add(&page) == (number(&frame, 16), number(&frame, 20));
+        let (mut frame, mut page) = ([0; FRAME_HEADER_BYTES], vec![0; page_bytes as usize]);
+        // Where the first frame is that is no part of the log, the checksum that the frame before says it has, and how
+        // many commits of this log end from there on.
+        let (mut end, mut before, mut commits_behind) = (None, sum.sums, 0);
+        let mut place = HEADER_BYTES as u64;
+        while commits_behind < 2 && read_whole(&mut file, &mut frame)? && read_whole(&mut file, &mut page)? {
+            let stored = (number(&frame, 16), number(&frame, 20));
             // A frame with other salts is of the log before, which this one writes over.
-            if !is_whole || frame[8..16] != header[16..24] {
-                break;
-            }
-            let (place, size_after) = (number(&frame, 0), number(&frame, 4));
-            uncommitted.push((place, (place == 1).then(|| number(&page, 24))));
-            if size_after > 0 {
-                pages_after = u64::from(size_after);
-                for (place, counter) in uncommitted.drain(..) {
-                    pages.insert(place);
-                    if let Some(counter) = counter {
-                        changes = Some((changes.map_or(counter, |(first, _)| first), counter));
-                    }
+            let is_ours = frame[8..16] == header[16..24];
+            let (number_of_page, size_after) = (number(&frame, 0), number(&frame, 4));
+            // Behind the end, only a frame that ends a commit matters.
+            let is_whole = is_ours && (end.is_none() || size_after > 0) && {
+                let mut sum = Checksum { sums: before, ..sum };
+                sum.add(&frame[..8]);
+                sum.add(&page) == stored
+            };
+            if end.is_none() && is_whole {
+                let counter = (number_of_page == 1).then(|| number(&page, 24));
+                uncommitted.push((number_of_page, counter));
+                if size_after > 0 {
+                    log.commit(&mut uncommitted, size_after);
                 }
+            } else {
+                // The frame at the end itself counts by its header: a torn commit has nothing behind its last frame.
+                commits_behind += usize::from(is_ours && size_after > 0 && (end.is_none() || is_whole));
+                end.get_or_insert(place);
+            }
+            before = stored;
+            place += FRAME_HEADER_BYTES as u64 + log.page_bytes;
+        }
+        log.damaged_at = end.filter(|_| commits_behind >= 2);
+        Ok(Some(log).filter(|log| log.pages_after > 0 || log.damaged_at.is_some()))
+    }
+
+    /// Takes in the pages of a commit, each with the counter of changes that it has.
+    fn commit(&mut self, pages: &mut Vec<(u32, Option<u32>)>, size_after: u32) {
+        self.pages_after = u64::from(size_after);
+        for (page, counter) in pages.drain(..) {
+            self.pages.insert(page);
+            if let Some(counter) = counter {
+                self.changes = Some((self.changes.map_or(counter, |(first, _)| first), counter));
             }
         }
-        let log = LogContents { bytes, page_bytes: page_bytes.into(), pages, pages_after, changes };
-        Ok(Some(log).filter(|log| log.pages_after > 0))
     }
 
     /// Returns `false` if it can't be the log of this file: pages that the file must have are in neither. A database

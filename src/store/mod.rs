@@ -204,6 +204,11 @@ pub enum OpenError {
     },
     /// The log beside it is of another file.
     ForeignLog,
+    /// The log beside it is damaged, and has commits behind the damage.
+    DamagedLog {
+        /// The byte of the log where the damaged part begins.
+        place: u64,
+    },
     /// There is no such file, but one that a restore has begun.
     RestoreUnfinished,
     /// It is of an earlier version, and can't be copied before it is brought up to date.
@@ -304,6 +309,13 @@ impl fmt::Display for OpenError {
                 out,
                 "the file beside it whose name ends in -wal has changes of another file, or of another time, which would \
                  damage it; if it was just put there, move the one that ends in -wal away and keep it; otherwise {restore}"
+            ),
+            OpenError::DamagedLog { place } => write!(
+                out,
+                "the file beside it whose name ends in -wal is damaged, in the part from byte {place} on, and the changes in \
+                 that part can't be used: copy both files into another folder, and keep them; then {restore}; or move the \
+                 one that ends in -wal away, which gives up all changes in it that the journal itself hasn't got yet, and \
+                 see by epicme check whether the journal is sound without it"
             ),
             OpenError::RestoreUnfinished => out.write_str(
                 "a restore was interrupted, so there is no such file; run the restore again: epicme restore FILE",
