@@ -577,21 +577,24 @@ fn refuses_to_restore_what_is_no_backup_or_over_what_is_used() {
 #[test]
 fn puts_a_damaged_journal_aside_with_its_log() {
     let damage = |name: &str, path: &Path| match name {
-        "noise" => fs::write(path, vec![9; 30_000]),
+        "noise" | "noise beside a damaged log" => fs::write(path, vec![9; 30_000]),
         "emptied" => fs::write(path, ""),
         "cut" => fs::File::options().write(true).open(path).and_then(|file| file.set_len(5000)),
         _ => fs::remove_file(path),
     };
-    for name in ["noise", "emptied", "cut", "missing"] {
+    for name in ["noise", "noise beside a damaged log", "emptied", "cut", "missing"] {
         let (folder, copy) = journal_with_a_log();
-        let log = fs::read(folder.database().with_extension("db-wal")).expect("a log");
+        let log = folder.database().with_extension("db-wal");
+        let mut bytes = fs::read(&log).expect("a log");
+        bytes[20] ^= u8::from(name == "noise beside a damaged log");
+        fs::write(&log, &bytes).expect("a log");
         damage(name, &folder.database()).expect(name);
         let damaged = fs::read(folder.database()).ok();
         restores(&folder, &copy, &[]);
         assert_eq!(texts(&folder.database()), ["before"], "{name}");
         let logs = names(folder.path(), "epicme.db.before-restore-");
         let kept = logs.iter().find(|name| name.ends_with("-wal")).expect("the log");
-        assert!(fs::read(folder.path().join(kept)).expect("a log") == log, "{name}");
+        assert!(fs::read(folder.path().join(kept)).expect("a log") == bytes, "{name}");
         assert_eq!(put_aside(&folder).first().map(|path| fs::read(path).expect("a file")), damaged, "{name}");
         drop(Server::start_in(folder.clone(), &[]));
         check_integrity(&folder.database());
@@ -680,6 +683,10 @@ fn goes_on_where_a_restore_was_interrupted() {
             fails(&folder.epicme(command, "a password"), 1, "a restore was interrupted");
         }
         assert_eq!(names(folder.path(), ""), before);
+        // Another try that fails leaves it so.
+        let full = in_shell(&folder, "trap '' XFSZ; ulimit -f 256; exec \"$@\"", &[RESTORE, text(&copy)]);
+        fails(&full, 1, "nothing was restored");
+        assert_eq!(names(folder.path(), ""), before);
         restores(&folder, &copy, &[]);
         assert_eq!(texts(&folder.database()), ["before"]);
         assert_eq!(put_aside(&folder), [folder.path().join(aside)]);
@@ -696,6 +703,50 @@ fn goes_on_where_a_restore_was_interrupted() {
         assert!(Path::new(&unfinished).exists());
         assert_eq!(texts(&folder.path().join(aside)), ["before", "since"], "with its log");
     }
+}
+
+#[test]
+fn puts_a_log_that_is_alone_beside_no_other_file() {
+    let (folder, copy) = journal_with_a_log();
+    let path = |name: &str| folder.path().join(name);
+    restores(&folder, &copy, &[]);
+    let aside = put_aside(&folder);
+    let before = fs::read(&aside[0]).expect("a file");
+    fs::remove_file(folder.database()).expect("the file");
+    fs::write(path("epicme.db-wal"), "a log of which nobody knows the file").expect("a log");
+    let told = restores(&folder, &copy, &[]);
+    let logs: Vec<_> =
+        names(folder.path(), "epicme.db.before").into_iter().filter(|name| name.ends_with("-wal")).collect();
+    assert_eq!(logs.len(), 1, "{logs:?}");
+    let named = path(logs[0].strip_suffix("-wal").expect("a log"));
+    assert!(told.contains(&format!("before is {}", named.display())), "{told}");
+    assert!(!named.exists(), "{logs:?}");
+    assert!(fs::read(path(&logs[0])).expect("a log").starts_with(b"a log of which"));
+    assert_eq!(put_aside(&folder), aside);
+    assert!(fs::read(&aside[0]).expect("a file") == before);
+}
+
+#[test]
+fn says_that_a_restore_was_interrupted_which_failed_after_it_had_put_the_old_file_aside() {
+    let (folder, copy) = journal_with_a_log();
+    // The name of the old file can go on with the time of the restore, and that of its log can't.
+    let name = "n".repeat(255 - ".before-restore-20260101T000000Z".len());
+    let path = |end: &str| folder.path().join(format!("{name}{end}"));
+    fs::write(path(""), vec![9; 30_000]).expect("a damaged file"); // with which its log is put aside
+    fs::write(path("-wal"), "a log").expect("a log");
+    let epicme = |arguments: &[&str]| {
+        let mut command = Command::new("timeout");
+        command.args(["10", EPICME]).args(arguments).args(["--database", text(&path(""))]).env_clear();
+        command.output().expect("timeout runs")
+    };
+    fails(&epicme(&[RESTORE, text(&copy)]), 1, "run the restore again");
+    let left = names(folder.path(), &name);
+    assert!(left.len() == 3 && left[0].ends_with("-wal") && left[2].ends_with(".restoring"), "{left:?}");
+    fs::remove_file(path("-wal")).expect("the log");
+    fails(&epicme(&["serve", "--listen", "127.0.0.1:0"]), 1, "a restore was interrupted");
+    let done = epicme(&[RESTORE, text(&copy)]);
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    assert_eq!(texts(&path("")), ["before"]);
 }
 
 #[test]

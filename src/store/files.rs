@@ -18,6 +18,7 @@ use std::thread;
 use std::time::Instant;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use rusqlite::ffi::{Error, SQLITE_NOTADB};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::log_file::{Header, LogContents};
@@ -160,7 +161,9 @@ pub(super) fn check_whole(path: &Path, lock: Option<&File>, create: bool) -> Res
     if file.read_exact_at(&mut header, 0).is_err() {
         return if create && size == 0 { Ok(()) } else { Err(OpenError::Cut { has: size, of: None }) };
     }
-    let Some(header) = Header::read(&header) else { return Ok(()) }; // SQLite says what is wrong with it
+    // SQLite would say the same, but remove the log that lies beside it if it finds nothing of use there.
+    let header = Header::read(&header)
+        .ok_or_else(|| rusqlite::Error::SqliteFailure(Error::new(SQLITE_NOTADB), None))?;
     let read_log = || LogContents::read(&beside(path, "-wal"), header.page_bytes).map_err(OpenError::Io);
     let mut log = read_log()?;
     if let Some(place) = log.as_ref().and_then(|log| log.damaged_at) {
@@ -304,7 +307,8 @@ impl ReadOnly {
 pub(super) struct Part {
     path: PathBuf,
     file: File,
-    is_finished: bool,
+    /// Whether the file stays when this value is dropped.
+    is_kept: bool,
 }
 
 /// Why a [`Part`] can't be begun.
@@ -370,7 +374,7 @@ impl Part {
         if !is_same(&file.metadata()?, &path)? {
             return Err(PartError::InProgress);
         }
-        let part = Part { path, file, is_finished: false };
+        let part = Part { path, file, is_kept: false };
         // SQLite would take these for its own, and write their changes into the new file, or delete them.
         let found = files_beside(&part.path).into_iter().find(|file| fs::symlink_metadata(file).is_ok());
         found.map_or(Ok(part), |file| Err(PartError::InTheWay(InTheWay(file))))
@@ -408,14 +412,19 @@ impl Part {
     pub(super) fn finish(mut self, target: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.path, target)?;
-        self.is_finished = true;
+        self.keep();
         sync_folder(target)
+    }
+
+    /// Has the file stay where it is, unfinished or not.
+    pub(super) fn keep(&mut self) {
+        self.is_kept = true;
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if !self.is_finished {
+        if !self.is_kept {
             let _ = fs::remove_file(&self.path); // what is left is removed by the next one
         }
     }

@@ -89,16 +89,24 @@ pub(crate) fn restore(
     }
     // The server's lock, on both files: nobody serves the old one any more, and nobody serves the new one yet.
     let old = lock_old(database)?;
-    let part = Part::begin(database, RESTORING).map_err(|error| match error {
+    let was_interrupted = fs::exists(beside(database, RESTORING)).unwrap_or(false);
+    let mut part = Part::begin(database, RESTORING).map_err(|error| match error {
         files::PartError::InProgress => RestoreError::InUse(database.clone()),
         error => cannot_write(error.into()),
     })?;
+    if was_interrupted && old.is_none() {
+        part.keep(); // as the one before, also if this restore fails
+    }
     let source = store.readers.connect().map_err(|error| cannot_write(CopyError::Unread(error)))?;
     let copied = copy::fill(&source, &part, copying).map_err(cannot_write)?;
     part.sync().map_err(|error| cannot_write(error.into()))?;
     // Nobody else uses the old one for as long as this is open.
     let held = old.as_ref().map(|lock| make_whole(database, lock)).transpose()?;
-    let aside = put_aside(database, aside)?;
+    let aside = put_aside(database, aside, was_interrupted);
+    if !fs::exists(database).unwrap_or(true) {
+        part.keep(); // if the rest fails, its name says why there is no database
+    }
+    let aside = aside?;
     part.finish(database).map_err(|error| RestoreError::Rename(database.clone(), error))?;
     drop(held);
     Ok(Restored { copied, aside })
@@ -150,24 +158,20 @@ fn make_whole(database: &Path, lock: &File) -> Result<Option<Connection>, Restor
 }
 
 /// Renames the old database and what lies beside it. The database goes first: without its log it might pass for whole.
-fn put_aside(database: &Path, end: &str) -> Result<Option<PathBuf>, RestoreError> {
+/// Where there is none, an earlier restore may have been interrupted after that.
+fn put_aside(database: &Path, end: &str, was_interrupted: bool) -> Result<Option<PathBuf>, RestoreError> {
     let rename = |from: &Path, to: &Path| match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(RestoreError::Rename(from.to_owned(), error)),
         Ok(()) => Ok(true),
     };
-    let mut aside = beside(database, end);
     let is_there = fs::exists(database).unwrap_or(true);
+    // After an interrupted restore, what is left belongs to what that one has put aside. Otherwise nobody knows to
+    // which file a log belongs that is alone.
+    let earlier = if was_interrupted && !is_there { put_aside_last(database) } else { None };
+    let aside = earlier.unwrap_or_else(|| free_name(database, end));
     if is_there {
-        let mut number = 1;
-        while fs::exists(&aside).unwrap_or(true) {
-            number += 1;
-            aside = beside(database, &format!("{end}-{number}"));
-        }
         rename(database, &aside)?;
-    } else if let Some(earlier) = put_aside_last(database) {
-        // An earlier restore was interrupted here: what is left belongs to what that one has put aside.
-        aside = earlier;
     }
     let mut is_moved = is_there;
     for suffix in ["-wal", "-journal"] {
@@ -177,6 +181,19 @@ fn put_aside(database: &Path, end: &str) -> Result<Option<PathBuf>, RestoreError
     let _ = fs::remove_file(beside(database, "-shm"));
     files::sync_folder(database).map_err(|error| RestoreError::Rename(database.to_owned(), error))?;
     Ok(is_moved.then_some(aside))
+}
+
+/// Finds a name that neither a file nor a log has. If it can't be seen, the name counts as free, and to rename fails.
+fn free_name(database: &Path, end: &str) -> PathBuf {
+    let is_taken =
+        |name: &Path| [name, &beside(name, "-wal")].iter().any(|name| fs::exists(name).unwrap_or(false));
+    let mut name = beside(database, end);
+    let mut number = 1;
+    while is_taken(&name) {
+        number += 1;
+        name = beside(database, &format!("{end}-{number}"));
+    }
+    name
 }
 
 /// Finds what was put aside last, if it has no log yet.
