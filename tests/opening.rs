@@ -388,8 +388,19 @@ fn leaves_a_file_that_a_server_has_as_it_is() {
     let before = fs::read(folder.database()).expect("the file");
     let lock = fs::File::open(folder.database()).expect("the file");
     lock.lock().expect("a lock");
-    fails(&folder.epicme(SERVE, ""), 1, "another epicme serves it");
-    assert!(fs::read(folder.database()).expect("the file") == before, "it was migrated");
+    // A command that writes would bring it up to date too.
+    for command in [SERVE, ADD, &["user", "passwd", "ada@example.com", "--password-stdin"]] {
+        fails(&folder.epicme(command, PASSWORD), 1, "another epicme serves it");
+        assert!(fs::read(folder.database()).expect("the file") == before, "it was migrated");
+        assert_eq!(names(folder.path(), ""), ["epicme.db"]);
+    }
+    succeeds(&folder.epicme(&["user", "list"], ""));
+    // Of a file that is up to date it is no matter.
+    let current = Folder::new();
+    current.token("ada@example.com", &[]);
+    let served = fs::File::open(current.database()).expect("the file");
+    served.lock().expect("a lock");
+    succeeds(&current.epicme(ADD, PASSWORD));
     // A command has the lock for a moment only.
     lock.unlock().expect("no lock");
     lock.lock_shared().expect("a lock");

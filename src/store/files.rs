@@ -120,8 +120,8 @@ fn is_filled(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.len() > 0)
 }
 
-/// Opens the database for the lock that only one server gets, and takes the lock. A command that begins
-/// has it for a moment, and a restore for as long as it runs.
+/// Opens the database for the lock that only one server gets, and takes the lock. A command that begins has it for a
+/// moment; a restore, and a command that brings the file up to date, have it for as long as they run.
 pub(super) fn lock_for_server(path: &Path) -> Result<File, OpenError> {
     let began = Instant::now();
     loop {

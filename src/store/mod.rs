@@ -335,7 +335,10 @@ impl fmt::Display for OpenError {
                  date, and earlier versions of epicme can't use it then"
             ),
             OpenError::InUse => {
-                out.write_str("another epicme serves it, or restores it just now; stop that one, or name another file")
+                out.write_str(
+                    "another epicme serves it, or restores it or brings it up to date just now; stop that one, or name \
+                     another file",
+                )
             }
             OpenError::NoLog => out.write_str(
                 "its file system can't hold SQLite's write-ahead log, and a network file system never can: name a file on a \
@@ -447,8 +450,8 @@ pub struct Store {
     path: PathBuf,
     /// `None` if the file was opened to read.
     writer: Option<Writer>,
-    /// The lock that only one server gets; `None` for a command, which may use the file at the same time as a server.
-    /// The lock holds for as long as the file is open.
+    /// The lock that only one server gets, for as long as the file is open; `None` for a command, which may use the
+    /// file at the same time as a server, unless it brings the file up to date.
     lock: Option<File>,
     /// Whether [`Store::is_in_place`] found last that the file isn't.
     is_displaced: AtomicBool,
@@ -465,6 +468,11 @@ impl Store {
     /// else at a start. So the server listens before it calls [`Store::open_read_connections`].
     pub(crate) fn open_to_serve(path: &Path, derived: Derived, opening: Opening) -> Result<Store, OpenError> {
         let path = &files::find_or_make(path, opening.create, make_new)?;
+        Store::open_locked(path, derived, opening)
+    }
+
+    /// Takes the lock that only one server gets, and opens the writer alone, on a file that is there.
+    fn open_locked(path: &Path, derived: Derived, opening: Opening) -> Result<Store, OpenError> {
         // The lock is on a second descriptor of the database file: when a server is killed, the kernel closes the
         // descriptor and drops the lock, and no lock file stays beside the database. On Linux this lock is a `flock`,
         // which doesn't conflict with SQLite's own POSIX locks, so commands can use the file while the server runs.
@@ -485,13 +493,20 @@ impl Store {
         Store::open_as(path, derived, Opening::default())
     }
 
-    /// Like [`Store::open`], as the operator wants it.
+    /// Like [`Store::open`], as the operator wants it. A file that a server has is refused if it is of an earlier
+    /// version.
     pub(crate) fn open_as(path: &Path, derived: Derived, opening: Opening) -> Result<Store, OpenError> {
         let path = &files::find_or_make(path, opening.create, make_new)?;
-        Store::open_found(path, derived, opening, None)?.with_one_reader()
+        let opened = match Store::open_found(path, derived, opening, None) {
+            // A server of that version may have it, and would go on with tables that it doesn't know. The connection
+            // is closed by now, so the descriptor of the lock takes none of SQLite's locks away.
+            Err(OpenError::Older { .. }) => Store::open_locked(path, derived, opening),
+            opened => opened,
+        };
+        opened?.with_one_reader()
     }
 
-    /// Opens the writer alone, on a file that is there.
+    /// Opens the writer alone, on a file that is there. Without the lock, a file of an earlier version is refused.
     fn open_found(
         path: &Path,
         derived: Derived,
@@ -505,6 +520,9 @@ impl Store {
         let taken = migrations::recognize(&connection)?;
         if taken == 0 && !opening.create {
             return Err(OpenError::Empty);
+        }
+        if taken < MIGRATIONS.len() && lock.is_none() {
+            return Err(OpenError::Older { file: taken, needs: MIGRATIONS.len() });
         }
         // From here on SQLite's lock keeps a restore away.
         if !files::is_same(&found, path).map_err(OpenError::Io)? {
