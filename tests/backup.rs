@@ -1006,15 +1006,18 @@ fn says_when_its_file_is_moved_replaced_or_deleted_under_it_and_writes_nothing()
     let server = Server::start_in(folder.clone(), &["--backup-to", text(&backups), "--every", "1s"]);
     server.next_log_with("backed up to ");
     let moved = folder.path().join("moved.db");
-    fs::rename(folder.database(), &moved).expect("the file");
-    let line = server.next_log_with("was moved, deleted or replaced");
-    assert!(line.contains("epicme.db was") && line.contains("epicme restore FILE"), "{line}");
-    fs::copy(&moved, folder.database()).expect("another file");
-    thread::sleep(Duration::from_millis(1200)); // one look and more
-    // What would be lost to the next start isn't acknowledged; reads go on.
     let mut client = Client::new(&server, &token);
-    let new = json!({ "name": "create_tag", "arguments": { "name": "lost" } });
-    assert_eq!(client.modern("tools/call", new).json()["error"]["code"], -32603);
+    let other = folder.path().join("other.db");
+    fs::copy(folder.database(), &other).expect("another file");
+    fs::hard_link(folder.database(), &moved).expect("a name");
+    fs::rename(&other, folder.database()).expect("the other file");
+    // From the first moment, what would be lost to the next start isn't acknowledged; reads go on.
+    let lost = json!({ "name": "create_tag", "arguments": { "name": "lost" } });
+    assert_eq!(client.modern("tools/call", lost.clone()).json()["error"]["code"], -32603);
+    let line = server.next_log_with("while this server has it open");
+    assert!(line.contains("epicme.db was") && line.contains("epicme restore FILE"), "{line}");
+    thread::sleep(Duration::from_millis(1200)); // one look and more
+    assert_eq!(client.modern("tools/call", lost).json()["error"]["code"], -32603);
     assert_eq!(client.ok("list_tags", json!({}))["tags"].as_array().map(Vec::len), Some(0));
     fs::rename(&moved, folder.database()).expect("the file");
     server.next_log_with("is back in its place");

@@ -253,6 +253,27 @@ fn keeps_what_one_person_has_written_together() {
 }
 
 #[test]
+fn acknowledges_nothing_that_is_committed_to_a_file_which_lost_its_name_meanwhile() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.database(), Derived::NOTHING).expect("a store");
+    let write = |name: &'static str, meanwhile: fn(&Path, &Path)| {
+        let (path, moved) = (folder.database(), folder.path().join("moved.db"));
+        store.write(move |connection| {
+            connection.execute("INSERT INTO settings VALUES (?1, x'00')", [name])?;
+            meanwhile(&path, &moved);
+            Ok::<_, StoreError>(())
+        })
+    };
+    write("kept", |_, _| ()).expect("it is written");
+    let lost = write("lost", |path, moved| fs::rename(path, moved).expect("the file"));
+    assert!(matches!(lost, Err(StoreError::Displaced)), "{lost:?}");
+    let refused = write("not run", |_, _| unreachable!("it was refused before"));
+    assert!(matches!(refused, Err(StoreError::Displaced)), "{refused:?}");
+    fs::rename(folder.path().join("moved.db"), folder.database()).expect("the file");
+    write("after", |_, _| ()).expect("it is back");
+}
+
+#[test]
 fn makes_at_an_open_what_is_missing_piece_by_piece() {
     let folder = Folder::new();
     let make_piece = |connection: &Connection| {

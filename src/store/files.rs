@@ -484,6 +484,25 @@ pub(super) fn is_same(file: &Metadata, path: &Path) -> io::Result<bool> {
     }
 }
 
+/// A file that is open, and the path that led to it.
+#[derive(Clone)]
+pub(super) struct Place {
+    path: PathBuf,
+    file: Metadata,
+}
+
+impl Place {
+    pub(super) fn of(path: &Path, file: Metadata) -> Place {
+        Place { path: path.to_owned(), file }
+    }
+
+    /// Returns whether the path still leads to the file. Otherwise it was moved, deleted or replaced, and what is
+    /// written to it would be lost to the next start. Where it can't be seen, it counts as being there.
+    pub(super) fn is_kept(&self) -> bool {
+        is_same(&self.file, &self.path).unwrap_or(true)
+    }
+}
+
 /// Returns the path of a copy without links, as [`find`] does; the file itself needn't be there. A link to a file
 /// stands for that file.
 pub(super) fn for_copy(path: &Path) -> Result<PathBuf, PartError> {

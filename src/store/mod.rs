@@ -37,7 +37,6 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
@@ -46,7 +45,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{ErrorCode, ffi};
 
 pub(crate) use self::copy::{Copied, CopyError, CopyProgress, Copying, UNFINISHED, faults};
-use self::files::{InTheWay, ReadOnly};
+use self::files::{InTheWay, Place, ReadOnly};
 use self::migrations::{MIGRATIONS, STEPS_TO_READ};
 pub(crate) use self::one_transaction::OneTransaction;
 pub(crate) use self::queue::Holder;
@@ -68,7 +67,8 @@ pub enum StoreError {
     Full,
     /// What the rows belong to was removed meanwhile, by a command perhaps; nothing was written.
     Gone,
-    /// Another file has the name of the database, or none; nothing was written, because a later start wouldn't find it.
+    /// Another file has the name of the database, or none. A later start wouldn't find what is written, so nothing is;
+    /// what was being written as that happened is in the file that has lost its name.
     Displaced,
     /// A read worked for longer than [`limits::READ_WORK_MAX`], and SQLite interrupted it.
     TooSlow,
@@ -453,8 +453,6 @@ pub struct Store {
     /// The lock that only one server gets, for as long as the file is open; `None` for a command, which may use the
     /// file at the same time as a server, unless it brings the file up to date.
     lock: Option<File>,
-    /// Whether [`Store::is_in_place`] found last that the file isn't.
-    is_displaced: AtomicBool,
 }
 
 impl Store {
@@ -543,7 +541,8 @@ impl Store {
         let log_is_full = LogIsFull::default();
         let mut store = Store::of_readers(path, &ReadOnly::shared(path), &log_is_full);
         let log = WriteAheadLog::of(path, log_is_full);
-        store.writer = Some(Writer::spawn(connection, derived, log).map_err(OpenError::Io)?);
+        let place = Place::of(path, found);
+        store.writer = Some(Writer::spawn(connection, derived, log, place).map_err(OpenError::Io)?);
         Ok(store)
     }
 
@@ -604,7 +603,6 @@ impl Store {
             path: path.to_owned(),
             writer: None,
             lock: None,
-            is_displaced: AtomicBool::default(),
         }
     }
 
@@ -662,14 +660,10 @@ impl Store {
         &self.path
     }
 
-    /// Returns whether the name of the file still leads to the file that a server has open. Otherwise it was moved,
-    /// deleted or replaced, and what is written would be lost to the next start: from then on, and until it is found in
-    /// its place again, writes fail. Where it can't be seen, it counts as being there.
+    /// Returns whether the name of the file still leads to the file that is open to write. As long as it doesn't,
+    /// writes fail.
     pub(crate) fn is_in_place(&self) -> bool {
-        let Some(file) = &self.lock else { return true };
-        let is_in_place = file.metadata().and_then(|file| files::is_same(&file, &self.path)).unwrap_or(true);
-        self.is_displaced.store(!is_in_place, SeqCst);
-        is_in_place
+        self.writer.as_ref().is_none_or(Writer::is_in_place)
     }
 
     /// Returns what `look` finds in a copy of a database; `None` if the file isn't one, or is this database itself.
@@ -757,7 +751,6 @@ impl Store {
     {
         one_transaction::end(); // the thread waits now
         match &self.writer {
-            Some(_) if self.is_displaced.load(SeqCst) => Err(StoreError::Displaced.into()),
             Some(writer) => writer.write(holder, work),
             None => Err(StoreError::Abandoned.into()), // no command that only reads comes here
         }

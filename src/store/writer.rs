@@ -39,6 +39,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rusqlite::hooks::Action;
 
+use super::files::Place;
 use super::queue::{Holder, Queue, Taken};
 use super::write_ahead::WriteAheadLog;
 use super::{ChangedRows, Derived, StoreError, Tidy, run};
@@ -49,6 +50,7 @@ use crate::lock::locked;
 pub(super) struct Writer {
     /// Closing it is the signal to stop: the thread first runs the jobs that are already queued, then ends.
     queue: Arc<Queue<Job>>,
+    place: Place,
     /// The thread returns its connection when it ends, so that [`super::Store::close`] can close the file in order.
     thread: Mutex<Option<JoinHandle<Connection>>>,
 }
@@ -78,15 +80,21 @@ impl Writer {
         mut connection: Connection,
         derived: Derived,
         mut log: WriteAheadLog,
+        place: Place,
     ) -> Result<Writer, io::Error> {
         let group = Group::watch(&mut connection, derived).map_err(io::Error::other)?;
         let queue = Arc::new(Queue::new());
-        let jobs = Arc::clone(&queue);
+        let (jobs, file) = (Arc::clone(&queue), place.clone());
         let thread = thread::Builder::new().name("writer".into()).spawn(move || {
-            commit_in_groups(&connection, &jobs, &group, &mut log);
+            commit_in_groups(&connection, &jobs, &group, &mut log, &file);
             connection
         })?;
-        Ok(Writer { queue, thread: Mutex::new(Some(thread)) })
+        Ok(Writer { queue, place, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Returns whether the path of the file still leads to it.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.place.is_kept()
     }
 
     /// Queues `work` in the line of `holder` and waits for its result; a value comes only after the commit. See
@@ -157,7 +165,13 @@ impl Job {
 
 /// Runs jobs until the queue is closed and empty. While none comes, tidies up what follows from the rows, step by step:
 /// a job that comes meanwhile waits for one step.
-fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>, changes: &Group, log: &mut WriteAheadLog) {
+fn commit_in_groups(
+    connection: &Connection,
+    jobs: &Queue<Job>,
+    changes: &Group,
+    log: &mut WriteAheadLog,
+    place: &Place,
+) {
     let mut is_untidy = false;
     loop {
         let first = match jobs.take(is_untidy.then_some(limits::TIDY_AFTER)) {
@@ -174,6 +188,10 @@ fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>, changes: &Group,
         let left = limits::BUSY_MAX.saturating_sub(first.queued.elapsed());
         if left.is_zero() {
             first.refuse(StoreError::Busy);
+            continue;
+        }
+        if !place.is_kept() {
+            first.refuse(StoreError::Displaced);
             continue;
         }
         if let Err(error) = begin(connection, left) {
@@ -207,7 +225,12 @@ fn commit_in_groups(connection: &Connection, jobs: &Queue<Job>, changes: &Group,
         // the changed pages to the log, marks the last of them as a commit, and calls `fsync` before `COMMIT`
         // returns. If a crash cuts a commit in the log, SQLite ignores the incomplete part: after the restart the
         // file holds the whole group or nothing of it. After `Err`, every thread whose job succeeded gets the error.
+        //
+        // A file that has lost its name keeps the group too, and the next start doesn't find it. So the name is looked
+        // at once more, which takes about a microsecond.
         let committed = changes.commit(connection);
+        let is_found = || if place.is_kept() { Ok(()) } else { Err(StoreError::Displaced) };
+        let committed = committed.and_then(|()| is_found());
         is_untidy = true;
         for done in group {
             (done.acknowledge)(committed.clone());
