@@ -130,6 +130,8 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::process::Command;
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::thread;
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -194,6 +196,93 @@ mod tests {
         read
     }
 
+    /// The most rows that one commit has indexed.
+    static ROWS_MAX: AtomicUsize = AtomicUsize::new(0);
+
+    fn update_and_count(connection: &Connection, rows: &ChangedRows) -> rusqlite::Result<()> {
+        ROWS_MAX.fetch_max(rows.len(), SeqCst);
+        update(connection, rows)
+    }
+
+    #[test]
+    fn indexes_no_more_in_one_commit_than_others_may_wait_for() {
+        let folder = std::env::temp_dir().join(format!("epicme-groups-{}", secret::random_text::<16>()));
+        std::fs::create_dir(&folder).expect("a folder");
+        let derived = Derived { update: update_and_count, ..SEARCH_INDEX };
+        let store = Store::open(&folder.join("epicme.db"), derived).expect("a store");
+        let user = "INSERT INTO users (id, email, password_hash, created_at, updated_at) VALUES (1, 'a@b', '', 0, 0)";
+        let write = |sql: String| {
+            let done = store.write(move |connection| {
+                connection.execute(&sql, [])?;
+                Ok::<_, StoreError>(())
+            });
+            done.expect("a write");
+        };
+        write(user.to_owned());
+        // Each entry alone is as much as a commit may index: the title half of it, the text the other, in two-byte
+        // letters.
+        let half = limits::GROUP_BYTES_MAX / 4;
+        thread::scope(|scope| {
+            for id in 1..=12 {
+                let write = &write;
+                scope.spawn(move || {
+                    write(format!(
+                        "INSERT INTO entries (row_id, user_id, id, date, title, content, created_at, updated_at)
+                         SELECT 1 << 32 | {id}, 1, {id}, '2025-01-31', text, text, 0, 0
+                         FROM (SELECT printf('%.*c', {half}, 'é') AS text)"
+                    ));
+                });
+            }
+        });
+        assert_eq!(ROWS_MAX.load(SeqCst), 1);
+        let measured = store.write(|connection| {
+            connection.execute("DELETE FROM entries WHERE id = 2", [])?;
+            Ok::<_, StoreError>([bytes(connection, 1 << 32 | 1)?, bytes(connection, 1 << 32 | 2)?])
+        });
+        assert_eq!(measured.expect("two numbers"), [limits::GROUP_BYTES_MAX, 0]);
+        store.close().expect("it closes");
+        std::fs::remove_dir_all(&folder).expect("the folder");
+    }
+
+    #[test]
+    fn makes_what_is_missing_in_pieces_of_a_bounded_size_and_merges_them_all() {
+        let folder = std::env::temp_dir().join(format!("epicme-missing-{}", secret::random_text::<16>()));
+        std::fs::create_dir(&folder).expect("a folder");
+        let store = Store::open(&folder.join("epicme.db"), Derived::NOTHING).expect("a store");
+        let written = store.write(|connection| {
+            connection.execute_batch(
+                "INSERT INTO users (id, email, password_hash, created_at, updated_at) VALUES (1, 'a@b', '', 0, 0);
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+                 INSERT INTO entries (row_id, user_id, id, date, title, content, created_at, updated_at)
+                     SELECT 1 << 32 | i, 1, i, '2025-01-31', 'long', printf('%.*c', 90000, 'x'), 0, 0 FROM n",
+            )?;
+            Ok::<_, StoreError>(())
+        });
+        written.expect("entries without an index");
+        let piece = || {
+            let made = store.write(|connection| {
+                let is_piece = make_piece(connection)?;
+                let Progress { made, of } = progress(connection)?;
+                Ok::<_, StoreError>((is_piece, made, of))
+            });
+            made.expect("a piece")
+        };
+        let first = limits::INDEX_PIECE_BYTES.div_ceil(1 + "long".len() + 90_000) as i64;
+        assert_eq!([piece(), piece(), piece()], [(true, first, 60), (true, 60, 60), (false, 60, 60)]);
+        let tidied = |how_much| {
+            let tidied = store.write(move |connection| {
+                let is_more = tidy(connection, how_much)?;
+                let sql = "SELECT count(DISTINCT segid) FROM search_index_idx";
+                Ok::<_, StoreError>((is_more, connection.query_row(sql, [], |row| row.get::<_, i64>(0))?))
+            });
+            tidied.expect("a step")
+        };
+        assert_eq!(tidied(Tidy::Step), (false, 2), "a step leaves alone what is so few");
+        assert_eq!([tidied(Tidy::All), tidied(Tidy::All)], [(true, 1), (false, 1)]);
+        store.close().expect("it closes");
+        std::fs::remove_dir_all(&folder).expect("the folder");
+    }
+
     #[test]
     fn merges_its_pieces_while_nothing_is_written() {
         let folder = std::env::temp_dir().join(format!("epicme-pieces-{}", secret::random_text::<16>()));
@@ -224,7 +313,7 @@ mod tests {
         let began = Instant::now();
         while pieces() >= 4 {
             assert!(began.elapsed() < Duration::from_secs(20), "{} pieces", pieces());
-            std::thread::sleep(limits::TIDY_AFTER);
+            thread::sleep(limits::TIDY_AFTER);
         }
         let found: i64 = reader
             .query_row("SELECT count(*) FROM search_index WHERE search_index MATCH '\"1:text\"'", [], |row| {

@@ -1597,6 +1597,25 @@ fn shows_the_best_match_first_then_the_newest_with_the_words_around_it() {
     let page = ada.ok("search_entries", json!({ "query": "kite" }));
     let cut = text(&page["entries"][0]["snippet"]);
     assert!(cut.chars().count() <= limits::SNIPPET_CHARS_MAX + 2 && cut.contains("x [kite] y"), "{cut}");
+    // A newer entry stands behind an older one that has more of the words in its title, on one page and on many.
+    let titled = [("Snow and ice", "snow, ice"), ("Ice", "and snow"), ("Winter", "snow, ice")];
+    let titled = titled.map(|(title, content)| ada.entry(title, content));
+    for limit in 1..=3 {
+        assert_eq!(
+            ada.walk("search_entries", json!({ "query": "snow ice", "limit": limit }), |_| ()),
+            titled
+        );
+    }
+    // Of equal places that of the title is shown; else that of the field which has the words.
+    let rows = "
+        [Snow] and [ice] | snow ice
+        [stormy] | stormy
+        [Lisbon] | lisbon
+        [drizzle] | drizzle";
+    for (expected, queries) in table(rows) {
+        let page = ada.ok("search_entries", json!({ "query": queries[0] }));
+        assert_eq!(page["entries"][0]["snippet"], expected, "{}", queries[0]);
+    }
 }
 
 #[test]
@@ -1673,6 +1692,12 @@ fn shows_nothing_of_anothers_in_lists_searches_and_counts() {
         assert_eq!(person.found("secret"), secret);
         assert_eq!(person.ids("list_entries", json!({ "mood": "calm" })), secret);
     }
+    // Even if the index had her terms for his entry.
+    ada.sql(
+        "DELETE FROM search_index WHERE rowid = (2 << 32) + 7001;
+             INSERT INTO search_index (rowid, content) VALUES ((2 << 32) + 7001, '1:secret 2:secret');",
+    );
+    assert_eq!((ada.found("secret"), bob.found("secret")), (vec![], vec![7001]));
 }
 
 #[test]
