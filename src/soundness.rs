@@ -1,7 +1,7 @@
 //! What must hold between the rows of a database, and how a database breaks it.
 //!
-//! Changes nothing. What SQLite can see of a file itself, the store looks for (`store::faults`). Invariant: what is
-//! here follows from the rows alone, so a fault is one of the program, of a disk, or of another program that wrote
+//! Changes nothing. What SQLite can see of a file itself, the store looks for (`store::sqlite_faults`). Invariant: what
+//! is here follows from the rows alone, so a fault is one of the program, of a disk, or of another program that wrote
 //! rows.
 
 use crate::store::{Connection, VERSION};

@@ -16,7 +16,7 @@ pub(super) fn check(line: &CommandLine, file: Option<&str>) -> Result<(), CliErr
     let told = path.display();
     let store = Store::open_to_copy(&path).map_err(|error| CliError::Failed(format!("{told}: {error}")))?;
     let looked = store.read_at_length(|connection| {
-        let mut faults = store::faults(connection)?;
+        let mut faults = store::sqlite_faults(connection)?;
         // What is torn can't be counted.
         let (contents, version) = if faults.is_empty() {
             faults = soundness::faults(connection)?;

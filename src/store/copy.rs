@@ -294,7 +294,7 @@ fn check(part: &Part, copying: &Copying) -> Result<(), CopyError> {
     let stop = Arc::clone(&copying.stop);
     let found = ReadOnly::shared(part.path()).connect().and_then(|mut copy| {
         copy.progress_handler(limits::READ_STEPS_BETWEEN_LOOKS, Some(move || stop.load(SeqCst)))?;
-        faults(&copy)
+        sqlite_faults(&copy)
     });
     match found {
         Ok(faults) if faults.is_empty() => Ok(()),
@@ -307,7 +307,7 @@ fn check(part: &Part, copying: &Copying) -> Result<(), CopyError> {
 }
 
 /// Returns what SQLite itself finds wrong with a database, a line for each; nothing if it is sound.
-pub(crate) fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+pub(crate) fn sqlite_faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let sql = format!("PRAGMA integrity_check({})", limits::FAULTS_SHOWN_MAX);
     let mut faults: Vec<String> =
         connection.prepare(&sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;

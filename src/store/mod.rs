@@ -44,7 +44,7 @@ pub(crate) use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::{ErrorCode, ffi};
 
-pub(crate) use self::copy::{Copied, CopyError, CopyProgress, Copying, UNFINISHED, faults};
+pub(crate) use self::copy::{Copied, CopyError, CopyProgress, Copying, UNFINISHED, sqlite_faults};
 use self::files::{InTheWay, Place, ReadOnly};
 use self::migrations::{MIGRATIONS, STEPS_TO_READ};
 pub(crate) use self::one_transaction::OneTransaction;
