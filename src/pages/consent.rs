@@ -92,7 +92,8 @@ fn refusal_page(form: Html, redirect: &TrustedRedirect, error: &OAuthError) -> R
 ///
 /// The request comes back in a field of the form, and the person's browser can send any other text there. So all of
 /// it is checked again, as if no page had been shown. After an Allow without a ticked box the page is shown again
-/// with a message; its status is 200, as it was the first time.
+/// with a message; its status is 200, as it was the first time. That decides nothing, so the form isn't used up: it
+/// works if the person goes back to it.
 pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let fields = form_fields(context, body)?;
     let query = need(&fields, "request")?;
@@ -118,7 +119,6 @@ pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, Pag
     // Every other value denies, and so does a form without this field.
     let allows = fields.get("decision") == Some("allow");
     if allows && scopes.is_empty() {
-        submitted.use_up(context)?;
         let session = submitted.into_session();
         let pending = PendingConsent { query, session, user_id, client, redirect, request };
         return pending.page(context, Some("Tick at least one box, or press Deny."));

@@ -72,11 +72,15 @@ fn gives_one_code_for_one_form_however_often_it_comes() {
         assert_eq!(browser.post("/authorize", &borrowed(&form)).status, 303);
     }
     assert_eq!(folder.count("grants"), 3);
-    // The form of a page that is shown again is a fresh one.
+    // The form of a page that is shown again is a fresh one. The earlier one has decided nothing, so it is good too: the
+    // person may go back to it.
     let mut form = browser.consent(&query);
+    let whole = form.clone();
     let ticked = form.pop().expect("a box");
     let again = browser.post("/authorize", &borrowed(&form));
     assert!(again.status == 200 && text(&again).contains("Tick at least one box"), "{}", text(&again));
+    assert_eq!(browser.post("/authorize", &borrowed(&whole)).status, 303);
+    check_refused(&browser.post("/authorize", &borrowed(&whole)), USED, &format!("/authorize?{query}"));
     form[0].1 = hidden(&again, "form").expect("a form");
     form.push(ticked);
     assert_eq!(browser.post("/authorize", &borrowed(&form)).status, 303);
