@@ -483,6 +483,39 @@ fn takes_the_form_of_a_refused_download_once_more() {
 }
 
 #[test]
+fn takes_a_dash_for_standard_output_and_never_for_the_name_of_a_file() {
+    let folder = folder_of(&[ADA]);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(EPICME);
+        command.args(arguments).env_clear().current_dir(folder.path()).stdin(Stdio::null());
+        command.output().expect("the binary runs")
+    };
+    let written = run(&["export", "--output", "-"]);
+    assert!(written.status.success(), "{}", stderr(&written));
+    let json: Value = serde_json::from_slice(&written.stdout).expect("JSON");
+    assert_eq!(json["format"], exported(&folder, ADA)["format"]);
+    for arguments in [
+        &["backup", "-"][..],
+        &["restore", "-"],
+        &["check", "-"],
+        &["import", "-"],
+        &["import", ADA, "-"],
+        &["user", "list", "--database", "-"],
+        &["serve", "--database", "-"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains("takes a file, and - is none; a file of that name is ./-"),
+            "{arguments:?}"
+        );
+    }
+    assert!(!folder.path().join("-").exists());
+    assert!(run(&["backup", "./-"]).status.success());
+    assert!(folder.path().join("-").exists());
+}
+
+#[test]
 fn says_which_journal_and_where_to() {
     let folder = folder_of(&[ADA, BOB]);
     for (arguments, code, says) in [
@@ -492,6 +525,12 @@ fn says_which_journal_and_where_to() {
         (&["import", "eve@example.com", "tests/samples/jrnl.json"], 1, "there is no eve@example.com"),
         (&["export", ADA, "--all"], 2, "name one person or give --all"),
         (&["export", "--all"], 2, "--all needs --output FOLDER"),
+        (&["export", "--all", "--output", "-"], 2, "--all needs --output FOLDER"),
+        (
+            &["export", ADA, "--format", "markdown", "--output", "-"],
+            2,
+            "--format markdown needs --output FOLDER",
+        ),
         (&["export", ADA, "--format", "markdown"], 2, "--format markdown needs --output FOLDER"),
         (&["export", ADA, "--format", "xml"], 2, "--format takes json or markdown"),
         (&["export", ADA, "--dry-run"], 2, "takes no --dry-run"),

@@ -11,7 +11,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{CliError, CommandLine, cannot_print, counts, note, user};
+use super::{CliError, CommandLine, STANDARD, cannot_print, counts, note, user};
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
 use crate::journal::transfer::{self, WholeJournal};
@@ -31,7 +31,9 @@ pub(super) fn export(line: &CommandLine, email: Option<&str>) -> Result<(), CliE
             return Err(CliError::Usage(format!("--format takes json or markdown, not {other:?}")));
         }
     };
-    let (all, output) = (line.flag("all"), line.value("output").map(PathBuf::from));
+    // By an old convention - is standard output, where the export goes without the option too.
+    let output = line.value("output").filter(|path| path != STANDARD).map(PathBuf::from);
+    let all = line.flag("all");
     let usage = |why: &str| Err(CliError::Usage(why.to_owned()));
     match (&output, format) {
         _ if all && email.is_some() => return usage("name one person or give --all, not both"),

@@ -123,7 +123,7 @@ It prints ok, or what is wrong, and ends with 1 then.",
         "\
 --all                        of every person, each into a file of its own
 --format json|markdown       json, the default, loses nothing
---output PATH                the file, or the folder, to write",
+--output PATH                the file or folder to write; -: standard output",
     ),
     (
         "import",

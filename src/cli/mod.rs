@@ -115,6 +115,10 @@ const SERVE_OPTIONS: [&str; 19] = [
     "introspection-secret",
 ];
 
+/// What stands for standard input or output where a command takes it. No other command may take it for the name of a
+/// file: the person would find the file later, if at all, and it is hard to delete by its name.
+const STANDARD: &str = "-";
+
 /// Why a command wasn't done.
 #[derive(Debug)]
 enum CliError {
@@ -254,6 +258,7 @@ impl CommandLine {
                 self.accept_only(&[])?;
                 say(&format!("epicme {}", env!("CARGO_PKG_VERSION")))
             }
+            ["backup" | "restore" | "check" | "import", .., STANDARD] => Err(no_standard(words[0])),
             ["serve"] => serve::serve(self.accept_only(&SERVE_OPTIONS)?),
             ["user", "add", email] => user::add(self.accept_only(&["password-stdin", "create"])?, email),
             ["user", "list"] => user::list(self.accept_only(&[])?),
@@ -311,6 +316,9 @@ impl CommandLine {
         let takes = |name: &str| (name == "database" && opens_database) || taken.contains(&name);
         if let Some((name, _)) = self.options.iter().find(|(name, _)| !takes(name)) {
             return Err(CliError::Usage(format!("epicme {} takes no --{name}", self.command())));
+        }
+        if takes("database") && self.value("database").as_deref() == Some(STANDARD) {
+            return Err(no_standard("--database"));
         }
         for (name, takes_value) in OPTIONS.into_iter().filter(|(name, _)| takes(name) && !self.is_given(name))
         {
@@ -455,6 +463,11 @@ impl CommandLine {
         users::check_password(&password)?;
         Ok(password)
     }
+}
+
+/// Says that a command or an option takes the name of a file.
+fn no_standard(what: &str) -> CliError {
+    CliError::Usage(format!("{what} takes a file, and - is none; a file of that name is ./-"))
 }
 
 fn utf8(text: &OsStr) -> Result<String, CliError> {
