@@ -1,7 +1,8 @@
 //! What must hold between the rows of a database, and how a database breaks it.
 //!
-//! Changes nothing. What SQLite can see of a file itself, the store looks for (`store::sqlite_faults`). Invariant: what
-//! is here follows from the rows alone, so a fault is one of the program, of a disk, or of another program that wrote
+//! Changes nothing. What SQLite can see of a file itself, and what tables it must have, the store looks for
+//! (`store::sqlite_faults`, `store::schema_faults`). Invariant: what is here follows from the rows alone, so a fault is
+//! one of the program, of a disk, or of another program that wrote
 //! rows.
 
 use crate::store::{Connection, VERSION};
@@ -19,8 +20,8 @@ const COUNTED: &str = "
     UNION ALL SELECT user_id, 'tags', '', count(*) FROM tags GROUP BY 1
     UNION ALL SELECT user_id, 'tag', CAST(tag_id AS TEXT), count(*) FROM entry_tags GROUP BY 1, 3";
 
-/// Each count that is wrong, by the query in which a row stands for it, and how it is told.
-const CHECKS: [(&str, &str); 4] = [
+/// Each kind of fault, by the query in which a row stands for one, and how it is told.
+const CHECKS: [(&str, &str); 5] = [
     (
         "SELECT user_id, kind, value FROM (
           SELECT * FROM (SELECT * FROM counted EXCEPT SELECT * FROM kept)
@@ -40,6 +41,12 @@ const CHECKS: [(&str, &str); 4] = [
         "SELECT 1 FROM entry_tags l JOIN entries e ON e.user_id = l.user_id AND e.id = l.entry_id
       WHERE (l.entry_date, l.entry_created_at) IS NOT (e.date, e.created_at)",
         "links of tags whose date isn't that of their entry",
+    ),
+    // Both rows are written at once, when a server begins. A new key would make invalid what clients keep.
+    (
+        "SELECT 1 FROM settings WHERE name = 'audience' AND NOT EXISTS (
+            SELECT 1 FROM settings WHERE name = 'seal_key' AND typeof(value) = 'blob' AND length(value) = 32)",
+        "keys that sign what clients keep, and are missing or not whole (seal_key in settings)",
     ),
 ];
 

@@ -774,7 +774,19 @@ fn says_in_words_what_is_wrong_with_a_database() {
         );
         assert!(before == fs::read(folder.path().join(name)).expect("a file"));
     }
-    let faults: [(&str, &[&str]); 6] = [
+    let faults: [(&str, &[&str]); 11] = [
+        ("DROP INDEX entries_newest", &["the index entries_newest is missing\n"]),
+        ("DROP TABLE browsers", &["the table browsers is missing\n"]),
+        ("DROP TABLE search_index", &["the table search_index is missing\n", "search_index_data is missing"]),
+        (
+            "PRAGMA writable_schema = on;
+             UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE name = 'browsers'",
+            &["the table browsers isn't as this program makes it\n"],
+        ),
+        (
+            "INSERT INTO settings VALUES ('audience', x'00'), ('seal_key', x'00')",
+            &["(seal_key in settings): 1"],
+        ),
         (
             "PRAGMA foreign_keys = off; INSERT INTO browsers VALUES (x'00', 77, 1, 2)",
             &["rows of browsers that refer to rows of users which aren't there: 1"],
@@ -810,6 +822,31 @@ fn says_in_words_what_is_wrong_with_a_database() {
         for part in says.iter().chain(&["epicme restore FILE"]) {
             assert!(told.contains(part), "{sql}: {told}");
         }
+    }
+    // Each trigger is missed. What was added isn't wrong.
+    let triggers = Connection::open(&copy).expect("the copy");
+    let triggers: Vec<String> = triggers
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+        .and_then(|mut select| select.query_map([], |row| row.get(0))?.collect())
+        .expect("names");
+    assert!(!triggers.is_empty());
+    let other = Folder::new();
+    for name in triggers {
+        fs::copy(&copy, other.database()).expect("a copy");
+        other.tamper("CREATE TABLE a_program_of_replication (n)");
+        assert_eq!(check(&other, &[]).status.code(), Some(0));
+        other.tamper(&format!("DROP TRIGGER {name}"));
+        let told = stdout(&check(&other, &[]));
+        assert!(told.contains(&format!("the trigger {name} is missing\n")), "{told}");
+    }
+    // A file of each version is as the steps until then make it, and so is what later steps make of it.
+    for version in 1..=4 {
+        fs::copy(format!("tests/version_{version}.db"), other.database()).expect("a copy");
+        assert_eq!(check(&other, &[]).status.code(), Some(0), "{version}");
+        let brought = other.epicme(&["user", "add", "eve@example.com", "--password-stdin"], "a password");
+        assert_eq!(brought.status.code(), Some(0), "{}", stderr(&brought));
+        let told = stdout(&check(&other, &[]));
+        assert!(told.contains("sound, of schema version 5"), "{version}: {told}");
     }
     let cut = Folder::new();
     fs::write(cut.database(), &fs::read(&copy).expect("a file")[..9000]).expect("a cut file");

@@ -17,7 +17,10 @@ pub(super) fn check(line: &CommandLine, file: Option<&str>) -> Result<(), CliErr
     let store = Store::open_to_copy(&path).map_err(|error| CliError::Failed(format!("{told}: {error}")))?;
     let looked = store.read_at_length(|connection| {
         let mut faults = store::sqlite_faults(connection)?;
-        // What is torn can't be counted.
+        if faults.is_empty() {
+            faults = store::schema_faults(connection)?;
+        }
+        // What is torn or missing can't be counted.
         let (contents, version) = if faults.is_empty() {
             faults = soundness::faults(connection)?;
             let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;

@@ -6,11 +6,13 @@
 //! There are no steps back. An older program refuses a newer file instead of guessing what the new columns mean, so
 //! an operator who goes back to an older version needs a copy of the file from before the upgrade.
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{Derived, OpenError, Progress, Tidy, write_ahead};
+use super::{Derived, OpenError, Progress, Tidy, VERSION, write_ahead};
 use crate::limits;
 use crate::schema_5;
 use crate::stderr;
@@ -95,19 +97,7 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
     let taken = transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
     let is_changed = usize::try_from(taken).is_ok_and(|taken| taken < MIGRATIONS.len());
     // Mostly no step is missing. Then nothing is written, and the commit below waits for no disk.
-    for (number, Step { name, sql, then }) in (1i64..).zip(MIGRATIONS).filter(|(number, _)| *number > taken) {
-        transaction.execute_batch(sql)?;
-        then(&transaction)?;
-        // This record is for people who look into the file. The program itself uses `user_version`.
-        transaction.execute(
-            "INSERT INTO schema_versions (version, name, applied_at) VALUES (?1, ?2, unixepoch())",
-            (number, name),
-        )?;
-        transaction.pragma_update(None, "user_version", number)?;
-        // The mark is set in the same transaction. A file with our tables but without our mark would be refused as
-        // another program's.
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    }
+    take(&transaction, taken + 1..=VERSION)?;
     transaction.commit()?;
     if is_changed {
         // A copy of the file alone, without its log, has at least its tables then, and isn't taken for an empty one.
@@ -115,6 +105,57 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
         write_ahead::checkpoint(connection)?;
     }
     Ok(())
+}
+
+/// Takes steps, by their numbers, in a transaction.
+fn take(connection: &Connection, steps: RangeInclusive<i64>) -> rusqlite::Result<()> {
+    for (number, Step { name, sql, then }) in
+        (1i64..).zip(MIGRATIONS).filter(|(number, _)| steps.contains(number))
+    {
+        connection.execute_batch(sql)?;
+        then(connection)?;
+        // This record is for people who look into the file. The program itself uses `user_version`.
+        connection.execute(
+            "INSERT INTO schema_versions (version, name, applied_at) VALUES (?1, ?2, unixepoch())",
+            (number, name),
+        )?;
+        connection.pragma_update(None, "user_version", number)?;
+        // The mark is set in the same transaction. A file with our tables but without our mark would be refused as
+        // another program's.
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    Ok(())
+}
+
+/// Returns a line for each table, index, view and trigger that is missing, or isn't as the steps make it that the file
+/// has taken. What was added isn't looked at: a program that replicates the file keeps tables of its own there.
+pub(crate) fn schema_faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let fresh = Connection::open_in_memory()?;
+    take(&fresh, 1..=version)?;
+    let found = schema(connection)?;
+    let faults = schema(&fresh)?.into_iter().filter_map(|((kind, name), sql)| {
+        let what = format!("the {kind} {name}");
+        match found.get(&(kind, name)) {
+            None => Some(format!("{what} is missing")),
+            Some(found) if *found != sql => Some(format!("{what} isn't as this program makes it")),
+            Some(_) => None,
+        }
+    });
+    Ok(faults.collect())
+}
+
+/// What a database is made of: kind and name, and the statement that makes it. What SQLite makes by itself has none.
+fn schema(connection: &Connection) -> rusqlite::Result<BTreeMap<(String, String), String>> {
+    let sql =
+        "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND substr(name, 1, 7) <> 'sqlite_'";
+    let mut select = connection.prepare(sql)?;
+    let rows = select.query_map([], |row| {
+        let sql: String = row.get(2)?;
+        let words: Vec<_> = sql.split_whitespace().collect();
+        Ok(((row.get(0)?, row.get(1)?), words.join(" ")))
+    })?;
+    rows.collect()
 }
 
 /// Makes what is derived from the rows, as far as it is missing: piece by piece, each in a transaction of its own. A

@@ -46,6 +46,7 @@ use rusqlite::{ErrorCode, ffi};
 
 pub(crate) use self::copy::{Copied, CopyError, CopyProgress, Copying, UNFINISHED, sqlite_faults};
 use self::files::{InTheWay, Place, ReadOnly};
+pub(crate) use self::migrations::schema_faults;
 use self::migrations::{MIGRATIONS, STEPS_TO_READ};
 pub(crate) use self::one_transaction::OneTransaction;
 pub(crate) use self::queue::Holder;
