@@ -2,8 +2,7 @@
 //!
 //! Changes nothing. What SQLite can see of a file itself, and what tables it must have, the store looks for
 //! (`store::sqlite_faults`, `store::schema_faults`). Invariant: what is here follows from the rows alone, so a fault is
-//! one of the program, of a disk, or of another program that wrote
-//! rows.
+//! one of the program, of a disk, or of another program that wrote rows.
 
 use crate::store::{Connection, VERSION};
 

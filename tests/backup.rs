@@ -418,6 +418,7 @@ fn brings_a_backup_back_and_keeps_what_was_there_whole() {
     assert!(fs::metadata(folder.database().with_extension("db-wal")).expect("a log").len() > 0);
     let of_copy = fs::read(&copy).expect("a file");
     let told = restores(&folder, &copy, &[]);
+    assert_eq!(names(folder.path(), "epicme.db-"), Vec::<String>::new(), "nothing is beside it");
     let aside = put_aside(&folder);
     assert_eq!(aside.len(), 1);
     for says in [
@@ -436,6 +437,12 @@ fn brings_a_backup_back_and_keeps_what_was_there_whole() {
         check_integrity(path);
         assert_eq!(fs::metadata(path).expect("a file").permissions().mode() & 0o777, 0o600);
     }
+    // It is a journal again, which no backup replaces.
+    let others = Folder::new();
+    others.token("bob@example.com", &[]);
+    let of_journal = fs::read(folder.database()).expect("a file");
+    fails(&others.epicme(&["backup", text(&folder.database())], ""), 1, "that is no backup");
+    assert!(fs::read(folder.database()).expect("a file") == of_journal);
     // And back again.
     restores(&folder, &aside[0], &[]);
     assert_eq!(texts(&folder.database()), ["before", "since"]);

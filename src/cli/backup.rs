@@ -67,7 +67,10 @@ pub(super) fn restore(line: &CommandLine, file: &str) -> Result<(), CliError> {
     let aside = format!("{PUT_ASIDE}{}", Timestamp::now().compact());
     let Restored { copied, aside } = store::restore(Path::new(file), &path, &aside, &mut copying)
         .map_err(|error| CliError::Failed(error.to_string()))?;
-    let contents = Contents::of_copy(&path).map_err(|error| line.cannot_open(&error))?;
+    // Of the backup, which has as much: to read the journal, SQLite would make its log and the index of that, which
+    // would belong to the user who runs this.
+    let contents =
+        Contents::of_copy(Path::new(file)).map_err(|error| CliError::Failed(format!("{file}: {error}")))?;
     note(&format!("{told} is what {file} was, with {contents}"));
     if let Some(aside) = aside {
         note(&format!("what was there before is {} now; delete it when you don't need it", aside.display()));

@@ -541,7 +541,7 @@ pub(super) fn is_of_database(path: &Path, database: &Path) -> io::Result<bool> {
 }
 
 /// Returns whether a file is a copy of one of our databases, which may be replaced by a newer one. A database that was
-/// served has a write-ahead log, as its header says: that may be somebody's journal, and no copy.
+/// served or restored has a write-ahead log, as its header says: that may be somebody's journal, and no copy.
 pub(super) fn is_copy(path: &Path) -> io::Result<bool> {
     let is_file = fs::metadata(path)?.is_file();
     let header = if is_file { our_header(&File::open(path)?) } else { None };

@@ -99,7 +99,9 @@ pub(crate) fn restore(
     }
     let source = store.readers.connect().map_err(|error| cannot_write(CopyError::Unread(error)))?;
     let copied = copy::fill(&source, &part, copying).map_err(cannot_write)?;
-    part.sync().map_err(|error| cannot_write(error.into()))?;
+    // Its header says that it has a write-ahead log, as that of a journal does and that of a backup doesn't. So no
+    // backup takes it for an earlier one (`files::is_copy`).
+    part.write_at(&[2, 2], 18).and_then(|()| part.sync()).map_err(|error| cannot_write(error.into()))?;
     // Nobody else uses the old one for as long as this is open.
     let held = old.as_ref().map(|lock| make_whole(database, lock)).transpose()?;
     let aside = put_aside(database, aside, was_interrupted);
