@@ -332,8 +332,8 @@ fn is_client_there(stream: &TcpStream) -> bool {
 
 /// Turns away a connection past the cap with this response, and closes in stages, so that the client can read it.
 #[inline(never)] // see `log::write`
-pub(crate) fn turn_away(stream: &TcpStream, response: Response) {
-    if TimedWriter::new(stream).write(&in_one(response)).is_ok() {
+pub(crate) fn turn_away(stream: &TcpStream, response: impl FnOnce() -> Response) {
+    if TimedWriter::new(stream).write(&in_one(response())).is_ok() {
         close_in_stages(stream);
     }
 }
@@ -342,9 +342,9 @@ pub(crate) fn turn_away(stream: &TcpStream, response: Response) {
 /// accept the next one. The client may see a reset instead of the response; that is better than a server that accepts
 /// nothing.
 #[inline(never)] // see `log::write`
-pub(crate) fn turn_away_at_once(mut stream: &TcpStream, response: Response) {
+pub(crate) fn turn_away_at_once(mut stream: &TcpStream, response: impl FnOnce() -> Response) {
     let _ = stream.set_nonblocking(true);
-    let _ = stream.write_all(&in_one(response));
+    let _ = stream.write_all(&in_one(response()));
 }
 
 /// Returns the bytes of a short response that ends its connection.

@@ -96,7 +96,7 @@ impl Connections {
             if has_place {
                 serve(&Listed::new(self, stream, number).connection, number);
             } else if others_refused < limits::REFUSALS_MAX {
-                connection::turn_away(&stream, refuse(number));
+                connection::turn_away(&stream, || refuse(number));
             } // else closed without a response: a 503 holds a thread too, so not each connection of a flood gets one
         }));
         if count.fetch_sub(1, SeqCst) == 1 && self.is_stopping() {

@@ -78,8 +78,9 @@ impl Server {
                         Err(error) => {
                             stderr::note(&format!("no thread for the next connection: {error}"));
                             self.connections.make_room();
-                            let response = self.refuse(self.connections.next_number(), peer);
-                            connection::turn_away_at_once(&stream, response);
+                            connection::turn_away_at_once(&stream, || {
+                                self.refuse(self.connections.next_number(), peer)
+                            });
                         }
                     }
                     workers.return_to_accept();
