@@ -269,6 +269,14 @@ mod tests {
         };
         let first = limits::INDEX_PIECE_BYTES.div_ceil(1 + "long".len() + 90_000) as i64;
         assert_eq!([piece(), piece(), piece()], [(true, first, 60), (true, 60, 60), (false, 60, 60)]);
+        let empty = store.write(|connection| {
+            let sql =
+                "INSERT INTO entries (row_id, user_id, id, date, title, content, created_at, updated_at)
+                       VALUES (1 << 32 | 61, 1, 61, '2025-01-31', '', '', 0, 0)";
+            Ok::<_, StoreError>(connection.execute(sql, [])?)
+        });
+        empty.expect("an entry without texts");
+        assert_eq!([piece(), piece()], [(true, 61, 61), (false, 61, 61)]);
         let tidied = |how_much| {
             let tidied = store.write(move |connection| {
                 let is_more = tidy(connection, how_much)?;

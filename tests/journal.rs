@@ -1484,6 +1484,7 @@ fn walks_all_pages_of_a_search_without_repeating_or_skipping_while_others_are_wr
     let lit = [lit[2], lit[1], lit[0]]; // the newest first
     let search = json!({ "query": "lantern", "limit": 1 });
     assert_eq!(ada.walk("search_entries", search.clone(), |_| ()), lit);
+    assert_eq!(ada.ok("search_entries", search.clone())["total"], 3, "of all pages");
     for (title, content) in [("dark", "no light at all"), ("lantern", "lantern lit by a lantern")] {
         let between = |_: &mut Person| _ = bob.entry(title, content);
         assert_eq!(ada.walk("search_entries", search.clone(), between), lit, "while {title} is written");

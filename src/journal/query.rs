@@ -464,6 +464,7 @@ mod tests {
             ),
             ("天 -sun -\"long night\"", "\"天\" without \"sun\" or \"long night\""),
             ("a\u{1b}[2J\u{202e}b", "\"a[2Jb\""),
+            ("\" rain \" ", "\"rain\""),
         ] {
             assert_eq!(parse(query).looked_for, expected, "{query}");
         }
@@ -474,7 +475,10 @@ mod tests {
         for nothing in ["", " *** \"\" ", "-", "… \u{200b}\u{301}*", "\"?!\""] {
             assert!(matches!(Query::parse(nothing, "7:"), Err(JournalError::EmptyQuery)), "{nothing:?}");
         }
-        assert!(matches!(Query::parse("-rain ***", "7:"), Err(JournalError::OnlyExclusions)));
+        for excluding in ["-rain ***", "-rain +"] {
+            let refused = Query::parse(excluding, "7:");
+            assert!(matches!(refused, Err(JournalError::OnlyExclusions)), "{excluding:?}");
+        }
         assert!(Query::parse("*+*", "7:").is_ok());
     }
 
@@ -484,12 +488,17 @@ mod tests {
         fn check(part: &str, max: usize) {
             assert!(Query::parse(&part.repeat(max), "7:").is_ok());
             assert!(matches!(Query::parse(&part.repeat(max + 1), "7:"), Err(JournalError::TooManyTerms)));
+            // What is excluded costs as much.
+            let excluding =
+                |count| Query::parse(&format!("{part} {}", format!("-{part}").repeat(count)), "7:");
+            assert!(excluding(max - 1).is_ok());
+            assert!(matches!(excluding(max), Err(JournalError::TooManyTerms)));
         }
         check("word ", limits::QUERY_TERMS_MAX);
         check("wo* ", limits::QUERY_BEGINNINGS_MAX);
         check("天 ", limits::QUERY_BEGINNINGS_MAX);
         check("a-", limits::QUERY_LOOKUPS_MAX);
-        for short in ["w*", "-W*", "\"slow w\"*", "é*"] {
+        for short in ["w*", "-W*", "\"slow w\"*", "é*", "ж*"] {
             assert!(
                 matches!(Query::parse(&format!("x {short}"), "7:"), Err(JournalError::TooManyTerms)),
                 "{short}"

@@ -257,6 +257,7 @@ mod tests {
     fn marks_what_matched_as_it_stands_in_the_text() {
         check("Rain, and the Garden.", "rain", "[Rain], and the Garden.");
         check("Rain, and the Gardens. (rain)", "gard* RAIN", "[Rain], and the [Gardens]. ([rain])");
+        check("“Rain”, and the Garden.", "rain", "“[Rain]”, and the Garden.");
         check("A slow\n rain; slow x rain", "\"slow rain\"", "A [slow\n rain]; slow x rain");
         check("a b c d", "b \"a b c\"", "[a b c] d");
         check("Write to Ada@Example.com!", "ada@example.com", "Write to [Ada@Example.com]!");
@@ -293,6 +294,11 @@ mod tests {
         let text = format!("rain {far}sun {far}moon {far}sun rain");
         let snippet = of(&[&text], "rain sun moon");
         assert!(snippet.ends_with("w [sun] [rain]"), "{snippet}");
+        // The widest place that one snippet can show, and one word more.
+        for (between, count) in [(limits::SNIPPET_TOKENS - 2, 2), (limits::SNIPPET_TOKENS - 1, 1)] {
+            let text = format!("{far}rain {}sun {far}", "w ".repeat(between));
+            assert_eq!(of(&[&text], "rain sun").matches('[').count(), count, "{between}");
+        }
         // Of equal places the first.
         let text = format!("one rain {far}two rain {far}");
         assert!(of(&[&text], "rain").starts_with("one [rain] w"));
@@ -328,6 +334,15 @@ mod tests {
         let text = format!("{} kite {}", "é".repeat(9_000), "é".repeat(9_000));
         let expected = format!("…{} [kite] {}…", "é".repeat(before - 1), "é".repeat(after - 1));
         assert_eq!(of(&[&text], "kite"), expected);
+        // As much is before the match as there is room for.
+        let text = format!("{} kite", "é".repeat(9_000));
+        assert_eq!(of(&[&text], "kite"), format!("…{} [kite]", "é".repeat(max - 2 - " kite".len())));
+        // A match that is cut at the beginning, and one that begins where the snippet ends.
+        let phrase = "a b c d e f g h i j k l m n o p q r s t u v w x y z 0 1 2 3 4 5 6 7 8 9";
+        let snippet = of(&[&format!("{} {phrase}", "yx".repeat(9_000))], &format!("yx* \"{phrase}\" c"));
+        assert!(snippet.starts_with("…[yx") && snippet.contains("yx] [a b c"), "{snippet}");
+        let between = "x".repeat(max - 2 * 2 - "kite ".len());
+        assert_eq!(of(&[&format!("kite {between}天")], "kite 天"), format!("[kite] {between}…"));
         let picture = "iVBORw0KGgo".repeat(9_000);
         let snippet = of(&[&picture], "ivborw*");
         assert!(snippet.starts_with("[iVBORw0K") && snippet.ends_with("]…"), "{snippet}");
