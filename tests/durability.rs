@@ -223,6 +223,25 @@ fn indexes_at_the_start_what_another_program_has_written() {
 }
 
 #[test]
+fn moves_what_a_crash_has_left_in_the_log_into_the_file_at_the_start() {
+    let folder = Arc::new(Folder::new());
+    let token = folder.token("ada@example.com", &[]);
+    let mut server = Server::start_in(folder.clone(), &[]);
+    let mut client = Client::new(&server, &token);
+    for number in 0..20 {
+        client.ok("create_entry", json!({ "title": format!("entry {number}"), "content": "" }));
+    }
+    server.kill();
+    let written = || fs::metadata(folder.database().with_extension("db-wal")).map_or(0, |log| log.len());
+    let left = written();
+    let _server = Server::start_in(folder.clone(), &[]);
+    assert!(written() < left, "the log of {left} bytes starts over");
+    let alone = Folder::new();
+    fs::copy(folder.database(), alone.database()).expect("a copy without the log");
+    assert_eq!(alone.count("entries"), 20);
+}
+
+#[test]
 fn keeps_what_one_person_has_written_together() {
     let folder = Arc::new(Folder::new());
     let tokens = ["ada@example.com", "bob@example.com"].map(|email| folder.token(email, &[]));

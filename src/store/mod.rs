@@ -535,6 +535,12 @@ impl Store {
         }
         migrations::run(&mut connection)?;
         configure(&connection)?;
+        if lock.is_some() {
+            // What a crash has left is moved into the file, and the log starts over. Otherwise each power failure could
+            // leave one torn commit more in the log, and two of them look like damage (`log_file.rs`). A disk that is
+            // full, or a program that reads, may be in the way; the server serves all the same.
+            let _ = write_ahead::checkpoint(&connection);
+        }
         connection.pragma_update(None, "wal_autocheckpoint", limits::CHECKPOINT_PAGES)?;
         migrations::make_derived(&mut connection, derived)?;
         // The read connections are opened later, because a read-only connection can neither make the tables nor switch
