@@ -163,6 +163,8 @@ pub(crate) const INDEX_MERGE_PAGES: i64 = 1_000;
 pub(crate) const INDEX_STEP_PAGES: i64 = 8;
 /// How long nothing must have been written before such a step.
 pub(crate) const TIDY_AFTER: Duration = Duration::from_millis(250);
+/// How long nothing must have been written before what is in the write-ahead log is copied into the database file.
+pub(crate) const CHECKPOINT_AFTER: Duration = Duration::from_secs(5);
 /// How often the operator hears how far long work is.
 pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a server waits for the lock on its file, which a command has for a moment when it begins.

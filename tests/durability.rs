@@ -242,6 +242,25 @@ fn moves_what_a_crash_has_left_in_the_log_into_the_file_at_the_start() {
 }
 
 #[test]
+fn has_everything_in_the_database_file_alone_when_nothing_is_written_for_a_while() {
+    let folder = Arc::new(Folder::new());
+    let token = folder.token("ada@example.com", &[]);
+    let server = Server::start_in(folder.clone(), &[]);
+    let mut client = Client::new(&server, &token);
+    for number in 0..20 {
+        client.ok("create_entry", json!({ "title": format!("entry {number}"), "content": "" }));
+    }
+    let copied = || {
+        let alone = Folder::new();
+        fs::copy(folder.database(), alone.database()).expect("a copy without the log");
+        Connection::open(alone.database())
+            .and_then(|copy| copy.query_row("SELECT count(*) FROM entries", [], |row| row.get::<_, i64>(0)))
+    };
+    eventually("the copy has all entries", || copied() == Ok(20));
+    check_integrity(&folder.database());
+}
+
+#[test]
 fn keeps_what_one_person_has_written_together() {
     let folder = Arc::new(Folder::new());
     let tokens = ["ada@example.com", "bob@example.com"].map(|email| folder.token(email, &[]));

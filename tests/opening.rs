@@ -126,7 +126,8 @@ fn keeps_a_log_whose_file_is_missing_or_was_emptied() {
     let whole = fs::read(folder.database()).expect("the file");
     fs::remove_file(folder.database()).expect("the file");
     let says = ["there is no such file", "has changes of it", RESTORE];
-    refuses(&folder, &[SERVE, &[SERVE, &["--create"]].concat(), ADD], &says);
+    let reading: [&[&str]; 3] = [&["check"], &["status"], &["user", "list"]];
+    refuses(&folder, &[&[SERVE, &[SERVE, &["--create"]].concat(), ADD], &reading[..]].concat(), &says);
     fs::write(folder.database(), "").expect("a file");
     let says = ["it is empty", "has changes of a journal which is missing", RESTORE];
     refuses(&folder, &[SERVE, &[SERVE, &["--create"]].concat(), ADD, &["user", "list"]], &says);

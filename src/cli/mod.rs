@@ -49,7 +49,7 @@ use crate::search_index::SEARCH_INDEX;
 use crate::secret::TOKEN_PREFIX;
 use crate::site::BadUrl;
 use crate::stderr;
-use crate::store::{OpenError, Opening, Store, StoreError};
+use crate::store::{self, OpenError, Opening, Store, StoreError};
 use crate::text;
 use crate::users::{self, BadCredential};
 use crate::zone::UnknownZone;
@@ -420,13 +420,13 @@ impl CommandLine {
     /// the person would then look for their journal.
     fn existing(&self, open: fn(&Path) -> Result<Store, OpenError>) -> Result<Store, CliError> {
         let path = self.database();
-        match path.try_exists() {
-            Ok(true) => open(&path).map_err(|error| self.cannot_open(&error)),
-            Ok(false) => Err(CliError::Failed(format!(
+        match store::is_missing(&path) {
+            Ok(false) => open(&path).map_err(|error| self.cannot_open(&error)),
+            Ok(true) => Err(CliError::Failed(format!(
                 "there is no {}; epicme user add EMAIL makes it, and --database FILE names another one",
                 path.display()
             ))),
-            Err(error) => Err(self.cannot_open(&OpenError::Io(error))),
+            Err(error) => Err(self.cannot_open(&error)),
         }
     }
 

@@ -55,16 +55,8 @@ pub(super) fn find_or_make(
     create: bool,
     make: impl FnOnce(&Path) -> Result<(), OpenError>,
 ) -> Result<PathBuf, OpenError> {
-    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+    if is_missing(path)? {
         let path = &for_copy(path)?;
-        // First, because a restore that was interrupted may have left the log too.
-        if fs::exists(beside(path, RESTORING)).map_err(OpenError::Io)? {
-            return Err(OpenError::RestoreUnfinished);
-        }
-        check_beside(path)?;
-        if is_filled(&beside(path, "-wal")) {
-            return Err(OpenError::LogAlone);
-        }
         match Part::begin(path, MAKING) {
             Ok(part) => {
                 make(part.path())?;
@@ -78,6 +70,22 @@ pub(super) fn find_or_make(
         Err(OpenError::Empty) if create => fs::canonicalize(path).map_err(OpenError::Io),
         found => found,
     }
+}
+
+/// Returns whether there is no such file, and nothing beside it that was a part of one.
+pub(super) fn is_missing(path: &Path) -> Result<bool, OpenError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(OpenError::Io(error)),
+    }
+    let path = &for_copy(path)?;
+    // First, because a restore that was interrupted may have left the log too.
+    if fs::exists(beside(path, RESTORING)).map_err(OpenError::Io)? {
+        return Err(OpenError::RestoreUnfinished);
+    }
+    check_beside(path)?;
+    if is_filled(&beside(path, "-wal")) { Err(OpenError::LogAlone) } else { Ok(true) }
 }
 
 /// Waits until another process has made the database that it is making.
@@ -96,6 +104,7 @@ fn wait_for(path: &Path) -> Result<(), OpenError> {
 /// its other end, so what isn't a file is refused before. So is an empty file: if SQLite opened it, it would delete the
 /// log beside it.
 pub(super) fn find(path: &Path) -> Result<PathBuf, OpenError> {
+    is_missing(path)?; // if it is, its name has no other form
     let path = fs::canonicalize(path).map_err(OpenError::Io)?;
     let found = fs::metadata(&path).map_err(OpenError::Io)?;
     if !found.is_file() {

@@ -120,8 +120,9 @@ impl StoreError {
             }
             // SQLite doesn't say which of these it was.
             Some(ErrorCode::CannotOpen) => {
-                "run this as the user who owns the file, and see that its folder can be written, its disk is not mounted \
-                 read-only, and the program may open enough files (ulimit -n)"
+                "run this as the user who owns the file, and see that its folder and the files beside it whose names end \
+                 in -wal and -shm can be written, its disk is not mounted read-only, and the program may open enough \
+                 files (ulimit -n)"
                     .to_owned()
             }
             _ => format!("it isn't as this program left it: {restore}"),
@@ -783,6 +784,12 @@ impl Store {
         write_ahead::checkpoint(&connection)?;
         connection.close().map_err(|(_, error)| error.into())
     }
+}
+
+/// Returns whether there is no database of this name, and nothing that is left of one; if something is, that is the
+/// error.
+pub(crate) fn is_missing(path: &Path) -> Result<bool, OpenError> {
+    files::is_missing(path)
 }
 
 /// Returns whether a server has this file open, by its lock. To be asked before this process opens the database: on the

@@ -12,6 +12,7 @@ use std::error::Error;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode};
@@ -102,6 +103,11 @@ pub(crate) fn restore(
     // Its header says that it has a write-ahead log, as that of a journal does and that of a backup doesn't. So no
     // backup takes it for an earlier one (`files::is_copy`).
     part.write_at(&[2, 2], 18).and_then(|()| part.sync()).map_err(|error| cannot_write(error.into()))?;
+    // A server that runs as another user must be able to open the file: root restores for it. Nobody else can give a
+    // file away, and needn't.
+    if let Some(owner) = old.as_ref().and_then(|lock| lock.metadata().ok()) {
+        let _ = chown(part.path(), Some(owner.uid()), Some(owner.gid()));
+    }
     // Nobody else uses the old one for as long as this is open.
     let held = old.as_ref().map(|lock| make_whole(database, lock)).transpose()?;
     let aside = put_aside(database, aside, was_interrupted);
@@ -175,14 +181,18 @@ fn put_aside(database: &Path, end: &str, was_interrupted: bool) -> Result<Option
     if is_there {
         rename(database, &aside)?;
     }
-    let mut is_moved = is_there;
+    // The first of them is the one that the operator is told of.
+    let mut moved = is_there.then(|| aside.clone());
     for suffix in ["-wal", "-journal"] {
-        is_moved |= rename(&beside(database, suffix), &beside(&aside, suffix))?;
+        let to = beside(&aside, suffix);
+        if rename(&beside(database, suffix), &to)? {
+            moved.get_or_insert(to);
+        }
     }
     // SQLite makes the index of a log anew.
     let _ = fs::remove_file(beside(database, "-shm"));
     files::sync_folder(database).map_err(|error| RestoreError::Rename(database.to_owned(), error))?;
-    Ok(is_moved.then_some(aside))
+    Ok(moved)
 }
 
 /// Finds a name that neither a file nor a log has. If it can't be seen, the name counts as free, and to rename fails.

@@ -92,6 +92,12 @@ fn start_over(connection: &Connection) -> Result<bool, StoreError> {
     }
 }
 
+/// Copies what can be copied of the log into the database file, and waits for nobody. The log keeps its size, which
+/// makes the next commits faster.
+pub(super) fn copy_into_file(connection: &Connection) -> Result<(), StoreError> {
+    Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
+}
+
 /// Copies what can be copied of the log into the database file. Returns whether that was all of it, and no reader needs
 /// the log any more: then the log is empty.
 pub(super) fn checkpoint(connection: &Connection) -> Result<bool, StoreError> {

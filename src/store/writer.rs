@@ -41,7 +41,7 @@ use rusqlite::hooks::Action;
 
 use super::files::Place;
 use super::queue::{Holder, Queue, Taken};
-use super::write_ahead::WriteAheadLog;
+use super::write_ahead::{self, WriteAheadLog};
 use super::{ChangedRows, Derived, StoreError, Tidy, run};
 use crate::limits;
 use crate::lock::locked;
@@ -163,8 +163,18 @@ impl Job {
     }
 }
 
-/// Runs jobs until the queue is closed and empty. While none comes, tidies up what follows from the rows, step by step:
-/// a job that comes meanwhile waits for one step.
+/// What is left to do while no job comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// What follows from the rows may be tidied up, step by step: a job that comes meanwhile waits for one step.
+    Untidy,
+    /// What was written may be in the log alone. It is copied into the file when nothing is written, so that a person
+    /// who copies that file alone, in spite of all warnings, has at least what they wrote until then.
+    InLog,
+    Nothing,
+}
+
+/// Runs jobs until the queue is closed and empty. While none comes, does what is left.
 fn commit_in_groups(
     connection: &Connection,
     jobs: &Queue<Job>,
@@ -172,12 +182,25 @@ fn commit_in_groups(
     log: &mut WriteAheadLog,
     place: &Place,
 ) {
-    let mut is_untidy = false;
+    let mut rest = Rest::Nothing;
     loop {
-        let first = match jobs.take(is_untidy.then_some(limits::TIDY_AFTER)) {
+        let wait = match rest {
+            Rest::Untidy => Some(limits::TIDY_AFTER),
+            Rest::InLog => Some(limits::CHECKPOINT_AFTER),
+            Rest::Nothing => None,
+        };
+        let first = match jobs.take(wait) {
             Taken::Job(job) => job,
             Taken::Nothing => {
-                is_untidy = changes.tidy(connection);
+                rest = match rest {
+                    Rest::Untidy if changes.tidy(connection) => Rest::Untidy,
+                    Rest::Untidy => Rest::InLog,
+                    Rest::InLog | Rest::Nothing => {
+                        // What fails now is done after the next write, or when the log is full, or at the end.
+                        let _ = write_ahead::copy_into_file(connection);
+                        Rest::Nothing
+                    }
+                };
                 continue;
             }
             Taken::Closed => return,
@@ -231,7 +254,7 @@ fn commit_in_groups(
         let committed = changes.commit(connection);
         let is_found = || if place.is_kept() { Ok(()) } else { Err(StoreError::Displaced) };
         let committed = committed.and_then(|()| is_found());
-        is_untidy = true;
+        rest = Rest::Untidy;
         for done in group {
             (done.acknowledge)(committed.clone());
         }
