@@ -51,6 +51,41 @@ pub(crate) fn stream(
     reader.end().map_err(BadJson)
 }
 
+/// Returns a member of the outermost object of a text, if it is neither an object nor a list; the rest of the text
+/// isn't kept, nor checked. It is for a text that is too large to be read, and whose sender must be told.
+pub(crate) fn member(input: impl Read, name: &str) -> Option<Value> {
+    let mut found = None;
+    let mut reader = serde_json::Deserializer::from_reader(BufReader::new(input));
+    // The text is left in the middle once the member is found, which the reader takes for an error.
+    let _ = reader.deserialize_map(Member { name, found: &mut found });
+    found
+}
+
+/// Looks for one member of an object.
+struct Member<'s> {
+    name: &'s str,
+    found: &'s mut Option<Value>,
+}
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut reader: A) -> Result<(), A::Error> {
+        while let Some(name) = reader.next_key::<String>()? {
+            if name == self.name {
+                *self.found = Some(reader.next_value_seed(Strict(&Cell::new(1)))?);
+                return Ok(());
+            }
+            reader.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
 /// Reads the outermost object of a large text.
 struct Outermost<'s> {
     lists: &'s [&'s str],
@@ -234,6 +269,17 @@ mod tests {
     #[track_caller]
     fn check(text: &[u8], good: bool) {
         assert_eq!(parse(text).is_ok(), good, "{}", String::from_utf8_lossy(text));
+    }
+
+    #[test]
+    fn finds_a_member_in_a_text_that_is_not_read() {
+        let found = |text: &str| member(text.as_bytes(), "id");
+        assert_eq!(found(r#"{"a":[{"id":1}],"b":"\"id\":2","id":3,"c":"#), Some(Value::from(3)));
+        assert_eq!(found(r#"{"id":"x"#), None);
+        assert_eq!(found(r#"{"id":"x""#), Some(Value::from("x")));
+        for text in ["", "[]", r#"{"id":{}}"#, r#"{"id":[1]}"#, r#"{"a":1}"#, r#"{"a":1"#, "7"] {
+            assert_eq!(found(text).filter(|id| !id.is_array() && !id.is_object()), None, "{text}");
+        }
     }
 
     #[test]

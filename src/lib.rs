@@ -31,12 +31,15 @@
 //! a client can make large, slow or many has a bound in [`limits`]. And no two rooms of `src/` name each other,
 //! directly or through others, so each can be understood from those that it names.
 //!
+//! A client that starts a program in place of opening a URL comes by [`stdio`], which carries its messages to `/mcp`.
+//!
 //! The command line and what the tests in `tests/` use is `pub`; all other items are `pub(crate)` or private.
 
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod limits;
+mod stdio;
 mod http;
 mod routes;
 mod context;

@@ -95,6 +95,27 @@ pub(crate) const WAITING_WORKERS_MIN: usize = 4;
 /// process.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
+// ---- Standard input and output (`stdio/`) ----
+
+/// Requests that one `epicme stdio` has in flight; the next one is answered by an error. Each holds a thread.
+pub const STDIO_REQUESTS_MAX: usize = 64;
+/// Bytes of one line of its input; past it the line is answered by an error. As many as a body on `/mcp` may have.
+pub const STDIO_LINE_BYTES_MAX: usize = MCP_BODY_BYTES_MAX;
+/// Bytes of a longer line in which it looks for the id of the request; past it the error has no id.
+pub(crate) const STDIO_ID_WITHIN_BYTES: u64 = 16 * STDIO_LINE_BYTES_MAX as u64;
+/// Bytes of one message of the server. A batch has the longest: [`BATCH_ANSWER_BYTES_MAX`], and one answer more.
+pub(crate) const STDIO_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long it waits for a server that has the database, and can't be reached: it may be starting, or bringing the
+/// database up to date. Past it the request is answered by an error, and the next one tries again.
+pub(crate) const STDIO_SERVER_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How often it looks meanwhile.
+pub(crate) const STDIO_SERVER_LOOK: Duration = Duration::from_millis(50);
+/// How often it looks for another server for one request whose server has just gone.
+pub(crate) const STDIO_SERVERS_MAX: usize = 3;
+/// How long the server may take to begin an answer, and may be silent on a stream, on which it sends a comment each
+/// [`KEEP_ALIVE`]; past it the request is answered by an error.
+pub(crate) const STDIO_SILENCE_MAX: Duration = Duration::from_secs(90);
+
 // ---- The log (`stderr.rs`, `log/`) ----
 
 /// Lines about requests in one second; the rest of that second is counted, and one line says how many there were.

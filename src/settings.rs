@@ -2,12 +2,13 @@
 //!
 //! Reads no person, no token and no journal. Another command than `serve` runs as a process of its own, which doesn't
 //! get the options of the server; from this file it learns under which URL the server runs, and so for which audience
-//! it must make a token.
+//! it must make a token, and at which address it listens.
 //!
 //! The rows keep the names that the first version gave them: `seal_key` is the signing key, and `elsewhere` says
 //! whether another server issues the tokens. Under a new name the key of an older database would not be found, and
 //! with a fresh one every text that was signed before would turn invalid.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -20,28 +21,54 @@ use crate::store::{Store, StoreError};
 /// Remembers how the server is started, in one transaction, and returns the signer of the texts that clients keep for
 /// it.
 ///
-/// `audience` is the resource that it protects: a token that the command line makes must have it as audience. If
-/// `is_external`, the tokens come from another authorization server: then the gate accepts no token of this database,
-/// and `epicme explain` must not judge a token by it.
+/// `address` is where it listens. `audience` is the resource that it protects: a token that the command line makes must
+/// have it as audience. If `is_external`, the tokens come from another authorization server: then the gate accepts no
+/// token of this database, and `epicme explain` must not judge a token by it.
 ///
 /// The signer's key is made when the database is first served, and stored: what was signed before a restart must be
 /// good after it. The key lies in the same file as what it protects. A person who can read the file can read the
 /// journal anyway; a client can't read the file, and so can't sign a text.
-pub(crate) fn begin_to_serve(store: &Store, audience: &str, is_external: bool) -> Result<Signer, StoreError> {
+pub(crate) fn begin_to_serve(
+    store: &Store,
+    address: SocketAddr,
+    audience: &str,
+    is_external: bool,
+) -> Result<Signer, StoreError> {
     let fresh: [u8; 32] = secret::random();
-    let audience = audience.to_owned();
+    let (address, audience) = (address.to_string(), audience.to_owned());
     let key = store.write(move |connection| {
         let sql = "INSERT INTO settings (name, value) VALUES ('seal_key', ?1) ON CONFLICT (name) DO NOTHING";
         connection.execute(sql, [&fresh])?;
         let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2)
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
-        for (name, value) in [("audience", audience.as_bytes()), ("elsewhere", &[u8::from(is_external)])] {
+        let is_external = [u8::from(is_external)];
+        let texts =
+            [("address", &address), ("audience", &audience)].map(|(name, text)| (name, text.as_bytes()));
+        for (name, value) in texts.into_iter().chain([("elsewhere", &is_external[..])]) {
             connection.execute(sql, (name, value))?;
         }
         let sql = "SELECT value FROM settings WHERE name = 'seal_key'";
         Ok::<_, StoreError>(connection.query_row(sql, [], |row| row.get(0))?)
     })?;
     Ok(Signer::new(key))
+}
+
+/// Forgets where this server listens, since another program may get the port.
+pub(crate) fn end_to_serve(store: &Store) -> Result<(), StoreError> {
+    store.write(|connection| {
+        connection.execute("DELETE FROM settings WHERE name = 'address'", [])?;
+        Ok(())
+    })
+}
+
+/// Returns where the server listens that has this database open. After a crash it is where that one did, until the next
+/// begins to serve; so [`crate::store::is_served`] is asked first.
+pub(crate) fn address(store: &Store) -> Result<Option<SocketAddr>, StoreError> {
+    store.look_up(|connection| {
+        let sql = "SELECT CAST(value AS TEXT) FROM settings WHERE name = 'address'";
+        let known: Option<String> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+        Ok(known.and_then(|text| text.parse().ok()))
+    })
 }
 
 /// Returns whether the tokens came from another authorization server when this database was served last.

@@ -70,7 +70,7 @@ fn shows_help_that_fits_a_screen_and_names_every_option_on_the_page_of_its_comma
             "user" => &["user", "add", "ada@example.com"],
             "client" => &["client", "add", "zed"],
             "import" | "explain" | "doctor" | "backup" | "restore" => &[command, "nothing"],
-            "serve" | "export" | "check" | "status" | "health" => &[command],
+            "serve" | "stdio" | "export" | "check" | "status" | "health" => &[command],
             other => panic!("how is {other} called?"),
         };
         for row in text.lines().filter(|line| line.starts_with("--")) {

@@ -17,6 +17,7 @@
 //! - `features`: resources, prompts, completion, and pages of lists.
 //! - `questions`: what a person is asked before something is deleted.
 //! - `stream`: `subscriptions/listen`.
+//! - `stdio`: `epicme stdio`, by pipes.
 //! - `apps`: MCP Apps.
 //! - `schema`: that `support` finds an invalid message.
 //! - `cli`: the commands.
@@ -59,6 +60,7 @@ mod counts;
 mod features;
 mod questions;
 mod stream;
+mod stdio;
 mod apps;
 mod schema;
 mod cli;

@@ -7,6 +7,7 @@
 const COMMANDS: &str = "\
 epicme - a private journal for MCP clients, behind an OAuth gate
   epicme serve [--listen 127.0.0.1:8787] [--public-url URL] [--demo] [--explain]
+  epicme stdio                 for clients that start a program, by EPICME_TOKEN
   epicme user add EMAIL | list | passwd EMAIL | zone EMAIL ZONE | remove EMAIL
   epicme token create EMAIL [--scope LIST] [--expires 30d] | list | revoke ID
   epicme client add NAME URI... | add --metadata FILE | list | remove ID
@@ -30,7 +31,7 @@ EPICME_DATABASE stands for --database, and EPICME_PUBLIC_URL for --public-url.
 The variable of an option without a value is yes or no.";
 
 /// The command that each page is about, what stands at its head, and its options.
-const PAGES: [(&str, &str, &str); 13] = [
+const PAGES: [(&str, &str, &str); 14] = [
     (
         "serve",
         "epicme serve: serve the journal until SIGTERM, SIGINT (Ctrl-C) or SIGHUP",
@@ -54,6 +55,21 @@ const PAGES: [(&str, &str, &str); 13] = [
 --introspection-url URL      where that server tells what a token is
 --introspection-id ID        the name of this server there
 EPICME_INTROSPECTION_SECRET  and its secret, as a variable",
+    ),
+    (
+        "stdio",
+        "\
+epicme stdio: MCP over standard input and output
+
+For clients that start a program in place of opening a URL. It goes through the
+server that has the database open, or serves it itself. Each request is checked
+as any other, by the token in EPICME_TOKEN.",
+        "\
+EPICME_TOKEN                 the token, as epicme token create EMAIL makes it
+--require-confirmation       refuse a delete that no person can confirm
+--log text|json              how requests are written to standard error
+--log-level LEVEL            info: all; warn: refused or failed; error: failed
+--explain[=json]             show each request, check by check",
     ),
     (
         "user",

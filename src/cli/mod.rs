@@ -25,6 +25,7 @@ mod import;
 mod keeper;
 mod serve;
 mod status;
+mod stdio;
 mod terminal;
 mod token;
 mod user;
@@ -55,7 +56,7 @@ use crate::users::{self, BadCredential};
 use crate::zone::UnknownZone;
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 34] = [
+const OPTIONS: [(&str, bool); 35] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
@@ -90,6 +91,7 @@ const OPTIONS: [(&str, bool); 34] = [
     ("introspection-id", true),
     ("introspection-secret", true),
     ("connect", true),
+    ("token", true),
 ];
 
 /// The options of `serve`. The secret is an option so that it has a variable; the help names the variable alone.
@@ -114,6 +116,9 @@ const SERVE_OPTIONS: [&str; 19] = [
     "introspection-id",
     "introspection-secret",
 ];
+
+/// The options of `stdio`. The token is one so that it has a variable; the help names the variable alone.
+const STDIO_OPTIONS: [&str; 5] = ["token", "require-confirmation", "log", "log-level", "explain"];
 
 /// What stands for standard input or output where a command takes it. No other command may take it for the name of a
 /// file: the person would find the file later, if at all, and it is hard to delete by its name.
@@ -207,6 +212,7 @@ fn without_token(message: &str) -> String {
 }
 
 /// The words and options of one call.
+#[derive(Clone)]
 struct CommandLine {
     /// What isn't an option: the command, and what it works on.
     words: Vec<String>,
@@ -260,6 +266,7 @@ impl CommandLine {
             }
             ["backup" | "restore" | "check" | "import", .., STANDARD] => Err(no_standard(words[0])),
             ["serve"] => serve::serve(self.accept_only(&SERVE_OPTIONS)?),
+            ["stdio"] => stdio::stdio(self.accept_only(&STDIO_OPTIONS)?),
             ["user", "add", email] => user::add(self.accept_only(&["password-stdin", "create"])?, email),
             ["user", "list"] => user::list(self.accept_only(&[])?),
             ["user", "passwd", email] => user::passwd(self.accept_only(&["password-stdin"])?, email),
@@ -295,7 +302,7 @@ impl CommandLine {
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
             [
                 "user" | "token" | "client" | "backup" | "restore" | "check" | "export" | "import" | "serve"
-                | "doctor" | "explain" | "version" | "status" | "health",
+                | "doctor" | "explain" | "version" | "status" | "health" | "stdio",
                 ..,
             ] => Err(CliError::Usage(format!("epicme {} is not complete, or too long", self.command()))),
             _ => Err(CliError::Usage(format!("there is no command {:?}", words[0]))),
@@ -419,9 +426,15 @@ impl CommandLine {
     /// Opens the database, and makes none if there is none: a mistyped name must not make an empty database, in which
     /// the person would then look for their journal.
     fn existing(&self, open: fn(&Path) -> Result<Store, OpenError>) -> Result<Store, CliError> {
+        self.require_database()?;
+        open(&self.database()).map_err(|error| self.cannot_open(&error))
+    }
+
+    /// Fails if there is no file of the database.
+    fn require_database(&self) -> Result<(), CliError> {
         let path = self.database();
         match store::is_missing(&path) {
-            Ok(false) => open(&path).map_err(|error| self.cannot_open(&error)),
+            Ok(false) => Ok(()),
             Ok(true) => Err(CliError::Failed(format!(
                 "there is no {}; epicme user add EMAIL makes it, and --database FILE names another one",
                 path.display()

@@ -22,9 +22,9 @@ use crate::proxies::Proxies;
 use crate::routes;
 use crate::search_index::SEARCH_INDEX;
 use crate::settings;
-use crate::site::{self, PageOrigin, Site};
+use crate::site::{self, Origin, PageOrigin, Site};
 use crate::stderr::{self, Form, Level, Style};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::text;
 use crate::users;
 
@@ -69,38 +69,19 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
     let schedule = keeper::schedule(line)?;
     // From here on a signal doesn't end the program but waits until it is read below, so that a signal during the
     // start isn't lost: a database that has been opened must be closed.
-    //
-    // SIGHUP says that the terminal has gone. `nohup` starts a program with this signal ignored, so that it outlives
-    // its terminal; a handler here would undo that.
-    let signals = Signals::new([SIGTERM, SIGINT].into_iter().chain(not_ignored(&[SIGHUP])));
-    let mut signals =
-        signals.map_err(|error| CliError::Failed(format!("can't watch for signals: {error}")))?;
+    let mut signals = ending_signals()?;
 
     let store = Store::open_to_serve(&line.database(), SEARCH_INDEX, line.opening())
         .map_err(|error| line.cannot_open(&error))?;
-    let listeners = server::bind(address).map_err(|error| {
-        let hint =
-            if error.kind() == io::ErrorKind::AddrInUse { "; --listen takes another port" } else { "" };
-        CliError::Failed(format!("can't listen on {address}: {error}{hint}"))
-    })?;
-    let cannot_listen = |error| CliError::Failed(format!("can't listen on {address}: {error}"));
-    let bound = listeners[0].local_addr().map_err(cannot_listen)?; // port 0 has become a real one
-    let site = Site::new(bound, public, allowed);
-    let signer = settings::begin_to_serve(&store, site.audience(), introspector.is_some())?;
-    let base_url = site.base_url_for(None).unwrap_or_default().to_owned();
+    let running = Running::start(store, Start { address, public, allowed, introspector, policy })?;
+    let Running { app, bound, .. } = &running;
+    let base_url = app.site.base_url_for(None).unwrap_or_default();
     for name in unknown_variables() {
         stderr::note(&format!(
             "{} sets nothing; epicme help serve shows the options, of which each has a variable",
             text::displayable(&name)
         ));
     }
-    let app = Arc::new(App::new(site, store, signer, introspector, policy));
-    let shared = Arc::clone(&app);
-    let server = Server::start(
-        listeners,
-        Box::new(move |request, peer, id| routes::handle(&shared, request, peer, id)),
-    )
-    .map_err(cannot_listen)?;
 
     let announced = say(&format!("listening on http://{bound}"))
         .and_then(|()| app.store.open_read_connections().map_err(|error| line.cannot_open(&error)))
@@ -110,7 +91,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
                 site::MCP,
                 introspector.issuer()
             )),
-            (None, true, true) => demo::fill(&app, bound),
+            (None, true, true) => demo::fill(app, *bound),
             // The code in the link is gone with the process, so there is nothing to take back.
             (None, true, false) => show_once(
                 &format!(
@@ -131,32 +112,93 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
             }
         });
 
-    let mut keeper = Keeper::start(&app, schedule);
+    let keeper = Keeper::start(app, schedule);
 
     // A server whose operator can't read how to reach it stops at once, in the same order as at a signal.
     if announced.is_ok() {
         signals.forever().next();
     }
-    // A second signal ends the program at once, as a person who sends it expects. No write that was acknowledged is
-    // lost by that, since each was committed before (`store/writer.rs`). SIGHUP isn't a person's: when a terminal goes,
-    // the kernel and the shell may each send one, and a service manager may send one after SIGTERM.
-    let second =
-        move || _ = signals.forever().find(|signal| *signal != SIGHUP).map(|_| std::process::exit(1));
-    let _ = std::thread::Builder::new().spawn(second); // if no thread can be made, a second signal does nothing
+    end_at_second(signals);
     stderr::note_stopping();
-    // The order matters. First, no further request is taken: a client whose event stream ends connects again at once,
-    // and must find the server gone, not one that refuses to open a stream. Then the open streams end, each with its
-    // last message. Only then does the server wait for requests in flight: an open stream is one of them and would
-    // use up the wait.
-    keeper.stop();
-    server.stop_accepting();
-    app.events.end();
-    server.finish();
-    keeper.finish();
-    let closed = app.store.close();
+    let closed = running.stop(keeper);
     stderr::finish();
     announced?;
     Ok(closed?)
+}
+
+/// Ends the program at a second signal, as a person who sends it expects. No write that was acknowledged is lost by
+/// that, since each was committed before (`store/writer.rs`). SIGHUP isn't a person's: when a terminal goes, the kernel
+/// and the shell may each send one, and a service manager may send one after SIGTERM.
+pub(super) fn end_at_second(mut signals: Signals) {
+    let second =
+        move || _ = signals.forever().find(|signal| *signal != SIGHUP).map(|_| std::process::exit(1));
+    let _ = std::thread::Builder::new().spawn(second); // if no thread can be made, a second signal does nothing
+}
+
+/// Watches for the signals that end the program: from now on they wait until they are read.
+///
+/// SIGHUP says that the terminal has gone. `nohup` starts a program with this signal ignored, so that it outlives its
+/// terminal; a handler here would undo that.
+pub(super) fn ending_signals() -> Result<Signals, CliError> {
+    let signals = Signals::new([SIGTERM, SIGINT].into_iter().chain(not_ignored(&[SIGHUP])));
+    signals.map_err(|error| CliError::Failed(format!("can't watch for signals: {error}")))
+}
+
+/// What a server is started with, beside its database.
+pub(super) struct Start {
+    /// Where it is to listen.
+    pub(super) address: SocketAddr,
+    pub(super) public: Option<Origin>,
+    pub(super) allowed: Vec<PageOrigin>,
+    pub(super) introspector: Option<Introspector>,
+    pub(super) policy: Policy,
+}
+
+/// A server of this process.
+pub(super) struct Running {
+    pub(super) app: Arc<App>,
+    /// Where it listens: port 0 has become a real one.
+    pub(super) bound: SocketAddr,
+    server: Arc<Server>,
+}
+
+impl Running {
+    /// Starts to serve a database. Its read connections are still to be opened.
+    pub(super) fn start(store: Store, start: Start) -> Result<Running, CliError> {
+        let Start { address, public, allowed, introspector, policy } = start;
+        let listeners = server::bind(address).map_err(|error| {
+            let hint =
+                if error.kind() == io::ErrorKind::AddrInUse { "; --listen takes another port" } else { "" };
+            CliError::Failed(format!("can't listen on {address}: {error}{hint}"))
+        })?;
+        let cannot_listen = |error| CliError::Failed(format!("can't listen on {address}: {error}"));
+        let bound = listeners[0].local_addr().map_err(cannot_listen)?;
+        let site = Site::new(bound, public, allowed);
+        let signer = settings::begin_to_serve(&store, bound, site.audience(), introspector.is_some())?;
+        let app = Arc::new(App::new(site, store, signer, introspector, policy));
+        let shared = Arc::clone(&app);
+        let server = Server::start(
+            listeners,
+            Box::new(move |request, peer, id| routes::handle(&shared, request, peer, id)),
+        )
+        .map_err(cannot_listen)?;
+        Ok(Running { app, bound, server })
+    }
+
+    /// Ends it. The order matters. First, no further request is taken: a client whose event stream ends connects again
+    /// at once, and must find the server gone, not one that refuses to open a stream. Then the open streams end, each
+    /// with its last message. Only then does the server wait for requests in flight: an open stream is one of them and
+    /// would use up the wait.
+    pub(super) fn stop(self, mut keeper: Keeper) -> Result<(), StoreError> {
+        keeper.stop();
+        self.server.stop_accepting();
+        self.app.events.end();
+        self.server.finish();
+        keeper.finish();
+        // If this fails, the next server writes its own address over this one.
+        let _ = settings::end_to_serve(&self.app.store);
+        self.app.store.close()
+    }
 }
 
 /// Reads `--allowed-origins`: the origins of web pages that may use the endpoint beside our own.
@@ -175,7 +217,7 @@ fn allowed_origins(list: &str) -> Result<Vec<PageOrigin>, CliError> {
 
 /// Reads `--log`, `--log-level` and `--explain`. The wire view goes to standard error, like the lines of the log whose
 /// place it takes. Standard output holds the setup link and the example's token, which the view must never show.
-fn style(line: &CommandLine) -> Result<Style, CliError> {
+pub(super) fn style(line: &CommandLine) -> Result<Style, CliError> {
     let chosen = |name| line.value(name).map(|value| value.to_ascii_lowercase());
     let form = match chosen("log").as_deref() {
         None | Some("text") => Form::Text,

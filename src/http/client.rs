@@ -1,7 +1,8 @@
-//! Sends one request to another server, over plain TCP, and reads the [`Answer`].
+//! Sends one request to another server, over plain TCP, and reads the [`Answer`], or its body part by part.
 //!
 //! Knows no paths, no JSON and no TLS, resolves no name and follows no redirect. Invariant: whatever the other server
-//! sends or doesn't send, [`send`] returns by the deadline, and the answer's head and body are bounded.
+//! sends or doesn't send, [`send`] returns by the deadline, and the answer's head and body are bounded. For an answer
+//! that may go on for days there is [`Connection`]: each wait for more ends by a deadline, and each part is bounded.
 //!
 //! Resolving names and following redirects would be dangerous: a URL that another server names could lead to a
 //! service that only this machine can reach (server-side request forgery). Here the caller gives the address, and a
@@ -10,7 +11,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::field::{Field, is_token};
@@ -127,17 +128,79 @@ impl From<MessageError> for ClientError {
 /// request is sent.
 #[inline(never)] // speed doesn't matter to its callers, the size of the program does
 pub(crate) fn send(request: &Request, bounds: Bounds) -> Result<Answer, ClientError> {
-    let Request { address, body, .. } = request;
     let head = write_head(request).ok_or(ClientError::Unwritable)?;
-    let deadline = Instant::now() + bounds.deadline;
-    let mut stream = connect(address, bounds.deadline)?;
-    stream.set_write_timeout(Some(left(deadline)?)).map_err(|_| ClientError::Gone)?;
-    // The timeout begins anew with each write, but a request here is small, so the kernel takes it in one. A failed
-    // write isn't an error yet: a server that refuses early may close before it has read the request, and its answer
-    // counts. If there is no answer, the read fails.
-    let _ = stream.write_all(&[&head, *body].concat());
-    let mut reader = MessageReader::new(DeadlineStream { stream, deadline });
-    read_answer(&mut reader, bounds.body_bytes_max)
+    let mut connection = Connection::open(request.address, bounds.deadline)?;
+    connection.write(head, request.body)?;
+    read_answer(&mut connection.reader, bounds.body_bytes_max)
+}
+
+/// A connection for one request, before it is sent.
+pub(crate) struct Connection {
+    reader: MessageReader<DeadlineStream>,
+}
+
+/// Ends a connection from another thread. The thread that reads its answer sees it as broken.
+pub(crate) struct Closer(TcpStream);
+
+impl Closer {
+    pub(crate) fn close(&self) {
+        let _ = self.0.shutdown(Shutdown::Both); // an error means that it has ended already
+    }
+}
+
+/// An answer whose head has arrived.
+pub(crate) struct OpenAnswer {
+    /// The head; the body in it is empty.
+    pub(crate) head: Answer,
+    reader: MessageReader<DeadlineStream>,
+    framing: Framing,
+    silence_max: Duration,
+}
+
+impl Connection {
+    /// Connects; all that is done on the connection ends by this deadline, until an [`OpenAnswer`] sets its own.
+    pub(crate) fn open(address: SocketAddr, deadline: Duration) -> Result<Connection, ClientError> {
+        let ends = Instant::now() + deadline;
+        let stream = connect(&address, deadline)?;
+        Ok(Connection { reader: MessageReader::new(DeadlineStream { stream, deadline: ends }) })
+    }
+
+    pub(crate) fn closer(&mut self) -> io::Result<Closer> {
+        self.reader.source().stream.try_clone().map(Closer)
+    }
+
+    fn write(&mut self, head: Vec<u8>, body: &[u8]) -> Result<(), ClientError> {
+        let DeadlineStream { stream, deadline } = self.reader.source();
+        stream.set_write_timeout(Some(left(*deadline)?)).map_err(|_| ClientError::Gone)?;
+        // The timeout begins anew with each write, but a request here is small, or the server is on this machine. A
+        // failed write isn't an error yet: a server that refuses early may close before it has read the request, and
+        // its answer counts. If there is no answer, the read fails.
+        let _ = stream.write_all(&[&head, body].concat());
+        Ok(())
+    }
+
+    /// Sends the request, and waits for the head of the answer. From then on the other server may be silent for
+    /// `silence_max` at a time.
+    pub(crate) fn ask(mut self, request: &Request, silence_max: Duration) -> Result<OpenAnswer, ClientError> {
+        self.write(write_head(request).ok_or(ClientError::Unwritable)?, request.body)?;
+        let mut reader = self.reader;
+        let (head, framing) = read_final_head(&mut reader)?;
+        Ok(OpenAnswer { head, reader, framing, silence_max })
+    }
+}
+
+impl OpenAnswer {
+    /// Waits for the next part of the body, which has at most `bytes_max` bytes; `None` at the end of the body.
+    pub(crate) fn next_part(&mut self, bytes_max: usize) -> Result<Option<Vec<u8>>, ClientError> {
+        self.reader.source().deadline = Instant::now() + self.silence_max;
+        Ok(self.reader.read_part(&mut self.framing, bytes_max)?)
+    }
+
+    /// Waits for the whole body.
+    pub(crate) fn read_body(mut self, bytes_max: usize) -> Result<Vec<u8>, ClientError> {
+        self.reader.source().deadline = Instant::now() + self.silence_max;
+        Ok(self.reader.read_body(self.framing, bytes_max)?)
+    }
 }
 
 /// Writes the head of a request; `None` if a part of it could end its line. The parts come from URLs that another
@@ -198,20 +261,24 @@ fn read_answer<S: Read>(
     reader: &mut MessageReader<S>,
     body_bytes_max: Option<usize>,
 ) -> Result<Answer, ClientError> {
-    let mut answer = loop {
-        match read_head(reader)? {
-            informational if informational.status < 200 => {} // RFC 9110 §15.2: the answer is yet to come
-            answer => break answer,
-        }
-    };
-    // The framing is checked even if the body isn't read: other clients refuse an answer with wrong framing, and
-    // `epicme doctor` must find that too.
-    let framing = framing(&answer)?;
+    let (mut answer, framing) = read_final_head(reader)?;
     if let Some(bytes_max) = body_bytes_max {
         // Trailers, if any, are left on the connection, which isn't used again.
         answer.body = reader.read_body(framing, bytes_max).map_err(ClientError::from);
     }
     Ok(answer)
+}
+
+/// Reads the head of the answer, and finds how its body ends. The framing is checked even if the body isn't read: other
+/// clients refuse an answer with wrong framing, and `epicme doctor` must find that too.
+fn read_final_head<S: Read>(reader: &mut MessageReader<S>) -> Result<(Answer, Framing), ClientError> {
+    loop {
+        let answer = read_head(reader)?;
+        if answer.status >= 200 {
+            let framing = framing(&answer)?;
+            return Ok((answer, framing));
+        } // RFC 9110 §15.2: the answer is yet to come
+    }
 }
 
 fn read_head<S: Read>(reader: &mut MessageReader<S>) -> Result<Answer, ClientError> {

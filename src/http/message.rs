@@ -214,30 +214,71 @@ impl<S: Read> MessageReader<S> {
     fn read_chunks(&mut self, bytes_max: usize) -> Result<Vec<u8>, MessageError> {
         let mut body = Vec::new();
         let mut extension_bytes = 0;
-        loop {
-            let (size, extension) = self.read_chunk_line()?;
-            // The extensions are counted over the whole body. They are no content, so `bytes_max` doesn't bound them,
-            // and a body of many small chunks could have very many of them. RFC 9112 §7.1.1 asks for such a limit.
-            extension_bytes += extension;
-            if extension_bytes > limits::CHUNK_EXTENSION_BYTES_MAX {
-                return Err(MessageError::ExtensionTooLarge);
+        // The extensions are counted over the whole body. They are no content, so `bytes_max` doesn't bound them, and a
+        // body of many small chunks could have very many of them. RFC 9112 §7.1.1 asks for such a limit.
+        while self.read_chunk(&mut body, bytes_max, &mut extension_bytes)? {}
+        Ok(body)
+    }
+
+    /// Reads one chunk, and adds its data to `body`; `false` if it was the last one, which has none.
+    fn read_chunk(
+        &mut self,
+        body: &mut Vec<u8>,
+        bytes_max: usize,
+        extension_bytes: &mut usize,
+    ) -> Result<bool, MessageError> {
+        let (size, extension) = self.read_chunk_line()?;
+        *extension_bytes += extension;
+        if *extension_bytes > limits::CHUNK_EXTENSION_BYTES_MAX {
+            return Err(MessageError::ExtensionTooLarge);
+        }
+        if size == 0 {
+            return Ok(false);
+        }
+        // Subtracted, not added: a size near `u64::MAX` would make the sum wrap around to a small number.
+        if size > (bytes_max - body.len()) as u64 {
+            return Err(MessageError::BodyTooLarge);
+        }
+        self.take(size, body)?;
+        // A receiver that skipped these two bytes unchecked would accept a chunk whose data is longer than its size.
+        let mut end = Vec::new();
+        self.take(2, &mut end)?;
+        if end == b"\r\n" { Ok(true) } else { Err(MessageError::ChunkMalformed) }
+    }
+
+    /// Reads the next part of a body that may go on for as long as it likes, such as an event stream: what has arrived,
+    /// or a whole chunk; `None` at the end of the body. `framing` says what is still to come. A part is bounded by
+    /// `bytes_max`, the body isn't.
+    pub(crate) fn read_part(
+        &mut self,
+        framing: &mut Framing,
+        bytes_max: usize,
+    ) -> Result<Option<Vec<u8>>, MessageError> {
+        let mut part = Vec::new();
+        match framing {
+            Framing::Length(0) => return Ok(None),
+            Framing::Chunked => {
+                let is_there = self.read_chunk(&mut part, bytes_max, &mut 0)?;
+                if !is_there {
+                    *framing = Framing::Length(0);
+                }
+                return Ok(is_there.then_some(part));
             }
-            if size == 0 {
-                return Ok(body);
-            }
-            // Subtracted, not added: a size near `u64::MAX` would make the sum wrap around to a small number.
-            if size > (bytes_max - body.len()) as u64 {
-                return Err(MessageError::BodyTooLarge);
-            }
-            self.take(size, &mut body)?;
-            // A receiver that skipped these two bytes unchecked would accept a chunk whose data is longer than its
-            // size.
-            let mut end = Vec::new();
-            self.take(2, &mut end)?;
-            if end != b"\r\n" {
-                return Err(MessageError::ChunkMalformed);
+            Framing::Length(_) | Framing::UntilClose => {}
+        }
+        if self.unused().is_empty() {
+            match self.fill() {
+                Err(MessageError::Gone) if *framing == Framing::UntilClose => return Ok(None),
+                filled => filled?,
             }
         }
+        let mut length = self.unused().len().min(bytes_max) as u64;
+        if let Framing::Length(left) = framing {
+            length = length.min(*left);
+            *left -= length;
+        }
+        self.take(length, &mut part)?;
+        Ok(Some(part))
     }
 
     /// Reads the size line of the next chunk. Returns the size, and how many bytes of extension the line has (with
@@ -364,6 +405,36 @@ mod tests {
         check("3\r\nabcd\r\n0\r\n", Framing::Chunked, Err(MessageError::ChunkMalformed));
         check("3\r\nabc", Framing::Chunked, Err(MessageError::Gone));
         check("3\r\nab", Framing::Length(7), Err(MessageError::Gone));
+    }
+
+    #[test]
+    fn reads_a_body_part_by_part_without_a_limit_on_the_whole() {
+        let parts = |bytes: &str, mut framing: Framing, piece: usize| {
+            let mut reader = MessageReader::new(Pieces(bytes.as_bytes(), piece));
+            let mut parts = Vec::new();
+            loop {
+                match reader.read_part(&mut framing, 4) {
+                    Ok(Some(part)) => parts.push(String::from_utf8(part).expect("ASCII")),
+                    Ok(None) => return Ok(parts),
+                    Err(error) => return Err((parts, error)),
+                }
+            }
+        };
+        let owned = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+        for framing in [Framing::Length(6), Framing::UntilClose] {
+            assert_eq!(parts("abcdef", framing, usize::MAX), Ok(owned(&["abcd", "ef"])));
+            assert_eq!(parts("abcdef", framing, 3), Ok(owned(&["abc", "def"])));
+        }
+        assert_eq!(parts("abc", Framing::Length(2), 9), Ok(owned(&["ab"])));
+        assert_eq!(parts("abc", Framing::Length(4), 9), Err((owned(&["abc"]), MessageError::Gone)));
+        let chunks = "4\r\nabcd\r\n2;x\r\nef\r\n0\r\n\r\n";
+        for piece in [usize::MAX, 1] {
+            assert_eq!(parts(chunks, Framing::Chunked, piece), Ok(owned(&["abcd", "ef"])));
+            let broken = (owned(&["abcd"]), MessageError::Gone);
+            assert_eq!(parts(&chunks[..12], Framing::Chunked, piece), Err(broken));
+            let large = parts("5\r\nabcde\r\n0\r\n\r\n", Framing::Chunked, piece);
+            assert_eq!(large, Err((Vec::new(), MessageError::BodyTooLarge)));
+        }
     }
 
     #[test]

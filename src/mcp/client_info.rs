@@ -219,6 +219,40 @@ impl<'h> Headers<'h> {
     }
 }
 
+/// Returns the headers that a client sends with a message of a stateless version: those that
+/// [`Headers::check_stateless`] compares with the body. `None` if the message is of a session. A version that no header
+/// can hold is left out; the server then refuses the version in the body.
+pub(crate) fn stateless_headers(message: &Value) -> Option<Vec<(&'static str, String)>> {
+    let params = message.get("params");
+    if !has_stateless_meta(params) {
+        return None;
+    }
+    let version = meta(params).and_then(|meta| meta.get(VERSION_KEY)?.as_str());
+    let version = version.filter(|version| version.bytes().all(|byte| byte.is_ascii_graphic()));
+    let method = message.get("method").and_then(Value::as_str);
+    let param = |name: &str| params.and_then(|params| params.get(name)?.as_str());
+    let name = match method {
+        Some("tools/call" | "prompts/get") => param("name"),
+        Some("resources/read") => param("uri"),
+        _ => None,
+    };
+    let values = [
+        ("MCP-Protocol-Version", version.map(str::to_owned)),
+        ("Mcp-Method", method.map(encode_header)),
+        ("Mcp-Name", name.map(encode_header)),
+    ];
+    Some(values.into_iter().filter_map(|(header, value)| Some((header, value?))).collect())
+}
+
+/// Writes a header value such that [`decode_header`] reads it back.
+fn encode_header(value: &str) -> String {
+    let is_plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~')) && value.trim_ascii() == value;
+    if is_plain && !value.starts_with("=?base64?") {
+        return value.to_owned();
+    }
+    format!("=?base64?{}?=", STANDARD.encode(value))
+}
+
 /// Checks whether a message has at least one of the two keys of a stateless request. No earlier version has these
 /// keys. So a message with only one of them is a stateless request with a mistake, and the client gets an error.
 pub(crate) fn has_stateless_meta(params: Option<&Value>) -> bool {
@@ -316,6 +350,33 @@ mod tests {
         assert_eq!(decode_header("=?base64?w6k?="), None);
         assert_eq!(decode_header("=?base64?/w==?="), None);
     }
+
+    #[test]
+    fn writes_the_headers_that_a_message_must_have() {
+        for value in ["get_entry", "a b", "é", " a", "a\n", "", "=?base64?w6k=?=", "=?base64?"] {
+            assert_eq!(decode_header(&encode_header(value)).as_deref(), Some(value.as_bytes()), "{value:?}");
+        }
+        assert_eq!(encode_header("epicme://tags/a"), "epicme://tags/a");
+        let message = |method: &str, version: Value| {
+            let meta = json!({ VERSION_KEY: version, CAPABILITIES_KEY: {} });
+            json!({ "method": method, "params": { "name": "n", "uri": "u", "_meta": meta } })
+        };
+        let headers = |message: &Value| {
+            let headers = stateless_headers(message)?.into_iter();
+            Some(headers.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join(", "))
+        };
+        let version = "MCP-Protocol-Version: 2026-07-28, ";
+        for (method, expected) in [
+            ("tools/call", format!("{version}Mcp-Method: tools/call, Mcp-Name: n")),
+            ("resources/read", format!("{version}Mcp-Method: resources/read, Mcp-Name: u")),
+            ("tools/list", format!("{version}Mcp-Method: tools/list")),
+        ] {
+            assert_eq!(headers(&message(method, json!("2026-07-28"))), Some(expected));
+        }
+        assert_eq!(headers(&message("ping", json!("a\r\nX: y"))).as_deref(), Some("Mcp-Method: ping"));
+        assert_eq!(headers(&json!({ "method": "ping", "params": { "_meta": {} } })), None);
+    }
+
     #[test]
     fn reads_no_session_that_has_expired_or_whose_version_has_none() {
         let read = |version: &str, now| {

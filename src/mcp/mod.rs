@@ -36,6 +36,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+pub(crate) use self::client_info::stateless_headers;
 use self::client_info::{ClientInfo, Headers, Session};
 use self::methods::Prepared;
 use self::rpc::{Message, Request, RpcError, success};

@@ -338,8 +338,8 @@ impl fmt::Display for OpenError {
             ),
             OpenError::InUse => {
                 out.write_str(
-                    "another epicme serves it, or restores it or brings it up to date just now; stop that one, or name \
-                     another file",
+                    "another epicme serves it (a client may have started that one, as epicme stdio), or restores it or \
+                     brings it up to date just now; stop that one, or name another file",
                 )
             }
             OpenError::NoLog => out.write_str(
