@@ -1,11 +1,11 @@
-# What there is to do here. Needs Rust, a C compiler and make; `interop` also Node and Python.
+# What there is to do here. Needs Rust, a C compiler and make; `bundle` and `test` also Python, `interop` Node too.
 
 BINARY := target/epicme
 PEERS := target/bench-peers
 DENY := 0.20.2
 TRIPLE := $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help run build test interop crates bench fmt
+.PHONY: help run build bundle test interop crates bench fmt
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -16,6 +16,9 @@ run: build ## build, and serve http://127.0.0.1:8787 with an example journal
 build: ## build the fully static release binary, target/epicme
 	cargo build --locked --release
 	@ln -sf $(TRIPLE)/release/epicme $(BINARY)
+
+bundle: build ## pack target/epicme.mcpb, which Claude Desktop installs
+	packaging/bundle.py $(BINARY) target/epicme.mcpb
 
 test: build ## check format, lints and documentation, and run every test
 	cargo fmt --check

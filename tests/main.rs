@@ -18,6 +18,7 @@
 //! - `questions`: what a person is asked before something is deleted.
 //! - `stream`: `subscriptions/listen`.
 //! - `stdio`: `epicme stdio`, by pipes.
+//! - `bundle`: what `make bundle` packs.
 //! - `apps`: MCP Apps.
 //! - `schema`: that `support` finds an invalid message.
 //! - `cli`: the commands.
@@ -61,6 +62,7 @@ mod features;
 mod questions;
 mod stream;
 mod stdio;
+mod bundle;
 mod apps;
 mod schema;
 mod cli;
