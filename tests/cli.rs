@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,7 @@ use epicme::passwords::HashingMemory;
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::{Client, EPICME, Folder, PASSWORD, Server, collect, request, wait_for};
+use crate::support::{Client, EPICME, Folder, PASSWORD, PATIENCE, Server, collect, request, wait_for};
 
 pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
@@ -636,6 +637,51 @@ fn ends_in_order_where_nobody_can_read_how_to_reach_the_server() {
             assert_eq!(rows, [0; 3], "{options:?}: as if the demo had never been made");
         }
     }
+}
+
+/// The messages that a service manager gets at an address of a socket, until the server has ended in order.
+fn told_to_the_manager(socket: &UnixDatagram, address: &str) -> [String; 2] {
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let message = || {
+        let mut bytes = [0; 64];
+        let count = socket.recv(&mut bytes).expect("a message");
+        String::from_utf8_lossy(&bytes[..count]).into_owned()
+    };
+    let mut server = Server::start_with_variables(&[("NOTIFY_SOCKET", address)]);
+    let ready = message();
+    assert_eq!(server.send("GET /healthz HTTP/1.0\r\n\r\n").status, 200);
+    assert_eq!(server.signal("TERM"), Some(0));
+    let told = [ready, message()];
+    socket.set_nonblocking(true).expect("it can be asked");
+    assert!(socket.recv(&mut [0; 64]).is_err(), "nothing more");
+    told
+}
+
+#[test]
+fn tells_a_service_manager_when_it_serves_and_when_it_stops() {
+    let folder = Folder::new();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    let expected = ["READY=1", "STOPPING=1"];
+    assert_eq!(told_to_the_manager(&socket, path.to_str().expect("UTF-8")), expected);
+
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::linux::net::SocketAddrExt;
+        let name = format!("epicme-test-{}", std::process::id());
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).expect("a name");
+        let socket = UnixDatagram::bind_addr(&address).expect("a socket");
+        assert_eq!(told_to_the_manager(&socket, &format!("@{name}")), expected);
+    }
+
+    // No manager is there: the server says so and serves all the same.
+    let mut server = Server::start_with_variables(&[("NOTIFY_SOCKET", "/nowhere/notify")]);
+    server.log_with("can't tell the service manager READY=1 at /nowhere/notify: No such file");
+    assert_eq!(server.send("GET /healthz HTTP/1.0\r\n\r\n").status, 200);
+    assert_eq!(server.signal("TERM"), Some(0));
+    let mut server = Server::start_with_variables(&[("NOTIFY_SOCKET", "")]);
+    assert_eq!(server.signal("TERM"), Some(0));
+    assert!(!server.log().contains("service manager"), "{}", server.log());
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod health;
 mod help;
 mod import;
 mod keeper;
+mod notify;
 mod serve;
 mod status;
 mod stdio;

@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::keeper::{self, Keeper};
-use super::{CliError, CommandLine, demo, not_ignored, say, show_once, switch, unknown_variables};
+use super::{CliError, CommandLine, demo, not_ignored, notify, say, show_once, switch, unknown_variables};
 use crate::app::{App, Policy};
 use crate::authority;
 use crate::http::connections;
@@ -116,10 +116,12 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
 
     // A server whose operator can't read how to reach it stops at once, in the same order as at a signal.
     if announced.is_ok() {
+        notify::tell(notify::READY);
         signals.forever().next();
     }
     end_at_second(signals);
     stderr::note_stopping();
+    notify::tell(notify::STOPPING);
     let closed = running.stop(keeper);
     stderr::finish();
     announced?;
