@@ -34,6 +34,7 @@
 //! - `examples`: the clients in `docs/examples/` do what they are there for.
 //! - `plans`: no statement walks over a table or sorts without a reason.
 //! - `bench`: what `make bench` makes of its figures; the bench itself isn't run.
+//! - `packaging`: the man page and the completions say what `epicme help` says, and the shells understand them.
 //! - `tidy`: the rules of the house that a program can see.
 //! - `binary`: the release binary is static, small and without a resolver.
 //!
@@ -78,5 +79,6 @@ mod documents;
 mod examples;
 mod plans;
 mod bench;
+mod packaging;
 mod tidy;
 mod binary;

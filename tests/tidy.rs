@@ -450,7 +450,7 @@ fn texts(path: &Path, text: &str) -> Vec<Text> {
 }
 
 /// What people read.
-const PROSE: [&str; 5] = ["src", "docs", "README.md", ".github", "CHANGELOG.md"];
+const PROSE: [&str; 6] = ["src", "docs", "packaging", "README.md", ".github", "CHANGELOG.md"];
 
 /// Every file under these folders that git knows, with its text.
 fn files(folders: &[&str]) -> Vec<(PathBuf, String)> {

@@ -20,8 +20,8 @@ epicme - a private journal for MCP clients, behind an OAuth gate
   epicme import [EMAIL] PATH [--dry-run] [--skip-invalid]
   epicme explain TOKEN|- [--scope LIST|TOOL] [--at TIME]     -: standard input
   epicme doctor URL [--connect 127.0.0.1:PORT]
-  epicme version
-  epicme help COMMAND          what the command does, and all of its options
+  epicme version               the version of the program
+  epicme help [COMMAND]        what the command does, and all of its options
 
 --database FILE names the file of the journal. Without it that is epicme.db in
 the folder where you are.
@@ -49,7 +49,7 @@ const PAGES: [(&str, &str, &str); 14] = [
 --require-confirmation       refuse a delete that no person can confirm
 --redirect-scheme X          let apps have this scheme; may be there repeatedly
 --log text|json              how requests are written to standard error
---log-level LEVEL            info: all; warn: refused or failed; error: failed
+--log-level info|warn|error  all; those refused or failed; those that failed
 --explain[=json]             show each request, check by check
 --authorization-server URL   tokens come from that server; it needs these three:
 --introspection-url URL      where that server tells what a token is
@@ -73,14 +73,21 @@ EPICME_TOKEN                 the token, as epicme token create EMAIL makes it
     ),
     (
         "user",
-        "epicme user add EMAIL | list | passwd EMAIL | zone EMAIL ZONE | remove EMAIL",
+        "\
+epicme user add EMAIL | list | passwd EMAIL | zone EMAIL ZONE | remove EMAIL
+
+Add a person, list all, set the password or the time zone of one, or remove one
+with their whole journal.",
         "\
 --password-stdin             add, passwd: take the password from standard input
 --create                     add: make a journal of an empty file that is there",
     ),
     (
         "token",
-        "epicme token create EMAIL | list | revoke ID",
+        "\
+epicme token create EMAIL | list | revoke ID
+
+Make a token for a client that can't sign in, list all, or revoke one.",
         "\
 --scope LIST                 create: user:read {entries,tags}:{read,write}
 --expires TIME               create: like 90s 15m 12h 30d, the default
@@ -89,7 +96,10 @@ EPICME_TOKEN                 the token, as epicme token create EMAIL makes it
     ),
     (
         "client",
-        "epicme client add NAME URI... | add --metadata FILE | list | remove ID",
+        "\
+epicme client add NAME URI... | add --metadata FILE | list | remove ID
+
+Register a client that can't register itself, list all, or remove one.",
         "\
 --metadata FILE              add: the client's own registration, as JSON
 --confidential               add: with a secret, which is shown once
