@@ -5,7 +5,28 @@ PEERS := target/bench-peers
 DENY := 0.20.2
 TRIPLE := $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help run build bundle test interop crates bench fmt
+# Where `install` puts things: below PREFIX, and with DESTDIR into a copy of the root.
+PREFIX := /usr/local
+DESTDIR :=
+INSTALLED := bin/epicme share/man/man1/epicme.1 share/bash-completion/completions/epicme \
+	share/zsh/site-functions/_epicme share/fish/vendor_completions.d/epicme.fish
+ifeq ($(shell uname), Linux)
+INSTALLED += lib/systemd/system/epicme.service
+endif
+ROOT := $(DESTDIR)$(PREFIX)
+
+# What `dist` makes. Its bytes follow from the commit, the versions of Rust and of the C compiler, and the C library:
+# not from the folder, the user or the hour. A path of this machine would be in the texts of panics.
+DIST := target/dist
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+RELEASE := epicme-$(VERSION)-$(TRIPLE)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+CRATES := $(or $(CARGO_HOME),$(HOME)/.cargo)
+REMAP := "--remap-path-prefix=$(CRATES)=/cargo", "--remap-path-prefix=$(CURDIR)=/epicme"
+TAR := $(shell command -v gtar || command -v tar)
+SHA256 := $(shell command -v sha256sum || echo shasum -a 256)
+
+.PHONY: help run build bundle test interop crates bench fmt install uninstall dist tarball
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -43,3 +64,36 @@ fmt: ## format the code
 	cargo fmt
 	cargo fmt --manifest-path tests/interop/rmcp/Cargo.toml
 	cargo fmt --manifest-path tests/bench/peers/Cargo.toml
+
+install: ## install what was built, with its man page, completions and unit, below PREFIX
+	@test -x $(BINARY) || { echo 'there is no $(BINARY): build it first, with make build' >&2; exit 1; }
+	install -d $(sort $(dir $(addprefix $(ROOT)/,$(INSTALLED))))
+	install -m 755 $(BINARY) $(ROOT)/bin/epicme
+	install -m 644 packaging/epicme.1 $(ROOT)/share/man/man1/epicme.1
+	install -m 644 packaging/completions/epicme.bash $(ROOT)/share/bash-completion/completions/epicme
+	install -m 644 packaging/completions/_epicme $(ROOT)/share/zsh/site-functions/_epicme
+	install -m 644 packaging/completions/epicme.fish $(ROOT)/share/fish/vendor_completions.d/epicme.fish
+ifneq ($(filter %.service, $(INSTALLED)),)
+	sed 's|/usr/local/bin|$(PREFIX)/bin|' packaging/epicme.service >$(ROOT)/lib/systemd/system/epicme.service
+	chmod 644 $(ROOT)/lib/systemd/system/epicme.service
+endif
+
+uninstall: ## remove what install has put below PREFIX
+	rm -f $(addprefix $(ROOT)/,$(INSTALLED))
+
+dist: ## build the release, a tarball and its checksum in target/dist: the same bytes wherever it is built
+	CFLAGS='-ffile-prefix-map=$(CRATES)=/cargo -ffile-prefix-map=$(CURDIR)=/epicme' cargo build --locked --release \
+		--target-dir $(DIST)/build --config 'target."cfg(unix)".rustflags = [$(REMAP)]'
+	$(MAKE) tarball BINARY=$(DIST)/build/$(TRIPLE)/release/epicme
+
+tarball: # of a program that is built; a test makes it of another one
+	rm -rf $(DIST)/root $(DIST)/$(RELEASE)
+	$(MAKE) install DESTDIR=$(DIST)/root PREFIX=/usr/local
+	mv $(DIST)/root/usr/local $(DIST)/$(RELEASE)
+	install -d $(DIST)/$(RELEASE)/docs $(DIST)/$(RELEASE)/data
+	install -m 644 README.md CHANGELOG.md LICENSE packaging/Containerfile $(DIST)/$(RELEASE)
+	install -m 644 docs/operating.md $(DIST)/$(RELEASE)/docs
+	cd $(DIST) && $(TAR) --format=ustar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
+		--mode=u=rwX,go=rX -cf - $(RELEASE) | gzip -9n >$(RELEASE).tar.gz
+	rm -rf $(DIST)/root $(DIST)/$(RELEASE)
+	cd $(DIST) && $(SHA256) $(RELEASE).tar.gz >SHA256SUMS

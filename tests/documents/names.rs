@@ -51,7 +51,8 @@ fn prose(document: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn is_path(span: &str) -> bool {
-    ["src/", "tests/", "docs/", "packaging/"].iter().any(|folder| span.starts_with(folder)) && !span.contains(' ')
+    ["src/", "tests/", "docs/", "packaging/"].iter().any(|folder| span.starts_with(folder))
+        && !span.contains(' ')
 }
 
 fn is_symbol(span: &str) -> bool {

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use self::help::{Choice, pages};
-use crate::support::Folder;
+use crate::support::{EPICME, Folder};
 
 const MAN: &str = "packaging/epicme.1";
 const BASH: &str = "packaging/completions/epicme.bash";
@@ -262,4 +262,84 @@ fn completes_in_zsh() {
         let Some(offered) = run("zsh", &["-f", "-c", &program], folder.path()) else { return };
         check_offered("zsh", typed, &text(&offered), expected);
     }
+}
+
+/// Runs make here, as a person does who wasn't started by make, with another mask for the modes of new files.
+#[track_caller]
+fn make(mask: &str, arguments: &[&str]) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "umask $0 && exec make --silent \"$@\"", mask]).args(arguments);
+    let output = shell.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").output().expect("make runs");
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<String> {
+    let found = run("find", &[".", "-type", "f"], folder).expect("find");
+    let mut found: Vec<_> =
+        text(&found).lines().map(|path| path.trim_start_matches("./").to_owned()).collect();
+    found.sort();
+    found
+}
+
+const INSTALLED: [&str; 6] = [
+    "bin/epicme",
+    "lib/systemd/system/epicme.service",
+    "share/bash-completion/completions/epicme",
+    "share/fish/vendor_completions.d/epicme.fish",
+    "share/man/man1/epicme.1",
+    "share/zsh/site-functions/_epicme",
+];
+
+#[test]
+fn installs_below_a_prefix_and_takes_all_of_it_away() {
+    let folder = Folder::new();
+    let destination = format!("DESTDIR={}", folder.path().display());
+    let options = [&destination[..], "PREFIX=/opt/epicme", &format!("BINARY={EPICME}")].map(str::to_owned);
+    let options = options.each_ref().map(String::as_str);
+    make("077", &[&["install"], &options[..]].concat());
+    assert_eq!(files(folder.path()), INSTALLED.map(|path| format!("opt/epicme/{path}")));
+    let root = folder.path().join("opt/epicme");
+    let unit = fs::read_to_string(root.join("lib/systemd/system/epicme.service")).expect("the unit");
+    assert!(unit.contains("\nExecStart=/opt/epicme/bin/epicme serve\n"), "{unit}");
+    let version = run(root.join("bin/epicme").to_str().expect("UTF-8"), &["version"], folder.path());
+    assert!(text(&version.expect("the program")).starts_with("epicme "));
+    make("022", &[&["uninstall"], &options[..]].concat());
+    assert_eq!(files(folder.path()), [""; 0]);
+}
+
+#[test]
+fn packs_the_same_bytes_wherever_that_is_done() {
+    let folders = [Folder::new(), Folder::new()];
+    let sums = [("077", &folders[0]), ("002", &folders[1])].map(|(mask, folder)| {
+        let dist = format!("DIST={}", folder.path().display());
+        make(mask, &["tarball", &dist, &format!("BINARY={EPICME}"), "SOURCE_DATE_EPOCH=1700000000"]);
+        fs::read_to_string(folder.path().join("SHA256SUMS")).expect("the checksum")
+    });
+    assert_eq!(sums[0], sums[1]);
+    let folder = folders[0].path();
+    let checked = run("sha256sum", &["--check", "--strict", "SHA256SUMS"], folder).expect("sha256sum");
+    assert!(checked.status.success(), "{}", text(&checked));
+    let name =
+        sums[0].split_whitespace().nth(1).and_then(|name| name.strip_suffix(".tar.gz")).expect("a name");
+    assert!(name.starts_with(concat!("epicme-", env!("CARGO_PKG_VERSION"), "-")), "{name}");
+    let unpacked = run("tar", &["-xpzf", &format!("{name}.tar.gz")], folder).expect("tar");
+    assert_eq!(text(&unpacked), "");
+    let root = folder.join(name);
+    let mut expected: Vec<_> = INSTALLED.to_vec();
+    expected.extend(["CHANGELOG.md", "Containerfile", "LICENSE", "README.md", "docs/operating.md"]);
+    expected.sort_unstable();
+    assert_eq!(files(&root), expected);
+    // What the Containerfile copies is there; the folder is empty.
+    let image = fs::read_to_string(root.join("Containerfile")).expect("the Containerfile");
+    for line in image.lines().filter_map(|line| line.strip_prefix("COPY ")) {
+        let source = line.split(' ').find(|word| !word.starts_with("--")).expect("what is copied");
+        assert!(root.join(source).exists(), "{source}");
+    }
+    let modes = run("find", &[".", "-printf", "%m %y\n"], &root).expect("find");
+    let text = text(&modes);
+    let mut modes: Vec<_> = text.lines().collect();
+    modes.sort_unstable();
+    modes.dedup();
+    assert_eq!(modes, ["644 f", "755 d", "755 f"], "everybody may read it, and its owner alone change it");
 }
