@@ -483,11 +483,13 @@ fn name_targets_and_a_server_that_start() {
     let targets: Vec<_> =
         lines.iter().filter_map(|line| line.strip_prefix("make ")?.split(' ').next()).collect();
     assert!(targets.contains(&"run") && targets.contains(&"test"), "{targets:?}");
-    let workflow = text_of(Path::new(".github/workflows/ci.yml")) + &text_of(Path::new(".ci/run"));
+    let workflow = [".github/workflows/ci.yml", ".github/workflows/release.yml", ".ci/run"]
+        .map(|path| text_of(Path::new(path)))
+        .concat();
     let in_workflow =
         workflow.lines().filter_map(|line| line.trim().trim_start_matches("- run: ").strip_prefix("make "));
     let in_workflow: Vec<_> = in_workflow.filter_map(|rest| rest.split(' ').next()).collect();
-    for needed in ["test", "run", "interop", "crates"] {
+    for needed in ["test", "run", "interop", "crates", "dist"] {
         assert!(in_workflow.contains(&needed), "no workflow runs make {needed}: {in_workflow:?}");
     }
     for target in targets.into_iter().chain(in_workflow) {
