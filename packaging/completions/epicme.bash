@@ -25,11 +25,12 @@ _epicme() {
         *) before=${typed[i - 1]} ;;
     esac
     case "$command $verb" in
-        ' ') words='serve user token client backup restore check status health export import explain doctor version help' ;;
+        ' ') words='serve stdio user token client backup restore check status health export import explain doctor version help' ;;
         'user ') words='add list passwd zone remove' ;;
         'token ') words='create list revoke' ;;
         'client ') words='add list remove' ;;
         'serve '*) options='--listen --public-url --trusted-proxies --allowed-origins --backup-to --every --keep --create --no-backup --demo --require-confirmation --redirect-scheme --log --log-level --explain --authorization-server --introspection-url --introspection-id --database' ;;
+        'stdio '*) options='--require-confirmation --log --log-level --explain --database' ;;
         'user add') options='--password-stdin --create --database' ;;
         'user list') options='--database' ;;
         'user passwd') options='--password-stdin --database' ;;
@@ -51,7 +52,7 @@ _epicme() {
         'explain '*) options='--scope --at --listen --public-url --database' ;;
         'doctor '*) options='--connect' ;;
         'version '*) options='' ;;
-        'help '*) options='' words='serve user token client backup restore check status health export import explain doctor version help' ;;
+        'help '*) options='' words='serve stdio user token client backup restore check status health export import explain doctor version help' ;;
     esac
     if [[ -n $value || -n $given ]]; then
         words= names= options=

@@ -19,6 +19,7 @@ end
 
 complete -c epicme -f
 complete -c epicme -n '__epicme_is' -a serve -d 'serve the journal until SIGTERM, SIGINT (Ctrl-C) or SIGHUP'
+complete -c epicme -n '__epicme_is' -a stdio -d 'MCP over standard input and output'
 complete -c epicme -n '__epicme_is' -a user -d 'add a person, list all, set the password or the time zone of one, or remove one with their whole journal'
 complete -c epicme -n '__epicme_is' -a token -d 'make a token for a client that can'"'"'t sign in, list all, or revoke one'
 complete -c epicme -n '__epicme_is' -a client -d 'register a client that can'"'"'t register itself, list all, or remove one'
@@ -63,6 +64,11 @@ complete -c epicme -n '__epicme_at serve' -l authorization-server -x -d 'tokens 
 complete -c epicme -n '__epicme_at serve' -l introspection-url -x -d 'where that server tells what a token is'
 complete -c epicme -n '__epicme_at serve' -l introspection-id -x -d 'the name of this server there'
 complete -c epicme -n '__epicme_at serve' -l database -r -F -d 'the file of the journal, default epicme.db'
+complete -c epicme -n '__epicme_at stdio' -l require-confirmation -d 'refuse a delete that no person can confirm'
+complete -c epicme -n '__epicme_at stdio' -l log -x -a 'text json' -d 'how requests are written to standard error'
+complete -c epicme -n '__epicme_at stdio' -l log-level -x -a 'info warn error' -d 'info: all; warn: refused or failed; error: failed'
+complete -c epicme -n '__epicme_at stdio' -l explain -a 'json' -d 'show each request, check by check'
+complete -c epicme -n '__epicme_at stdio' -l database -r -F -d 'the file of the journal, default epicme.db'
 complete -c epicme -n '__epicme_at user add' -l password-stdin -d 'take the password from standard input'
 complete -c epicme -n '__epicme_at user add' -l create -d 'make a journal of an empty file that is there'
 complete -c epicme -n '__epicme_at user add' -l database -r -F -d 'the file of the journal, default epicme.db'
@@ -107,4 +113,4 @@ complete -c epicme -n '__epicme_at explain' -l listen -x -d 'of the server that 
 complete -c epicme -n '__epicme_at explain' -l public-url -x -d 'of the server that the token is brought to'
 complete -c epicme -n '__epicme_at explain' -l database -r -F -d 'the file of the journal, default epicme.db'
 complete -c epicme -n '__epicme_at doctor' -l connect -x -d 'where a proxy forwards to that server; or a list, with https://HOST=ADDR:PORT for each further one'
-complete -c epicme -n '__epicme_at help' -a 'serve user token client backup restore check status health export import explain doctor version help'
+complete -c epicme -n '__epicme_at help' -a 'serve stdio user token client backup restore check status health export import explain doctor version help'
