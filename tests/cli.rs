@@ -63,7 +63,9 @@ fn shows_help_that_fits_a_screen_and_names_every_option_on_the_page_of_its_comma
     let pages: Vec<_> = commands.iter().map(|command| (*command, page(&["help", command]))).collect();
     for (command, text) in &pages {
         assert!(text.starts_with(&format!("epicme {command}")), "{text}");
-        assert_eq!(page(&[command, "--help"]), *text);
+        for longer in [&[command, "--help"][..], &["help", command, "add"], &[command, "add", "--help"]] {
+            assert_eq!(page(longer), *text);
+        }
         assert!(text.contains("for --some-name it is EPICME_SOME_NAME"), "{text}");
         // What the page names the command takes: it complains of another thing than the option.
         let words: &[&str] = match *command {
