@@ -93,6 +93,7 @@ tarball: # of a program that is built; a test makes it of another one
 	install -d $(DIST)/$(RELEASE)/docs $(DIST)/$(RELEASE)/data
 	install -m 644 README.md CHANGELOG.md LICENSE packaging/Containerfile $(DIST)/$(RELEASE)
 	install -m 644 docs/operating.md $(DIST)/$(RELEASE)/docs
+	packaging/licences.sh $(CRATES) >$(DIST)/$(RELEASE)/THIRD-PARTY-LICENSES
 	cd $(DIST) && $(TAR) --format=ustar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
 		--mode=u=rwX,go=rX -cf - $(RELEASE) | gzip -9n >$(RELEASE).tar.gz
 	rm -rf $(DIST)/root $(DIST)/$(RELEASE)

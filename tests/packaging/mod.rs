@@ -8,6 +8,7 @@ mod completions;
 mod help;
 mod man;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -145,7 +146,7 @@ fn has_a_man_page_without_a_fault() {
 /// What is typed, and what a Tab offers for it. In a folder with a file `journal.db`, a folder `folder` and a file in
 /// that.
 const TYPED: [(&str, &[&str]); 18] = [
-    ("epicme st", &["status"]),
+    ("epicme sta", &["status"]),
     ("epicme he", &["health", "help"]),
     ("epicme help sta", &["status"]),
     ("epicme user ", &["add", "list", "passwd", "zone", "remove"]),
@@ -327,9 +328,18 @@ fn packs_the_same_bytes_wherever_that_is_done() {
     assert_eq!(text(&unpacked), "");
     let root = folder.join(name);
     let mut expected: Vec<_> = INSTALLED.to_vec();
-    expected.extend(["CHANGELOG.md", "Containerfile", "LICENSE", "README.md", "docs/operating.md"]);
+    expected.extend(["CHANGELOG.md", "Containerfile", "LICENSE", "README.md", "THIRD-PARTY-LICENSES"]);
+    expected.push("docs/operating.md");
     expected.sort_unstable();
     assert_eq!(files(&root), expected);
+    // Every crate of the binary, as Cargo.toml lists them, with a text. Some are there for other systems alone.
+    let licences = fs::read_to_string(root.join("THIRD-PARTY-LICENSES")).expect("the licences");
+    let named: BTreeSet<_> =
+        licences.lines().filter_map(|line| line.strip_prefix("=== ")?.split(' ').next()).collect();
+    let manifest = fs::read_to_string("Cargo.toml").expect("the manifest");
+    let crates = manifest.lines().filter_map(|line| line.strip_prefix("# runtime: "));
+    let crates: BTreeSet<_> = crates.flat_map(|line| line.split(' ')).collect();
+    assert_eq!(named, crates);
     // What the Containerfile copies is there; the folder is empty.
     let image = fs::read_to_string(root.join("Containerfile")).expect("the Containerfile");
     for line in image.lines().filter_map(|line| line.strip_prefix("COPY ")) {
