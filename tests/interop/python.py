@@ -1,6 +1,10 @@
-"""Walks every tool and every other feature through the Python SDK client.  Usage: python.py legacy | auto"""
+"""Walks every tool and every other feature through the Python SDK client.  Usage: python.py legacy | auto
+
+With `OVER_STDIO` the client starts `epicme stdio` in place of opening the URL.
+"""
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -11,6 +15,7 @@ from pathlib import Path
 
 import httpx2
 from mcp import Client, MCPDeprecationWarning, MCPError
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import ResourceUpdated
 from mcp.types import ElicitResult, PromptReference, ResourceTemplateReference
@@ -33,15 +38,30 @@ async def remember(response):
         answered = response
 
 
+OVER_STDIO = bool(os.environ.get("OVER_STDIO"))
+
+
+@contextlib.asynccontextmanager
+async def connect(token, person=None):
+    """With a `person`, who is asked by the server's questions, the client says that it can ask."""
+    options = {"mode": MODE, "read_timeout_seconds": 30, "elicitation_callback": person}
+    if OVER_STDIO:
+        arguments = ["stdio", "--database", os.environ["DATABASE"]]
+        variables = {"EPICME_TOKEN": token} if token else {}
+        program = StdioServerParameters(command=os.environ["EPICME"], args=arguments, env=variables)
+        with open(os.devnull, "w") as log:
+            async with Client(stdio_client(program, log), **options) as session:
+                yield session
+    else:
+        async with http(token) as http_client:
+            transport = streamable_http_client(os.environ["MCP_URL"], http_client=http_client)
+            async with Client(transport, **options) as session:
+                yield session
+
+
 def http(token):
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx2.AsyncClient(headers=headers, event_hooks={"response": [remember]})
-
-
-def client(http_client, person=None):
-    """With a `person`, who is asked by the server's questions, the client says that it can ask."""
-    transport = streamable_http_client(os.environ["MCP_URL"], http_client=http_client)
-    return Client(transport, mode=MODE, read_timeout_seconds=30, elicitation_callback=person)
 
 
 ABSENT = object()
@@ -235,28 +255,33 @@ async def refuses_an_unknown_tool(session):
 
 
 async def refuses_without_a_token():
+    told = ""
     try:
-        async with http(None) as http_client, client(http_client):
+        async with connect(None):
             pass
-    except* MCPError:
-        pass
+    except* MCPError as errors:
+        told = repr(errors.exceptions)
+    if OVER_STDIO:
+        expect("EPICME_TOKEN isn't set: make a token by" in told, told)
+        return
     expect(answered.status_code == 401, f"the status is {answered.status_code}")
     challenge = answered.headers["www-authenticate"]
     expect(re.search(r'^Bearer .*resource_metadata="', challenge), challenge)
 
 
 async def refuses_too_narrow_a_token():
-    async with http(os.environ["READ_TOKEN"]) as http_client, client(http_client) as session:
+    async with connect(os.environ["READ_TOKEN"]) as session:
         try:
             await session.call_tool("create_tag", {"name": "forbidden"})
-        except MCPError:
-            pass
+        except MCPError as error:
+            expect(not OVER_STDIO or "create_tag needs tags:write" in error.message, error.message)
         else:
             raise AssertionError("no error")
-        expect(answered.status_code == 403, f"the status is {answered.status_code}")
-        challenge = answered.headers["www-authenticate"]
-        expect('error="insufficient_scope"' in challenge, challenge)
-        expect('needs tags:write", scope="entries:read tags:read tags:write"' in challenge, challenge)
+        if not OVER_STDIO:
+            expect(answered.status_code == 403, f"the status is {answered.status_code}")
+            challenge = answered.headers["www-authenticate"]
+            expect('error="insufficient_scope"' in challenge, challenge)
+            expect('needs tags:write", scope="entries:read tags:read tags:write"' in challenge, challenge)
         result = await session.call_tool("list_tags", {})
         names = [tag["name"] for tag in result.structured_content["tags"]]
         expect("forbidden" not in names, "the refused tag was written")
@@ -277,8 +302,8 @@ async def subscribes(session, other, wished):
 
 
 async def main():
-    print(f"python mcp {version('mcp')}, revision {REVISION}")
-    async with http(os.environ["TOKEN"]) as http_client, client(http_client) as session:
+    print(f"python mcp {version('mcp')}, revision {REVISION}{', over stdio' if OVER_STDIO else ''}")
+    async with connect(os.environ["TOKEN"]) as session:
         await check("speaks the revision, with the server named", speaks_the_revision(session))
         await check("lists the tools that are walked, and no others", lists_the_tools(session))
         for step in WALK:
@@ -286,7 +311,7 @@ async def main():
         await check("an unknown tool is a protocol error", refuses_an_unknown_tool(session))
         if not MODERN:
             await check("answers ping", session.send_ping())
-        async with http(os.environ["TOKEN"]) as http_client, client(http_client, person) as asking:
+        async with connect(os.environ["TOKEN"], person) as asking:
             for step in FEATURES["steps"]:
                 work = request if "method" in step else take_asking
                 claim = step.get("method") or step["tool"]

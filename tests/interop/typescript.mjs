@@ -1,11 +1,12 @@
 // Walks every tool and every other feature through a TypeScript SDK client.  Usage: typescript.mjs sdk | client | client-modern
+// With `OVER_STDIO` the client starts `epicme stdio` in place of opening the URL.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import { check, finish } from './check.mjs'
 
-const { MCP_URL, TOKEN, READ_TOKEN, PACKAGES } = process.env
+const { MCP_URL, TOKEN, READ_TOKEN, PACKAGES, EPICME, DATABASE, OVER_STDIO } = process.env
 const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url)))
 const walk = read('walk.json')
 const features = read('features.json')
@@ -15,27 +16,27 @@ const require = createRequire(`${PACKAGES}/`)
 const kinds = {
   sdk: {
     package: '@modelcontextprotocol/sdk',
-    modules: ['client/index.js', 'client/streamableHttp.js', 'types.js'].map((name) => `@modelcontextprotocol/sdk/${name}`),
+    modules: ['client/index.js', 'client/streamableHttp.js', 'client/stdio.js', 'types.js'].map((name) => `@modelcontextprotocol/sdk/${name}`),
     question: ({ ElicitRequestSchema }) => ElicitRequestSchema, // v1 names methods by their schemas
     revision: '2025-11-25',
   },
   client: {
     package: '@modelcontextprotocol/client',
-    modules: ['@modelcontextprotocol/client'],
+    modules: ['@modelcontextprotocol/client', '@modelcontextprotocol/client/stdio'],
     revision: '2025-11-25',
     newerCodes: true, // v2 tells of a resource that isn't there by the code of the newer revision
   },
   // `auto` probes with server/discover, and falls back to initialize unless the answer is convincing.
   'client-modern': {
     package: '@modelcontextprotocol/client',
-    modules: ['@modelcontextprotocol/client'],
+    modules: ['@modelcontextprotocol/client', '@modelcontextprotocol/client/stdio'],
     options: { versionNegotiation: { mode: 'auto' } },
     revision: '2026-07-28',
   },
 }
 const kind = kinds[process.argv[2]]
 const sdk = Object.assign({}, ...kind.modules.map(require))
-const { Client, StreamableHTTPClientTransport } = sdk
+const { Client, StreamableHTTPClientTransport, StdioClientTransport } = sdk
 const modern = kind.revision >= '2026'
 const { version } = JSON.parse(readFileSync(`${PACKAGES}/node_modules/${kind.package}/package.json`))
 
@@ -53,11 +54,17 @@ async function connect(token, person) {
   const capabilities = person ? { elicitation: {} } : {}
   const client = new Client({ name: 'epicme-interop', version: '1' }, { ...kind.options, capabilities })
   if (person) client.setRequestHandler(kind.question?.(sdk) ?? 'elicitation/create', person)
-  const headers = token ? { Authorization: `Bearer ${token}` } : {}
-  await client.connect(
-    new StreamableHTTPClientTransport(new URL(MCP_URL), { requestInit: { headers }, fetch: rememberingFetch }),
-  )
+  await client.connect(transport(token))
   return client
+}
+
+function transport(token) {
+  if (OVER_STDIO) {
+    const env = token ? { EPICME_TOKEN: token } : {}
+    return new StdioClientTransport({ command: EPICME, args: ['stdio', '--database', DATABASE], env, stderr: 'ignore' })
+  }
+  const headers = token ? { Authorization: `Bearer ${token}` } : {}
+  return new StreamableHTTPClientTransport(new URL(MCP_URL), { requestInit: { headers }, fetch: rememberingFetch })
 }
 
 /** Objects may hold more than what is expected of them; everything else is exact. */
@@ -145,13 +152,14 @@ async function request(client, step) {
   })
 }
 
-console.log(`${kind.package} ${version}, revision ${kind.revision}`)
+console.log(`${kind.package} ${version}, revision ${kind.revision}${OVER_STDIO ? ', over stdio' : ''}`)
 
 const client = await connect(TOKEN)
 await check('speaks the revision, with the server named', () => {
   // v1 keeps the revision on its transport, v2 on the client.
   const revision = client.getNegotiatedProtocolVersion?.() ?? client.transport.protocolVersion
-  assert.equal(revision, kind.revision)
+  // Over stdio v1 keeps it nowhere.
+  if (!OVER_STDIO || revision) assert.equal(revision, kind.revision)
   assert.equal(client.getServerVersion().name, 'epicme')
   assert.ok(client.getServerCapabilities().tools)
 })
@@ -207,16 +215,20 @@ await asking.close()
 await client.close()
 
 await check('no token: 401 with a challenge', async () => {
+  if (OVER_STDIO) return assert.rejects(connect(undefined), /EPICME_TOKEN isn't set: make a token by/)
   await assert.rejects(connect(undefined))
   assert.equal(answered.status, 401)
   assert.match(answered.challenge, /^Bearer .*resource_metadata="/)
 })
 await check('too narrow a token: 403 that names the missing scope', async () => {
   const reader = await connect(READ_TOKEN)
-  await assert.rejects(reader.callTool({ name: 'create_tag', arguments: { name: 'forbidden' } }))
-  assert.equal(answered.status, 403)
-  assert.match(answered.challenge, /error="insufficient_scope"/)
-  assert.match(answered.challenge, /needs tags:write", scope="entries:read tags:read tags:write"/)
+  const call = reader.callTool({ name: 'create_tag', arguments: { name: 'forbidden' } })
+  await assert.rejects(call, OVER_STDIO ? /create_tag needs tags:write/ : undefined)
+  if (!OVER_STDIO) {
+    assert.equal(answered.status, 403)
+    assert.match(answered.challenge, /error="insufficient_scope"/)
+    assert.match(answered.challenge, /needs tags:write", scope="entries:read tags:read tags:write"/)
+  }
   const result = await reader.callTool({ name: 'list_tags', arguments: {} })
   const names = result.structuredContent.tags.map((tag) => tag.name)
   assert.ok(!names.includes('forbidden'), 'the refused tag was written')
