@@ -108,10 +108,8 @@ pub(crate) const STDIO_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long it waits for a server that has the database, and can't be reached: it may be starting, or bringing the
 /// database up to date. Past it the request is answered by an error, and the next one tries again.
 pub(crate) const STDIO_SERVER_WAIT_MAX: Duration = Duration::from_secs(10);
-/// How often it looks meanwhile.
+/// How often it looks meanwhile, and how long it waits before it sends a request again that wasn't read.
 pub(crate) const STDIO_SERVER_LOOK: Duration = Duration::from_millis(50);
-/// How often it looks for another server for one request whose server has just gone.
-pub(crate) const STDIO_SERVERS_MAX: usize = 3;
 /// How long the server may take to begin an answer, and may be silent on a stream, on which it sends a comment each
 /// [`KEEP_ALIVE`]; past it the request is answered by an error.
 pub(crate) const STDIO_SILENCE_MAX: Duration = Duration::from_secs(90);

@@ -72,6 +72,8 @@ pub(crate) enum ClientError {
     Silent,
     /// The answer didn't come within the deadline.
     Slow,
+    /// The other server closed the connection before it had read the whole request, so it has done nothing.
+    Unread,
     /// The connection ended before the answer did.
     Gone,
     /// The answer isn't HTTP/1.
@@ -94,6 +96,7 @@ impl ClientError {
             ClientError::Refused => "doesn't come: no connection is accepted",
             ClientError::Silent => "doesn't come: the connection isn't answered in time",
             ClientError::Slow => "takes too long",
+            ClientError::Unread => "doesn't come: the request wasn't read",
             ClientError::Gone => "ends before it is whole",
             ClientError::Malformed => "is not HTTP/1.1 as RFC 9112 defines it",
             ClientError::LineEnd => "has a line that ends with LF alone, not with CR LF",
@@ -162,7 +165,7 @@ impl Connection {
     pub(crate) fn open(address: SocketAddr, deadline: Duration) -> Result<Connection, ClientError> {
         let ends = Instant::now() + deadline;
         let stream = connect(&address, deadline)?;
-        Ok(Connection { reader: MessageReader::new(DeadlineStream { stream, deadline: ends }) })
+        Ok(Connection { reader: MessageReader::new(DeadlineStream::new(stream, ends)) })
     }
 
     pub(crate) fn closer(&mut self) -> io::Result<Closer> {
@@ -170,12 +173,13 @@ impl Connection {
     }
 
     fn write(&mut self, head: Vec<u8>, body: &[u8]) -> Result<(), ClientError> {
-        let DeadlineStream { stream, deadline } = self.reader.source();
+        let DeadlineStream { stream, deadline, is_reset } = self.reader.source();
         stream.set_write_timeout(Some(left(*deadline)?)).map_err(|_| ClientError::Gone)?;
         // The timeout begins anew with each write, but a request here is small, or the server is on this machine. A
         // failed write isn't an error yet: a server that refuses early may close before it has read the request, and
         // its answer counts. If there is no answer, the read fails.
-        let _ = stream.write_all(&[&head, body].concat());
+        let written = stream.write_all(&[&head, body].concat());
+        *is_reset = written.err().is_some_and(|error| is_reset_by_peer(&error));
         Ok(())
     }
 
@@ -184,7 +188,14 @@ impl Connection {
     pub(crate) fn ask(mut self, request: &Request, silence_max: Duration) -> Result<OpenAnswer, ClientError> {
         self.write(write_head(request).ok_or(ClientError::Unwritable)?, request.body)?;
         let mut reader = self.reader;
-        let (head, framing) = read_final_head(&mut reader)?;
+        let (head, framing) = match read_final_head(&mut reader) {
+            // A server that stops drops its new connections. The kernel resets a connection that is closed while bytes
+            // of it are unread (RFC 2525 §2.17); after the whole request was read, it would end it in order.
+            Err(ClientError::Gone) if reader.source().is_reset && reader.unused().is_empty() => {
+                return Err(ClientError::Unread);
+            }
+            read => read?,
+        };
         Ok(OpenAnswer { head, reader, framing, silence_max })
     }
 }
@@ -246,6 +257,18 @@ fn left(deadline: Instant) -> Result<Duration, ClientError> {
 struct DeadlineStream {
     stream: TcpStream,
     deadline: Instant,
+    /// Whether the other side has reset the connection.
+    is_reset: bool,
+}
+
+fn is_reset_by_peer(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+}
+
+impl DeadlineStream {
+    fn new(stream: TcpStream, deadline: Instant) -> DeadlineStream {
+        DeadlineStream { stream, deadline, is_reset: false }
+    }
 }
 
 impl Read for DeadlineStream {
@@ -253,7 +276,15 @@ impl Read for DeadlineStream {
         // The socket's own timeout begins anew with each read, so it is set to the time that is left.
         let left = left(self.deadline).map_err(|_| io::ErrorKind::TimedOut)?;
         self.stream.set_read_timeout(Some(left))?;
-        self.stream.read(into)
+        let read = self.stream.read(into);
+        // A reset that follows an end in order is no error of the read: the socket keeps it.
+        let error = match &read {
+            Ok(0) => &self.stream.take_error().ok().flatten(),
+            Ok(_) => &None,
+            Err(error) => &Some(io::Error::from(error.kind())),
+        };
+        self.is_reset |= error.as_ref().is_some_and(is_reset_by_peer);
+        read
     }
 }
 
@@ -343,6 +374,9 @@ fn framing(answer: &Answer) -> Result<Framing, ClientError> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
     use super::*;
 
     struct Bytes<'o>(&'o [u8]);
@@ -384,6 +418,36 @@ mod tests {
             assert_eq!(written("POST", "h:1", "/a?b", "X", hostile), None, "{hostile:?}");
         }
         assert_eq!(written("POST", "h:1", "/a b", "X", "c d"), None);
+    }
+
+    /// What a client sees of a server that reads so many bytes of its request and then closes the connection.
+    fn asked(read: impl Fn(usize) -> usize) -> Result<(), ClientError> {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let request =
+            Request { address, method: "POST", host: "h", target: "/", fields: &[], body: &[b' '; 5000] };
+        let length = write_head(&request).expect("a head").len() + request.body.len();
+        let count = read(length);
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            stream.read_exact(&mut vec![0; count]).expect("the request");
+        });
+        let connection = Connection::open(address, Duration::from_secs(60)).expect("it accepts");
+        if count == 0 {
+            server.join().expect("the server"); // it has closed before the first byte is sent
+            return connection.ask(&request, Duration::from_secs(60)).map(drop);
+        }
+        let asked = connection.ask(&request, Duration::from_secs(60)).map(drop);
+        server.join().expect("the server");
+        asked
+    }
+
+    #[test]
+    fn tells_a_request_that_was_not_read_from_one_that_may_have_been_done() {
+        assert_eq!(asked(|_| 0), Err(ClientError::Unread));
+        assert_eq!(asked(|_| 1), Err(ClientError::Unread));
+        assert_eq!(asked(|length| length - 1), Err(ClientError::Unread));
+        assert_eq!(asked(|length| length), Err(ClientError::Gone));
     }
 
     #[test]

@@ -117,9 +117,10 @@ impl Server {
             let ended = !connection.begin_request();
             let (response, delivery) = match next {
                 Ok(None) => return,
-                // The request came after the stop, so it gets no response. A client must expect at any time that an
-                // idle connection ends (RFC 9112 §9.5).
-                Ok(Some(_)) if self.connections.is_stopping() => return,
+                // The request came after the stop.
+                Ok(Some(_)) if self.connections.is_stopping() => {
+                    ((self.handler)(Err(BadRequest::Stopping), peer, ids.begin_next()), Delivery::LAST)
+                }
                 Ok(Some(head)) => {
                     let mut body = requests.body(&head);
                     if ended && !body.has_arrived() {

@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -267,31 +268,42 @@ impl Relay {
     /// Sends a message, and waits for the head of the answer; `None` if the request was cancelled meanwhile. The server
     /// may have gone since the last message, and then another one has the database, or this process.
     fn send(&self, message: &Message) -> Result<Option<OpenAnswer>, String> {
-        let mut gone = None;
-        for _ in 0..limits::STDIO_SERVERS_MAX {
+        let (mut gone, start) = (None, Instant::now());
+        loop {
             let address = (self.find_server)(gone)?;
-            let mut connection = match Connection::open(address, limits::STDIO_SILENCE_MAX) {
-                Err(ClientError::Refused) => {
+            match self.send_to(address, message) {
+                // Nothing of it was done, so it may be sent again.
+                Err(ClientError::Refused | ClientError::Unread)
+                    if start.elapsed() < limits::STDIO_SERVER_WAIT_MAX =>
+                {
                     gone = Some(address);
-                    continue;
+                    thread::sleep(limits::STDIO_SERVER_LOOK);
                 }
-                opened => opened.map_err(|error| self.broken(message, error))?,
-            };
-            let closer = connection.closer().map_err(|error| format!("no descriptor is left: {error}"))?;
-            if !self.note(message, |request| request.closer = Some(closer)) {
-                return Ok(None);
+                sent => return sent.map_err(|error| self.broken(message, error)),
             }
-            let headers = self.headers(message);
-            let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            // A name of this machine is always one of the server's, whatever its public URL is.
-            let host = format!("127.0.0.1:{}", address.port());
-            let body = &message.bytes;
-            let request =
-                Request { address, method: "POST", host: &host, target: site::MCP, fields: &headers, body };
-            let answer = connection.ask(&request, limits::STDIO_SILENCE_MAX);
-            return answer.map(Some).map_err(|error| self.broken(message, error));
         }
-        Err("the server of this database ends as soon as it has begun; its log says why".to_owned())
+    }
+
+    /// Sends a message to this server, once.
+    fn send_to(&self, address: SocketAddr, message: &Message) -> Result<Option<OpenAnswer>, ClientError> {
+        let mut connection = Connection::open(address, limits::STDIO_SILENCE_MAX)?;
+        let closer = connection.closer().map_err(|_| ClientError::Refused)?; // no descriptor is left
+        if !self.note(message, |request| request.closer = Some(closer)) {
+            return Ok(None);
+        }
+        let headers = self.headers(message);
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        // A name of this machine is always one of the server's, whatever its public URL is.
+        let host = format!("127.0.0.1:{}", address.port());
+        let body = &message.bytes;
+        let request =
+            Request { address, method: "POST", host: &host, target: site::MCP, fields: &headers, body };
+        let answer = connection.ask(&request, limits::STDIO_SILENCE_MAX)?;
+        // A server that stops doesn't know when to try again, and each other 503 says when.
+        if answer.head.status == 503 && answer.head.fields("retry-after").next().is_none() {
+            return Err(ClientError::Unread);
+        }
+        Ok(Some(answer))
     }
 
     fn headers(&self, message: &Message) -> Vec<(&'static str, String)> {
@@ -393,7 +405,7 @@ impl Relay {
                 "EPICME_TOKEN has a character that no token has: make one by {}, and put it there as it is",
                 self.token_command
             ),
-            ClientError::Refused | ClientError::Silent => {
+            ClientError::Refused | ClientError::Silent | ClientError::Unread => {
                 format!("the server of this database isn't reached: {error}; nothing was done, send it again")
             }
             _ if message.method() == Some("subscriptions/listen") => {

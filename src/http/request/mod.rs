@@ -102,6 +102,9 @@ pub(crate) enum BadRequest {
     /// The client ended or broke the connection inside a body. RFC 9112 §8 lets the server send an error response; a
     /// client that closed only its own side can still read it.
     Gone,
+    /// The server began to stop before it had read the request. Without an answer a client couldn't tell this from a
+    /// request that was done, and whose response was lost.
+    Stopping,
     /// All connections are taken, so the request isn't even read: the limit protects the server only if a refusal costs
     /// less than an answer.
     NoPlace,
@@ -139,6 +142,7 @@ impl BadRequest {
             BadRequest::HeadTimeout => (408, "the header section took too long to arrive"),
             BadRequest::BodyTimeout => (408, "the body took too long to arrive"),
             BadRequest::Gone => (400, "the body ended before its announced end"),
+            BadRequest::Stopping => (503, "the server is stopping, and nothing was done"),
             BadRequest::NoPlace => (503, "all connections are taken; try again"),
         }
     }
