@@ -9,12 +9,14 @@
 
 use std::sync::Arc;
 
+use crate::activity::Visit;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::gate::Gate;
 use crate::http::request::Head;
 use crate::log::RequestLog;
 use crate::proxies::ClientAddress;
+use crate::user_agent;
 
 /// One request. Most handlers take this, and the body if the request may have one.
 #[derive(Clone, Copy)]
@@ -36,6 +38,15 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// Returns from where the person does what they ask for, as their account tells it to them later.
+    pub(crate) fn visit(&self) -> Visit {
+        Visit {
+            now: self.now,
+            address: self.client.address.to_string(),
+            browser: user_agent::describe(self.head.field("user-agent").unwrap_or("")),
+        }
+    }
+
     /// Returns the gate with this request's base URL, time and log.
     pub(crate) fn gate(&self) -> Gate<'a> {
         self.app.gate(self.base_url, self.now, Some(self.client.address), Some(self.log))

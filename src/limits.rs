@@ -227,8 +227,12 @@ pub(crate) const DEMO_TOKEN_SECONDS: i64 = 24 * 60 * 60;
 pub(crate) const LABEL_CHARS_MAX: usize = 200;
 /// Life of a legacy `Mcp-Session-Id`, in seconds; past it `404`, and the client starts over.
 pub(crate) const SESSION_SECONDS: i64 = 30 * 24 * 60 * 60;
-/// Characters of a password, at least.
+/// Characters of a new password, at least, on a server without a public URL. One that was set before stays good.
 pub(crate) const PASSWORD_CHARS_MIN: usize = 8;
+/// The same with a public URL, where anybody may guess.
+pub(crate) const PUBLIC_PASSWORD_CHARS_MIN: usize = 12;
+/// Characters of the part of an email address before the `@`, past which a password may not be made of it.
+pub(crate) const EMAIL_NAME_CHARS_MIN: usize = 4;
 /// Bytes of a password, at most; Argon2 would take more, and hashing a megabyte would be an attack.
 pub(crate) const PASSWORD_BYTES_MAX: usize = 1024;
 /// Memory of one password hash, in KiB: the cost `m` of Argon2id, as OWASP recommends it. The server keeps this much
@@ -288,6 +292,23 @@ pub(crate) const ADDRESS_FAILURES_MAX: u32 = 50;
 pub(crate) const SIGN_IN_WINDOW_SECONDS: i64 = 15 * 60;
 /// Names and addresses whose failures are counted at once; the oldest makes room.
 pub(crate) const THROTTLE_KEYS_MAX: usize = 10_000;
+/// How long a person may take between their password and the code of the second factor, in seconds; past it they begin
+/// again.
+pub(crate) const SECOND_STEP_SECONDS: i64 = 5 * 60;
+/// Wrong codes of the second factor since the last right one; past it the app's codes aren't looked at until the person
+/// gives a recovery code, or the operator takes the factor away. Three of a million codes are right at one time, so
+/// somebody who knows the password, and guesses until this, hits one with a probability of 1 in 6,667.
+pub const WRONG_CODES_MAX: i64 = 50;
+/// Recovery codes that a person gets at once.
+pub const RECOVERY_CODES: usize = 10;
+/// Events of one person that are kept (`activity.rs`); past it the oldest goes.
+pub const ACTIVITY_KEPT_MAX: i64 = 100;
+/// Events that the account page shows, the newest.
+pub const ACTIVITY_SHOWN_MAX: i64 = 20;
+/// Tokens from the command line that the account page shows, the newest; a sentence says that there are more.
+pub(crate) const TOKENS_SHOWN_MAX: usize = 50;
+/// How often at most it is written down that a browser was seen, in seconds.
+pub(crate) const SEEN_SECONDS: i64 = 5 * 60;
 /// Passwords that may wait to be hashed. Past it one of them is answered `503`: the one that has waited longest of the
 /// account that has the most, at the address that has the most. Each holds a thread and a connection, so with few
 /// connections it is fewer: a quarter of them, so that the rest of the server goes on.

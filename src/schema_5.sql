@@ -214,3 +214,47 @@ CREATE VIRTUAL TABLE search_index USING fts5 (
 );
 INSERT INTO search_index (search_index, rank) VALUES ('automerge', 16);
 INSERT INTO search_index (search_index, rank) VALUES ('crisismerge', 64);
+
+-- The second factor of a person who has switched one on: the secret that their authenticator app has too, by which both
+-- compute the codes of RFC 6238. The server must be able to read it, so it isn't hashed; the key that could encrypt it
+-- would stand in the same file. A person who is about to switch it on has no row.
+--
+-- `last_step` is the step of time of the last code that was taken: neither that code nor an earlier one is taken again.
+-- `wrong_codes` counts the wrong codes since the last right one.
+CREATE TABLE second_factors (
+    user_id     INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    secret      BLOB NOT NULL CHECK (length(secret) = 20),
+    last_step   INTEGER NOT NULL,
+    wrong_codes INTEGER NOT NULL DEFAULT 0,
+    created_at  INTEGER NOT NULL
+) STRICT;
+
+-- The recovery codes that are left, by their SHA-256. Each is deleted with its use.
+CREATE TABLE recovery_codes (
+    user_id INTEGER NOT NULL REFERENCES second_factors (user_id) ON DELETE CASCADE,
+    hash    BLOB NOT NULL,
+    PRIMARY KEY (user_id, hash)
+) STRICT, WITHOUT ROWID;
+
+-- What happened to a person's account, for their own eyes: `activity.rs` lists the kinds. `id` counts those of the
+-- person. The address is empty for what the operator did on the command line. Wrong passwords in a row are one row.
+CREATE TABLE activity (
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    id      INTEGER NOT NULL,
+    at      INTEGER NOT NULL,
+    kind    TEXT NOT NULL,
+    subject TEXT NOT NULL, -- the name of a program, the label of a token, or what is known of a browser
+    address TEXT NOT NULL,
+    times   INTEGER NOT NULL DEFAULT 1,
+    PRIMARY KEY (user_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- By these a person recognizes a browser in which they are signed in. Of those that are signed in already nothing is
+-- known but the time.
+ALTER TABLE browsers ADD COLUMN seen_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE browsers ADD COLUMN address TEXT NOT NULL DEFAULT '';
+ALTER TABLE browsers ADD COLUMN description TEXT NOT NULL DEFAULT '';
+UPDATE browsers SET seen_at = created_at;
+
+-- The tokens from the command line that the account page lists; those of grants are many more.
+CREATE INDEX tokens_operator ON tokens (user_id) WHERE grant_id IS NULL;

@@ -9,8 +9,10 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::activity::{self, Event, Visit};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
+use crate::limits;
 use crate::scope::Scopes;
 use crate::secret::TokenText;
 use crate::store::{Store, StoreError};
@@ -143,12 +145,65 @@ pub(crate) fn withdraw(store: &Store, token: &TokenText) -> Result<(), StoreErro
     })
 }
 
+/// A token from the command line, as the person for whom it acts sees it on the account page.
+pub(crate) struct Own {
+    pub(crate) id: i64,
+    pub(crate) scopes: Scopes,
+    pub(crate) label: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Lists the tokens from the command line that open a person's journal, the newest first: one more than
+/// [`limits::TOKENS_SHOWN_MAX`] if there are more.
+pub(crate) fn list_own(store: &Store, user_id: UserId, now: Timestamp) -> Result<Vec<Own>, StoreError> {
+    store.look_up(|connection| {
+        let sql = "SELECT id, scope, label, created_at, expires_at FROM tokens
+                   WHERE user_id = ?1 AND grant_id IS NULL AND revoked_at IS NULL AND expires_at > ?2
+                   ORDER BY id DESC LIMIT ?3";
+        let mut select = connection.prepare_cached(sql)?;
+        let rows = select.query_map((user_id, now.0, limits::TOKENS_SHOWN_MAX as i64 + 1), |row| {
+            Ok(Own {
+                id: row.get(0)?,
+                scopes: Scopes::parse_known(row.get_ref(1)?.as_str()?),
+                label: row.get(2)?,
+                created_at: Timestamp(row.get(3)?),
+                expires_at: Timestamp(row.get(4)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    })
+}
+
+/// Revokes a token from the command line for the person for whom it acts; `false` if they have no such token that is
+/// good. For another person's the answer is the same as for an unknown one.
+pub(crate) fn revoke_own(
+    connection: &Connection,
+    user_id: UserId,
+    id: i64,
+    visit: &Visit,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE tokens SET revoked_at = ?3
+               WHERE id = ?1 AND user_id = ?2 AND grant_id IS NULL AND revoked_at IS NULL RETURNING label";
+    let label = connection.query_row(sql, (id, user_id, visit.now.0), |row| row.get::<_, String>(0));
+    let Some(label) = label.optional()? else { return Ok(false) };
+    activity::record(connection, user_id, (Event::TokenRevoked, &label), visit)?;
+    Ok(true)
+}
+
 /// Revokes a token, from the next request on; `false` when there is no such token. A second call changes nothing: the
 /// time of the first one is kept. The row stays, so that the log says that the token is revoked, and not that it is
 /// unknown.
 pub(crate) fn revoke(store: &Store, id: i64, now: Timestamp) -> Result<bool, StoreError> {
     store.write(move |connection| {
-        let sql = "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
-        Ok(connection.execute(sql, (id, now.0))? == 1)
+        let sql =
+            "UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL RETURNING user_id, label";
+        let revoked =
+            connection.query_row(sql, (id, now.0), |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
+        if let Some((user_id, label)) = revoked.optional()? {
+            activity::record(connection, user_id, (Event::TokenRevoked, &label), &Visit::of_operator(now))?;
+            return Ok(true);
+        }
+        Ok(connection.prepare("SELECT 1 FROM tokens WHERE id = ?1")?.exists([id])?)
     })
 }

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use crate::activity::{self, Event, Visit};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::limits;
@@ -48,6 +49,26 @@ impl Authenticated {
     pub(crate) fn hash(&self) -> &str {
         &self.hash
     }
+
+    /// Writes down who it is and which password was right, for [`authenticated_before`]. A browser gets this to keep
+    /// between the two steps of a sign-in, so it holds a digest in the place of the hash. The caller signs it.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        [&self.user_id.get().to_be_bytes()[..], &secret::sha256(self.hash.as_bytes())].concat()
+    }
+}
+
+/// Returns the proof that a person has given their password before, by what [`Authenticated::to_bytes`] has written:
+/// the caller has verified that this server signed it. `None` if another password was set since.
+pub(crate) fn authenticated_before(
+    connection: &Connection,
+    bytes: &[u8],
+) -> Result<Option<Authenticated>, StoreError> {
+    let Some((id, digest)) = bytes.split_first_chunk() else { return Ok(None) };
+    let user_id = UserId::new(i64::from_be_bytes(*id));
+    let sql = "SELECT password_hash FROM users WHERE id = ?1";
+    let hash: Option<String> = connection.query_row(sql, [user_id], |row| row.get(0)).optional()?;
+    let hash = hash.filter(|hash| secret::sha256(hash.as_bytes()) == digest);
+    Ok(hash.map(|hash| Authenticated { user_id, hash }))
 }
 
 /// Why a person can't be added or a password can't be set.
@@ -55,12 +76,16 @@ impl Authenticated {
 pub(crate) enum BadCredential {
     /// Not an email address.
     Email,
-    /// Shorter than [`limits::PASSWORD_CHARS_MIN`] characters.
-    PasswordShort,
+    /// Shorter than so many characters: see [`password_chars_min`].
+    PasswordShort(usize),
     /// Longer than [`limits::PASSWORD_BYTES_MAX`] bytes.
     PasswordLong,
     /// Has a control character or a byte-order mark.
     PasswordUntypable,
+    /// One of those that most people choose.
+    PasswordCommon,
+    /// The email address, or made of it.
+    PasswordOfEmail,
 }
 
 impl fmt::Display for BadCredential {
@@ -69,8 +94,8 @@ impl fmt::Display for BadCredential {
             BadCredential::Email => {
                 out.write_str("That is not an email address; it must look like ada@example.com.")
             }
-            BadCredential::PasswordShort => {
-                write!(out, "The password must have at least {} characters.", limits::PASSWORD_CHARS_MIN)
+            BadCredential::PasswordShort(chars_min) => {
+                write!(out, "The password must have at least {chars_min} characters. Several words make a good one.")
             }
             BadCredential::PasswordLong => {
                 write!(out, "The password must have at most {} bytes.", limits::PASSWORD_BYTES_MAX)
@@ -78,6 +103,14 @@ impl fmt::Display for BadCredential {
             BadCredential::PasswordUntypable => out.write_str(
                 "The password must not contain a control character (a line end, a tab) or a byte-order mark: no \
                  form can send it.",
+            ),
+            BadCredential::PasswordCommon => out.write_str(
+                "That password is one of the commonest, which are tried first. Choose another one; several words make \
+                 a good one.",
+            ),
+            BadCredential::PasswordOfEmail => out.write_str(
+                "The password must not be made of your email address. Choose another one; several words make a good \
+                 one.",
             ),
         }
     }
@@ -97,21 +130,51 @@ pub(crate) fn check_email(text: &str) -> Result<(), BadCredential> {
     if one_at && fits { Ok(()) } else { Err(BadCredential::Email) }
 }
 
-/// Checks that `text` can be a password: that it has at least [`limits::PASSWORD_CHARS_MIN`] characters and at most
-/// [`limits::PASSWORD_BYTES_MAX`] bytes, and that a person can type it into a form. A browser takes line ends out of
-/// the field of a password, so a password with one could be set on the command line and never be given on the page. The
-/// same characters come from files and pipes without anybody's wish. Nothing else is checked. Rules about digits and
-/// signs make people write `Password1!` (NIST SP 800-63B §5.1.1.2 advises against them). The same clause would have a
-/// server refuse passwords that are known from breaches; this server has no list of them, as a larger one would.
-pub(crate) fn check_password(text: &str) -> Result<(), BadCredential> {
+/// Returns how many characters a new password must have: more if the server has a public URL, where anybody may guess.
+/// Passwords that were set before stay good.
+pub(crate) fn password_chars_min(has_public_url: bool) -> usize {
+    if has_public_url { limits::PUBLIC_PASSWORD_CHARS_MIN } else { limits::PASSWORD_CHARS_MIN }
+}
+
+/// The commonest passwords of lists from breaches that are long enough, in lower case; one on each line.
+const COMMON: &str = include_str!("common_passwords.txt");
+
+/// Checks that `text` can be the new password of the person with this address: that it has at least `chars_min`
+/// characters and at most [`limits::PASSWORD_BYTES_MAX`] bytes, that a person can type it into a form, and that nobody
+/// would guess it first.
+///
+/// A browser takes line ends out of the field of a password, so a password with one could be set on the command line
+/// and never be given on the page. The same characters come from files and pipes without anybody's wish.
+///
+/// Rules about digits and signs make people write `Password1!` (NIST SP 800-63B §5.1.1.2 advises against them). The
+/// same clause would have a server refuse the millions of passwords that are known from breaches. This one has the few
+/// hundred that are tried first: the limits on wrong passwords let an attacker try about as many in half a day.
+pub(crate) fn check_password(text: &str, email: &str, chars_min: usize) -> Result<(), BadCredential> {
+    let folded = text.to_lowercase();
     match text {
-        _ if text.chars().count() < limits::PASSWORD_CHARS_MIN => Err(BadCredential::PasswordShort),
+        _ if text.chars().count() < chars_min => Err(BadCredential::PasswordShort(chars_min)),
+        _ if COMMON.lines().any(|common| common == folded) => Err(BadCredential::PasswordCommon),
+        _ if is_of_email(&folded, &email.to_ascii_lowercase()) => Err(BadCredential::PasswordOfEmail),
         _ if text.len() > limits::PASSWORD_BYTES_MAX => Err(BadCredential::PasswordLong),
         _ if text.chars().any(|character| character.is_control() || character == '\u{feff}') => {
             Err(BadCredential::PasswordUntypable)
         }
         _ => Ok(()),
     }
+}
+
+/// Returns whether a password is the address or a part of it, or little more: without its name, or without the address,
+/// fewer characters are left than any password must have. Only letters and digits count, so `ada.lovelace` is in
+/// `AdaLovelace1815`.
+fn is_of_email(password: &str, email: &str) -> bool {
+    let plain = |text: &str| text.chars().filter(|character| character.is_alphanumeric()).collect::<String>();
+    let (name, domain) = email.split_once('@').unwrap_or((email, ""));
+    let password = plain(password);
+    let parts = [email, name, domain].map(plain);
+    parts.iter().filter(|part| part.chars().count() >= limits::EMAIL_NAME_CHARS_MIN).any(|part| {
+        let left = password.replace(part.as_str(), "").chars().count();
+        left < password.chars().count() && left < limits::PASSWORD_CHARS_MIN
+    })
 }
 
 /// Adds a person; `None` when the address is taken. The caller has hashed the password already: if the writer thread
@@ -142,11 +205,15 @@ pub(crate) fn insert_first(
 /// Finds the person who signs in with this address and password; returns `None` when one of the two is wrong. The
 /// caller doesn't learn which, so no page can say it. An unknown address takes as much time as a known one, see
 /// [`HashingPermit::verify`].
+///
+/// A wrong password is written down for the person. That isn't waited for, because for an unknown address there is
+/// nothing to write. The limits on wrong passwords bound how often it happens.
 pub(crate) fn authenticate(
     store: &Store,
     permit: &mut HashingPermit,
     email: &str,
     password: &str,
+    visit: &Visit,
 ) -> Result<Option<Authenticated>, StoreError> {
     let known = store.look_up(|connection| {
         let sql = "SELECT id, password_hash FROM users WHERE email = ?1";
@@ -155,6 +222,12 @@ pub(crate) fn authenticate(
         Ok::<_, StoreError>(known)
     })?;
     let is_right = permit.verify(password, known.as_ref().map(Authenticated::hash));
+    if let Some(user_id) = known.as_ref().map(|known| known.user_id).filter(|_| !is_right) {
+        let visit = visit.clone();
+        store.write_unawaited(move |connection| {
+            activity::record(connection, user_id, (Event::WrongPassword, ""), &visit)
+        });
+    }
     Ok(known.filter(|_| is_right))
 }
 
@@ -279,8 +352,12 @@ pub(crate) fn set_password(
     store.write(move |connection| {
         let sql = "DELETE FROM browsers WHERE user_id IN (SELECT id FROM users WHERE email = ?1)";
         connection.execute(sql, [&email])?;
-        let sql = "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE email = ?1";
-        Ok(connection.execute(sql, (email, hash.as_str(), now.0))? == 1)
+        let sql = "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE email = ?1 RETURNING id";
+        let id = connection.query_row(sql, (email, hash.as_str(), now.0), |row| row.get(0)).optional()?;
+        if let Some(id) = id {
+            activity::record(connection, id, (Event::PasswordSet, ""), &Visit::of_operator(now))?;
+        }
+        Ok(id.is_some())
     })
 }
 
@@ -291,13 +368,14 @@ pub(crate) fn replace_password(
     connection: &Connection,
     person: &Authenticated,
     hash: &HashedPassword,
-    now: Timestamp,
+    visit: &Visit,
 ) -> Result<Option<Authenticated>, StoreError> {
     let user_id = person.user_id;
     let sql = "UPDATE users SET password_hash = ?3, updated_at = ?4 WHERE id = ?1 AND password_hash = ?2";
-    if connection.execute(sql, (user_id, &person.hash, hash.as_str(), now.0))? == 0 {
+    if connection.execute(sql, (user_id, &person.hash, hash.as_str(), visit.now.0))? == 0 {
         return Ok(None);
     }
+    activity::record(connection, user_id, (Event::PasswordChanged, ""), visit)?;
     connection.execute("DELETE FROM browsers WHERE user_id = ?1", [user_id])?;
     Ok(Some(Authenticated { user_id, hash: hash.as_str().to_owned() }))
 }
@@ -413,6 +491,48 @@ mod tests {
     }
 
     #[test]
+    fn takes_a_password_that_is_long_enough_and_none_that_is_guessed_first() {
+        let ada = "Ada.Lovelace@example.com";
+        for (password, chars_min, expected) in [
+            ("sevenxx", 8, Err(BadCredential::PasswordShort(8))),
+            ("eight xx", 8, Ok(())),
+            ("elevenxxxxx", 12, Err(BadCredential::PasswordShort(12))),
+            ("twelve xxxxx", 12, Ok(())),
+            // Characters count, and not bytes.
+            ("ééééééééééé", 12, Err(BadCredential::PasswordShort(12))),
+            ("éééééé éééééé", 12, Ok(())),
+            ("PassWord123!", 12, Err(BadCredential::PasswordCommon)),
+            ("PassWord123!?", 12, Ok(())),
+            ("Qwertyuiop123", 8, Err(BadCredential::PasswordCommon)),
+            ("ada.lovelace@example.com", 12, Err(BadCredential::PasswordOfEmail)),
+            ("AdaLovelace1815", 12, Err(BadCredential::PasswordOfEmail)),
+            ("AdaLovelace 1815-12-10", 12, Ok(())),
+            ("adalovelaceadalovelace", 12, Err(BadCredential::PasswordOfEmail)),
+            ("example.com2026", 12, Err(BadCredential::PasswordOfEmail)),
+            ("Lovelace of Ockham", 12, Ok(())),
+            ("line\nend and more", 12, Err(BadCredential::PasswordUntypable)),
+        ] {
+            assert_eq!(check_password(password, ada, chars_min), expected, "{password}");
+        }
+        // Three letters are in too many words.
+        assert_eq!(check_password("adaadaada", "ada@example.com", 8), Ok(()));
+        let long = "long ".repeat(limits::PASSWORD_BYTES_MAX / 5);
+        assert_eq!(check_password(&long, ada, 12), Ok(()));
+        assert_eq!(check_password(&format!("{long}xxxxx"), ada, 12), Err(BadCredential::PasswordLong));
+    }
+
+    #[test]
+    fn knows_each_common_password_once_folded_and_long_enough() {
+        let lines: Vec<_> = COMMON.lines().collect();
+        let sorted: std::collections::BTreeSet<_> = lines.iter().copied().collect();
+        assert!(sorted.iter().eq(&lines) && (300..600).contains(&lines.len()), "{}", lines.len());
+        for line in lines {
+            assert_eq!(line, line.to_lowercase());
+            assert!(line.chars().count() >= limits::PASSWORD_CHARS_MIN, "{line}");
+        }
+    }
+
+    #[test]
     fn replaces_a_password_only_while_it_is_the_one_that_was_given() {
         let folder = std::env::temp_dir().join(format!("epicme-users-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
@@ -420,18 +540,19 @@ mod tests {
         let (queue, email, now) = (HashingQueue::new(4), "ada@example.com", Timestamp(1000));
         let mut permit = queue.take(Ipv4Addr::LOCALHOST.into(), email).expect("an empty queue");
         insert(&store, email, permit.hash("first password"), now).expect("a write");
-        let known = authenticate(&store, &mut permit, email, "first password").expect("a read");
+        let visit = Visit::of_operator(now);
+        let known = authenticate(&store, &mut permit, email, "first password", &visit).expect("a read");
         let known = known.expect("the password is right");
         let mut replace = |known: &Authenticated, new| {
             let known = Authenticated { user_id: known.user_id, hash: known.hash.clone() };
-            let hash = permit.hash(new);
-            let replaced = store.write(move |connection| replace_password(connection, &known, &hash, now));
+            let (hash, visit) = (permit.hash(new), visit.clone());
+            let replaced = store.write(move |connection| replace_password(connection, &known, &hash, &visit));
             replaced.expect("a write")
         };
         let second = replace(&known, "second password").expect("the first was still stored");
         assert!(replace(&known, "a stranger's password").is_none(), "the first is gone");
         assert!(replace(&second, "third password").is_some());
-        let known = authenticate(&store, &mut permit, email, "third password").expect("a read");
+        let known = authenticate(&store, &mut permit, email, "third password", &visit).expect("a read");
         assert!(known.is_some());
         store.close().expect("a close");
         let _ = std::fs::remove_dir_all(&folder);

@@ -227,7 +227,7 @@ fn makes_no_backup_of_what_is_no_journal_and_none_of_a_damaged_one() {
     fs::remove_file(folder.database()).expect("the file");
     folder.token("ada@example.com", &[]);
     // A row that no foreign key allows, and a count that SQLite itself finds wrong.
-    folder.tamper("PRAGMA foreign_keys = off; INSERT INTO browsers VALUES (x'00', 77, 1, 2)");
+    folder.tamper("PRAGMA foreign_keys = off; INSERT INTO browsers (hash, user_id, created_at, expires_at) VALUES (x'00', 77, 1, 2)");
     let unsound = folder.epicme(&["backup", text(&copy)], "");
     fails(
         &unsound,
@@ -470,7 +470,7 @@ fn ends_all_access_that_a_backup_would_bring_back_unless_it_is_told_not_to() {
     folder.tamper(
         "INSERT INTO clients VALUES ('c', 'an app', 'https://app.example/', 'none', NULL, 'operator', 0);
          INSERT INTO grants (user_id, client_id, resource, scope, created_at, used_at) VALUES (1, 'c', 'r', 's', 0, 0);
-         INSERT INTO browsers VALUES (x'00', 1, 0, 9999999999)",
+         INSERT INTO browsers (hash, user_id, created_at, expires_at) VALUES (x'00', 1, 0, 9999999999)",
     );
     let copy = folder.path().join("copy.db");
     backs_up(&folder, &copy);
@@ -797,7 +797,7 @@ fn says_in_words_what_is_wrong_with_a_database() {
             &["(seal_key in settings): 1"],
         ),
         (
-            "PRAGMA foreign_keys = off; INSERT INTO browsers VALUES (x'00', 77, 1, 2)",
+            "PRAGMA foreign_keys = off; INSERT INTO browsers (hash, user_id, created_at, expires_at) VALUES (x'00', 77, 1, 2)",
             &["rows of browsers that refer to rows of users which aren't there: 1"],
         ),
         (

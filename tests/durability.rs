@@ -608,7 +608,7 @@ fn removes_a_person_in_pieces_between_which_others_write() {
         "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {total})
          INSERT INTO made_entries (user_id, title, content, created_at, updated_at)
          SELECT 1, 'entry ' || n, 'some words of it', n, n FROM number;
-         INSERT INTO browsers SELECT randomblob(32), 1, 1, 2"
+         INSERT INTO browsers (hash, user_id, created_at, expires_at) SELECT randomblob(32), 1, 1, 2"
     );
     connection.execute_batch(&sql).expect("entries");
     let tables = ["entries WHERE true", "browsers WHERE true", "tokens WHERE revoked_at IS NULL"];

@@ -54,6 +54,7 @@ mod gate;
 mod health;
 mod oauth;
 mod pages;
+mod factor;
 mod remote;
 mod mcp;
 mod journal;

@@ -140,7 +140,10 @@ fn keeps_who_names_what() {
         ("gate", &["Body", "crate::mcp", "crate::journal", "rusqlite", "SELECT", "jsonrpc"]),
         ("log/wire_view", &["Body", "rusqlite", "SELECT", "crate::store", "crate::tokens", ".body()"]),
         ("oauth", &["crate::mcp", "crate::journal", "TcpStream"]),
-        ("pages", &["crate::mcp", "rusqlite", "SELECT", "crate::tokens"]),
+        (
+            "pages",
+            &["crate::mcp", "rusqlite", "SELECT", "TokenText", "NewToken", "tokens::find", "tokens::insert"],
+        ),
         ("mcp", &["std::net", "TcpStream", "rusqlite", "SELECT", "TokenText", "crate::tokens"]),
         (
             "journal",

@@ -8,7 +8,8 @@ const COMMANDS: &str = "\
 epicme - a private journal for MCP clients, behind an OAuth gate
   epicme serve [--listen 127.0.0.1:8787] [--public-url URL] [--demo] [--explain]
   epicme stdio                 for clients that start a program, by EPICME_TOKEN
-  epicme user add EMAIL | list | passwd EMAIL | zone EMAIL ZONE | remove EMAIL
+  epicme user add EMAIL | list | passwd EMAIL | zone EMAIL ZONE | remove EMAIL |
+    remove-factor EMAIL
   epicme token create EMAIL [--scope LIST] [--expires 30d] | list | revoke ID
   epicme client add NAME URI... | add --metadata FILE | list | remove ID
   epicme backup FILE
@@ -74,11 +75,14 @@ EPICME_TOKEN                 the token, as epicme token create EMAIL makes it
     (
         "user",
         "\
-epicme user add EMAIL | list | passwd EMAIL | zone EMAIL ZONE | remove EMAIL
+epicme user add EMAIL | list | passwd EMAIL | zone EMAIL ZONE | remove EMAIL |
+  remove-factor EMAIL
 
-Add a person, list all, set the password or the time zone of one, or remove one
-with their whole journal.",
+Add a person, list all, set the password or the time zone of one, take away a
+second factor, or remove one with their whole journal.",
         "\
+--public-url URL             add, passwd: of the server, if it has one; then a
+                             password must be longer
 --password-stdin             add, passwd: take the password from standard input
 --create                     add: make a journal of an empty file that is there",
     ),

@@ -49,7 +49,7 @@ use crate::limits;
 use crate::oauth::schemes::Schemes;
 use crate::search_index::SEARCH_INDEX;
 use crate::secret::TOKEN_PREFIX;
-use crate::site::BadUrl;
+use crate::site::{BadUrl, Site};
 use crate::stderr;
 use crate::store::{self, OpenError, Opening, Store, StoreError};
 use crate::text;
@@ -268,10 +268,15 @@ impl CommandLine {
             ["backup" | "restore" | "check" | "import", .., STANDARD] => Err(no_standard(words[0])),
             ["serve"] => serve::serve(self.accept_only(&SERVE_OPTIONS)?),
             ["stdio"] => stdio::stdio(self.accept_only(&STDIO_OPTIONS)?),
-            ["user", "add", email] => user::add(self.accept_only(&["password-stdin", "create"])?, email),
+            ["user", "add", email] => {
+                user::add(self.accept_only(&["password-stdin", "create", "public-url"])?, email)
+            }
             ["user", "list"] => user::list(self.accept_only(&[])?),
-            ["user", "passwd", email] => user::passwd(self.accept_only(&["password-stdin"])?, email),
+            ["user", "passwd", email] => {
+                user::passwd(self.accept_only(&["password-stdin", "public-url"])?, email)
+            }
             ["user", "zone", email, zone] => user::zone(self.accept_only(&[])?, email, zone),
+            ["user", "remove-factor", email] => user::remove_factor(self.accept_only(&[])?, email),
             ["user", "remove", email] => user::remove(self.accept_only(&[])?, email),
             ["token", "create", email] => {
                 token::create(self.accept_only(&["scope", "expires", "label", "public-url"])?, email)
@@ -447,7 +452,12 @@ impl CommandLine {
     /// Reads a new password: from standard input, or typed twice on the terminal, which doesn't show it. No option
     /// takes the password itself: the shell keeps arguments in its history, and every process of the machine can see
     /// them.
-    fn new_password(&self) -> Result<String, CliError> {
+    ///
+    /// `email` is that of the person. With a public URL a password must be longer, and this command knows of it by
+    /// `--public-url`, or its variable, alone.
+    fn new_password(&self, email: &str) -> Result<String, CliError> {
+        let public = self.value("public-url").map(|url| Site::parse_public(&url)).transpose()?;
+        let chars_min = users::password_chars_min(public.is_some());
         let password = if self.flag("password-stdin") {
             line_from_stdin(limits::PASSWORD_BYTES_MAX)
                 .map_err(|why| CliError::Failed(format!("can't take the password: {why}")))?
@@ -468,13 +478,13 @@ impl CommandLine {
                 checked_line(line).map_err(|why| refused(format!("can't take the password: {why}")))
             };
             let password = ask("Password: ")?;
-            users::check_password(&password)?;
+            users::check_password(&password, email, chars_min)?;
             if ask("The same again: ")? != password {
                 return Err(CliError::Failed("the two passwords differ; nothing was changed".to_owned()));
             }
             password
         };
-        users::check_password(&password)?;
+        users::check_password(&password, email, chars_min)?;
         Ok(password)
     }
 }

@@ -5,6 +5,7 @@
 //! operator can narrow its scope, and `revoke` ends it at once.
 
 use super::{CliError, CommandLine, note, require_kept_output, show_once, table, user};
+use crate::activity::{self, Event, Visit};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::scope::Scopes;
@@ -52,7 +53,11 @@ pub(super) fn create(line: &CommandLine, email: &str) -> Result<(), CliError> {
     };
     let now = Timestamp::now();
     let token = NewToken { user_id, resource, scopes, label, seconds, grant_id: None };
-    let text = store.write(move |connection| tokens::insert(connection, &token, now))?;
+    let text = store.write(move |connection| {
+        let visit = Visit::of_operator(now);
+        activity::record(connection, token.user_id, (Event::TokenMade, &token.label), &visit)?;
+        tokens::insert(connection, &token, now)
+    })?;
     show_once(text.reveal(), || tokens::withdraw(&store, &text))?;
     note(&format!("shown this once; good until {}", now.plus(seconds).iso8601()));
     Ok(())

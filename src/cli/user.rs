@@ -6,6 +6,7 @@
 use super::{CliError, CommandLine, note, say, table};
 use crate::clock::Timestamp;
 use crate::passwords::HashingMemory;
+use crate::second_factor;
 use crate::text;
 use crate::users;
 use crate::zone::Zone;
@@ -14,7 +15,7 @@ use crate::zone::Zone;
 /// the password in vain.
 pub(super) fn add(line: &CommandLine, email: &str) -> Result<(), CliError> {
     users::check_email(email)?;
-    let hash = HashingMemory::default().hash(&line.new_password()?);
+    let hash = HashingMemory::default().hash(&line.new_password(email)?);
     let store = line.open()?;
     match users::insert(&store, email, hash, Timestamp::now())? {
         Some(_) => {
@@ -31,7 +32,8 @@ pub(super) fn add(line: &CommandLine, email: &str) -> Result<(), CliError> {
 
 /// Shows all accounts.
 pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
-    let people = users::list(&line.open_to_read()?)?;
+    let store = line.open_to_read()?;
+    let (people, with_factor) = (users::list(&store)?, second_factor::holders(&store)?);
     if people.is_empty() {
         note("there are no accounts yet; epicme user add EMAIL makes one");
         return Ok(());
@@ -39,9 +41,10 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
     let rows = people.into_iter().map(|user| {
         // Another authorization server may have named the person.
         let (id, email) = (user.id.to_string(), text::displayable(&user.email));
-        vec![id, email, user.created_at.iso8601(), user.zone.name().to_owned()]
+        let factor = if with_factor.contains(&user.id) { "yes" } else { "no" };
+        vec![id, email, user.created_at.iso8601(), factor.to_owned(), user.zone.name().to_owned()]
     });
-    table(&["ID", "EMAIL", "ADDED", "TIME ZONE"], rows.collect())
+    table(&["ID", "EMAIL", "ADDED", "FACTOR", "TIME ZONE"], rows.collect())
 }
 
 /// Sets a new password without asking for the old one, which the person may have forgotten: the operator could write
@@ -49,10 +52,25 @@ pub(super) fn list(line: &CommandLine) -> Result<(), CliError> {
 pub(super) fn passwd(line: &CommandLine, email: &str) -> Result<(), CliError> {
     let store = line.open_existing()?;
     require_account(users::find_by_email(&store, email)?.is_some(), email)?;
-    let hash = HashingMemory::default().hash(&line.new_password()?);
+    let hash = HashingMemory::default().hash(&line.new_password(email)?);
     require_account(users::set_password(&store, email, hash, Timestamp::now())?, email)?;
     note(&format!("{email} has a new password"));
     Ok(())
+}
+
+/// Takes the second factor away from a person who has lost their phone and their recovery codes. Their password stays,
+/// and so do the browsers in which they are signed in.
+pub(super) fn remove_factor(line: &CommandLine, email: &str) -> Result<(), CliError> {
+    let store = line.open_existing()?;
+    let Some(user) = users::find_by_email(&store, email)? else {
+        return require_account(false, email);
+    };
+    let now = Timestamp::now();
+    if store.write(move |connection| second_factor::remove(connection, user.id, now))? {
+        note(&format!("{email} has no second factor now, and signs in with the password alone"));
+        return Ok(());
+    }
+    Err(CliError::Failed(format!("{email} has no second factor; epicme user list shows who has one")))
 }
 
 /// Sets the time zone, which says which day it is for the person. They can do it on the account page themselves; a

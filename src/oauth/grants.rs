@@ -26,6 +26,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::OAuthError;
 use super::clients::{self, Client};
+use crate::activity::{self, Event, Visit};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::limits;
@@ -158,7 +159,9 @@ impl GrantRow {
 type Attempt<T> = Result<Result<T, OAuthError>, OAuthError>;
 
 /// Records what a person allowed, and returns the code for it.
-pub(crate) fn allow(connection: &Connection, new: &NewGrant, now: Timestamp) -> Result<String, OAuthError> {
+pub(crate) fn allow(connection: &Connection, new: &NewGrant, visit: &Visit) -> Result<String, OAuthError> {
+    let now = visit.now;
+    activity::record(connection, new.user_id, (Event::AccessGiven, &new.client.name), visit)?;
     let code = secret::random_text::<32>();
     let hash = secret::sha256(code.as_bytes());
     delete_old(connection, new.user_id, now)?;
@@ -655,12 +658,15 @@ pub(crate) fn revoke(
     connection: &Connection,
     user_id: UserId,
     grant_id: i64,
-    now: Timestamp,
+    visit: &Visit,
 ) -> Result<bool, OAuthError> {
-    let sql = "SELECT 1 FROM grants WHERE id = ?1 AND user_id = ?2";
-    let own = connection.query_row(sql, (grant_id, user_id), |_| Ok(())).optional()?;
-    if own.is_some() {
-        revoke_in(connection, grant_id, now)?;
+    let sql = "SELECT g.revoked_at IS NOT NULL, c.name FROM grants g JOIN clients c ON c.id = g.client_id
+               WHERE g.id = ?1 AND g.user_id = ?2";
+    let own = connection.query_row(sql, (grant_id, user_id), |row| Ok((row.get(0)?, row.get(1)?)));
+    let Some((is_revoked, name)): Option<(bool, String)> = own.optional()? else { return Ok(false) };
+    if !is_revoked {
+        revoke_in(connection, grant_id, visit.now)?;
+        activity::record(connection, user_id, (Event::AccessTakenBack, &name), visit)?;
     }
-    Ok(own.is_some())
+    Ok(true)
 }

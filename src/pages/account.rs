@@ -1,5 +1,6 @@
-//! The account page: which programs have access, what each may do, and how to take it back; the person's time zone; a
-//! new password; the whole journal as a download; signing out.
+//! The account page: which programs, tokens and browsers have access, what each may do, and how to take it back; what
+//! has happened to the account; the person's time zone; a new password; the second factor; the whole journal as a
+//! download; signing out.
 //!
 //! Reads no client's secret, and of the journal nothing but for the download. A person must be able to look up a
 //! consent later and take it back, so this page lists each grant by itself, with its own button.
@@ -10,10 +11,10 @@
 use super::browser_session::BrowserSession;
 use super::form::{Form, Next, SubmittedForm};
 use super::{
-    Html, PageError, account_link, alert, choice, consent, day, form_fields, hidden, home_link, journal_link,
-    need, page, password, sign_in, status,
+    Html, PageError, access, account_link, alert, choice, consent, day, form_fields, hidden, home_link,
+    journal_link, need, page, password, second_factor, setup, sign_in, status,
 };
-use crate::clock::Timestamp;
+use crate::activity::{self, Event};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
@@ -22,9 +23,11 @@ use crate::oauth::grants::{self, Listed, Place};
 use crate::oauth::{OAuthError, Parameters};
 use crate::passwords::HashingPermit;
 use crate::portable::Format;
-use crate::sign_ins;
+use crate::second_factor::Passed;
+use crate::sign_ins::{self, BrowserId, SignedIn};
 use crate::site;
 use crate::store::{Connection, Holder, StoreError};
+use crate::tokens;
 use crate::users::{self, Authenticated};
 use crate::zone::{self, Zone};
 
@@ -44,7 +47,7 @@ pub(crate) fn show(context: &Context) -> Result<Response, PageError> {
 
 /// What a button did, as the page says it.
 #[derive(Default)]
-struct Outcome {
+pub(super) struct Outcome {
     /// The status, and the message at the top of the page; `None` if no button was pressed.
     message: Option<(u16, String)>,
     /// The time zone that was typed, if there is none of that name.
@@ -52,7 +55,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn of(code: u16, message: impl Into<String>) -> Outcome {
+    pub(super) fn of(code: u16, message: impl Into<String>) -> Outcome {
         Outcome { message: Some((code, message.into())), typed_zone: None }
     }
 
@@ -77,24 +80,58 @@ impl Outcome {
 /// that takes that program's access back. If the whole page can't be shown after it, a short one says what was done.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
     let fields = form_fields(context, body)?;
+    if fields.get(second_factor::SECRET).is_some() {
+        return second_factor::confirm(context, &fields);
+    }
     let (submitted, person) = Form::Account.check_person(context, &fields)?;
     let user_id = person.user_id();
-    let (now, mut signed_in) = (context.now, None);
+    let (visit, mut signed_in) = (context.visit(), None);
     let outcome = match fields.get("do") {
         Some("revoke") => {
             let id = need(&fields, "grant")?.parse().map_err(|_| malformed("grant"))?;
             // The id comes from the form. For another person's grant the response is the same as for an unknown id.
-            let revoke = move |connection: &Connection| grants::revoke(connection, user_id, id, now);
+            let revoke = move |connection: &Connection| grants::revoke(connection, user_id, id, &visit);
             if submitted.act(context, Holder::Server, revoke)? {
                 Outcome::of(200, "Access was taken back.")
             } else {
                 Outcome::of(404, "That access was taken back already, or has ended.")
             }
         }
+        Some("revoke-token") => {
+            let id = need(&fields, "token")?.parse().map_err(|_| malformed("token"))?;
+            let revoke = move |connection: &Connection| tokens::revoke_own(connection, user_id, id, &visit);
+            if submitted.act(context, Holder::Server, revoke)? {
+                Outcome::of(200, "The token was revoked.")
+            } else {
+                Outcome::of(404, "That token was revoked already, or has expired.")
+            }
+        }
+        Some("end-browser") => {
+            let id = BrowserId::parse(need(&fields, "browser")?).ok_or_else(|| malformed("browser"))?;
+            let ended = submitted.act(context, Holder::Server, move |connection| {
+                let ended = sign_ins::end(connection, user_id, id)?;
+                if let Some(description) = &ended {
+                    activity::record(connection, user_id, (Event::BrowserEnded, description), &visit)?;
+                }
+                Ok::<_, StoreError>(ended.is_some())
+            })?;
+            if id == BrowserId::of_cookie(submitted.session().cookie()) {
+                return Ok(signed_out(context));
+            }
+            if ended {
+                Outcome::of(200, "The browser was signed out.")
+            } else {
+                Outcome::of(404, "That browser was signed out already.")
+            }
+        }
+        Some("factor") => match second_factor::change(context, &submitted, user_id, &fields)? {
+            Ok(response) => return Ok(submitted.into_session().remember(context, response)),
+            Err(outcome) => outcome,
+        },
         Some("zone") => change_zone(context, &submitted, user_id, need(&fields, "zone")?)?,
         Some("password") => {
             let passwords = (need(&fields, "current")?, need(&fields, "new")?);
-            let changed = change_password(context, &submitted, user_id, passwords)?;
+            let changed = change_password(context, &submitted, person, passwords)?;
             signed_in = changed.1;
             changed.0
         }
@@ -111,15 +148,19 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         }
         Some("sign-out") => {
             let cookie = submitted.session().cookie().to_owned();
-            submitted
-                .act(context, Holder::Server, move |connection| sign_ins::delete(connection, &cookie))?;
+            submitted.act(context, Holder::Server, move |connection| {
+                activity::record(connection, user_id, (Event::SignedOut, &visit.browser), &visit)?;
+                sign_ins::delete(connection, &cookie)
+            })?;
             return Ok(signed_out(context));
         }
         // Programs keep their access, because their tokens don't depend on a browser. The page says so below the
         // button.
         Some("sign-out-everywhere") => {
-            submitted
-                .act(context, Holder::Server, move |connection| sign_ins::delete_all(connection, user_id))?;
+            submitted.act(context, Holder::Server, move |connection| {
+                activity::record(connection, user_id, (Event::SignedOutEverywhere, ""), &visit)?;
+                sign_ins::delete_all(connection, user_id)
+            })?;
             return Ok(signed_out(context));
         }
         _ => return Err(malformed("do")),
@@ -130,7 +171,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     Ok(session.remember(context, page))
 }
 
-fn malformed(name: &'static str) -> PageError {
+pub(super) fn malformed(name: &'static str) -> PageError {
     PageError::Fields(OAuthError::Malformed(name))
 }
 
@@ -173,10 +214,10 @@ fn change_zone(
 fn change_password(
     context: &Context,
     submitted: &SubmittedForm,
-    user_id: UserId,
+    signed_in: SignedIn,
     passwords: (&str, &str),
 ) -> Result<(Outcome, Option<BrowserSession>), PageError> {
-    let now = context.now;
+    let (user_id, visit) = (signed_in.user_id(), context.visit());
     let (current, new) = passwords;
     let wrong = || (Outcome::of(403, "The current password is wrong. Nothing was changed."), None);
     let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
@@ -184,16 +225,16 @@ fn change_password(
     let Some(person) = authenticate(context, &mut permit, (user_id, &email), current)? else {
         return Ok(wrong());
     };
-    if let Err(bad) = users::check_password(new) {
+    if let Err(bad) = users::check_password(new, &email, setup::chars_min(context)) {
         return Ok((Outcome::of(400, bad.to_string()), None));
     }
     let hash = permit.hash(new);
     // The permit is held until the write has returned: of two changes at once, the second meets the password of the
     // first, and is refused.
     let signed_in = submitted.act(context, Holder::Server, move |connection| {
-        let person = users::replace_password(connection, &person, &hash, now)?;
+        let person = users::replace_password(connection, &person, &hash, &visit)?;
         let Some(person) = person else { return Ok::<_, StoreError>(None) }; // the operator has set another one
-        BrowserSession::sign_in(connection, &person, now)
+        BrowserSession::renew(connection, &person, &Passed::at_sign_in(signed_in), &visit)
     })?;
     Ok(match signed_in {
         None => wrong(),
@@ -205,7 +246,7 @@ fn change_password(
 
 /// Returns the proof that the person knows their password; `None` if this isn't it, which is counted, whatever becomes
 /// of the form. The caller has taken the permit before, so that requests that were sent at once are counted one by one.
-fn authenticate(
+pub(super) fn authenticate(
     context: &Context,
     permit: &mut HashingPermit,
     (user_id, email): (UserId, &str),
@@ -216,7 +257,7 @@ fn authenticate(
     if let Some(seconds) = app.sign_ins.account.wait(key, now) {
         return Err(PageError::TooManyTries(seconds));
     }
-    let known = users::authenticate(&app.store, permit, email, password)?;
+    let known = users::authenticate(&app.store, permit, email, password, &context.visit())?;
     let person = known.filter(|person| person.user_id == user_id);
     if person.is_none() {
         app.sign_ins.account.count(key, now);
@@ -250,7 +291,10 @@ fn download(
         return Ok(Err(Outcome::of(503, busy)));
     };
     // Only now, so that a form whose download is refused, or can't be made, is good for another press.
-    submitted.use_up(context)?;
+    let visit = context.visit();
+    submitted.act(context, Holder::Server, move |connection| {
+        activity::record(connection, user_id, (Event::Downloaded, ""), &visit)
+    })?;
     let day = context.now.iso8601();
     let (content_type, ending) = match format {
         Format::Json => ("application/json", "json"),
@@ -316,6 +360,14 @@ fn whole_page(
     } else {
         Html::all(listed.iter().map(|grant| card(grant, button_form("revoke"))))
     };
+    let (store, now) = (&context.app.store, context.now);
+    let here = BrowserId::of_cookie(session.cookie());
+    let browsers = sign_ins::list(store, user_id, now)?;
+    let browsers = access::browsers(&browsers, here, &zone, || button_form("end-browser"));
+    let tokens = access::tokens(&tokens::list_own(store, user_id, now)?, || button_form("revoke-token"));
+    let events = access::events(&activity::list(store, user_id)?, &zone);
+    let factor = crate::second_factor::find(store, user_id)?;
+    let factor = second_factor::section(factor.as_ref(), button_form("factor"));
     let more = next.map(|place| {
         Html::markup("<p><a href=\"")
             .then_text(&format!("{}?{FROM}={place}", site::ACCOUNT))
@@ -328,6 +380,8 @@ fn whole_page(
         .then("</strong>.</p>\n<h2>Programs with access</h2>\n")
         .and(clients)
         .and(Html::all(more))
+        .and(tokens)
+        .and(browsers)
         .then("<h2>Time zone</h2>\n")
         .and(button_form("zone"))
         .and(choice("zone", "Time zone", outcome.typed_zone.as_deref().unwrap_or(zone.name()), zone::places()))
@@ -335,13 +389,17 @@ fn whole_page(
         .then("It says which day it is for you. In ")
         .then(zone.name())
         .then(" it is ")
-        .and(time_in(&zone, context.now))
+        .and(access::moment(&zone, context.now))
         .then(" now. Entries keep the dates that they have.</p>\n")
         .then("<h2>Password</h2>\n")
         .and(button_form("password"))
         .and(password("current", "Current password", "current-password"))
         .and(password("new", "New password", "new-password"))
-        .then("<p><button>Change password</button></p>\n</form>\n<h2>Your journal as a file</h2>\n")
+        .and(setup::password_hint(context))
+        .then("<p><button>Change password</button></p>\n</form>\n")
+        .and(factor)
+        .and(events)
+        .then("<h2>Your journal as a file</h2>\n")
         .then("<p class=\"hint\">All that you have written, and nothing of your password or of programs. The Markdown ")
         .then("files can be read in any editor; JSON holds all details, also the descriptions of tags.</p>\n")
         .and(button_form("export"))
@@ -359,11 +417,4 @@ fn whole_page(
         .and(journal_link())
         .and(home_link());
     Ok(page(outcome.code(), TITLE, body).keeping(share))
-}
-
-/// Builds the time that it is in a zone, by which a person sees whether they have chosen the right one.
-fn time_in(zone: &Zone, now: Timestamp) -> Html {
-    let text = zone.rfc3339(now);
-    let shown = text.get(.."2026-07-28T09:30".len()).unwrap_or_default().replace('T', ", ");
-    Html::markup("<time datetime=\"").then_text(&text).then("\">").then_text(&shown).then("</time>")
 }

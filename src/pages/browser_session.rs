@@ -9,11 +9,12 @@
 //! answer: a fresh one would replace the person's own, and they would be signed out. So only the answer to a GET
 //! begins a session ([`BrowserSession::find_or_begin`]).
 
+use crate::activity::{self, Event, Visit};
 use crate::authority::Authority;
-use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::http::response::Response;
 use crate::oauth::authorize::ClientRedirect;
+use crate::second_factor::Passed;
 use crate::secret;
 use crate::sign_ins::{self, SignedIn};
 use crate::store::{Connection, StoreError};
@@ -36,7 +37,7 @@ impl BrowserSession {
     /// Finds the session by the browser's cookie; `None` if the request has none that this server can have made.
     pub(crate) fn find(context: &Context) -> Result<Option<BrowserSession>, StoreError> {
         let Some(cookie) = cookies(context).next().map(str::to_owned) else { return Ok(None) };
-        let person = sign_ins::find(&context.app.store, &cookie, context.now)?;
+        let person = sign_ins::find(&context.app.store, &cookie, &context.visit())?;
         Ok(Some(BrowserSession { cookie, is_new: false, person }))
     }
 
@@ -53,10 +54,25 @@ impl BrowserSession {
     pub(crate) fn sign_in(
         connection: &Connection,
         person: &Authenticated,
-        now: Timestamp,
+        passed: &Passed,
+        visit: &Visit,
+    ) -> Result<Option<BrowserSession>, StoreError> {
+        let session = BrowserSession::renew(connection, person, passed, visit)?;
+        if session.is_some() {
+            activity::record(connection, person.user_id, (Event::SignedIn, &visit.browser), visit)?;
+        }
+        Ok(session)
+    }
+
+    /// The same for a person who was signed in here until a new password ended that.
+    pub(crate) fn renew(
+        connection: &Connection,
+        person: &Authenticated,
+        passed: &Passed,
+        visit: &Visit,
     ) -> Result<Option<BrowserSession>, StoreError> {
         let cookie = secret::random_text::<32>();
-        let signed_in = sign_ins::insert(connection, &cookie, person, now)?;
+        let signed_in = sign_ins::insert(connection, &cookie, (person, passed), visit)?;
         Ok(signed_in.map(|person| BrowserSession { cookie, is_new: true, person: Some(person) }))
     }
 

@@ -136,8 +136,8 @@ pub(crate) fn decide(context: &Context, body: &mut Body) -> Result<Response, Pag
         redirect_uri: redirect.uri().to_owned(),
         challenge: request.challenge,
     };
-    let now = context.now;
-    let allow = move |connection: &Connection| grants::allow(connection, &new, now);
+    let visit = context.visit();
+    let allow = move |connection: &Connection| grants::allow(connection, &new, &visit);
     match submitted.act(context, Holder::Person(user_id), allow) {
         Ok(code) => Ok(BrowserSession::leave(context, redirect.grant(&code))?),
         Err(PageError::OAuth(error)) => refuse(context, redirect, &error),

@@ -20,7 +20,7 @@ use std::fmt;
 
 use super::browser_session::BrowserSession;
 use super::journal::{self, Place};
-use super::{Html, PageError, hidden};
+use super::{Html, PageError, hidden, second_factor, second_step};
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::limits;
@@ -36,11 +36,15 @@ use crate::used_forms::{self, FormUse, Undone};
 pub(crate) enum Form<'a> {
     /// The sign-in, with where it leads on.
     SignIn(Next<'a>),
+    /// Its second form, with the signed proof that the password was right (`second_step.rs`).
+    SecondStep { proof: &'a str, next: Next<'a> },
     /// The decision about a client's request, by the request's query.
     Consent(&'a str),
     /// Any button of the account page. The buttons need no tokens of different kinds: all are shown together, to the
     /// person whose account it is.
     Account,
+    /// The first code of a second factor, by the secret that the code is of.
+    SecondFactor(&'a str),
     /// A change of the journal, by the page that asks for it.
     Journal(Place),
     /// The first person, with the set-up code.
@@ -77,7 +81,7 @@ impl<'q> Next<'q> {
     }
 
     /// Returns the field in which the sign-in form says where it leads, and that field's value.
-    fn field(self) -> Option<(&'static str, &'q str)> {
+    pub(super) fn field(self) -> Option<(&'static str, &'q str)> {
         match self {
             Next::Authorize(query) => Some((REQUEST, query)),
             Next::Journal(page) => Some((PAGE, page)),
@@ -154,9 +158,9 @@ impl<'a> Form<'a> {
     /// Returns the path that the form posts to.
     fn action(self) -> Cow<'static, str> {
         match self {
-            Form::SignIn(_) => site::SIGN_IN.into(),
+            Form::SignIn(_) | Form::SecondStep { .. } => site::SIGN_IN.into(),
             Form::Consent(_) => site::AUTHORIZE.into(),
-            Form::Account => site::ACCOUNT.into(),
+            Form::Account | Form::SecondFactor(_) => site::ACCOUNT.into(),
             Form::Journal(place) => place.path().into(),
             Form::SetUp(_) => site::SETUP.into(),
         }
@@ -166,7 +170,10 @@ impl<'a> Form<'a> {
     fn subject(self) -> Option<(&'static str, &'a str)> {
         match self {
             Form::SignIn(next) => next.field(),
+            // The proof is signed for where the sign-in leads.
+            Form::SecondStep { proof, .. } => Some((second_step::PROOF, proof)),
             Form::Consent(query) => Some((REQUEST, query)),
+            Form::SecondFactor(secret) => Some((second_factor::SECRET, secret)),
             Form::SetUp(code) => Some(("code", code)),
             Form::Account | Form::Journal(_) => None,
         }
@@ -174,11 +181,11 @@ impl<'a> Form<'a> {
 
     /// Returns the path of the page from which the person can go on if the form isn't taken. A GET of it shows the
     /// form anew, or whatever comes next for this browser.
-    fn again(self) -> String {
+    pub(super) fn again(self) -> String {
         match self {
-            Form::SignIn(next) => next.path(),
+            Form::SignIn(next) | Form::SecondStep { next, .. } => next.path(),
             Form::Consent(query) => Next::Authorize(query).path(),
-            Form::Account => Next::Account.path(),
+            Form::Account | Form::SecondFactor(_) => Next::Account.path(),
             Form::Journal(place) => place.path(),
             // The page for the set-up refuses a wrong code before it looks at the form, so this code is the right
             // one.
@@ -196,11 +203,16 @@ impl<'a> Form<'a> {
         let payload = [&expires_at[..], &secret::random::<16>()].concat();
         let action = self.action();
         let token = context.app.signer.sign(&self.bound_to(session, &action), &payload);
+        let leads_on = match self {
+            Form::SecondStep { next, .. } => next.field(),
+            _ => None,
+        };
+        let fields = self.subject().into_iter().chain(leads_on);
         Html::markup("<form method=\"post\" action=\"")
             .then_text(&action)
             .then("\">\n")
             .and(hidden("form", &token))
-            .and(Html::all(self.subject().map(|(name, value)| hidden(name, value))))
+            .and(Html::all(fields.map(|(name, value)| hidden(name, value))))
     }
 
     /// Checks the token of a form that came back: that it was signed for this browser, this page and this request,
@@ -258,10 +270,12 @@ impl<'a> Form<'a> {
                 "your browser dropped the first answer, and your program may have got nothing. If it doesn't go on, go \
                  back to it and begin again there."
             }
-            Form::SignIn(_) | Form::SetUp(_) => {
+            Form::SignIn(_) | Form::SecondStep { .. } | Form::SetUp(_) => {
                 "your browser dropped the first answer. Press Begin again, and try from the start."
             }
-            Form::Account => "the first press counts. Press Begin again to see your account as it is now.",
+            Form::Account | Form::SecondFactor(_) => {
+                "the first press counts. Press Begin again to see your account as it is now."
+            }
             Form::Journal(_) => "the first press counts. Press Begin again to see what it has done.",
         })
     }

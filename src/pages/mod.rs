@@ -9,6 +9,7 @@
 //! could still not act. A larger site would have templates in files; here the markup is in the source, and
 //! [`Html::markup`] takes nothing but literals.
 
+mod access;
 pub(crate) mod account;
 pub(crate) mod browser_session;
 pub(crate) mod consent;
@@ -16,6 +17,9 @@ mod form;
 pub(crate) mod home;
 mod html;
 pub(crate) mod journal;
+mod qr;
+mod second_factor;
+mod second_step;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
 
@@ -279,6 +283,14 @@ pub(crate) fn hidden(name: &'static str, value: &str) -> Html {
 /// present password or to propose a new one.
 pub(crate) fn password(name: &'static str, label: &'static str, autocomplete: &'static str) -> Html {
     input(name, label, "password", autocomplete, "")
+}
+
+/// Builds a field for a code of the second factor, with its label. A phone may fill in the code by itself. Recovery
+/// codes have letters, so the field doesn't ask for a keyboard of digits.
+fn code_field() -> Html {
+    labelled("code", "Code of your app, or a recovery code")
+        .then(" type=\"text\" autocomplete=\"one-time-code\" autocapitalize=\"characters\" spellcheck=\"false\" ")
+        .then("required></p>\n")
 }
 
 /// Builds a field for an email address, with its label. A password manager takes its value for the name of the

@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::oauth::Parameters;
+use crate::second_factor;
 use crate::secret;
 use crate::site;
 use crate::store::{Holder, StoreError};
@@ -45,19 +46,21 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     }
     let submitted = Form::SetUp(code).check(context, &fields)?;
     let (address, chosen) = (email_of(&fields), fields.get("password").unwrap_or(""));
-    if let Err(bad) = users::check_email(address).and_then(|()| users::check_password(chosen)) {
+    let check = || users::check_password(chosen, address, chars_min(context));
+    if let Err(bad) = users::check_email(address).and_then(|()| check()) {
         let text = FormText { message: Some(&bad.to_string()), address };
         return Ok(form_page(context, submitted.session(), code, 400, text));
     }
     // Hashing takes much memory, as at the sign-in, so this thread waits for the permit. It holds it for this one line
     // only, and not while it waits for the disk.
     let hash = context.app.sign_ins.queue.take(context.client.address, address)?.hash(chosen);
-    let (owned_address, now) = (address.to_owned(), context.now);
+    let (owned_address, visit) = (address.to_owned(), context.visit());
     // The sender has the code, so they are no stranger, and the server may remember their form.
     let session = submitted.act(context, Holder::Server, move |connection| {
-        let person = users::insert_first(connection, &owned_address, &hash, now)?;
+        let person = users::insert_first(connection, &owned_address, &hash, visit.now)?;
         let Some(person) = person else { return Ok::<_, StoreError>(None) };
-        BrowserSession::sign_in(connection, &person, now)
+        let Some(passed) = second_factor::not_needed(connection, person.user_id)? else { return Ok(None) };
+        BrowserSession::sign_in(connection, &person, &passed, &visit)
     })?;
     let Some(session) = session else {
         return Ok(set_up_already(context)); // by another browser, since the check above
@@ -82,9 +85,21 @@ fn form_page(
         .then("<p>This journal has no account yet. Choose what you will sign in with.</p>\n")
         .and(Form::SetUp(code).open(context, session))
         .and(email(text.address))
-        .and(password("password", "Password (at least 8 characters)", "new-password"))
+        .and(password("password", "Password", "new-password"))
+        .and(password_hint(context))
         .then("<p><button>Begin</button></p>\n</form>\n");
     page(status, TITLE, body)
+}
+
+/// Returns how many characters a new password must have on this server.
+pub(super) fn chars_min(context: &Context) -> usize {
+    users::password_chars_min(context.app.site.public_url().is_some())
+}
+
+/// Says it beside the field for a new password.
+pub(super) fn password_hint(context: &Context) -> Html {
+    let least = format!("At least {} characters. Several words make a good one.", chars_min(context));
+    Html::markup("<p class=\"hint\">").then_text(&least).then("</p>\n")
 }
 
 /// Returns the page for a browser that can't set this server up: there is a person already, or the code is wrong.

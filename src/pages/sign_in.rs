@@ -8,17 +8,20 @@
 //! guesses at one person, and by network address, against one common password that is tried on many people. Behind a
 //! proxy that isn't trusted all people have one address, so there only the account is counted (`ClientAddress::own`).
 //! Successes aren't counted. The price of the
-//! first count is that a stranger can keep a person from signing in, for a quarter of an hour at a time. A larger
-//! server would ask for a second factor instead.
+//! first count is that a stranger can keep a person from signing in, for a quarter of an hour at a time. A person with
+//! a second factor gets another form after this one (`second_step.rs`), and its failures count here too.
 
 use super::browser_session::BrowserSession;
 use super::form::{Form, FormText, Next};
-use super::{Html, PageError, alert, email, email_of, form_fields, page, page_leading_on, password, setup};
+use super::{
+    Html, PageError, alert, email, email_of, form_fields, page, page_leading_on, password, second_step, setup,
+};
 use crate::context::Context;
 use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::limits;
-use crate::store::Holder;
+use crate::second_factor;
+use crate::store::{Holder, StoreError};
 use crate::throttle;
 use crate::users;
 
@@ -69,8 +72,11 @@ fn form_page(
 /// password again. A wrong password (403), too many tries (429) and a full queue (503) are no errors here: they show
 /// the form once more.
 pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, PageError> {
-    let Context { app, now, log, .. } = *context;
+    let Context { app, log, .. } = *context;
     let fields = form_fields(context, body)?;
+    if let Some(proof) = fields.get(second_step::PROOF) {
+        return second_step::submit(context, &fields, proof);
+    }
     let next = Next::read(&fields);
     // This form too is bound to the browser: otherwise another site could sign the person in under the attacker's
     // account, and they would write into the attacker's journal.
@@ -81,12 +87,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     let again = |status: u16, message: &str| {
         form_page(context, submitted.session(), next, status, FormText { message: Some(message), address })
     };
-    let account = users::failures_key(&app.store, address)?;
-    let client = context.client.own().map(throttle::address_key);
-    let wait = || {
-        let by_client = client.and_then(|client| app.sign_ins.address.wait(client, now));
-        by_client.max(app.sign_ins.account.wait(account, now)).map(PageError::TooManyTries)
-    };
+    let tries = Tries::of(context, address)?;
     // Time mends these errors, so the person gets the form once more, and not the page of the error.
     let later = |error: PageError, status, message: &str| {
         error.record(log);
@@ -96,7 +97,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         let message = error.to_string();
         later(error, 429, &message)
     };
-    if let Some(error) = wait() {
+    if let Err(error) = tries.check(context) {
         return Ok(too_many(error)); // before it takes a place in the queue from a person who may sign in
     }
     let mut permit = match app.sign_ins.queue.take(context.client.address, address) {
@@ -110,29 +111,34 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     // The limits are checked again, because a request that was hashed before this one may have used up the last try.
     // From here to the count below this thread holds the one permit, so a hundred guesses that are sent at once are
     // counted one by one.
-    if let Some(error) = wait() {
+    if let Err(error) = tries.check(context) {
         return Ok(too_many(error));
     }
     let typed = fields.get("password").unwrap_or("");
-    let Some(person) = users::authenticate(&app.store, &mut permit, address, typed)? else {
+    let visit = context.visit();
+    let Some(person) = users::authenticate(&app.store, &mut permit, address, typed, &visit)? else {
         // The failure is counted also if no account has this address; otherwise a 429 would show that there is one.
-        app.sign_ins.account.count(account, now);
-        if let Some(client) = client {
-            app.sign_ins.address.count(client, now);
-        }
+        tries.count(context);
         log.set_outcome("wrong-password");
         // The status is 403, because a 401 would have to name an authentication scheme, and the browser would ask for
         // the password by itself.
         return Ok(again(403, WRONG));
     };
     drop(permit);
+    if second_factor::find(&app.store, person.user_id)?.is_some() {
+        log.set_outcome("asked-for-code");
+        return Ok(second_step::first_page(context, submitted.session(), next, &person));
+    }
     // The form is used up only now, because a stranger can send any number of forms with wrong passwords, and the
     // server stores nothing of them. So a form works for as many guesses as the limits allow, but for one sign-in.
-    let signed_in = submitted
-        .act(context, Holder::Server, move |connection| BrowserSession::sign_in(connection, &person, now))?;
-    // The count by address stays: otherwise an attacker with an account of their own could reset it by signing in
-    // there.
-    app.sign_ins.account.forget(account);
+    let signed_in = submitted.act(context, Holder::Server, move |connection| {
+        // The person may have switched a factor on since the look above.
+        let Some(passed) = second_factor::not_needed(connection, person.user_id)? else {
+            return Ok::<_, StoreError>(None);
+        };
+        BrowserSession::sign_in(connection, &person, &passed, &visit)
+    })?;
+    tries.forget(context);
     let Some(signed_in) = signed_in else {
         log.set_outcome("password-changed"); // since it was compared
         return Ok(again(403, WRONG));
@@ -141,12 +147,48 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     Ok(signed_in.remember(context, onward(&next.path())))
 }
 
+/// The keys by which the failures of a sign-in are counted.
+pub(super) struct Tries {
+    account: [u8; 32],
+    /// `None` if all people have one address.
+    client: Option<[u8; 32]>,
+}
+
+impl Tries {
+    pub(super) fn of(context: &Context, email: &str) -> Result<Tries, StoreError> {
+        let client = context.client.own().map(throttle::address_key);
+        Ok(Tries { account: users::failures_key(&context.app.store, email)?, client })
+    }
+
+    /// Fails if one of the two limits is used up.
+    pub(super) fn check(&self, context: &Context) -> Result<(), PageError> {
+        let (sign_ins, now) = (&context.app.sign_ins, context.now);
+        let by_client = self.client.and_then(|client| sign_ins.address.wait(client, now));
+        let seconds = by_client.max(sign_ins.account.wait(self.account, now));
+        seconds.map_or(Ok(()), |seconds| Err(PageError::TooManyTries(seconds)))
+    }
+
+    pub(super) fn count(&self, context: &Context) {
+        let (sign_ins, now) = (&context.app.sign_ins, context.now);
+        sign_ins.account.count(self.account, now);
+        if let Some(client) = self.client {
+            sign_ins.address.count(client, now);
+        }
+    }
+
+    /// Forgets the failures at the account after a success. The count by address stays: otherwise an attacker with an
+    /// account of their own could reset it by signing in there.
+    pub(super) fn forget(&self, context: &Context) {
+        context.app.sign_ins.account.forget(self.account);
+    }
+}
+
 /// Builds the response that leads the browser to a path of this server: a redirect, or, if the path is too long for the
 /// head of a response, a page that goes on by itself.
 ///
 /// The path holds a client's whole request, with the client's id, which holds its registration. A proxy reads the head
 /// of a response into a buffer, with nginx by default one of 4 KiB, and answers 502 if it doesn't fit.
-fn onward(path: &str) -> Response {
+pub(super) fn onward(path: &str) -> Response {
     if path.len() <= limits::LOCATION_BYTES_MAX {
         return Response::see_other(path.to_owned()).with("Cache-Control", "no-store");
     }

@@ -764,6 +764,17 @@ impl Store {
         }
     }
 
+    /// Queues a write of the server itself and doesn't wait for it: for what nobody is to notice in the time of an
+    /// answer, or to miss if it fails. The caller must see to it that strangers can't queue many.
+    pub(crate) fn write_unawaited(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
+    ) {
+        if let Some(writer) = &self.writer {
+            writer.write_unawaited(Holder::Server, work);
+        }
+    }
+
     /// Makes a file that has no name, on the disk of the database; it is gone when it is closed. There is no other
     /// folder of which the server knows that it may write there.
     pub(crate) fn scratch_file(&self) -> io::Result<File> {

@@ -30,7 +30,8 @@ pub(crate) enum Holder {
 /// Jobs that wait for the writer's thread.
 ///
 /// The queue needs no bound of its own: each waiting thread has one job, and at most
-/// [`limits::CONNECTIONS_MAX`](crate::limits::CONNECTIONS_MAX) connections are served at once.
+/// [`limits::CONNECTIONS_MAX`](crate::limits::CONNECTIONS_MAX) connections are served at once. Of the jobs that no
+/// thread waits for there are few (`Store::write_unawaited`).
 pub(super) struct Queue<Job> {
     state: Mutex<State<Job>>,
     /// Signalled when a job comes while the writer waits, and when the queue is closed.

@@ -129,6 +129,19 @@ impl Writer {
         answer.recv().unwrap_or_else(|_| Err(StoreError::Abandoned.into()))
     }
 
+    /// Queues `work` in the line of `holder` and doesn't wait for it. See [`super::Store::write_unawaited`].
+    pub(super) fn write_unawaited(
+        &self,
+        holder: Holder,
+        work: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
+    ) {
+        let run = Box::new(move |connection: Result<&Connection, StoreError>| {
+            let keep = connection.and_then(work).is_ok();
+            Done { keep, acknowledge: Box::new(|_| ()) as Box<dyn FnOnce(Result<(), StoreError>)> }
+        });
+        let _ = self.queue.put(holder, Job { queued: Instant::now(), run }); // fails only if the server ends
+    }
+
     /// Lets the thread finish the queued jobs and end, and returns its connection.
     pub(super) fn stop(&self) -> Result<Connection, StoreError> {
         self.queue.close();

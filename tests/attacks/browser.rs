@@ -81,6 +81,12 @@ impl Browser {
         assert_eq!(reply.status, 303, "{}", text(&reply));
     }
 
+    /// Signs in once more, in a browser that is new to the server.
+    #[track_caller]
+    pub fn sign_in_again(&self) {
+        Browser { server: self.server, host: self.host.clone(), cookie: None }.sign_in();
+    }
+
     /// Whether the person is signed in under this cookie.
     #[track_caller]
     pub fn is_signed_in_as(&self, cookie: Option<&str>) -> bool {
