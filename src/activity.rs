@@ -44,6 +44,8 @@ pub(crate) enum Event {
     BrowserEnded,
     AccessGiven,
     AccessTakenBack,
+    AccessGivenBack,
+    AccessEnded,
     TokenMade,
     TokenRevoked,
     PasswordChanged,
@@ -56,7 +58,7 @@ pub(crate) enum Event {
 }
 
 /// Each event, its name in the database, and how a page tells it; the subject follows where there is one.
-const EVENTS: [(Event, &str, &str); 18] = [
+const EVENTS: [(Event, &str, &str); 20] = [
     (Event::SignedIn, "signed-in", "Signed in"),
     (Event::WrongPassword, "wrong-password", "A wrong password was tried"),
     (Event::WrongCode, "wrong-code", "The right password, and a wrong code"),
@@ -66,6 +68,12 @@ const EVENTS: [(Event, &str, &str); 18] = [
     (Event::BrowserEnded, "browser-ended", "A browser was signed out"),
     (Event::AccessGiven, "access-given", "Access was given to a program"),
     (Event::AccessTakenBack, "access-taken-back", "Access was taken back from a program"),
+    (Event::AccessGivenBack, "access-given-back", "A program gave its access back"),
+    (
+        Event::AccessEnded,
+        "access-ended",
+        "Access of a program was ended by this server, because what works once came again or too often",
+    ),
     (Event::TokenMade, "token-made", "A token was made"),
     (Event::TokenRevoked, "token-revoked", "A token was revoked"),
     (Event::PasswordChanged, "password-changed", "The password was changed"),

@@ -1718,6 +1718,7 @@ fn redeems_a_code_once_however_many_try_at_once() {
     assert_eq!(won.len(), 1);
     lost.iter().for_each(|reply| refused(reply, "invalid_grant"));
     assert!(!house.opens(&pair(won[0]).0), "the others were replays that were right in everything");
+    assert_eq!(house.count("activity WHERE kind = 'access-ended' AND subject = 'Test <b>client</b>'"), 1);
     assert_eq!((house.count("tokens WHERE grant_id IS NOT NULL"), house.count("refresh_tokens")), (1, 1));
 }
 
@@ -1739,6 +1740,7 @@ fn rotates_a_refresh_token_and_answers_a_retry_with_the_same_successor() {
     assert!(house.opens(&access));
     refused(&house.refresh(&client, &first), "invalid_grant");
     house.server.log_with("outcome=refresh-token-reused");
+    assert_eq!(house.count("activity WHERE kind = 'access-ended'"), 1);
     assert!(!house.opens(&access));
     refused(&house.refresh(&client, &third), "invalid_grant");
     house.server.log_with("outcome=grant-revoked");
@@ -1870,6 +1872,7 @@ fn refuses_to_revoke_what_belongs_to_another() {
     assert!(!house.opens(&access));
     refused(&house.refresh(&client, &next), "invalid_grant");
     assert_eq!(revoke(&client, &refresh).status, 200, "again");
+    assert_eq!(house.count("activity WHERE kind = 'access-given-back' AND times = 1"), 1);
     assert!(house.opens(&by_hand));
 }
 

@@ -343,21 +343,22 @@ impl CodeRow {
 /// has the right client, redirect URI and verifier, the server assumes that the code and its verifier were copied;
 /// unlike a refresh, a redemption has no grace for a retry. The server can't know which of the two came from the
 /// thief, so both lose: the grant ends, with every token of the first redemption (OAuth 2.1 §7.5.3).
-pub(crate) fn redeem(store: &Store, redemption: Redemption, now: Timestamp) -> Result<Issued, OAuthError> {
+pub(crate) fn redeem(store: &Store, redemption: Redemption, visit: Visit) -> Result<Issued, OAuthError> {
     if !is_known(store, "SELECT 1 FROM codes WHERE hash = ?1", &redemption.code)? {
         return Err(OAuthError::UnknownCode);
     }
-    store.write(move |connection| redeem_in(connection, &redemption, now))?
+    store.write(move |connection| redeem_in(connection, &redemption, &visit))?
 }
 
 /// Does the work of [`redeem`] inside the writer's transaction. One refusal writes something: a replayed code ends
 /// its grant, and [`Attempt`] keeps that although the client gets an error.
-fn redeem_in(connection: &Connection, redemption: &Redemption, now: Timestamp) -> Attempt<Issued> {
+fn redeem_in(connection: &Connection, redemption: &Redemption, visit: &Visit) -> Attempt<Issued> {
+    let now = visit.now;
     let hash = secret::sha256(redemption.code.as_bytes());
     let Some(code) = CodeRow::find(connection, hash)? else { return Ok(Err(OAuthError::UnknownCode)) };
     if let Err(error) = code.check(redemption, now) {
         if let OAuthError::CodeReplayed = error {
-            revoke_in(connection, code.grant.id, now)?;
+            end(connection, code.grant.id, Event::AccessEnded, visit)?;
         }
         return Ok(Err(error));
     }
@@ -452,11 +453,11 @@ impl RefreshRow {
 /// long as that is unused. OAuth 2.1 §4.3.1 has no such grace, but without the grace each lost response would sign
 /// the person out. The grace hides a theft only for a short time: there is still one successor, and a later rotation
 /// shows that two programs hold it.
-pub(crate) fn rotate(store: &Store, rotation: Rotation, now: Timestamp) -> Result<Issued, OAuthError> {
+pub(crate) fn rotate(store: &Store, rotation: Rotation, visit: Visit) -> Result<Issued, OAuthError> {
     if !is_known(store, REFRESH_IS_KNOWN, &rotation.presented)? {
         return Err(OAuthError::UnknownRefresh);
     }
-    store.write(move |connection| rotate_in(connection, &rotation, now))?
+    store.write(move |connection| rotate_in(connection, &rotation, &visit))?
 }
 
 /// Derives the refresh token that follows a presented one, with the server's key. A random successor wouldn't do:
@@ -468,7 +469,8 @@ pub(crate) fn successor(signer: &Signer, presented: &str) -> String {
 
 /// Does the work of [`rotate`] inside the writer's transaction. One refusal writes something: a reused token ends its
 /// grant, and [`Attempt`] keeps that although the client gets an error.
-fn rotate_in(connection: &Connection, rotation: &Rotation, now: Timestamp) -> Attempt<Issued> {
+fn rotate_in(connection: &Connection, rotation: &Rotation, visit: &Visit) -> Attempt<Issued> {
+    let now = visit.now;
     let hash = secret::sha256(rotation.presented.as_bytes());
     let successor = secret::sha256(rotation.successor.as_bytes());
     let Some(token) = RefreshRow::find(connection, hash, successor)? else {
@@ -478,7 +480,7 @@ fn rotate_in(connection: &Connection, rotation: &Rotation, now: Timestamp) -> At
         Ok(scopes) => scopes,
         Err(error) => {
             if let OAuthError::RefreshReused = error {
-                revoke_in(connection, token.grant.id, now)?;
+                end(connection, token.grant.id, Event::AccessEnded, visit)?;
             }
             return Ok(Err(error));
         }
@@ -488,7 +490,7 @@ fn rotate_in(connection: &Connection, rotation: &Rotation, now: Timestamp) -> At
     let full = "SELECT 1 FROM refresh_tokens WHERE grant_id = ?1 AND expires_at >= ?2 LIMIT 1 OFFSET ?3";
     let others = limits::REFRESH_TOKENS_PER_GRANT_MAX as i64 - 1;
     if connection.prepare_cached(full)?.exists((token.grant.id, now.0, others))? {
-        revoke_in(connection, token.grant.id, now)?;
+        end(connection, token.grant.id, Event::AccessEnded, visit)?;
         return Ok(Err(OAuthError::RefreshedTooOften));
     }
     // ---- SINGLE USE OF A REFRESH TOKEN: this statement records the first use; `RefreshRow::is_reused`, called by
@@ -561,6 +563,18 @@ fn revoke_in(connection: &Connection, grant_id: i64, now: Timestamp) -> Result<(
     Ok(())
 }
 
+/// The same, with the event that tells the person why. Nothing happens if the grant has ended before.
+fn end(connection: &Connection, grant_id: i64, event: Event, visit: &Visit) -> Result<(), StoreError> {
+    let sql = "SELECT g.user_id, c.name FROM grants g JOIN clients c ON c.id = g.client_id
+               WHERE g.id = ?1 AND g.revoked_at IS NULL";
+    let live = connection.query_row(sql, [grant_id], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
+    if let Some((user_id, name)) = live.optional()? {
+        revoke_in(connection, grant_id, visit.now)?;
+        activity::record(connection, user_id, (event, &name), visit)?;
+    }
+    Ok(())
+}
+
 /// Ends what a client was given, when the client gives back one of its tokens (RFC 7009 §2.1). An access token ends
 /// alone; a refresh token ends its whole grant, since a client that gives it back has no more use for the rest.
 ///
@@ -570,7 +584,7 @@ pub(crate) fn revoke_token(
     store: &Store,
     presented: &str,
     client_id: &str,
-    now: Timestamp,
+    visit: Visit,
 ) -> Result<(), OAuthError> {
     if !is_known(store, REFRESH_IS_KNOWN, presented)?
         && !is_known(store, "SELECT 1 FROM tokens WHERE hash = ?1", presented)?
@@ -584,13 +598,13 @@ pub(crate) fn revoke_token(
         let refresh = "SELECT g.id, g.client_id FROM refresh_tokens r JOIN grants g ON g.id = r.grant_id
                        WHERE r.hash = ?1";
         if let Some(grant_id) = find_owned(connection, refresh, hash, &client_id)? {
-            return Ok(revoke_in(connection, grant_id, now)?);
+            return Ok(end(connection, grant_id, Event::AccessGivenBack, &visit)?);
         }
         let access = "SELECT t.id, g.client_id FROM tokens t LEFT JOIN grants g ON g.id = t.grant_id
                       WHERE t.hash = ?1";
         if let Some(id) = find_owned(connection, access, hash, &client_id)? {
             let sql = "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
-            connection.execute(sql, (id, now.0))?;
+            connection.execute(sql, (id, visit.now.0))?;
         }
         Ok(())
     })
@@ -660,13 +674,10 @@ pub(crate) fn revoke(
     grant_id: i64,
     visit: &Visit,
 ) -> Result<bool, OAuthError> {
-    let sql = "SELECT g.revoked_at IS NOT NULL, c.name FROM grants g JOIN clients c ON c.id = g.client_id
-               WHERE g.id = ?1 AND g.user_id = ?2";
-    let own = connection.query_row(sql, (grant_id, user_id), |row| Ok((row.get(0)?, row.get(1)?)));
-    let Some((is_revoked, name)): Option<(bool, String)> = own.optional()? else { return Ok(false) };
-    if !is_revoked {
-        revoke_in(connection, grant_id, visit.now)?;
-        activity::record(connection, user_id, (Event::AccessTakenBack, &name), visit)?;
+    let sql = "SELECT 1 FROM grants WHERE id = ?1 AND user_id = ?2";
+    let is_own = connection.prepare_cached(sql)?.exists((grant_id, user_id))?;
+    if is_own {
+        end(connection, grant_id, Event::AccessTakenBack, visit)?;
     }
-    Ok(true)
+    Ok(is_own)
 }

@@ -14,6 +14,6 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
     let parameters = Parameters::read(context.head, body)?;
     // A public client may revoke too. The token itself is proof enough: a thief would rather use it than revoke it.
     let client = clients::authenticate(context.app, context.head, &parameters)?;
-    grants::revoke_token(&context.app.store, parameters.need("token")?, &client.id, context.now)?;
+    grants::revoke_token(&context.app.store, parameters.need("token")?, &client.id, context.visit())?;
     Ok(Response::new(200).with("Cache-Control", "no-store"))
 }

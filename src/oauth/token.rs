@@ -37,7 +37,7 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
             grants::redeem(
                 store,
                 Redemption { code, client_id: client.id, redirect_uri, verifier, resource },
-                context.now,
+                context.visit(),
             )?
         }
         "refresh_token" => {
@@ -48,7 +48,7 @@ pub(crate) fn answer(context: &Context, body: &mut Body) -> Result<Response, OAu
             grants::rotate(
                 store,
                 Rotation { presented, successor, client_id, scopes, resource },
-                context.now,
+                context.visit(),
             )?
         }
         // `password` would have people type their password into a client, and OAuth 2.1 dropped it. With

@@ -52,7 +52,7 @@ pub(super) fn section(factor: Option<&Factor>, form: Html) -> Html {
         .and(Html::all(few))
         .and(form)
         .and(own_password())
-        .and(code_field())
+        .and(code_field(second_step::CODE))
         .then("<div class=\"choice\">\n<button class=\"quiet\" name=\"factor\" value=\"codes\">")
         .then("Make new recovery codes</button>\n<button class=\"quiet\" name=\"factor\" value=\"off\">")
         .then("Switch it off</button>\n</div>\n</form>\n")
@@ -161,7 +161,7 @@ fn set_up_page(
         .then("\">Open an app on this device</a></p>\n")
         .and(Form::SecondFactor(&secret.field()).open(context, session))
         .and(hidden("do", "factor"))
-        .and(code_field())
+        .and(code_field("Code of your app"))
         .then("<p class=\"hint\">The six digits that the app shows now. Until you have sent them, nothing is changed.")
         .then("</p>\n<p><button>Switch it on</button></p>\n</form>\n")
         .and(account_link());

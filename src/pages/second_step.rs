@@ -22,6 +22,9 @@ use crate::users::{self, Authenticated};
 
 const TITLE: &str = "Enter the code of your app";
 
+/// What the field for a code takes.
+pub(super) const CODE: &str = "Code of your app, or a recovery code";
+
 /// The field that holds the proof of the first step.
 pub(super) const PROOF: &str = "proof";
 
@@ -46,7 +49,7 @@ fn bound_to<'s>(session: &'s BrowserSession, next: Next<'s>) -> [&'s [u8]; 4] {
 fn form_page(context: &Context, session: &BrowserSession, form: Form, message: Option<&str>) -> Response {
     let body = Html::all(message.map(alert))
         .and(form.open(context, session))
-        .and(code_field())
+        .and(code_field(CODE))
         .then("<p class=\"hint\">The six digits that your authenticator app shows now. A recovery code works too, ")
         .then("once each.</p>\n<p><button>Sign in</button></p>\n</form>\n<p><a href=\"")
         .then_text(&form.again())

@@ -1,5 +1,6 @@
 // epicme's own pages in Chromium: what they look like, by keyboard alone, without JavaScript, and what they may load.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -214,6 +215,7 @@ await check('account: Tab reaches every button and field, in order', async () =>
     'Take access back from Claude Code',
     ...['Time zone', 'Change time zone'],
     ...['Current password', 'New password', 'Change password'],
+    ...['Your password', 'Set up a second factor'],
     ...['Your password', 'Download Markdown (ZIP)', 'Download JSON'],
     ...['Sign out here', 'Sign out everywhere'],
     ...['Your journal', 'How to connect a program'],
@@ -223,7 +225,8 @@ await check('account: access is taken back, from that client alone, and that is 
   assert.ok(await admitted('MCP Inspector'))
   await stranger.getByRole('button', { name: 'Take access back from MCP Inspector' }).click()
   await stranger.getByRole('status').waitFor()
-  assert.equal(await stranger.getByText('MCP Inspector').count(), 0)
+  assert.equal(await stranger.locator('.card', { hasText: 'MCP Inspector' }).count(), 0)
+  await stranger.locator('.events li', { hasText: 'Access was taken back from a program: MCP Inspector' }).waitFor()
   assert.equal(await stranger.getByRole('button', { name: /Take access back/ }).count(), 1)
   assert.ok(!(await admitted('MCP Inspector')))
   assert.ok(await admitted('Claude Code'))
@@ -246,6 +249,54 @@ await check('account: a wrong current password is announced', async () => {
   await stranger.getByLabel('New password').fill('another password')
   await stranger.keyboard.press('Enter')
   await stranger.getByRole('alert').waitFor()
+})
+/** The code that Debian's oathtool computes for so many seconds from now. */
+const code = (secret, seconds = 0) =>
+  execFileSync('oathtool', ['--totp', '--base32', '--now', `${seconds} seconds`, secret], { encoding: 'utf8' }).trim()
+let secret
+await check('second factor: is set up by keyboard, with a code of oathtool', async () => {
+  await stranger.locator('#factor-password').fill(PASSWORD)
+  await stranger.keyboard.press('Enter')
+  await stranger.getByRole('img', { name: 'QR code for your authenticator app' }).waitFor()
+  await look(stranger, 'second-factor-set-up')
+  secret = (await stranger.locator('pre').innerText()).replaceAll(' ', '')
+  await stranger.getByRole('textbox', { name: /Code/ }).fill('000000')
+  await stranger.keyboard.press('Enter')
+  await stranger.getByRole('alert').waitFor()
+  assert.equal((await stranger.locator('pre').innerText()).replaceAll(' ', ''), secret)
+  await stranger.getByRole('textbox', { name: /Code/ }).fill(code(secret, -30)) // so that the next one can be used below
+  await stranger.keyboard.press('Enter')
+  await stranger.getByRole('heading', { name: 'Your recovery codes' }).waitFor()
+  await look(stranger, 'recovery-codes')
+  assert.equal((await stranger.locator('pre').innerText()).trim().split('\n').length, 10)
+  await stranger.getByRole('link', { name: 'Your account' }).click()
+  await stranger.getByText('10 recovery codes are left').waitFor()
+  await look(stranger, 'account-with-factor')
+})
+await check('second factor: the sign-in asks for a code, and takes that of oathtool once', async () => {
+  const signIn = async (code) => {
+    const other = await open()
+    await other.goto(`${origin}/account`)
+    await other.getByLabel('Email').fill(EMAIL)
+    await other.getByLabel('Password').fill(PASSWORD)
+    await other.keyboard.press('Enter')
+    await other.getByRole('heading', { name: 'Enter the code of your app' }).waitFor()
+    assert.deepEqual(await tabOrder(other), ['Code of your app, or a recovery code', 'Sign in', 'Begin again'])
+    await look(other, 'second-step')
+    await other.getByRole('textbox', { name: /Code/ }).fill(code)
+    await other.keyboard.press('Enter')
+    return other
+  }
+  const now = code(secret)
+  const other = await signIn(now)
+  await other.getByRole('heading', { name: 'Your account' }).waitFor()
+  await other.context().close()
+  for (const refused of [now, code(secret, -90), code(secret, 90)]) {
+    const other = await signIn(refused)
+    await other.getByRole('alert').waitFor()
+    await keep(other, 'second-step-refused')
+    await other.context().close()
+  }
 })
 await check('account: signing out ends it, and Back shows nothing', async () => {
   await stranger.getByRole('button', { name: 'Sign out here' }).click()
