@@ -250,6 +250,25 @@ fn gives_no_session_no_consent_and_no_download_between_the_password_and_the_code
     assert_eq!(browser.post("/authorize", &borrowed(&form)).status, 303);
 }
 
+/// The factor comes between the look at it and the write that signs in.
+#[test]
+fn signs_nobody_in_by_the_password_alone_if_a_factor_was_switched_on_meanwhile() {
+    let (server, folder) = server(&[]);
+    for (then, status) in [
+        (
+            "INSERT INTO second_factors (user_id, secret, last_step, created_at) VALUES (1, zeroblob(20), 0, 0)",
+            403,
+        ),
+        ("UPDATE users SET time_zone = 'Europe/Berlin' WHERE id = 1", 303),
+    ] {
+        folder.tamper(&format!("CREATE TRIGGER meanwhile AFTER INSERT ON used_forms BEGIN {then}; END"));
+        let mut browser = Browser::at(&server);
+        assert_eq!(give_password(&mut browser, EMAIL, PASSWORD).status, status, "{then}");
+        assert_eq!(browser.is_signed_in(), status == 303);
+        folder.tamper("DROP TRIGGER meanwhile; DELETE FROM second_factors");
+    }
+}
+
 #[test]
 fn tells_nobody_who_has_a_factor_before_the_password_is_right() {
     let house = House::new();
@@ -464,7 +483,8 @@ fn says_so_if_the_clock_has_gone_back_and_goes_on_after_a_recovery_code() {
     house.folder.tamper(&format!("UPDATE second_factors SET last_step = {ahead}"));
     let refused = sign_in(&house.server, &house.phone.code(0));
     check_kept_out(&refused, "The clock of this server has gone back");
-    let until = (now / 3600 / 24 / 365 + 1970 + 1).to_string();
+    let until = "SELECT strftime('%Y-%m-%dT%H:%M', ?1, 'unixepoch')";
+    let until: String = house.folder.open().query_row(until, [ahead * 30], |row| row.get(0)).expect("a date");
     assert!(text(&refused.1).contains(&until), "{}", text(&refused.1));
     check_let_in(&sign_in(&house.server, &house.codes[0]));
     // What may have been used before the clock was wrong is not taken; what comes then is.

@@ -110,7 +110,7 @@ pub(super) fn change(
         Ok(codes) => {
             tries.forget(context);
             let off = || Outcome::of(200, "The second factor is off. A sign-in asks for the password alone.");
-            codes.map_or_else(|| Ok(Err(off())), |codes| codes_page(context, user_id, &codes).map(Ok))
+            Ok(codes.map_or_else(|| Err(off()), |codes| Ok(codes_page(&codes))))
         }
     }
 }
@@ -136,10 +136,10 @@ pub(super) fn confirm(context: &Context, fields: &Parameters) -> Result<Response
     let codes = submitted.act(context, Holder::Server, move |connection| {
         second_factor::switch_on(connection, user_id, (secret, step), &visit)
     })?;
-    match codes {
-        Some(codes) => codes_page(context, user_id, &codes),
-        None => Ok(page(409, "Your account", alert(ON_ALREADY).and(account_link()))),
-    }
+    Ok(match codes {
+        Some(codes) => codes_page(&codes),
+        None => page(409, "Your account", alert(ON_ALREADY).and(account_link())),
+    })
 }
 
 /// Builds the page with the secret, with a message at its top if the code that was given was wrong.
@@ -178,14 +178,14 @@ fn issuer(base_url: &str) -> String {
     }
 }
 
-/// Builds the page that shows recovery codes, this once.
-fn codes_page(context: &Context, user_id: UserId, codes: &[String]) -> Result<Response, PageError> {
-    let share = context.app.page_shares.take(user_id, 0).map_err(|_| PageError::TooManyRequests)?;
+/// Builds the page that shows recovery codes, this once. Unlike other pages it takes no share of what a person may have
+/// sent at once: it is short, and if it were refused, nobody would ever see the codes.
+fn codes_page(codes: &[String]) -> Response {
     let body = super::status("The second factor is on. These are your recovery codes.")
         .then("<p>Print them, or keep them in a password manager: they are shown this once. Each signs you in one time ")
         .then("in the place of a code of the app, if your phone is lost.</p>\n<pre>")
         .then_text(&codes.join("\n"))
         .then("</pre>\n<p>Earlier recovery codes are worth nothing now.</p>\n")
         .and(account_link());
-    Ok(page(200, "Your recovery codes", body).keeping(share))
+    page(200, "Your recovery codes", body)
 }
