@@ -26,16 +26,17 @@ _epicme() {
     esac
     case "$command $verb" in
         ' ') words='serve stdio user token client backup restore check status health export import explain doctor version help' ;;
-        'user ') words='add list passwd zone remove' ;;
+        'user ') words='add list passwd zone remove remove-factor' ;;
         'token ') words='create list revoke' ;;
         'client ') words='add list remove' ;;
         'serve '*) options='--listen --public-url --trusted-proxies --allowed-origins --backup-to --every --keep --create --no-backup --demo --require-confirmation --redirect-scheme --log --log-level --explain --authorization-server --introspection-url --introspection-id --database' ;;
         'stdio '*) options='--require-confirmation --log --log-level --explain --database' ;;
-        'user add') options='--password-stdin --create --database' ;;
+        'user add') options='--public-url --password-stdin --create --database' ;;
         'user list') options='--database' ;;
-        'user passwd') options='--password-stdin --database' ;;
+        'user passwd') options='--public-url --password-stdin --database' ;;
         'user zone') options='--database' ;;
         'user remove') options='--database' ;;
+        'user remove-factor') options='--database' ;;
         'token create') options='--scope --expires --label --public-url --database' ;;
         'token list') options='--database' ;;
         'token revoke') options='--database' ;;

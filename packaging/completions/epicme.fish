@@ -20,7 +20,7 @@ end
 complete -c epicme -f
 complete -c epicme -n '__epicme_is' -a serve -d 'serve the journal until SIGTERM, SIGINT (Ctrl-C) or SIGHUP'
 complete -c epicme -n '__epicme_is' -a stdio -d 'MCP over standard input and output'
-complete -c epicme -n '__epicme_is' -a user -d 'add a person, list all, set the password or the time zone of one, or remove one with their whole journal'
+complete -c epicme -n '__epicme_is' -a user -d 'add a person, list all, set the password or the time zone of one, take away a second factor, or remove one with their whole journal'
 complete -c epicme -n '__epicme_is' -a token -d 'make a token for a client that can'"'"'t sign in, list all, or revoke one'
 complete -c epicme -n '__epicme_is' -a client -d 'register a client that can'"'"'t register itself, list all, or remove one'
 complete -c epicme -n '__epicme_is' -a backup -d 'copy the whole database into FILE, also while a server runs'
@@ -39,6 +39,7 @@ complete -c epicme -n '__epicme_is user' -a list
 complete -c epicme -n '__epicme_is user' -a passwd
 complete -c epicme -n '__epicme_is user' -a zone
 complete -c epicme -n '__epicme_is user' -a remove
+complete -c epicme -n '__epicme_is user' -a remove-factor
 complete -c epicme -n '__epicme_is token' -a create
 complete -c epicme -n '__epicme_is token' -a list
 complete -c epicme -n '__epicme_is token' -a revoke
@@ -69,14 +70,17 @@ complete -c epicme -n '__epicme_at stdio' -l log -x -a 'text json' -d 'how reque
 complete -c epicme -n '__epicme_at stdio' -l log-level -x -a 'info warn error' -d 'info: all; warn: refused or failed; error: failed'
 complete -c epicme -n '__epicme_at stdio' -l explain -a 'json' -d 'show each request, check by check'
 complete -c epicme -n '__epicme_at stdio' -l database -r -F -d 'the file of the journal, default epicme.db'
+complete -c epicme -n '__epicme_at user add' -l public-url -x -d 'of the server, if it has one; then a password must be longer'
 complete -c epicme -n '__epicme_at user add' -l password-stdin -d 'take the password from standard input'
 complete -c epicme -n '__epicme_at user add' -l create -d 'make a journal of an empty file that is there'
 complete -c epicme -n '__epicme_at user add' -l database -r -F -d 'the file of the journal, default epicme.db'
 complete -c epicme -n '__epicme_at user list' -l database -r -F -d 'the file of the journal, default epicme.db'
+complete -c epicme -n '__epicme_at user passwd' -l public-url -x -d 'of the server, if it has one; then a password must be longer'
 complete -c epicme -n '__epicme_at user passwd' -l password-stdin -d 'take the password from standard input'
 complete -c epicme -n '__epicme_at user passwd' -l database -r -F -d 'the file of the journal, default epicme.db'
 complete -c epicme -n '__epicme_at user zone' -l database -r -F -d 'the file of the journal, default epicme.db'
 complete -c epicme -n '__epicme_at user remove' -l database -r -F -d 'the file of the journal, default epicme.db'
+complete -c epicme -n '__epicme_at user remove-factor' -l database -r -F -d 'the file of the journal, default epicme.db'
 complete -c epicme -n '__epicme_at token create' -l scope -x -a 'user:read entries:read entries:write tags:read tags:write' -d 'user:read {entries,tags}:{read,write}'
 complete -c epicme -n '__epicme_at token create' -l expires -x -d 'like 90s 15m 12h 30d, the default'
 complete -c epicme -n '__epicme_at token create' -l label -x -d 'a name for your lists'

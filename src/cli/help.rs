@@ -8,8 +8,7 @@ const COMMANDS: &str = "\
 epicme - a private journal for MCP clients, behind an OAuth gate
   epicme serve [--listen 127.0.0.1:8787] [--public-url URL] [--demo] [--explain]
   epicme stdio                 for clients that start a program, by EPICME_TOKEN
-  epicme user add EMAIL | list | passwd EMAIL | zone EMAIL ZONE | remove EMAIL |
-    remove-factor EMAIL
+  epicme user add|passwd|remove-factor|remove EMAIL | zone EMAIL ZONE | list
   epicme token create EMAIL [--scope LIST] [--expires 30d] | list | revoke ID
   epicme client add NAME URI... | add --metadata FILE | list | remove ID
   epicme backup FILE

@@ -68,7 +68,9 @@ fn page(line: &str) -> Page {
         return Page { name, calls, about: about.trim().to_owned(), more: Vec::new(), options: Vec::new() };
     }
     let mut paragraphs: Vec<_> = text.trim_end().split("\n\n").collect();
-    let head = paragraphs.remove(0).strip_prefix(&format!("epicme {name}")).expect("the name");
+    // What is too long for one line goes on behind blanks.
+    let head = paragraphs.remove(0).replace("\n ", "");
+    let head = head.strip_prefix(&format!("epicme {name}")).expect("the name");
     assert!(paragraphs.pop().is_some_and(|rule| rule.starts_with("Each option has a variable")));
     let (rows, texts): (Vec<&str>, Vec<&str>) =
         paragraphs.iter().copied().partition(|text| text.starts_with("--") || text.starts_with("EPICME_"));

@@ -46,13 +46,13 @@ fn has_a_man_page_and_completions_of_every_command() {
 fn reads_the_help_as_a_person_does() {
     let pages = pages();
     let page = |name: &str| pages.iter().find(|page| page.name == name).expect("a page");
-    assert_eq!(page("user").verbs(), ["add", "list", "passwd", "zone", "remove"]);
+    assert_eq!(page("user").verbs(), ["add", "list", "passwd", "zone", "remove", "remove-factor"]);
     assert_eq!(page("client").verbs(), ["add", "list", "remove"]);
     assert!(page("explain").verbs().is_empty() && page("health").verbs().is_empty());
     let options = |name: &str, verb: &str| {
         page(name).options_of(verb).iter().map(|row| row.name.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(options("user", "passwd"), ["--password-stdin", "--database"]);
+    assert_eq!(options("user", "passwd"), ["--public-url", "--password-stdin", "--database"]);
     assert_eq!(options("user", "list"), ["--database"]);
     assert_eq!(options("doctor", ""), ["--connect"]);
     for (name, verb, expected) in [
@@ -149,7 +149,7 @@ const TYPED: [(&str, &[&str]); 18] = [
     ("epicme sta", &["status"]),
     ("epicme he", &["health", "help"]),
     ("epicme help sta", &["status"]),
-    ("epicme user ", &["add", "list", "passwd", "zone", "remove"]),
+    ("epicme user ", &["add", "list", "passwd", "zone", "remove", "remove-factor"]),
     ("epicme token cr", &["create"]),
     ("epicme client --", &[]),
     ("epicme user add --c", &["--create"]),
