@@ -62,6 +62,7 @@ pub mod store;
 mod schema_5;
 mod downloads;
 mod users;
+mod credentials;
 mod activity;
 mod second_factor;
 mod totp;

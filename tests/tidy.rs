@@ -87,8 +87,10 @@ fn makes_a_caller_and_a_permit_in_the_gate_alone() {
 fn opens_a_journal_to_a_browser_in_one_way() {
     let with = |part: &str| {
         let named = |text: &str| {
-            let text =
-                statements(code(text)).replace("struct signedin {", "").replace("struct formuse {", "");
+            let text = statements(code(text))
+                .replace("struct signedin {", "")
+                .replace("struct formuse {", "")
+                .replace("struct passed {", "");
             text.contains(part)
         };
         let found = sources().into_iter().filter(|(_, text)| named(text));
@@ -96,6 +98,7 @@ fn opens_a_journal_to_a_browser_in_one_way() {
     };
     let with = |part: &str| Vec::from_iter(with(part));
     assert_eq!(with(" signedin {"), ["src/sign_ins.rs"], "says that a person is signed in");
+    assert_eq!(with(" passed {"), ["src/second_factor.rs"], "says that the second factor is no obstacle");
     assert_eq!(
         with("gate::permit_in_browser("),
         ["src/app.rs"],

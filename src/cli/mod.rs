@@ -45,6 +45,7 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 use self::terminal::HiddenInput;
+use crate::credentials::{self, BadCredential};
 use crate::limits;
 use crate::oauth::schemes::Schemes;
 use crate::search_index::SEARCH_INDEX;
@@ -53,7 +54,6 @@ use crate::site::{BadUrl, Site};
 use crate::stderr;
 use crate::store::{self, OpenError, Opening, Store, StoreError};
 use crate::text;
-use crate::users::{self, BadCredential};
 use crate::zone::UnknownZone;
 
 /// The options, and whether each takes a value.
@@ -457,7 +457,7 @@ impl CommandLine {
     /// `--public-url`, or its variable, alone.
     fn new_password(&self, email: &str) -> Result<String, CliError> {
         let public = self.value("public-url").map(|url| Site::parse_public(&url)).transpose()?;
-        let chars_min = users::password_chars_min(public.is_some());
+        let chars_min = credentials::password_chars_min(public.is_some());
         let password = if self.flag("password-stdin") {
             line_from_stdin(limits::PASSWORD_BYTES_MAX)
                 .map_err(|why| CliError::Failed(format!("can't take the password: {why}")))?
@@ -478,13 +478,13 @@ impl CommandLine {
                 checked_line(line).map_err(|why| refused(format!("can't take the password: {why}")))
             };
             let password = ask("Password: ")?;
-            users::check_password(&password, email, chars_min)?;
+            credentials::check_password(&password, email, chars_min)?;
             if ask("The same again: ")? != password {
                 return Err(CliError::Failed("the two passwords differ; nothing was changed".to_owned()));
             }
             password
         };
-        users::check_password(&password, email, chars_min)?;
+        credentials::check_password(&password, email, chars_min)?;
         Ok(password)
     }
 }

@@ -5,6 +5,7 @@
 
 use super::{CliError, CommandLine, note, say, table};
 use crate::clock::Timestamp;
+use crate::credentials;
 use crate::passwords::HashingMemory;
 use crate::second_factor;
 use crate::text;
@@ -14,7 +15,7 @@ use crate::zone::Zone;
 /// Adds a person. The address is checked before the program asks for the password, so that the person doesn't type
 /// the password in vain.
 pub(super) fn add(line: &CommandLine, email: &str) -> Result<(), CliError> {
-    users::check_email(email)?;
+    credentials::check_email(email)?;
     let hash = HashingMemory::default().hash(&line.new_password(email)?);
     let store = line.open()?;
     match users::insert(&store, email, hash, Timestamp::now())? {

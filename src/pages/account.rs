@@ -16,6 +16,7 @@ use super::{
 };
 use crate::activity::{self, Event};
 use crate::context::Context;
+use crate::credentials;
 use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::ids::UserId;
@@ -225,7 +226,7 @@ fn change_password(
     let Some(person) = authenticate(context, &mut permit, (user_id, &email), current)? else {
         return Ok(wrong());
     };
-    if let Err(bad) = users::check_password(new, &email, setup::chars_min(context)) {
+    if let Err(bad) = credentials::check_password(new, &email, setup::chars_min(context)) {
         return Ok((Outcome::of(400, bad.to_string()), None));
     }
     let hash = permit.hash(new);

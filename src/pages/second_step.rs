@@ -92,8 +92,7 @@ pub(super) fn submit(context: &Context, fields: &Parameters, proof: &str) -> Res
         let Some(person) = users::authenticated_before(connection, &person)? else {
             return Ok::<_, StoreError>(Ok(None));
         };
-        let passed = second_factor::pass(connection, &person, &typed, &visit)?;
-        Ok(match passed {
+        Ok(match second_factor::pass(connection, &person, &typed, &visit)? {
             Ok(passed) => Ok(BrowserSession::sign_in(connection, &person, &passed, &visit)?),
             Err(bad) => Err(bad),
         })

@@ -13,6 +13,7 @@ use super::browser_session::BrowserSession;
 use super::form::{Form, FormText};
 use super::{Html, PageError, account_link, alert, email, email_of, form_fields, page, password, status};
 use crate::context::Context;
+use crate::credentials;
 use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::oauth::Parameters;
@@ -46,8 +47,8 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     }
     let submitted = Form::SetUp(code).check(context, &fields)?;
     let (address, chosen) = (email_of(&fields), fields.get("password").unwrap_or(""));
-    let check = || users::check_password(chosen, address, chars_min(context));
-    if let Err(bad) = users::check_email(address).and_then(|()| check()) {
+    let check = || credentials::check_password(chosen, address, chars_min(context));
+    if let Err(bad) = credentials::check_email(address).and_then(|()| check()) {
         let text = FormText { message: Some(&bad.to_string()), address };
         return Ok(form_page(context, submitted.session(), code, 400, text));
     }
@@ -93,7 +94,7 @@ fn form_page(
 
 /// Returns how many characters a new password must have on this server.
 pub(super) fn chars_min(context: &Context) -> usize {
-    users::password_chars_min(context.app.site.public_url().is_some())
+    credentials::password_chars_min(context.app.site.public_url().is_some())
 }
 
 /// Says it beside the field for a new password.
