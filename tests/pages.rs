@@ -1012,3 +1012,63 @@ fn writes_about_a_day_that_was_chosen() {
     assert_eq!(desk.send("/journal/new", &fields).status, 303);
     assert!(desk.program.ok("get_entry", json!({ "id": 2 }))["entry"]["dateTime"].is_string());
 }
+
+/// The clients for which the first page and the document have a recipe.
+const CLIENTS: [&str; 16] = [
+    "Claude Code",
+    "Claude Desktop",
+    "claude.ai",
+    "ChatGPT",
+    "VS Code",
+    "Cursor",
+    "Codex CLI",
+    "Gemini CLI",
+    "Goose",
+    "Zed",
+    "opencode",
+    "LibreChat",
+    "Open WebUI",
+    "mcp-remote",
+    "MCP Inspector",
+    "curl",
+];
+
+/// The recipes on the first page: the name of each, and what is shown under it.
+fn recipes(page: &str) -> Vec<(&str, &str)> {
+    let parts = page.split("<details>\n<summary>").skip(1);
+    parts.map(|part| part.split_once("</summary>").expect("a name")).collect()
+}
+
+#[test]
+fn has_a_recipe_for_each_client_with_the_url_of_the_server() {
+    let document = std::fs::read_to_string("docs/clients.md").expect("the document");
+    let sections: Vec<_> =
+        document.split("\n## ").skip(1).filter_map(|section| section.lines().next()).collect();
+    assert_eq!(sections, CLIENTS);
+    for options in [&["--public-url", PUBLIC][..], &[]] {
+        let (server, _folder) = server(options);
+        let host = server.address.to_string();
+        let own = if options.is_empty() { format!("http://{host}") } else { PUBLIC.to_owned() };
+        let reply = server.send(request("GET", "/", &[("Host", &host)], ""));
+        let page = text(&reply).replace("&quot;", "\"").replace("&#39;", "'");
+        assert!(reply.status == 200 && page.len() < 20_000, "{} bytes", page.len());
+        assert!(!page.contains("<script") && !page.contains("{url}") && !page.contains("em_"), "{page}");
+        let recipes = recipes(&page);
+        assert_eq!(recipes.iter().map(|(name, _)| *name).collect::<Vec<_>>(), CLIENTS);
+        for (name, recipe) in recipes {
+            let elsewhere = ["claude.ai", "ChatGPT"].contains(&name);
+            let block = between(recipe, "<pre>", "</pre>");
+            if elsewhere && own.starts_with("http:") {
+                assert!(block.is_empty() && recipe.contains("needs an https URL"), "{name}: {recipe}");
+                assert!(recipe.contains(&own), "{name}: {recipe}");
+                continue;
+            }
+            let has = block.contains(&format!("{own}/mcp"));
+            assert_eq!(has, name != "Claude Desktop", "{name}: {block}");
+            assert!(recipe.contains("Checked in "), "{name}: {recipe}");
+            // No URL of an MCP endpoint is another one than this server's.
+            let shown = recipe.replace(&format!("{own}/mcp"), "");
+            assert!(!shown.contains("127.0.0.1:") && !shown.contains("example/mcp"), "{name}: {shown}");
+        }
+    }
+}

@@ -299,6 +299,9 @@ fn names_the_other_server_and_has_none_of_its_own() {
             assert_eq!(server.send(request(method, path, &form, "")).status, 404, "{method} {path}");
         }
     }
+    // The first page shows no recipe with a token of the command line, which makes none that this server takes.
+    let first_page = String::from_utf8(server.send(request("GET", "/", &form, "")).body).expect("text");
+    assert!(first_page.contains("<summary>Claude Code</summary>") && !first_page.contains("token create"));
     for path in ["/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/"] {
         let reply = server.send(request("GET", path, &form, ""));
         assert_eq!((reply.status, reply.field("access-control-allow-origin")), (404, Some("*")), "{path}");

@@ -1,46 +1,60 @@
-//! The first page: what this server is, the URL to copy, and recipes for some clients.
+//! The first page: what this server is, the URL to copy, and a recipe for each client.
 //!
 //! Reads no database and no request. A person who types the server's name into a browser should learn what to do with
 //! it, and not meet a 404.
 
+use super::recipes::{CHECKED, RECIPES, Recipe};
 use super::{Html, account_link, journal_link, page};
 use crate::http::response::Response;
 use crate::site;
 
-/// Answers `GET /`. If another authorization server issues the tokens, people have no account here, and the page has
-/// no link to one.
+/// Answers `GET /`. If another authorization server issues the tokens, people have no account here and the command line
+/// makes no token, so the page has no link to an account and no recipe that begins with such a token.
 pub(crate) fn show(base_url: &str, has_accounts: bool) -> Response {
     let url = format!("{base_url}{}", site::MCP);
-    let recipe = |name: &'static str, before: &'static str, after: &'static str| {
-        Html::markup("<h2>")
-            .then(name)
-            .then("</h2>\n<pre>")
-            .then_text(before)
-            .then_text(&url)
-            .then_text(after)
-            .then("</pre>\n")
-    };
+    let recipes = RECIPES.iter().filter(|recipe| has_accounts || !recipe.takes_token);
     let body = Html::markup("<p>You write and read this journal through any program that speaks MCP; ")
         .then("each person sees only their own entries.</p>\n<p>Give your program this URL and press Connect:</p>\n<pre>")
         .then_text(&url)
         .then("</pre>\n")
         .and(if has_accounts { journal_link().and(account_link()) } else { Html::default() })
-        .and(recipe("Claude Code", "claude mcp add --transport http epicme ", ""))
-        .and(recipe("VS Code", "code --add-mcp '{\"name\":\"epicme\",\"type\":\"http\",\"url\":\"", "\"}'"))
-        .and(recipe("Cursor, in mcp.json", "{\"mcpServers\":{\"epicme\":{\"url\":\"", "\"}}}"))
-        .and(if base_url.starts_with("http://") { claude_desktop() } else { Html::default() })
-        .and(recipe("MCP Inspector", "npx @modelcontextprotocol/inspector\n# Transport: Streamable HTTP, URL: ", ""))
-        .then("<h2>curl</h2>\n<p>Without a token the gate answers 401 and says where to get one:</p>\n<pre>")
-        .then_text(&format!("curl -i {url}"))
-        .then("</pre>\n");
+        .then("<h2>How to connect</h2>\n")
+        .and(Html::all(recipes.map(|recipe| section(recipe, &url))));
     page(200, "A private journal", body)
 }
 
-/// The recipe for Claude Desktop. It opens no URL of this machine, and starts a program in its place. (To a server that
-/// has a public URL it connects as to any other.)
-fn claude_desktop() -> Html {
-    let config = r#"{"mcpServers":{"epicme":{"command":"/path/to/epicme","args":["stdio","--database","/path/to/epicme.db"],"env":{"EPICME_TOKEN":"em_…"}}}}"#;
-    Html::markup("<h2>Claude Desktop, in claude_desktop_config.json</h2>\n<pre>")
-        .then_text(config)
-        .then("</pre>\n<p>with a token that <code>epicme token create EMAIL</code> prints</p>\n")
+/// Builds a recipe that a person opens by its name. The browser does that without a script.
+fn section(recipe: &Recipe, url: &str) -> Html {
+    let summary = Html::markup("<details>\n<summary>").then(recipe.name).then("</summary>\n");
+    let shown = if recipe.fits(url) {
+        Html::markup("<p>")
+            .and(with_code(recipe.place))
+            .then("</p>\n<pre>")
+            .then_text(&recipe.block_for(url))
+            .then("</pre>\n<p class=\"hint\">")
+            .and(with_code(&recipe.note_for(url)))
+            .then("</p>\n<p class=\"hint\">")
+            .then(CHECKED)
+            .then(": ")
+            .and(with_code(recipe.checked))
+            .then(".</p>\n")
+    } else {
+        Html::markup(
+            "<p>Its maker's servers call this one, so it needs an https URL that the internet reaches. ",
+        )
+        .then("This server has only ")
+        .then_text(url)
+        .then(". The person who runs it can put a proxy in front of it, and name that by ")
+        .then("<code>epicme serve --public-url</code>.</p>\n")
+    };
+    summary.and(shown).then("</details>\n")
+}
+
+/// Shows what stands between backticks as code.
+fn with_code(text: &str) -> Html {
+    let pieces = text.split('`').enumerate();
+    Html::all(pieces.map(|(place, piece)| match place % 2 {
+        0 => Html::text(piece),
+        _ => Html::markup("<code>").then_text(piece).then("</code>"),
+    }))
 }

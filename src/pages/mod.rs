@@ -18,6 +18,7 @@ pub(crate) mod home;
 mod html;
 pub(crate) mod journal;
 mod qr;
+mod recipes;
 mod second_factor;
 mod second_step;
 pub(crate) mod setup;

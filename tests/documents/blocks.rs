@@ -56,7 +56,7 @@ pub fn steps(document: &str) -> Result<Vec<Step>, String> {
     for block in blocks(document)? {
         let line = block.line;
         let place = match (block.language.as_str(), steps.last_mut()) {
-            ("" | "caddyfile" | "nginx" | "yaml", _) => continue,
+            ("" | "caddyfile" | "jsonc" | "nginx" | "yaml", _) => continue,
             ("sh", _) => {
                 steps.push(Step { commands: block, printed: None, logged: None });
                 continue;

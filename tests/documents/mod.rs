@@ -189,13 +189,13 @@ fn update_document(path: &Path) {
     fs::write(path, blocks::rewritten(&document, &steps, &run.printed)).expect("the document can be written");
 }
 
-/// The README, the page for operators and the walkthrough.
+/// The README, the recipes for clients, the page for operators and the walkthrough.
 fn documents() -> Vec<PathBuf> {
     let walkthrough = fs::read_dir("docs/walkthrough").expect("the walkthrough");
     let walkthrough = walkthrough.map(|entry| entry.expect("a file").path());
     let mut paths: Vec<_> =
         walkthrough.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
-    paths.extend(["README.md".into(), "docs/operating.md".into()]);
+    paths.extend(["README.md", "docs/clients.md", "docs/operating.md"].map(PathBuf::from));
     paths.sort();
     paths
 }
