@@ -117,11 +117,7 @@ impl Server {
             let ended = !connection.begin_request();
             let (response, delivery) = match next {
                 Ok(None) => return,
-                // The request came after the stop.
-                Ok(Some(_)) if self.connections.is_stopping() => {
-                    ((self.handler)(Err(BadRequest::Stopping), peer, ids.begin_next()), Delivery::LAST)
-                }
-                Ok(Some(head)) => {
+                Ok(Some(head)) if !self.connections.is_stopping() => {
                     let mut body = requests.body(&head);
                     if ended && !body.has_arrived() {
                         return;
@@ -132,9 +128,12 @@ impl Server {
                     let keep_open = body.finish() && head.persistent() && !response.closes() && !ended;
                     (response, Delivery::to(&head, keep_open && !self.connections.is_stopping()))
                 }
-                // It isn't certain where this request ends and the next one starts. A server that guessed could be
-                // used for request smuggling (RFC 9112 §11.2); this one ends the connection.
-                Err(bad) => ((self.handler)(Err(bad), peer, ids.begin_next()), Delivery::LAST),
+                // The request came after the stop; or it isn't certain where it ends and the next one starts. A server
+                // that guessed could be used for request smuggling (RFC 9112 §11.2); this one ends the connection.
+                refused => {
+                    let bad = refused.err().unwrap_or(BadRequest::Stopping);
+                    ((self.handler)(Err(bad), peer, ids.begin_next()), Delivery::LAST)
+                }
             };
             if connection.write_response(response, delivery).is_err() {
                 return; // the client has gone, or doesn't read
