@@ -28,8 +28,7 @@ pub(crate) struct Made {
 }
 
 /// Makes a backup of the whole database at `path`; where it `replaces`, also in the place of an earlier one. It changes
-/// nothing of the database. Another thread may set `stop`:
-/// then the backup is given up.
+/// nothing of the database. Another thread may set `stop`: then the backup is given up.
 pub(crate) fn make(
     store: &Store,
     path: &Path,

@@ -104,8 +104,8 @@ fn wait_for(path: &Path) -> Result<(), OpenError> {
 /// its other end, so what isn't a file is refused before. So is an empty file: if SQLite opened it, it would delete the
 /// log beside it.
 pub(super) fn find(path: &Path) -> Result<PathBuf, OpenError> {
-    is_missing(path)?; // if it is, its name has no other form
-    let path = fs::canonicalize(path).map_err(OpenError::Io)?;
+    let path =
+        fs::canonicalize(path).map_err(|error| is_missing(path).err().unwrap_or(OpenError::Io(error)))?;
     let found = fs::metadata(&path).map_err(OpenError::Io)?;
     if !found.is_file() {
         return Err(OpenError::NotAFile);
