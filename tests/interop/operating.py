@@ -22,6 +22,8 @@ import threading
 import time
 from contextlib import contextmanager
 
+from check import check, expect, finish
+
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'attacks'))
 from proxies import CADDY, EPICME, MIB, NGINX, PACKAGES, PASSWORD, PATIENCE, PING, Programs, free_port, unpack
 
@@ -32,23 +34,6 @@ LITESTREAM = [os.path.join(os.path.dirname(PACKAGES), place, 'bin/litestream') f
 
 with open(os.path.join(HERE, '../../docs/operating.md')) as file:
     PAGE = file.read()
-
-passed = failed = 0
-
-
-def check(claim, work, *arguments):
-    global passed, failed
-    try:
-        work(*arguments)
-        passed += 1
-    except Exception as error:
-        failed += 1
-        print(f'  FAILED {claim}\n         {type(error).__name__}: {error}', flush=True)
-
-
-def expect(condition, message):
-    if not condition:
-        raise AssertionError(message)
 
 
 def section(heading):
@@ -423,8 +408,7 @@ def main(scratch):
         check('the replica goes on with the server after a restart', replica.goes_on_with_the_server)
     finally:
         programs.end()
-    print(f'{passed} passed, {failed} failed')
-    return 0 if failed == 0 else 1
+    return finish()
 
 
 unpack()

@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 
+from check import check, expect, finish
+
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'attacks'))
 from proxies import EPICME, PATIENCE, free_port
 
@@ -25,23 +27,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 EMAIL = 'ada@example.com'
 PASSWORD = 'a password for the image'
 EXPOSURE_MAX = 1.5
-
-passed = failed = 0
-
-
-def check(claim, work, *arguments):
-    global passed, failed
-    try:
-        work(*arguments)
-        passed += 1
-    except Exception as error:
-        failed += 1
-        print(f'  FAILED {claim}\n         {type(error).__name__}: {error}', flush=True)
-
-
-def expect(condition, message):
-    if not condition:
-        raise AssertionError(message)
 
 
 def run(*command, **options):
@@ -274,8 +259,7 @@ def main(scratch):
     print('The unit and the image of the release', flush=True)
     check_unit(release)
     check_image(release, scratch)
-    print(f'{passed} passed, {failed} failed')
-    return 0 if failed == 0 else 1
+    return finish()
 
 
 with tempfile.TemporaryDirectory(prefix='epicme-packaging-') as folder:
