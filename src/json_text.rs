@@ -215,21 +215,37 @@ fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
     while let Some((eight, after)) = rest.split_first_chunk::<8>() {
         let start = out.len();
         out.extend_from_slice(eight);
-        rest = match eight.iter().position(|byte| must_be_escaped(*byte)) {
-            None => after,
-            Some(place) => {
-                out.truncate(start + place);
-                match eight[place] {
-                    b'"' => out.extend_from_slice(b"\\\""), // nearly always, in JSON within JSON
-                    byte => escape(byte, out),
-                }
-                &rest[place + 1..]
-            }
+        let Some(place) = first_to_escape(*eight) else {
+            rest = after;
+            continue;
         };
+        out.truncate(start + place);
+        match eight[place] {
+            b'"' => out.extend_from_slice(b"\\\""), // nearly always, in JSON within JSON
+            byte => escape(byte, out),
+        }
+        rest = &rest[place + 1..];
     }
     for &byte in rest {
         if must_be_escaped(byte) { escape(byte, out) } else { out.push(byte) }
     }
+}
+
+/// Returns the place of the first byte of eight that [`must_be_escaped`]. It looks at all of them at once, as the digits
+/// of one number to the base 256.
+///
+/// A digit below `n` (at most 0x80) borrows when `n` is taken from it, so its highest bit becomes 1 where it was 0. What
+/// it borrows can make a higher digit seem too small, but no lower one, and only the lowest counts.
+fn first_to_escape(eight: [u8; 8]) -> Option<usize> {
+    /// The same digit eight times.
+    const fn each(digit: u8) -> u64 {
+        u64::from_le_bytes([digit; 8])
+    }
+    let below = |number: u64, n: u8| number.wrapping_sub(each(n)) & !number;
+    let number = u64::from_le_bytes(eight);
+    let escaped = below(number, b' ') | below(number ^ each(b'"'), 1) | below(number ^ each(b'\\'), 1);
+    let escaped = escaped & each(0x80);
+    (escaped != 0).then(|| (escaped.trailing_zeros() / 8) as usize)
 }
 
 /// Appends a byte that must be escaped.

@@ -92,6 +92,8 @@ fn forms(sql: &str) -> Vec<String> {
     let of_entry =
         |from: String| vec![from, "e.date".to_owned(), "e.created_at".to_owned(), "e.id".to_owned()];
     let is_start = |text: &String| text.starts_with("entries e ");
+    let bounds = literal("src/journal/entries.rs", "AND {date} >= ?4");
+    replace(&["{bounds}"], &[owned(&[""]), vec![bounds]]);
     let mut starts: Vec<_> = literals(&filter).into_iter().filter(is_start).map(of_entry).collect();
     assert!(starts.len() >= 6, "{starts:?}");
     let links = literal("src/journal/filter.rs", "entry_tags s ");

@@ -10,7 +10,7 @@
 use rusqlite::{Row, ToSql};
 
 use super::encoding::Encoding;
-use super::filter::{AFTER_ALL_DAYS, Filter, FilterValues, Start, label_key};
+use super::filter::{AFTER_ALL_DAYS, BEFORE_ALL_DAYS, Filter, FilterValues, Start, label_key};
 use super::rows::{NamedRows, OwnedRows, cut, take_day, take_number};
 use super::{
     Entry, EntryItem, EntryTag, Journal, JournalError, Matches, Page, RowDigest, Tag, TagName, entry_changed,
@@ -524,6 +524,7 @@ pub(super) fn list_in(
     if values.last_day < position.day {
         position = Position::before_day(&values.last_day);
     }
+    let first_day = &values.first_day[..];
     let (filter, values) = (values.condition(), values.parameters());
     let (from, date, created_at, entry_id) = source.sql();
     let total = match total {
@@ -536,9 +537,15 @@ pub(super) fn list_in(
             own.first(&sql, &values, |row| row.get(0))?.unwrap_or(0)
         }
     };
+    // The first page of a list without a period, the one that is read most, has no bound that each row must be compared
+    // with.
+    let bounds = if (&position.day[..], first_day) == (AFTER_ALL_DAYS, BEFORE_ALL_DAYS) {
+        String::new()
+    } else {
+        format!("AND {date} >= ?4 AND ({date}, {created_at}, {entry_id}) < (?15, ?16, ?17)")
+    };
     let sql = format!(
-        "SELECT {ITEM_SQL} FROM {from} e.user_id = ?1 {filter} AND {date} >= ?4
-             AND ({date}, {created_at}, {entry_id}) < (?15, ?16, ?17)
+        "SELECT {ITEM_SQL} FROM {from} e.user_id = ?1 {filter} {bounds}
              ORDER BY {date} DESC, {created_at} DESC, {entry_id} DESC LIMIT ?18"
     );
     let one_more = limit as i64 + 1; // one more shows whether another page follows

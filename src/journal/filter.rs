@@ -95,7 +95,7 @@ pub(super) const FILTER_SQL: &str = "AND (?2 = 0 OR ?2 <= (
 
 /// Sorts before every day, and after it: the ends of a period that has none. They are texts and not NULL, so that
 /// SQLite can use them as the ends of a range in the index.
-const BEFORE_ALL_DAYS: &str = "";
+pub(super) const BEFORE_ALL_DAYS: &str = "";
 pub(super) const AFTER_ALL_DAYS: &str = "~";
 /// The largest offset from UTC that a time may have, in seconds, and a little more.
 const OFFSET_SECONDS_MAX: i64 = 15 * 60 * 60;
@@ -115,7 +115,7 @@ pub(super) struct FilterValues<'f> {
     location_key: Option<String>,
     weather_key: Option<String>,
     /// The first and the last day that an entry may have.
-    first_day: String,
+    pub(super) first_day: String,
     pub(super) last_day: String,
     /// A `from` and a `to` that are moments and not days, and the days that these belong to in the person's time zone.
     from: Option<i64>,
