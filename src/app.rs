@@ -30,6 +30,7 @@ use crate::site::Site;
 use crate::store::Store;
 use crate::throttle::Throttle;
 use crate::used_forms::FormUse;
+use crate::watch::Watch;
 
 /// The state that all requests share. Many threads may use it at once; each part that changes has its own lock.
 pub(crate) struct App {
@@ -60,6 +61,8 @@ pub(crate) struct App {
     pub(crate) redirect_schemes: Schemes,
     /// The other authorization server; `None` if this server issues the tokens itself.
     pub(crate) introspector: Option<Introspector>,
+    /// The last exchanges, if the operator wants to watch them.
+    pub(crate) watch: Option<Arc<Watch>>,
     /// The secret in the link by which the first person is added. Each start makes a new one, and the server writes
     /// it only to its output, so that a stranger can't add the first person.
     pub(crate) setup_code: String,
@@ -75,6 +78,8 @@ pub(crate) struct Policy {
     pub(crate) require_confirmation: bool,
     /// See [`App::redirect_schemes`].
     pub(crate) redirect_schemes: Schemes,
+    /// Whether there is an [`App::watch`].
+    pub(crate) watch: bool,
 }
 
 /// What slows down the guessing of passwords. Only failures count, so the right password alone never uses up a try.
@@ -146,7 +151,7 @@ impl App {
         introspector: Option<Introspector>,
         policy: Policy,
     ) -> App {
-        let Policy { proxies, connections_max, require_confirmation, redirect_schemes } = policy;
+        let Policy { proxies, connections_max, require_confirmation, redirect_schemes, watch } = policy;
         let sign_in = |max| Throttle::new(max, limits::SIGN_IN_WINDOW_SECONDS);
         let deployment = Deployment::new(&site, introspector.as_ref().map(Introspector::issuer));
         App {
@@ -167,6 +172,7 @@ impl App {
             downloads: Downloads::default(),
             redirect_schemes,
             introspector,
+            watch: watch.then(|| Arc::new(Watch::new())),
             setup_code: secret::random_text::<32>(),
         }
     }

@@ -5,7 +5,6 @@
 //!
 //! In the order of the calls: [`check_host`], [`check_origin`], [`Gate::admit`], [`Caller::permit`]; for open
 //! streams, [`Gate::recheck`]. A person's own browser has a session in place of a token: [`permit_in_browser`].
-//!
 //! Each call of `require` makes one check of `check.rs`; the first that fails decides. `serve --explain` shows them.
 //!
 //! Each request has its token looked up (`introspection.rs` keeps the other server's answers for a minute). A larger
@@ -130,8 +129,7 @@ impl Gate<'_> {
         Ok(presented)
     }
 
-    /// Returns the caller to whom a token was issued. A token of ours has a fixed form, so most mistakes (a pasted key,
-    /// a token cut short) are found before anything is looked up.
+    /// Returns the caller to whom a token was issued. A pasted key or a token cut short is found without a look-up.
     fn find_caller(&self, presented: &[u8]) -> Result<Caller, Check> {
         let caller = if self.introspector.is_none() {
             let token = self.require(Check::TokenWellFormed, TokenText::parse(presented))?;
@@ -153,6 +151,7 @@ impl Gate<'_> {
             tokens::find(self.store, hash).inspect_err(|error| error.note("the gate can't look up a token"));
         let row = self.require(Check::TokenLookedUp, found.ok())?;
         let row = self.require(Check::TokenKnown, row)?;
+        self.log.into_iter().for_each(|log| log.set_token(|| row.holder.facts(&[&row.resource])));
         self.require_that(Check::NotRevoked, row.revoked_at.is_none())?;
         // In the second `expires_at` the token has already expired: `expires_in` promised no second more.
         self.require_that(Check::NotExpired, self.now < row.holder.expires_at)?;
@@ -176,6 +175,7 @@ impl Gate<'_> {
             self.require_that(check, found.as_ref().err() != Some(&error))?;
         }
         let holder = self.require(Check::AudienceIsOurs, found.ok())?;
+        self.log.into_iter().for_each(|log| log.set_token(|| holder.facts(&[self.base_url, site::MCP])));
         Ok(Caller { holder, credential: Credential::Foreign(token), base_url: self.base_url.to_owned() })
     }
 }

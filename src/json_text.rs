@@ -231,11 +231,11 @@ fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Returns the place of the first byte of eight that [`must_be_escaped`]. It looks at all of them at once, as the digits
-/// of one number to the base 256.
+/// Returns the place of the first byte of eight that [`must_be_escaped`]. It looks at all of them at once, as the
+/// digits of one number to the base 256.
 ///
-/// A digit below `n` (at most 0x80) borrows when `n` is taken from it, so its highest bit becomes 1 where it was 0. What
-/// it borrows can make a higher digit seem too small, but no lower one, and only the lowest counts.
+/// A digit below `n` (at most 0x80) borrows when `n` is taken from it, so its highest bit becomes 1 where it was 0.
+/// What it borrows can make a higher digit seem too small, but no lower one, and only the lowest counts.
 fn first_to_escape(eight: [u8; 8]) -> Option<usize> {
     /// The same digit eight times.
     const fn each(digit: u8) -> u64 {

@@ -71,6 +71,7 @@ mod sign_ins;
 mod user_agent;
 mod shares;
 mod used_forms;
+mod watch;
 mod throttle;
 mod fair_queue;
 mod tokens;

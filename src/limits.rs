@@ -133,6 +133,16 @@ pub(crate) const WORD_SHOWN_BYTES_MAX: usize = 32;
 /// Fields of one name in the wire view, and names of one query; the rest is left out.
 pub(crate) const FIELDS_SHOWN_MAX: usize = 20;
 
+// ---- Watching (`watch.rs`, `pages/watch/`) ----
+
+/// Exchanges that are kept for the page that shows them. Most take some 2 KiB; with the most fields that are shown, of
+/// the longest values, it is some 30.
+pub const WATCHED_EXCHANGES_MAX: usize = 200;
+/// Open pages that are told of new exchanges; past it a page gets a 503 and tries again. Each holds a thread.
+pub const WATCHERS_MAX: usize = 4;
+/// How long exchanges gather before a page is told of further ones, so that a burst doesn't keep the machine busy.
+pub(crate) const WATCH_PAUSE: Duration = Duration::from_millis(100);
+
 // ---- The store (`store/`) ----
 
 /// A write is answered within this even when another process holds the database's lock, the wait in the writer's

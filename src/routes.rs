@@ -14,6 +14,7 @@
 //! | `/journal`, `/journal/…` | a person's browser | none: they show the journal |
 //! | `/healthz` | a program of the operator | none: it holds nothing |
 //! | `/`, `/style.css` | a person's browser | none: no page has a reason to |
+//! | `/watch`, `/watch/…` | the operator's browser, if the server was started so | none: they show who does what |
 //!
 //! A larger server has a router, to which each module adds the patterns of its paths. A fixed, short list of paths
 //! needs none, and one `match` shows which paths exist and which function answers each.
@@ -63,7 +64,11 @@ pub(crate) fn handle(
     let arrival = Arrival { now: Timestamp::now(), client, id, proxy_id };
     // Begun before anything can fail, and written when the response is known. There is no `?` and no `return` in
     // between, so each request gets its line.
-    let log = RequestLog::begin(&app.deployment);
+    let watch = app.watch.as_ref().filter(|_| head.is_none_or(|head| !is_of_the_watch(head.path())));
+    let log = match watch {
+        None => RequestLog::begin(&app.deployment),
+        Some(_) => RequestLog::with_details(&app.deployment),
+    };
     let result = match request {
         Ok((head, body)) => answer(app, head, body, arrival, &log),
         Err(bad) => Err(bad.into()),
@@ -74,6 +79,9 @@ pub(crate) fn handle(
         log.set_remedy(format!("a value of {field} can't be sent: report this as a fault of epicme"));
     }
     log::write(arrival, head, &response, &log);
+    if let Some(watch) = watch {
+        watch.add(log::wire_view::as_json(arrival, head, &response, &log));
+    }
     // A person who sees that the server failed can tell the operator which request it was. Not so where the client has
     // sent what this server doesn't do (501, 505): the number of the connection would tell it how many others there
     // were.
@@ -206,6 +214,11 @@ fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
             (Some(place), "POST") if place.has_form() => Ok(pages::journal::submit(context, place, body)?),
             (Some(place), _) if place.has_form() => other(PAGE_WITH_FORM),
             _ => other(DOCUMENT),
+        },
+        (path, method) if is_watch(path) => match (&app.watch, method) {
+            (None, _) => Ok(nothing_here(base_url)),
+            (Some(watch), "GET" | "HEAD") => Ok(pages::watch::show(context, watch)?),
+            (Some(_), _) => other(DOCUMENT),
         },
         // The pages' policy (CSP) allows no style but this file's.
         (site::STYLE, "GET" | "HEAD") => Ok(pages::style()),
@@ -410,6 +423,16 @@ const OWN_SERVER: [&str; 8] = [
     site::ACCOUNT,
     site::SETUP,
 ];
+
+/// Returns whether a request is made by the page that shows exchanges, or by every page, and so isn't shown there.
+fn is_of_the_watch(path: &str) -> bool {
+    path == site::STYLE || is_watch(path)
+}
+
+/// Returns whether a path is among those of the page that shows exchanges.
+fn is_watch(path: &str) -> bool {
+    path.strip_prefix(site::WATCH).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
 
 /// Returns whether a path is among those of the pages of the journal.
 fn is_journal(path: &str) -> bool {

@@ -43,6 +43,8 @@ pub(crate) const SETUP: &str = "/setup";
 /// Says whether the server is well, to anybody who asks.
 pub(crate) const HEALTH: &str = "/healthz";
 pub(crate) const STYLE: &str = "/style.css";
+/// Shows each exchange as it happens, if the operator wants that. More pages lie below.
+pub(crate) const WATCH: &str = "/watch";
 pub(crate) const HOME: &str = "/";
 
 /// The audience of tokens for a server without a public URL. It isn't a URL, because such a server has several: a

@@ -13,6 +13,7 @@ use crate::activity::{self, Event, Visit};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::limits;
+use crate::log::TokenFacts;
 use crate::scope::Scopes;
 use crate::secret::TokenText;
 use crate::store::{Store, StoreError};
@@ -26,6 +27,15 @@ pub(crate) struct TokenHolder {
     pub(crate) scopes: Scopes,
     /// The first second in which the token is no longer good.
     pub(crate) expires_at: Timestamp,
+}
+
+impl TokenHolder {
+    /// Returns what the log may say of a token with this audience, which is the parts together.
+    pub(crate) fn facts(&self, audience: &[&str]) -> TokenFacts {
+        let TokenHolder { user_id, client_id, scopes, expires_at } = self;
+        let (person, client, scopes) = (user_id.get(), client_id.clone(), scopes.to_string());
+        TokenFacts { person, client, scopes, audience: audience.concat(), expires_at: *expires_at }
+    }
 }
 
 /// A token's row, as the gate checks it.

@@ -378,11 +378,17 @@ fn walk(form: &str) -> Flow {
 
 #[test]
 fn shows_no_secret_of_a_whole_journey() {
-    for form in ["--explain", "--explain=json"] {
+    for form in ["--explain", "--explain=json", "--watch"] {
         let flow = walk(form);
-        flow.server.log_with("the token was not revoked");
-        assert_eq!(flow.server.send(request("GET", "/the-end", &[], "")).status, 403);
-        let log = flow.server.log_with("/the-end");
+        let log = if form == "--watch" {
+            let host = flow.server.address.to_string();
+            let page = |path| flow.server.send(request("GET", path, &[("Host", &host)], "")).body;
+            String::from_utf8([page("/watch"), page("/watch/export")].concat()).expect("text")
+        } else {
+            flow.server.log_with("the token was not revoked");
+            assert_eq!(flow.server.send(request("GET", "/the-end", &[], "")).status, 403);
+            flow.server.log_with("/the-end")
+        };
         assert!(flow.secrets.len() > 20, "{} secrets were seen", flow.secrets.len());
         for secret in &flow.secrets {
             // A token may show its prefix and three characters, to be told from another; all else nothing.

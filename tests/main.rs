@@ -23,6 +23,7 @@
 //! - `schema`: that `support` finds an invalid message.
 //! - `cli`: the commands.
 //! - `explain`: the wire view, and `epicme explain`.
+//! - `watch`: the page that shows each exchange as it happens.
 //! - `doctor`: `epicme doctor`.
 //! - `durability`: what was acknowledged is still there after a crash.
 //! - `opening`: what isn't a whole journal is refused, and never becomes a new one.
@@ -69,6 +70,7 @@ mod apps;
 mod schema;
 mod cli;
 mod explain;
+mod watch;
 mod doctor;
 mod opening;
 mod backup;

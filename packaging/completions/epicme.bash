@@ -29,7 +29,7 @@ _epicme() {
         'user ') words='add list passwd zone remove remove-factor' ;;
         'token ') words='create list revoke' ;;
         'client ') words='add list remove' ;;
-        'serve '*) options='--listen --public-url --trusted-proxies --allowed-origins --backup-to --every --keep --create --no-backup --demo --require-confirmation --redirect-scheme --log --log-level --explain --authorization-server --introspection-url --introspection-id --database' ;;
+        'serve '*) options='--listen --public-url --trusted-proxies --allowed-origins --backup-to --every --keep --create --no-backup --demo --watch --require-confirmation --redirect-scheme --log --log-level --explain --authorization-server --introspection-url --introspection-id --database' ;;
         'stdio '*) options='--require-confirmation --log --log-level --explain --database' ;;
         'user add') options='--public-url --password-stdin --create --database' ;;
         'user list') options='--database' ;;

@@ -56,6 +56,7 @@ complete -c epicme -n '__epicme_at serve' -l keep -x -d 'how many of these backu
 complete -c epicme -n '__epicme_at serve' -l create -d 'make a new journal of an empty file that is there'
 complete -c epicme -n '__epicme_at serve' -l no-backup -d 'bring an earlier version up to date without a copy'
 complete -c epicme -n '__epicme_at serve' -l demo -d 'fill a new database with an example'
+complete -c epicme -n '__epicme_at serve' -l watch -d 'show each exchange at /watch, to this machine alone'
 complete -c epicme -n '__epicme_at serve' -l require-confirmation -d 'refuse a delete that no person can confirm'
 complete -c epicme -n '__epicme_at serve' -l redirect-scheme -x -d 'let apps have this scheme; may be there repeatedly'
 complete -c epicme -n '__epicme_at serve' -l log -x -a 'text json' -d 'how requests are written to standard error'

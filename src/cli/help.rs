@@ -46,6 +46,7 @@ const PAGES: [(&str, &str, &str); 14] = [
 --create                     make a new journal of an empty file that is there
 --no-backup                  bring an earlier version up to date without a copy
 --demo                       fill a new database with an example
+--watch                      show each exchange at /watch, to this machine alone
 --require-confirmation       refuse a delete that no person can confirm
 --redirect-scheme X          let apps have this scheme; may be there repeatedly
 --log text|json              how requests are written to standard error
@@ -191,5 +192,5 @@ pub(super) fn page(command: Option<&str>) -> String {
     };
     let options = format!("{options}{database}");
     let rule = "Each option has a variable too: for --some-name it is EPICME_SOME_NAME.";
-    format!("{head}\n\n{}\n\n{rule}", options.trim_start())
+    format!("{head}\n\n{}\n{rule}", options.trim_start())
 }

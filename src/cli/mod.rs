@@ -57,7 +57,7 @@ use crate::text;
 use crate::zone::UnknownZone;
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 35] = [
+const OPTIONS: [(&str, bool); 36] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
@@ -65,6 +65,7 @@ const OPTIONS: [(&str, bool); 35] = [
     ("allowed-origins", true),
     ("create", false),
     ("demo", false),
+    ("watch", false),
     ("backup-to", true),
     ("every", true),
     ("keep", true),
@@ -96,7 +97,7 @@ const OPTIONS: [(&str, bool); 35] = [
 ];
 
 /// The options of `serve`. The secret is an option so that it has a variable; the help names the variable alone.
-const SERVE_OPTIONS: [&str; 19] = [
+const SERVE_OPTIONS: [&str; 20] = [
     "backup-to",
     "every",
     "keep",
@@ -107,6 +108,7 @@ const SERVE_OPTIONS: [&str; 19] = [
     "trusted-proxies",
     "allowed-origins",
     "demo",
+    "watch",
     "require-confirmation",
     "redirect-scheme",
     "log",

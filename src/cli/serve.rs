@@ -46,6 +46,15 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
              proxy in front and name it with --public-url https://HOST, or listen on 127.0.0.1"
         )));
     }
+    let watch = line.flag("watch");
+    // Who is on another machine must not see what the people of this server do.
+    if watch && (public.is_some() || !address.ip().is_loopback()) {
+        return Err(CliError::Usage(
+            "--watch shows everybody who can reach the server what it does, so it is for this machine alone: leave out \
+             --public-url, and listen on 127.0.0.1"
+                .to_owned(),
+        ));
+    }
     let trusted = line.value("trusted-proxies").unwrap_or_default();
     let proxies =
         Proxies::parse(&trusted, public.is_some()).map_err(|bad| CliError::Usage(bad.to_string()))?;
@@ -65,6 +74,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
         connections_max,
         require_confirmation: line.flag("require-confirmation"),
         redirect_schemes: line.redirect_schemes()?,
+        watch,
     };
     let schedule = keeper::schedule(line)?;
     // From here on a signal doesn't end the program but waits until it is read below, so that a signal during the
@@ -111,6 +121,11 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
                 say(&format!("MCP URL {base_url}{}\nA token for a client: {token}", site::MCP))
             }
         });
+
+    let announced = announced.and_then(|()| match &app.watch {
+        Some(_) => say(&format!("Watch it at {base_url}{}", site::WATCH)),
+        None => Ok(()),
+    });
 
     let keeper = Keeper::start(app, schedule);
 
@@ -195,6 +210,7 @@ impl Running {
         keeper.stop();
         self.server.stop_accepting();
         self.app.events.end();
+        self.app.watch.iter().for_each(|watch| watch.end());
         self.server.finish();
         keeper.finish();
         // If this fails, the next server writes its own address over this one.

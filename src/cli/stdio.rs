@@ -187,6 +187,7 @@ impl Servers {
             connections_max: connections::cap(),
             require_confirmation: self.require_confirmation,
             redirect_schemes: Schemes::default(),
+            watch: false,
         };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let start = Start { address, public, allowed: Vec::new(), introspector: None, policy };

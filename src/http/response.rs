@@ -115,6 +115,10 @@ impl Response {
         Response::with_body(200, "text/css; charset=utf-8", text.as_bytes().to_vec())
     }
 
+    pub(crate) fn script(text: &str) -> Response {
+        Response::with_body(200, "text/javascript; charset=utf-8", text.as_bytes().to_vec())
+    }
+
     /// Builds a redirect that the browser follows with a GET (RFC 9110 §15.4.4). `location` is a path of ours or a
     /// checked redirect URI. With an unchecked one, the sender of a link could choose where a person is sent.
     pub(crate) fn see_other(location: String) -> Response {
@@ -332,7 +336,7 @@ impl<'w> EventStream<'w> {
 
 /// Returns the reason phrase of a status (RFC 9110 §15, RFC 6585 §5). Clients should ignore it (RFC 9112 §4), but
 /// people read it. A status that isn't listed gets an empty phrase, which RFC 9112 §4 allows.
-fn reason(status: u16) -> &'static str {
+pub(crate) fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         201 => "Created",

@@ -7,7 +7,7 @@
 mod request_log;
 pub mod wire_view;
 
-pub(crate) use self::request_log::{OAuthRefusal, RequestLog};
+pub(crate) use self::request_log::{OAuthRefusal, RequestLog, TokenFacts};
 
 use crate::clock::Timestamp;
 use crate::http::request::Head;

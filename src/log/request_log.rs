@@ -13,6 +13,7 @@ use super::Arrival;
 use serde_json::{Map, Value};
 
 use crate::check::{Check, Deployment};
+use crate::clock::Timestamp;
 use crate::http::request::Head;
 use crate::stderr::{self, shown};
 
@@ -35,6 +36,18 @@ pub(crate) struct RequestLog<'d> {
     details: Option<RefCell<Details>>,
 }
 
+/// What the gate knows of a token, whether it lets the token pass or not: everything but the token.
+#[derive(Clone)]
+pub(crate) struct TokenFacts {
+    /// The id of its person. The log names nobody.
+    pub(crate) person: i64,
+    /// The client that got it; `None` for a token from the command line.
+    pub(crate) client: Option<String>,
+    pub(crate) scopes: String,
+    pub(crate) audience: String,
+    pub(crate) expires_at: Timestamp,
+}
+
 /// What is recorded for the wire view alone.
 #[derive(Default)]
 struct Details {
@@ -42,6 +55,8 @@ struct Details {
     checks: Vec<(Check, bool)>,
     /// Why an OAuth endpoint refused.
     oauth: Option<OAuthRefusal>,
+    /// The token that the request brought, once it was found.
+    token: Option<TokenFacts>,
 }
 
 /// An OAuth error in the words of its RFC.
@@ -59,7 +74,8 @@ impl<'d> RequestLog<'d> {
         RequestLog::new(deployment, stderr::style().explains)
     }
 
-    /// Begins a record that keeps all checks even if the wire view is off: `epicme explain` prints them.
+    /// Begins a record that keeps all checks even if the wire view is off: `epicme explain` prints them, and the page
+    /// for watching shows them.
     pub(crate) fn with_details(deployment: &'d Deployment) -> RequestLog<'d> {
         RequestLog::new(deployment, true)
     }
@@ -114,6 +130,13 @@ impl<'d> RequestLog<'d> {
         }
     }
 
+    /// Records what is known of the token. The closure runs only while details are kept.
+    pub(crate) fn set_token(&self, facts: impl FnOnce() -> TokenFacts) {
+        if let Some(details) = &self.details {
+            details.borrow_mut().token = Some(facts());
+        }
+    }
+
     /// Returns the name of what was decided: the outcome if there is one, else the name that the deciding check has.
     /// The outcome is preferred because it is recorded later: a request that gets an OAuth error has passed its
     /// checks before.
@@ -151,6 +174,10 @@ impl<'d> RequestLog<'d> {
     /// Why an OAuth endpoint refused.
     pub(crate) fn oauth_refusal(&self) -> Option<OAuthRefusal> {
         self.details.as_ref()?.borrow().oauth.clone()
+    }
+
+    pub(crate) fn token(&self) -> Option<TokenFacts> {
+        self.details.as_ref()?.borrow().token.clone()
     }
 
     /// Returns the request as one line: time, the client's address, method, path and status; then, where known, the

@@ -19,7 +19,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Arrival, OAuthRefusal, RequestLog};
+use super::{Arrival, OAuthRefusal, RequestLog, TokenFacts};
 use crate::check::Check;
 use crate::http::WWW_AUTHENTICATE;
 use crate::http::request::{Head, split_credentials};
@@ -28,6 +28,7 @@ use crate::limits;
 use crate::proxies::ClientAddress;
 use crate::secret::TOKEN_PREFIX;
 use crate::stderr::{CUT, Form, shown};
+use crate::user_agent;
 
 /// The fields of a request on which this server's decisions depend.
 const REQUEST_FIELDS: [&str; 13] = [
@@ -127,7 +128,10 @@ fn as_text(arrival: Arrival, head: Option<&Head>, response: &Response, log: &Req
 
 /// Builds the view for programs: an object with the same members in each line. A member without a value is `null`, so
 /// that a reader needs no case for a missing one.
-fn as_json(arrival: Arrival, head: Option<&Head>, response: &Response, log: &RequestLog) -> Value {
+///
+/// Never inlined: see `log::write`.
+#[inline(never)]
+pub(crate) fn as_json(arrival: Arrival, head: Option<&Head>, response: &Response, log: &RequestLog) -> Value {
     let request = head.map_or(Value::Null, |head| {
         // A list of pairs and not an object, because a request may have a field twice, and the reader must see both.
         let fields = request_fields(head).into_iter().map(|(name, value)| json!([name, value]));
@@ -155,6 +159,16 @@ fn as_json(arrival: Arrival, head: Option<&Head>, response: &Response, log: &Req
             ("message", message.into()),
         ])
     });
+    let token =
+        log.token().map_or(Value::Null, |TokenFacts { person, client, scopes, audience, expires_at }| {
+            object(vec![
+                ("person", person.into()),
+                ("client", client.into()),
+                ("scopes", scopes.into()),
+                ("audience", audience.into()),
+                ("expires", expires_at.iso8601().into()),
+            ])
+        });
     let fields = response_fields(response).into_iter().map(|(name, value)| (name, value.into()));
     let response = object(vec![("status", response.status().into()), ("fields", object(fields.collect()))]);
     object(vec![
@@ -163,8 +177,10 @@ fn as_json(arrival: Arrival, head: Option<&Head>, response: &Response, log: &Req
         ("client", arrival.client.address.to_string().into()),
         ("id", arrival.id.to_string().into()),
         ("proxyId", arrival.proxy_id.into()),
+        ("program", head.map(program).into()),
         ("request", request),
         ("checks", checks.collect()),
+        ("token", token),
         ("operation", log.operation().into()),
         ("outcome", log.outcome().into()),
         ("oauth", oauth),
@@ -214,6 +230,17 @@ pub(crate) fn wrapped(indent: &str, text: &str, separator: &str) -> Vec<String> 
         }
     }
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// Returns the name of the program that sent a request, as it says itself: a browser's in plain words, and of another
+/// program the first word of `User-Agent` without its version. Without one it is unknown.
+fn program(head: &Head) -> String {
+    let named = head.field("user-agent").unwrap_or_default();
+    if named.starts_with("Mozilla/") {
+        return user_agent::describe(named);
+    }
+    let word = named.split(['/', ' ', '(']).next().filter(|word| !word.is_empty());
+    word.map_or_else(|| "unknown".to_owned(), shown)
 }
 
 /// Returns the fields of the request that may be shown, in the order of the list. `Host` is the host that the gate

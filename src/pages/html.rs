@@ -69,6 +69,10 @@ impl Html {
         pieces.into_iter().fold(Html::default(), Html::and)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0.into_bytes()
     }

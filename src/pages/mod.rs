@@ -1,8 +1,8 @@
 //! The pages that a person sees: the frame of every page, and the parts that several pages share.
 //!
-//! Uses no SQL and no JSON-RPC. Invariant: no page runs a script, can be shown in another site's frame, stays in a
-//! cache, or sends its address along to the next site. [`page_under`] takes care of all four, and every page is made
-//! by it.
+//! Uses no SQL and no JSON-RPC. Invariant: no page but [`watch`], which shows no journal, runs a script, and none can
+//! be shown in another site's frame, stays in a cache, or sends its address along to the next site. [`page_under`]
+//! takes care of all four, and every page is made by it.
 //!
 //! The pages are forms and plain links, as the web had them before scripts. There is little that a person does here,
 //! and a page that needs no script can forbid every script: then a client's name that slipped through the escaping
@@ -23,6 +23,7 @@ mod second_factor;
 mod second_step;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
+pub(crate) mod watch;
 
 use std::error::Error;
 use std::fmt;
@@ -175,7 +176,14 @@ pub(crate) fn page(status: u16, title: &str, body: Html) -> Response {
 
 /// The same with something above the page's heading: links that several pages have.
 fn page_below(above: Html, status: u16, title: &str, body: Html) -> Response {
-    page_under((above, body), status, title, "; form-action 'self'")
+    page_under(("", above, body), status, title, "; form-action 'self'")
+}
+
+/// Builds the one page with a script, and with a style beside that of all pages. Both are files of this server.
+fn page_with_script(title: &str, body: Html) -> Response {
+    let head = "<link rel=\"stylesheet\" href=\"/watch/watch.css\">\n<script src=\"/watch/watch.js\" defer></script>\n";
+    let policy = "; script-src 'self'; connect-src 'self'; form-action 'self'";
+    page_under((head, Html::default(), body), 200, title, policy)
 }
 
 /// Builds a page with a form after which the browser is redirected to a client.
@@ -185,15 +193,24 @@ fn page_below(above: Html, status: u16, title: &str, body: Html) -> Response {
 /// own redirects can't be listed, since this server doesn't know them. Little is lost: the form's target is a literal
 /// of this program, and no text of a request becomes markup.
 pub(crate) fn page_leading_on(status: u16, title: &str, body: Html) -> Response {
-    page_under((Html::default(), body), status, title, "")
+    page_under(("", Html::default(), body), status, title, "")
 }
 
-fn page_under((above, body): (Html, Html), status: u16, title: &str, form_action: &str) -> Response {
+/// Builds a page of three parts: what its head has beside that of all pages, what is above its heading, and its body.
+/// `policy` is what its policy allows beside the style.
+fn page_under(
+    (head, above, body): (&'static str, Html, Html),
+    status: u16,
+    title: &str,
+    policy: &str,
+) -> Response {
     let html = Html::markup("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
         .then("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")
         .then("<meta name=\"color-scheme\" content=\"light dark\">\n<title>")
         .then_text(title)
-        .then(" · epicme</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n")
+        .then(" · epicme</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n")
+        .then(head)
+        .then(if head.is_empty() { "</head>\n<body>\n" } else { "</head>\n<body class=\"wide\">\n" })
         .and(above)
         .then("<main>\n<h1>")
         .then_text(title)
@@ -204,7 +221,7 @@ fn page_under((above, body): (Html, Html), status: u16, title: &str, form_action
     // site that showed the consent page in an invisible frame could have the person press Allow while they aim at
     // something else.
     let policy =
-        format!("default-src 'none'; style-src 'self'{form_action}; frame-ancestors 'none'; base-uri 'none'");
+        format!("default-src 'none'; style-src 'self'{policy}; frame-ancestors 'none'; base-uri 'none'");
     Response::html(status, html.into_bytes())
         .with("Content-Security-Policy", policy)
         .with("X-Frame-Options", "DENY") // the same for browsers that don't know `frame-ancestors`

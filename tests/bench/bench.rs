@@ -117,6 +117,10 @@ fn serve(database: &Path) -> Process {
     Process::start(&mut epicme(&["serve", "--listen", "127.0.0.1:0"], database))
 }
 
+fn serve_watched(database: &Path) -> Process {
+    Process::start(&mut epicme(&["serve", "--listen", "127.0.0.1:0", "--watch"], database))
+}
+
 fn serve_behind_a_proxy(database: &Path) -> Process {
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--public-url", "https://journal.example"];
     Process::start(&mut epicme(&arguments, database))

@@ -14,7 +14,7 @@ use crate::people;
 use crate::process::Process;
 use crate::table::{Better, Outcome, Row, SERVERS};
 use crate::wire::{self, Call};
-use crate::{Scratch, limit, peer, run, serve, serve_behind_a_proxy, system_calls};
+use crate::{Scratch, limit, peer, run, serve, serve_behind_a_proxy, serve_watched, system_calls};
 
 const CLIENTS: usize = 64;
 /// With a new connection each, more of them at once measure the listener's queue.
@@ -96,6 +96,7 @@ impl<'s> Run<'s> {
         let small = self.small_journal();
         let mut rows = self.requests(&small);
         rows.extend(self.writes(&small));
+        rows.extend(self.watching(&small));
         rows.extend(self.sizes());
         rows.extend(self.many_people());
         rows.extend(self.idle_memory(&small));
@@ -213,6 +214,28 @@ impl<'s> Run<'s> {
             row(people::CREATE, "≥ 0.85 × limit", many),
             row("create_entry, 1 writer", "≥ 0.95 × limit", one),
         ]
+    }
+
+    /// What it costs to keep each exchange for a page, and to tell an open one. No other server has such a page.
+    fn watching(&self, small: &Path) -> Vec<Row> {
+        self.progress("get_entry, watched");
+        let [plain, kept, told] =
+            ["plain", "kept", "told"].map(|name| self.copy(small, &format!("watch-{name}.db")));
+        let (plain, kept, told) = (serve(&plain), serve_watched(&kept), serve_watched(&told));
+        wire::open_page(&told);
+        let get = entry_id();
+        let calls = [self.call("get_entry", &get, SMALL_JOURNAL); 3];
+        let servers = [Some([&plain, &kept, &told]), None, None, None];
+        let measured = self.compare(servers, calls, CLIENTS);
+        let works = ["get_entry with --watch : without", "get_entry with --watch and an open page : without"];
+        let row = |(work, outcomes): (&str, _)| Row {
+            work: work.to_owned(),
+            unit: "speed",
+            better: Better::More,
+            aim: "",
+            outcomes,
+        };
+        works.into_iter().zip(measured).map(row).collect()
     }
 
     /// How speed depends on the number of entries that one person has, and what a search takes.

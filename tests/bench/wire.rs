@@ -1,7 +1,9 @@
 //! The requests of the bench as they go over the wire, and how each server answers them at first. It knows MCP's
 //! framing, and no figure.
 
-use std::net::SocketAddr;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
 
 use serde_json::Value;
 
@@ -71,6 +73,14 @@ fn learn(server: &Process, status: &'static str, text: String) -> Result<Request
 pub fn exchange(server: &Process, request: &[u8]) -> Result<Vec<u8>, String> {
     let mut connection = Connection::open(server.address).map_err(|error| error.to_string())?;
     Ok(connection.exchange(request).map_err(|error| error.to_string())?.to_vec())
+}
+
+/// Reads the stream of the page that shows exchanges, as a browser with that page open does, until the server ends.
+pub fn open_page(server: &Process) {
+    let mut stream = TcpStream::connect(server.address).expect("a connection");
+    let head = format!("GET /watch/events HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+    stream.write_all(head.as_bytes()).expect("the server reads");
+    thread::spawn(move || io::copy(&mut stream, &mut io::sink()));
 }
 
 /// Ends the run unless the limit answers as epicme does, byte for byte but for a signed cursor: otherwise it would be

@@ -67,11 +67,13 @@ fn page(line: &str) -> Page {
         let calls = vec![call[name.len()..].trim().to_owned()];
         return Page { name, calls, about: about.trim().to_owned(), more: Vec::new(), options: Vec::new() };
     }
-    let mut paragraphs: Vec<_> = text.trim_end().split("\n\n").collect();
+    // The rule has no empty line above it, so that the longest page fits a screen.
+    let (text, rule) = text.trim_end().rsplit_once('\n').expect("more than a line");
+    assert!(rule.starts_with("Each option has a variable"), "{rule}");
+    let mut paragraphs: Vec<_> = text.split("\n\n").collect();
     // What is too long for one line goes on behind blanks.
     let head = paragraphs.remove(0).replace("\n ", "");
     let head = head.strip_prefix(&format!("epicme {name}")).expect("the name");
-    assert!(paragraphs.pop().is_some_and(|rule| rule.starts_with("Each option has a variable")));
     let (rows, texts): (Vec<&str>, Vec<&str>) =
         paragraphs.iter().copied().partition(|text| text.starts_with("--") || text.starts_with("EPICME_"));
     let mut texts: Vec<_> = texts.iter().map(|text| text.replace('\n', " ")).collect();
