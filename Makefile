@@ -2,6 +2,7 @@
 
 BINARY := target/epicme
 PEERS := target/bench-peers
+COURSE := docs/build
 DENY := 0.20.2
 TRIPLE := $(shell rustc -vV | sed -n 's/^host: //p')
 
@@ -45,7 +46,11 @@ test: build ## check format, lints and documentation, and run every test
 	cargo fmt --check
 	cargo fmt --check --manifest-path tests/interop/rmcp/Cargo.toml
 	cargo fmt --check --manifest-path tests/bench/peers/Cargo.toml
+	cargo fmt --check --all --manifest-path $(COURSE)/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --manifest-path $(COURSE)/Cargo.toml --target-dir target/build -- -D warnings
+	cargo clippy --locked --all-targets --manifest-path $(COURSE)/Cargo.toml --target-dir target/build \
+		--features answer -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 	cargo test --locked
 
@@ -64,6 +69,7 @@ fmt: ## format the code
 	cargo fmt
 	cargo fmt --manifest-path tests/interop/rmcp/Cargo.toml
 	cargo fmt --manifest-path tests/bench/peers/Cargo.toml
+	cargo fmt --all --manifest-path $(COURSE)/Cargo.toml
 
 install: ## install what was built, with its man page, completions and unit, below PREFIX
 	@test -x $(BINARY) || { echo 'there is no $(BINARY): build it first, with make build' >&2; exit 1; }

@@ -32,6 +32,7 @@
 //! - `attacks`: what one client must not be able to take from the others, each attack in a file of its own.
 //! - `portable`: exports and imports.
 //! - `documents`: the README and everything in `docs/` is run or looked up.
+//! - `build`: the course in `docs/build/` compiles, holds, and ends where epicme is.
 //! - `examples`: the clients in `docs/examples/` do what they are there for.
 //! - `plans`: no statement walks over a table or sorts without a reason.
 //! - `bench`: what `make bench` makes of its figures; the bench itself isn't run.
@@ -79,6 +80,7 @@ mod attacks;
 mod durability;
 mod portable;
 mod documents;
+mod build;
 mod examples;
 mod plans;
 mod bench;

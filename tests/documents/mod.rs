@@ -4,8 +4,8 @@
 //! 8787 that they show becomes the server's. A document that shows the wire has the reader start the server with the
 //! wire view, and gets such a one. `UPDATE_DOCUMENTS=1` writes what was printed into the documents.
 
-mod blocks;
-mod names;
+pub mod blocks;
+pub mod names;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -23,10 +23,34 @@ const WATCH: &str = "EPICME_EXPLAIN=1 make run";
 const MARK: char = '\u{1e}';
 
 /// What came of a document's commands.
-struct Run {
+pub struct Run {
     /// What each step printed.
-    printed: Vec<String>,
-    log: String,
+    pub printed: Vec<String>,
+    pub log: String,
+}
+
+/// The port that a document shows, and the one that the server has.
+#[derive(Clone, Copy)]
+pub struct Port {
+    pub shown: u16,
+    pub own: u16,
+}
+
+impl Port {
+    /// What stands before a port.
+    const BESIDE: [&str; 5] = ["127.0.0.1:", "localhost:", "[::1]:", "127.0.0.1%3A", "epicme_"];
+
+    /// A document's text with the server's own port.
+    fn own(self, text: &str) -> String {
+        Port::BESIDE.iter().fold(text.to_owned(), |text, name| {
+            text.replace(&format!("{name}{}", self.shown), &format!("{name}{}", self.own))
+        })
+    }
+
+    /// What was printed, with the port that the document shows.
+    pub fn shown(self, text: &str) -> String {
+        Port { shown: self.own, own: self.shown }.own(text)
+    }
 }
 
 /// Runs a document's commands where a reader stands: in the checkout, next to `make run`.
@@ -46,32 +70,32 @@ fn run(steps: &[Step]) -> Result<Run, String> {
     for (original, link) in links {
         symlink(original, folder.path().join(link)).expect("a link");
     }
+    let port = Port { shown: 8787, own: server.address.port() };
+    let printed = run_commands(steps, folder.path(), port, &[])?;
+    server.send("GET /the-end HTTP/1.0\r\n\r\n"); // what is logged before this is logged
+    Ok(Run { printed, log: port.shown(&server.log_with("/the-end")) })
+}
+
+/// Runs commands in one shell, and returns what each step printed. Each must end with status 0.
+pub fn run_commands(
+    steps: &[Step],
+    folder: &Path,
+    port: Port,
+    variables: &[(&str, &str)],
+) -> Result<Vec<String>, String> {
     // On a terminal curl shows no progress, and nobody waits for ever.
-    fs::write(folder.path().join(".curlrc"), "silent\nshow-error\nmax-time = 60\n").expect("a file");
-    let own = server.address.port();
-    let beside = ["127.0.0.1:", "localhost:", "[::1]:", "127.0.0.1%3A", "epicme_"];
+    fs::write(folder.join(".curlrc"), "silent\nshow-error\nmax-time = 60\n").expect("a file");
     let mut script = "exec 2>&1\nset -u\n".to_owned();
     for step in steps {
         script += &format!("{}printf '{MARK}%s{MARK}' \"$?\"\n", step.commands.text);
     }
-    for name in beside {
-        script = script.replace(&format!("{name}8787"), &format!("{name}{own}"));
-    }
     let mut shell = Command::new("sh");
-    shell.args(["-c", &script]).current_dir(folder.path()).stdin(Stdio::null()).env_clear();
-    shell.env("HOME", folder.path()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    let output = shell.output().expect("a shell runs");
-    let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    for name in beside {
-        printed = printed.replace(&format!("{name}{own}"), &format!("{name}8787"));
-    }
-    server.send("GET /the-end HTTP/1.0\r\n\r\n"); // what is logged before this is logged
-    let mut log = server.log_with("/the-end");
-    for name in beside {
-        log = log.replace(&format!("{name}{own}"), &format!("{name}8787"));
-    }
-    let parts: Vec<_> = printed.split(MARK).collect();
-    let mut run = Run { printed: Vec::new(), log };
+    shell.args(["-c", &port.own(&script)]).current_dir(folder).stdin(Stdio::null()).env_clear();
+    shell.env("HOME", folder).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let output = shell.envs(variables.iter().copied()).output().expect("a shell runs");
+    let output = port.shown(&String::from_utf8_lossy(&output.stdout));
+    let parts: Vec<_> = output.split(MARK).collect();
+    let mut printed = Vec::new();
     for (place, step) in steps.iter().enumerate() {
         let (text, status) = (parts[2 * place], parts.get(2 * place + 1));
         if status != Some(&"0") {
@@ -79,9 +103,9 @@ fn run(steps: &[Step]) -> Result<Run, String> {
                 status.map_or("ended the shell".to_owned(), |status| format!("ended with status {status}"));
             return Err(format!("line {}: the commands {how} and printed\n{text}", step.commands.line));
         }
-        run.printed.push(text.to_owned());
+        printed.push(text.to_owned());
     }
-    Ok(run)
+    Ok(printed)
 }
 
 /// Whether a step shows the wire.
@@ -90,7 +114,7 @@ fn is_watched(step: &Step) -> bool {
 }
 
 /// What is wrong with a document's steps, each in a sentence that says what was expected and what came.
-fn faults(steps: &[Step], run: &Run) -> Vec<String> {
+pub fn faults(steps: &[Step], run: &Run) -> Vec<String> {
     let mut faults = Vec::new();
     let mut log = &comparable("text", &run.log)[..];
     for (step, text) in steps.iter().zip(&run.printed) {
@@ -200,7 +224,7 @@ fn documents() -> Vec<PathBuf> {
     paths
 }
 
-fn text_of(path: &Path) -> String {
+pub fn text_of(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
