@@ -54,8 +54,8 @@ fn item(file: &str, name: &str, path: &str) -> Result<String, String> {
         let above = lines[..start].iter().rev().take_while(|line| is_above(line)).count();
         let is_const = lines[start].contains("const ");
         let ends = |line: &str| line == "}" || is_const && line.ends_with(';') || line.ends_with(");");
-        let is_last = |line: &&str| ends(line) && !line.starts_with(' ') || is_const && line.ends_with("\";");
-        let length = lines[start..].iter().position(|line| is_last(&line)).unwrap_or(0);
+        let is_last = |line: &str| ends(line) && !line.starts_with(' ') || is_const && line.ends_with("\";");
+        let length = lines[start..].iter().position(|line| is_last(line)).unwrap_or(0);
         found.push(lines[start - above..=start + length].join("\n") + "\n");
     }
     if found.is_empty() { Err(format!("{path} has no {name}")) } else { Ok(found.join("\n")) }

@@ -27,15 +27,9 @@ fn folder(step: usize) -> PathBuf {
     Path::new(FOLDER).join(format!("step-{step}"))
 }
 
-/// Where the course is built: `target/build`, next to the folder of each kind of machine.
+/// Where the course is built: `target/build`, beside the folder that has epicme for this kind of machine.
 fn target() -> PathBuf {
-    let target = Path::new(EPICME).ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
-    let above = target.expect("a target folder").ancestors();
-    above
-        .filter(|folder| folder.file_name().is_some_and(|name| name == "target"))
-        .last()
-        .expect("it")
-        .join("build")
+    Path::new(EPICME).ancestors().nth(3).expect("a target folder").join("build")
 }
 
 /// Runs the tests of the course: with the answers, or of what a learner finds.
@@ -56,8 +50,8 @@ static TESTED: LazyLock<(Output, Output)> = LazyLock::new(|| (cargo_test(false),
 /// A program of the course, with the answers in it.
 fn program(name: &str) -> PathBuf {
     assert!(TESTED.1.status.success(), "the answers are built");
-    let triple = Path::new(EPICME).parent().and_then(Path::parent).and_then(Path::file_name);
-    target().join(triple.expect("the kind of machine")).join("debug").join(name)
+    let machine = Path::new(EPICME).ancestors().nth(2).and_then(Path::file_name);
+    target().join(machine.expect("a kind of machine")).join("debug").join(name)
 }
 
 #[test]
@@ -66,6 +60,9 @@ fn says_what_to_write_before_it_is_written() {
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success(), "a step passes that nobody has written:\n{printed}");
     assert!(!printed.contains(" ... ok\n"), "a test holds whatever is written:\n{printed}");
+    let index = text_of(&Path::new(FOLDER).join("README.md"));
+    let shown = index.lines().find(|line| line.starts_with("not yet implemented: ")).expect("an example");
+    assert!(printed.contains(shown), "the index shows {shown}");
     for step in 1..=STEPS {
         let file = format!("step-{step}/src/yours.rs");
         let yours = text_of(&Path::new(FOLDER).join(&file));
@@ -288,6 +285,20 @@ fn keeps_each_step_to_one_form() {
         assert!(names::symbols(part(5)).len() > 1, "step {step} names too few symbols of the source");
         let next = format!("](../step-{}/README.md)", step + 1);
         assert!(step == STEPS || text.contains(&next), "step {step} leads on");
+    }
+}
+
+#[test]
+fn heads_every_file_and_keeps_lines_short() {
+    let listed = Command::new("git").args(["ls-files", "--", FOLDER]).output().expect("git runs");
+    let listed = String::from_utf8(listed.stdout).expect("text");
+    let paths: Vec<_> = listed.lines().filter(|path| path.ends_with(".rs")).collect();
+    assert!(paths.len() > 40, "{paths:?}");
+    for path in paths {
+        let text = text_of(Path::new(path));
+        assert!(text.starts_with("//! "), "{path} says nothing of its job");
+        let long = text.lines().find(|line| line.chars().count() > 120);
+        assert_eq!(long, None, "{path} has a line that is too wide");
     }
 }
 

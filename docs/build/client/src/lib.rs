@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long a test waits for a server that doesn't answer.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server on a free port, in a thread of the test.
 pub struct Server {
@@ -49,6 +49,10 @@ pub fn read_all(stream: &mut TcpStream) -> io::Result<String> {
     let mut response = String::new();
     match stream.read_to_string(&mut response) {
         Ok(_) => Ok(response),
+        Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
+            let waited = format!("the server neither goes on nor closes; so far came {response:?}");
+            Err(io::Error::new(io::ErrorKind::TimedOut, waited))
+        }
         Err(error) => Err(io::Error::new(error.kind(), format!("{error}; so far came {response:?}"))),
     }
 }

@@ -9,7 +9,7 @@ pub use answer as chosen;
 #[cfg(not(feature = "answer"))]
 pub use yours as chosen;
 
-pub use refusal::Refusal;
+pub use refusal::{Facts, Refusal};
 
 /// What is protected. The whole URL of the resource is the base URL and this.
 pub const MCP: &str = "/mcp";

@@ -67,6 +67,11 @@ fn challenges_nobody_while_it_can_look_up_no_token() {
 
 #[test]
 fn describes_the_resource() {
-    let expected = r#"{"resource":"http://127.0.0.1:8780/mcp","authorization_servers":["https://auth.example"],"scopes_supported":["user:read","entries:read","entries:write","tags:read","tags:write"],"bearer_methods_supported":["header"]}"#;
-    assert_eq!(metadata(BASE_URL).to_string(), expected);
+    let expected = [
+        r#"{"resource":"http://127.0.0.1:8780/mcp","#,
+        r#""authorization_servers":["https://auth.example"],"#,
+        r#""scopes_supported":["user:read","entries:read","entries:write","tags:read","tags:write"],"#,
+        r#""bearer_methods_supported":["header"]}"#,
+    ];
+    assert_eq!(metadata(BASE_URL).to_string(), expected.concat());
 }

@@ -18,9 +18,9 @@ fn echo(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(&byte)
 }
 
-/// Answers with what came of the head, which has to come within a part of a second.
-fn answer_within_a_moment(mut stream: TcpStream) -> io::Result<()> {
-    let head = read_head(&mut Timed::new(&stream, Duration::from_millis(300)));
+/// Answers with what came of the head, which has to come within a time.
+fn answer_within(time: Duration, mut stream: TcpStream) -> io::Result<()> {
+    let head = read_head(&mut Timed::new(&stream, time));
     stream.write_all(&head.map_or_else(BadRequest::response, |_| Response::text(200, "a head")).bytes())
 }
 
@@ -71,7 +71,7 @@ fn frees_the_place_of_a_thread_that_panics() -> io::Result<()> {
 
 #[test]
 fn reads_what_comes_in_time() -> io::Result<()> {
-    let server = Server::start(|listener| serve(&listener, answer_within_a_moment))?;
+    let server = Server::start(|listener| serve(&listener, |stream| answer_within(PATIENCE, stream)))?;
     let response = server.send(b"GET / HTTP/1.1\r\n\r\n")?;
     assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     Ok(())
@@ -79,7 +79,8 @@ fn reads_what_comes_in_time() -> io::Result<()> {
 
 #[test]
 fn waits_no_longer_for_a_client_that_sends_a_byte_now_and_then() -> io::Result<()> {
-    let server = Server::start(|listener| serve(&listener, answer_within_a_moment))?;
+    let moment = Duration::from_millis(300);
+    let server = Server::start(move |listener| serve(&listener, |stream| answer_within(moment, stream)))?;
     let mut stream = server.connect()?;
     stream.set_read_timeout(Some(Duration::from_millis(50)))?;
     let began = Instant::now();
