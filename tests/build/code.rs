@@ -52,10 +52,11 @@ fn item(file: &str, name: &str, path: &str) -> Result<String, String> {
     for start in (0..lines.len()).filter(|at| begins(lines[*at], name)) {
         let is_above = |line: &&str| line.starts_with("///") || line.starts_with("#[");
         let above = lines[..start].iter().rev().take_while(|line| is_above(line)).count();
-        let is_const = lines[start].contains("const ");
-        let ends = |line: &str| line == "}" || is_const && line.ends_with(';') || line.ends_with(");");
-        let is_last = |line: &str| ends(line) && !line.starts_with(' ') || is_const && line.ends_with("\";");
-        let length = lines[start..].iter().position(|line| is_last(line)).unwrap_or(0);
+        // A constant may be a text of several lines, one of which ends with a semicolon.
+        let last = if lines[start].contains("const ") { "\";" } else { "}" };
+        let is_last = |line: &&str| line.ends_with(last) && !(last == "}" && line.starts_with(' '));
+        let further = lines[start..].iter().position(is_last).filter(|_| !lines[start].ends_with(';'));
+        let length = further.unwrap_or(0);
         found.push(lines[start - above..=start + length].join("\n") + "\n");
     }
     if found.is_empty() { Err(format!("{path} has no {name}")) } else { Ok(found.join("\n")) }
@@ -68,9 +69,8 @@ fn begins(line: &str, name: &str) -> bool {
     let words = words.strip_prefix(&["pub"]).unwrap_or(&words);
     match words {
         ["fn" | "const" | "struct" | "enum" | "type", named, ..] => *named == name,
-        ["impl", of @ ..] => {
-            line.ends_with('{') && of.last() == Some(&name) || of.iter().rev().nth(1) == Some(&name)
-        }
+        // What follows the type's name is at most a lifetime.
+        ["impl", of @ ..] => of.iter().rev().take(2).any(|word| *word == name),
         _ => false,
     }
 }
