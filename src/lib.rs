@@ -76,6 +76,7 @@ mod throttle;
 mod fair_queue;
 mod tokens;
 mod settings;
+mod proof;
 mod doctor;
 pub mod log;
 mod stderr;

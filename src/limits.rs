@@ -110,6 +110,10 @@ pub(crate) const STDIO_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(crate) const STDIO_SERVER_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How often it looks meanwhile, and how long it waits before it sends a request again that wasn't read.
 pub(crate) const STDIO_SERVER_LOOK: Duration = Duration::from_millis(50);
+/// How long the server may take to prove that it has the database; past it it counts as not reached.
+pub(crate) const STDIO_PROOF_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Bytes of its proof; past it, it is no proof.
+pub(crate) const STDIO_PROOF_BYTES_MAX: usize = 256;
 /// How long the server may take to begin an answer, and may be silent on a stream, on which it sends a comment each
 /// [`KEEP_ALIVE`]; past it the request is answered by an error.
 pub(crate) const STDIO_SILENCE_MAX: Duration = Duration::from_secs(90);

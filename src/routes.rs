@@ -2,7 +2,7 @@
 //!
 //! Knows no SQL and no JSON fields of MCP. `handle` reads the clock when a request arrives, and `endpoint` reads it
 //! again after a slow body; handlers use that time, and only an open event stream reads the clock itself. Invariant:
-//! every request ends as one response, and goes to the log once, but for the question whether the server is well.
+//! every request ends as one response, and goes to the log once, but for `/healthz` and `/proof`.
 //!
 //! | path | caller | which web pages may read the response |
 //! |---|---|---|
@@ -13,6 +13,7 @@
 //! | `/authorize`, `/sign-in`, `/account`, `/setup` | a person's browser | none: they show whose journal this is |
 //! | `/journal`, `/journal/…` | a person's browser | none: they show the journal |
 //! | `/healthz` | a program of the operator | none: it holds nothing |
+//! | `/proof` | `epicme stdio`, before it sends its token | none: no page has a reason to |
 //! | `/`, `/style.css` | a person's browser | none: no page has a reason to |
 //! | `/watch`, `/watch/…` | the operator's browser, if the server was started so | none: they show who does what |
 //!
@@ -40,6 +41,7 @@ use crate::mcp;
 use crate::oauth::{self, OAuthError};
 use crate::pages::journal::Place;
 use crate::pages::{self, PageError};
+use crate::proof::{Challenge, Ends};
 use crate::request_id::RequestId;
 use crate::scope::{Scope, Scopes};
 use crate::settings;
@@ -47,8 +49,8 @@ use crate::shares::NoShare;
 use crate::site;
 use crate::store::OneTransaction;
 
-/// Answers one request and writes its line in the log; `/healthz` alone has none. A request that can't be read as HTTP
-/// gets an error response, and a line too. `http::server` calls this function for each request.
+/// Answers one request and writes its line in the log; those that [`unlogged`] answers have none. A request that can't
+/// be read as HTTP gets an error response, and a line too. `http::server` calls this function for each request.
 pub(crate) fn handle(
     app: &Arc<App>,
     request: Result<(&Head, &mut Body), BadRequest>,
@@ -56,8 +58,8 @@ pub(crate) fn handle(
     id: RequestId,
 ) -> Response {
     let head = request.as_ref().ok().map(|(head, _)| *head);
-    if let Some(head) = head.filter(|head| head.path() == site::HEALTH) {
-        return health(app, head);
+    if let Some(head) = head.filter(|head| matches!(head.path(), site::HEALTH | site::PROOF)) {
+        return unlogged(app, head, peer);
     }
     let client = app.proxies.client(peer.ip(), head);
     let proxy_id = head.filter(|_| app.proxies.trusts(client.peer)).and_then(proxy_id);
@@ -92,24 +94,43 @@ pub(crate) fn handle(
     }
 }
 
-/// Answers whether the server is well: 200 if it can read its database and the file is where a later start finds it,
-/// else 503. The client learns nothing else, so there is no token, and the host's name doesn't count: the programs that
-/// ask, a balancer or the service of a container, use an address. They ask every few seconds, so nothing is written to
-/// the log. It costs one look-up, as a request with an invented token does.
+/// Answers what programs ask again and again, without a token and by any name of the host.
 #[inline(never)] // see `log::write`
-fn health(app: &App, head: &Head) -> Response {
-    let response = match head.method() {
-        "GET" | "HEAD" if app.store.is_in_place() && settings::can_be_read(&app.store) => {
-            Response::text(200, "ok")
-        }
-        "GET" | "HEAD" => Response::text(503, "not ok"),
-        _ => Response::text(405, &format!("this path takes only {HEALTH}")).with("Allow", HEALTH),
+fn unlogged(app: &App, head: &Head, peer: SocketAddr) -> Response {
+    let response = match (head.method(), head.path()) {
+        ("GET" | "HEAD", site::HEALTH) => health(app),
+        ("GET" | "HEAD", _) => prove(app, head, peer),
+        _ => Response::text(405, &format!("this path takes only {UNLOGGED}")).with("Allow", UNLOGGED),
     };
     response.with("Cache-Control", "no-store")
 }
 
-/// The methods of [`site::HEALTH`].
-const HEALTH: &str = "GET, HEAD";
+/// Answers whether the server is well: 200 if it can read its database and the file is where a later start finds it,
+/// else 503. The client learns nothing else, so there is no token, and the host's name doesn't count: the programs that
+/// ask, a balancer or the service of a container, use an address. It costs one look-up, as a request with an invented
+/// token does.
+fn health(app: &App) -> Response {
+    if app.store.is_in_place() && settings::can_be_read(&app.store) {
+        Response::text(200, "ok")
+    } else {
+        Response::text(503, "not ok")
+    }
+}
+
+/// Answers a challenge by the proof that this server has its database, see `proof.rs`. It costs an HMAC and no look-up,
+/// and says nothing to a client that hasn't the key.
+fn prove(app: &App, head: &Head, peer: SocketAddr) -> Response {
+    match head.query().and_then(Challenge::parse) {
+        Some(challenge) => {
+            let ends = Ends { listens: app.site.listens(), client: peer };
+            Response::text(200, &ends.prove(&app.signer, &challenge))
+        }
+        None => Response::text(400, "the query must be challenge= and 256 bits in base64url"),
+    }
+}
+
+/// The methods of these paths.
+const UNLOGGED: &str = "GET, HEAD";
 
 /// Returns the id that a proxy has given to a request, if it is one to be shown.
 fn proxy_id(head: &Head) -> Option<&str> {

@@ -62,12 +62,21 @@ pub(crate) fn end_to_serve(store: &Store) -> Result<(), StoreError> {
 }
 
 /// Returns where the server listens that has this database open. After a crash it is where that one did, until the next
-/// begins to serve; so [`crate::store::is_served`] is asked first.
+/// begins to serve; so [`crate::store::is_served`] is asked first, and what listens there proves that it is the server.
 pub(crate) fn address(store: &Store) -> Result<Option<SocketAddr>, StoreError> {
     store.look_up(|connection| {
         let sql = "SELECT CAST(value AS TEXT) FROM settings WHERE name = 'address'";
         let known: Option<String> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
         Ok(known.and_then(|text| text.parse().ok()))
+    })
+}
+
+/// Returns the signer of the server that has this database open, or had it last; `None` if none ever had it.
+pub(crate) fn signer(store: &Store) -> Result<Option<Signer>, StoreError> {
+    store.look_up(|connection| {
+        let sql = "SELECT value FROM settings WHERE name = 'seal_key'";
+        let key = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+        Ok(key.map(Signer::new))
     })
 }
 

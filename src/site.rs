@@ -42,6 +42,8 @@ pub(crate) const JOURNAL: &str = "/journal";
 pub(crate) const SETUP: &str = "/setup";
 /// Says whether the server is well, to anybody who asks.
 pub(crate) const HEALTH: &str = "/healthz";
+/// Proves to `epicme stdio` that the server has its database, see `proof.rs`.
+pub(crate) const PROOF: &str = "/proof";
 pub(crate) const STYLE: &str = "/style.css";
 /// Shows each exchange as it happens, if the operator wants that. More pages lie below.
 pub(crate) const WATCH: &str = "/watch";
@@ -236,6 +238,7 @@ fn unescaped(text: &str) -> String {
 
 /// The names by which this server can be reached.
 pub(crate) struct Site {
+    listens: SocketAddr,
     public: Option<Origin>,
     loopback: Vec<Origin>,
     /// Origins of web pages that may use the endpoint although they are of another site.
@@ -260,7 +263,7 @@ impl Site {
         let base_url = |host| Origin::parse(&format!("http://{host}:{}", bound.port()));
         let (audience, loopback) =
             (audience(public.as_ref()), hosts.into_iter().filter_map(base_url).collect());
-        Site { public, loopback, allowed, audience }
+        Site { listens: bound, public, loopback, allowed, audience }
     }
 
     /// Parses a public URL: an https origin, or http to this machine. One trailing slash is dropped, because people
@@ -296,6 +299,11 @@ impl Site {
     pub(crate) fn hosts(&self) -> String {
         let names: Vec<_> = self.public.iter().chain(&self.loopback).map(Origin::authority).collect();
         names.join(", ")
+    }
+
+    /// Returns where the server listens.
+    pub(crate) fn listens(&self) -> SocketAddr {
+        self.listens
     }
 
     /// Returns the public URL, if there is one.

@@ -36,6 +36,30 @@ fn says_to_anybody_whether_it_is_well_and_nothing_else() {
 }
 
 #[test]
+fn proves_itself_to_a_challenge_of_one_form_and_says_nothing_else() {
+    let server = Server::start_in(Folder::new().into(), &["--public-url", "https://journal.example"]);
+    let challenge = "A".repeat(43);
+    let ask = |method: &str, query: &str| {
+        let mut wire = server.connect();
+        wire.write(format!("{method} /proof{query} HTTP/1.1\r\nHost: 10.0.0.7\r\n\r\n"));
+        wire.reply_to(method).expect("a reply")
+    };
+    let [one, other] = [(); 2].map(|()| ask("GET", &format!("?challenge={challenge}")));
+    assert_eq!((one.status, one.field("Cache-Control")), (200, Some("no-store")));
+    assert_eq!((one.field("WWW-Authenticate"), one.field("Access-Control-Allow-Origin")), (None, None));
+    assert!(one.body.starts_with(b"v1.") && one.body.len() < 128, "{:?}", one.body);
+    assert_ne!(one.body, other.body, "each is for its connection");
+    for query in
+        ["", "?challenge=", "?challenge=x", &format!("?challenge={challenge}A"), &format!("?{challenge}")]
+    {
+        assert_eq!(ask("GET", query).status, 400, "{query}");
+    }
+    assert_eq!(ask("POST", &format!("?challenge={challenge}")).field("Allow"), Some("GET, HEAD"));
+    assert_eq!(server.send(request("GET", "/proof/more", &[], "")).status, 403);
+    assert!(!server.log_with("/proof/more").contains("/proof "), "{}", server.log());
+}
+
+#[test]
 fn is_not_well_while_its_file_is_gone_and_well_again_when_it_is_back() {
     let server = Server::start();
     server.output_with("MCP URL"); // it has opened all of its connections to the file

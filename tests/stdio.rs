@@ -1,11 +1,14 @@
 //! `epicme stdio`: what a client that starts a program meets, by pipes.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio as Pipe};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use epicme::limits;
 use serde_json::{Value, json};
@@ -572,6 +575,114 @@ fn finds_a_server_that_listens_on_all_addresses() {
     assert_eq!(stdio.close(), NOTHING);
     server.kill().expect("it runs");
     server.wait().expect("it ends");
+}
+
+/// A program of this machine that has the port of a server, or that the database wrongly names. It answers each
+/// connection's first request as `answer` says, and keeps what it was sent.
+fn thief(
+    address: &str,
+    answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static,
+) -> (SocketAddr, Arc<Mutex<String>>) {
+    let listener = TcpListener::bind(address).expect("the port is free");
+    let address = listener.local_addr().expect("an address");
+    let seen = Arc::new(Mutex::new(String::new()));
+    let kept = Arc::clone(&seen);
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut part = [0; 8192];
+            let Ok(count) = client.read(&mut part) else { continue };
+            kept.lock().expect("what it was sent").push_str(&String::from_utf8_lossy(&part[..count]));
+            let _ = client.write_all(&answer(&part[..count]));
+            // It waits for more on the same connection.
+            client.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
+            let count = client.read(&mut part).unwrap_or(0);
+            kept.lock().expect("what it was sent").push_str(&String::from_utf8_lossy(&part[..count]));
+        }
+    });
+    (address, seen)
+}
+
+/// Another process that has the database open, and no port.
+fn hold(folder: &Folder) -> File {
+    let file = File::open(folder.database()).expect("the database");
+    file.try_lock().expect("nobody has it");
+    file
+}
+
+fn name_address(folder: &Folder, address: SocketAddr) {
+    folder.tamper(&format!(
+        "INSERT INTO settings (name, value) VALUES ('address', CAST('{address}' AS BLOB))
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    ));
+}
+
+#[track_caller]
+fn assert_no_token(seen: &Mutex<String>, token: &str) {
+    let seen = seen.lock().expect("what it was sent").clone();
+    assert!(seen.starts_with("GET /proof?challenge="), "{seen}");
+    assert!(!seen.contains(token) && !seen.to_ascii_lowercase().contains("authorization"), "{seen}");
+}
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+#[test]
+fn gives_no_token_to_a_program_at_an_address_that_is_out_of_date() {
+    let (folder, token) = folder();
+    drop(Server::start_in(Arc::clone(&folder), &[])); // it makes the key
+    let (address, seen) = thief("127.0.0.1:0", |_| OK.to_vec());
+    name_address(&folder, address);
+    let held = hold(&folder);
+    let mut stdio = Stdio::start(&folder, Some(&token));
+    let told = stdio.log_with("so gets no token");
+    let wanted = format!("http://{address} hasn't proved to be it");
+    assert!(told.contains(&wanted) && told.contains(&folder.database().display().to_string()), "{told}");
+    assert_no_token(&seen, &token);
+    drop(held);
+    stdio.ok("list_tags", json!({})); // the next request looks again
+    assert_eq!(stdio.close(), NOTHING);
+    assert_no_token(&seen, &token);
+}
+
+#[test]
+fn gives_no_token_to_a_program_that_takes_the_port_of_a_server_that_was_killed() {
+    let (folder, token) = folder();
+    let mut server = Server::start_in(Arc::clone(&folder), &[]);
+    let mut stdio = Stdio::start(&folder, Some(&token));
+    stdio.ok("list_tags", json!({}));
+    stdio.log_with("going through the server");
+    server.kill();
+    let held = hold(&folder);
+    let (_, seen) = thief(&server.address.to_string(), |_| OK.to_vec());
+    assert!(stdio.refused().contains("hasn't proved to be it, and so gets no token"));
+    assert_no_token(&seen, &token);
+    drop(held);
+    stdio.ok("list_tags", json!({}));
+    assert_eq!(stdio.close(), NOTHING);
+    assert_no_token(&seen, &token);
+}
+
+#[test]
+fn gives_no_token_to_a_program_that_passes_the_challenge_on_to_the_real_server() {
+    let server = Server::start();
+    let token = server.token("ada@example.com", &[]);
+    let real = server.address;
+    let relay = move |request: &[u8]| {
+        let mut wire = TcpStream::connect(real).expect("it listens");
+        wire.write_all(request).expect("it reads");
+        let mut part = [0; 8192];
+        let count = wire.read(&mut part).expect("it answers");
+        part[..count].to_vec()
+    };
+    let (address, seen) = thief("127.0.0.1:0", relay);
+    name_address(&server.folder, address);
+    let mut stdio = Stdio::start(&server.folder, Some(&token));
+    stdio.log_with("so gets no token");
+    assert_no_token(&seen, &token);
+    name_address(&server.folder, real);
+    stdio.ok("list_tags", json!({}));
+    stdio.log_with(&format!("going through the server at http://{real}"));
+    assert_eq!(stdio.close(), NOTHING);
+    assert_no_token(&seen, &token);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Opens no database. Invariant: the exit code is 0 only if the server has answered that it is well.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::serve::{LISTEN_DEFAULT, listen_address};
 use super::{CliError, CommandLine, say};
@@ -10,6 +10,7 @@ use crate::authority;
 use crate::http::client::{self, Bounds, Request};
 use crate::limits;
 use crate::site;
+use crate::stdio::reachable;
 
 /// Asks the server at `url`, or the one that listens where `--listen` says. The request carries no secret, so the
 /// address may be one of another machine.
@@ -43,14 +44,4 @@ fn address_in(url: &str) -> Option<SocketAddr> {
     let rest = url.strip_prefix("http://")?;
     let authority = rest.strip_suffix(site::HEALTH).or(rest.strip_suffix('/')).unwrap_or(rest);
     authority::socket_address(authority)
-}
-
-/// Returns the address at which this machine reaches a server that listens on all of its addresses.
-pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    address
 }

@@ -3,7 +3,8 @@
 //! Reads no message: `stdio` carries them. This file says to which server: the one that has the database open, if there
 //! is one, so that one process writes and a change reaches the event streams of all clients; else it starts the same
 //! server in this process, on a port of this machine that the kernel chooses. When the server that it goes through
-//! ends, it looks again.
+//! ends, it looks again. What the database says of where the server is may be out of date, so the server proves that it
+//! is the one (`stdio/server.rs`).
 //!
 //! Nothing but messages goes to standard output. A token that is missing or refused doesn't end the program: each
 //! request, `initialize` first of all, is answered by an error that says what to do. Clients show that sentence to the
@@ -16,12 +17,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use super::health::reachable;
 use super::keeper::Keeper;
 use super::serve::{self, Running, Start};
 use super::{CliError, CommandLine, note};
 use crate::app::Policy;
-use crate::http::{client, connections};
+use crate::http::connections;
 use crate::limits;
 use crate::lock::locked;
 use crate::oauth::schemes::Schemes;
@@ -30,7 +30,7 @@ use crate::search_index::SEARCH_INDEX;
 use crate::settings;
 use crate::site::{self, Site};
 use crate::stderr;
-use crate::stdio::{End, Relay, lines};
+use crate::stdio::{ConnectError, DatabaseServer, End, Relay, lines};
 use crate::store::{self, OpenError, Opening, Store};
 
 /// Carries messages until the client closes standard input or output, or SIGTERM, SIGINT or SIGHUP comes.
@@ -56,7 +56,7 @@ pub(super) fn stdio(line: &CommandLine) -> Result<(), CliError> {
     }
     let (end, ended) = mpsc::channel();
     let finder = Arc::clone(&servers);
-    let find = Box::new(move |gone| finder.find(gone));
+    let find = Box::new(move |gone: Option<&_>| finder.find(gone));
     let relay = Relay::new(find, token, token_command, Box::new(io::stdout()), end.clone());
 
     let (reader, at_end) = (Arc::clone(&relay), end.clone());
@@ -106,31 +106,55 @@ pub(super) fn stdio(line: &CommandLine) -> Result<(), CliError> {
 struct Servers {
     line: CommandLine,
     require_confirmation: bool,
-    /// The address that was found last. The lock is held while another one is looked for, so one thread looks for all.
-    current: Mutex<Option<SocketAddr>>,
+    /// The one that was found last. The lock is held while another one is looked for, so one thread looks for all.
+    current: Mutex<Option<Arc<DatabaseServer>>>,
     /// The server of this process. Once it is there, no other one is looked for.
     own: Mutex<Option<(Running, Keeper)>>,
 }
 
+/// What one look finds.
+enum Found {
+    Server(DatabaseServer),
+    /// Another process has the database, and no server is reached.
+    InUse,
+    /// The same, and another program may have the address at which its server was.
+    NotProved(SocketAddr),
+}
+
+/// Returns the server of this process. It proves itself like any other: one way is enough.
+fn of_this_process(running: &Running) -> Result<Found, String> {
+    let signer = settings::signer(&running.app.store).map_err(|error| error.to_string())?;
+    Ok(signer.map_or(Found::InUse, |signer| Found::Server(DatabaseServer::new(running.bound, signer))))
+}
+
 impl Servers {
-    /// Returns the address of the server, unless it is the one that has just refused a connection (`gone`); then, and
-    /// the first time, it looks for the server.
-    fn find(&self, gone: Option<SocketAddr>) -> Result<SocketAddr, String> {
+    /// Returns the server, unless it is the one that has just refused a connection (`gone`); then, and the first time,
+    /// it looks for the server.
+    fn find(&self, gone: Option<&Arc<DatabaseServer>>) -> Result<Arc<DatabaseServer>, String> {
         let mut current = locked(&self.current);
-        if let Some(address) = current.filter(|address| Some(*address) != gone) {
-            return Ok(address);
+        if let Some(server) = &*current
+            && !gone.is_some_and(|gone| Arc::ptr_eq(gone, server))
+        {
+            return Ok(Arc::clone(server));
         }
         *current = None;
         let start = Instant::now();
         loop {
-            if let Some(address) = self.look()? {
-                *current = Some(address);
-                return Ok(address);
-            }
+            let why = match self.look()? {
+                Found::Server(server) => return Ok(Arc::clone(current.insert(Arc::new(server)))),
+                Found::InUse => {
+                    "isn't reached: it is starting, or restores it; wait until that is done, or stop it"
+                        .to_owned()
+                }
+                Found::NotProved(address) => format!(
+                    "isn't reached: what answers at http://{address} hasn't proved to be it, and so gets no token. Look \
+                     which program has that port; an epicme of an earlier version must be started anew, and one in a \
+                     container is reached from inside alone"
+                ),
+            };
             if start.elapsed() > limits::STDIO_SERVER_WAIT_MAX {
                 return Err(format!(
-                    "{}: another epicme has it open and isn't reached: it is starting, or restores it; wait until that is \
-                     done, or stop it",
+                    "{}: another epicme has it open and {why}",
                     self.line.database().display()
                 ));
             }
@@ -138,28 +162,34 @@ impl Servers {
         }
     }
 
-    /// Looks once. `None` if another process has the database, and no server is reached.
-    fn look(&self) -> Result<Option<SocketAddr>, String> {
+    /// Looks once.
+    fn look(&self) -> Result<Found, String> {
         let mut own = locked(&self.own);
         if let Some((running, _)) = &*own {
-            return Ok(Some(running.bound));
+            return of_this_process(running);
         }
         // Before this process opens the database: see `store::is_served`.
         if store::is_served(&self.line.database()) {
-            let address = self.line.open_to_read().map_err(|error| error.to_string())?;
+            let store = self.line.open_to_read().map_err(|error| error.to_string())?;
             // An error here may be of a file that is being brought up to date.
-            let address = settings::address(&address).ok().flatten().map(reachable);
-            let is_there = |address: &SocketAddr| client::reach(*address, limits::STDIO_SERVER_LOOK).is_ok();
-            let address = address.filter(is_there);
-            if let Some(address) = address {
-                stderr::note(&format!("going through the server at http://{address}"));
-            }
-            return Ok(address);
+            let address = settings::address(&store).ok().flatten();
+            let Some((address, signer)) = address.zip(settings::signer(&store).ok().flatten()) else {
+                return Ok(Found::InUse);
+            };
+            let server = DatabaseServer::new(address, signer);
+            return Ok(match server.connect() {
+                Ok(_) => {
+                    stderr::note(&format!("going through the server at http://{}", server.address));
+                    Found::Server(server)
+                }
+                Err(ConnectError::NotProved) => Found::NotProved(server.address),
+                Err(ConnectError::NotReached(_)) => Found::InUse,
+            });
         }
-        let started = self.start().map_err(|error| self.line.name_database(error).to_string())?;
-        let address = started.as_ref().map(|(running, _)| running.bound);
-        *own = started;
-        Ok(address)
+        match self.start().map_err(|error| self.line.name_database(error).to_string())? {
+            Some(started) => of_this_process(&own.insert(started).0),
+            None => Ok(Found::InUse),
+        }
     }
 
     /// Starts the server of this process; `None` if another process has just taken the database.

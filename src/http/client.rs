@@ -131,13 +131,13 @@ impl From<MessageError> for ClientError {
 /// request is sent.
 #[inline(never)] // speed doesn't matter to its callers, the size of the program does
 pub(crate) fn send(request: &Request, bounds: Bounds) -> Result<Answer, ClientError> {
-    let head = write_head(request).ok_or(ClientError::Unwritable)?;
+    let head = write_head(request, IsLast::Yes).ok_or(ClientError::Unwritable)?;
     let mut connection = Connection::open(request.address, bounds.deadline)?;
     connection.write(head, request.body)?;
     read_answer(&mut connection.reader, bounds.body_bytes_max)
 }
 
-/// A connection for one request, before it is sent.
+/// A connection, before its last request is sent.
 pub(crate) struct Connection {
     reader: MessageReader<DeadlineStream>,
 }
@@ -151,6 +151,13 @@ impl Closer {
     }
 }
 
+/// Whether a request is the last one on its connection.
+#[derive(Clone, Copy, PartialEq)]
+enum IsLast {
+    Yes,
+    No,
+}
+
 /// An answer whose head has arrived.
 pub(crate) struct OpenAnswer {
     /// The head; the body in it is empty.
@@ -161,7 +168,7 @@ pub(crate) struct OpenAnswer {
 }
 
 impl Connection {
-    /// Connects; all that is done on the connection ends by this deadline, until an [`OpenAnswer`] sets its own.
+    /// Connects; all that is done on the connection ends by this deadline, until the last request sets its own.
     pub(crate) fn open(address: SocketAddr, deadline: Duration) -> Result<Connection, ClientError> {
         let ends = Instant::now() + deadline;
         let stream = connect(&address, deadline)?;
@@ -170,6 +177,21 @@ impl Connection {
 
     pub(crate) fn closer(&mut self) -> io::Result<Closer> {
         self.reader.source().stream.try_clone().map(Closer)
+    }
+
+    /// Returns our own address and port, by which the other side tells this connection from all others.
+    pub(crate) fn local_address(&mut self) -> Result<SocketAddr, ClientError> {
+        self.reader.source().stream.local_addr().map_err(|_| ClientError::Gone)
+    }
+
+    /// Sends a request behind which another one follows, and reads its answer.
+    pub(crate) fn ask_before_last(
+        &mut self,
+        request: &Request,
+        body_bytes_max: usize,
+    ) -> Result<Answer, ClientError> {
+        self.write(write_head(request, IsLast::No).ok_or(ClientError::Unwritable)?, request.body)?;
+        read_answer(&mut self.reader, Some(body_bytes_max))
     }
 
     fn write(&mut self, head: Vec<u8>, body: &[u8]) -> Result<(), ClientError> {
@@ -183,10 +205,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends the request, and waits for the head of the answer. From then on the other server may be silent for
-    /// `silence_max` at a time.
+    /// Sends the last request, and waits for the head of the answer. The other server may be silent for `silence_max`
+    /// at a time.
     pub(crate) fn ask(mut self, request: &Request, silence_max: Duration) -> Result<OpenAnswer, ClientError> {
-        self.write(write_head(request).ok_or(ClientError::Unwritable)?, request.body)?;
+        self.reader.source().deadline = Instant::now() + silence_max;
+        self.write(write_head(request, IsLast::Yes).ok_or(ClientError::Unwritable)?, request.body)?;
         let mut reader = self.reader;
         let (head, framing) = match read_final_head(&mut reader) {
             // A server that stops drops its new connections. The kernel resets a connection that is closed while bytes
@@ -217,7 +240,7 @@ impl OpenAnswer {
 /// Writes the head of a request; `None` if a part of it could end its line. The parts come from URLs that another
 /// server named, so a line end in one of them would let that server write fields of its own into our request, or a
 /// whole second request.
-fn write_head(request: &Request) -> Option<Vec<u8>> {
+fn write_head(request: &Request, is_last: IsLast) -> Option<Vec<u8>> {
     let Request { method, host, target, fields, body, .. } = request;
     if !is_token(method) || target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
@@ -226,7 +249,10 @@ fn write_head(request: &Request) -> Option<Vec<u8>> {
     let length = body.len().to_string();
     let framing = [("Content-Length", length.as_str())];
     let framing = if body.is_empty() { &[][..] } else { &framing };
-    for (name, value) in [&[("Host", *host), ("Connection", "close")], *fields, framing].concat() {
+    // Without this field the connection stays open (RFC 9112 §9.3).
+    let closing = [("Connection", "close")];
+    let closing = if is_last == IsLast::Yes { &closing[..] } else { &[] };
+    for (name, value) in [&[("Host", *host)], closing, *fields, framing].concat() {
         Field::new(name, value)?.write(&mut head);
     }
     head.push_str("\r\n");
@@ -294,7 +320,7 @@ fn read_answer<S: Read>(
 ) -> Result<Answer, ClientError> {
     let (mut answer, framing) = read_final_head(reader)?;
     if let Some(bytes_max) = body_bytes_max {
-        // Trailers, if any, are left on the connection, which isn't used again.
+        // Trailers, if any, are left on the connection. Where it is used again, the next answer then can't be read.
         answer.body = reader.read_body(framing, bytes_max).map_err(ClientError::from);
     }
     Ok(answer)
@@ -402,7 +428,7 @@ mod tests {
             let fields = [(name, value)];
             let address = SocketAddr::from(([127, 0, 0, 1], 9));
             let request = Request { address, method, host, target, fields: &fields, body: b"{}" };
-            write_head(&request).map(|head| String::from_utf8(head).expect("ASCII"))
+            write_head(&request, IsLast::Yes).map(|head| String::from_utf8(head).expect("ASCII"))
         };
         assert_eq!(
             written("POST", "h:1", "/a?b", "X", "c d").as_deref(),
@@ -426,7 +452,7 @@ mod tests {
         let address = listener.local_addr().expect("an address");
         let request =
             Request { address, method: "POST", host: "h", target: "/", fields: &[], body: &[b' '; 5000] };
-        let length = write_head(&request).expect("a head").len() + request.body.len();
+        let length = write_head(&request, IsLast::Yes).expect("a head").len() + request.body.len();
         let count = read(length);
         let server = thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a connection");

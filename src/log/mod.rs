@@ -1,4 +1,4 @@
-//! The request log: one line for each request but `/healthz`, or the wire view in its place.
+//! The request log: one line for each request but `/healthz` and `/proof`, or the wire view in its place.
 //!
 //! Knows no handler. Each room records its decision in the [`RequestLog`] of the request; `stderr` writes the lines.
 //! Invariant: the places of a request that hold a token, a password, a code or the text of a journal aren't written

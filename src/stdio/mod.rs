@@ -15,9 +15,9 @@
 
 mod event_reader;
 pub(crate) mod lines;
+mod server;
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -27,7 +27,8 @@ use serde_json::{Value, json};
 
 use self::event_reader::EventReader;
 use self::lines::Line;
-use crate::http::client::{ClientError, Closer, Connection, OpenAnswer, Request};
+pub(crate) use self::server::{ConnectError, DatabaseServer, reachable};
+use crate::http::client::{ClientError, Closer, OpenAnswer, Request};
 use crate::json;
 use crate::limits;
 use crate::lock::locked;
@@ -39,8 +40,9 @@ use crate::stderr;
 const INTERNAL_ERROR: i64 = -32603;
 const INVALID_REQUEST: i64 = -32600;
 
-/// Says where the server is. It is told which address has just refused a connection, if one has.
-pub(crate) type FindServer = dyn Fn(Option<SocketAddr>) -> Result<SocketAddr, String> + Send + Sync;
+/// Says which server has the database. It is told which one has just refused a connection, if one has.
+pub(crate) type FindServer =
+    dyn Fn(Option<&Arc<DatabaseServer>>) -> Result<Arc<DatabaseServer>, String> + Send + Sync;
 
 /// Why nothing more is carried.
 #[derive(Debug)]
@@ -270,13 +272,13 @@ impl Relay {
     fn send(&self, message: &Message) -> Result<Option<OpenAnswer>, String> {
         let (mut gone, start) = (None, Instant::now());
         loop {
-            let address = (self.find_server)(gone)?;
-            match self.send_to(address, message) {
+            let server = (self.find_server)(gone.as_ref())?;
+            match self.send_to(&server, message) {
                 // Nothing of it was done, so it may be sent again.
                 Err(ClientError::Refused | ClientError::Unread)
                     if start.elapsed() < limits::STDIO_SERVER_WAIT_MAX =>
                 {
-                    gone = Some(address);
+                    gone = Some(server);
                     thread::sleep(limits::STDIO_SERVER_LOOK);
                 }
                 sent => return sent.map_err(|error| self.broken(message, error)),
@@ -285,19 +287,25 @@ impl Relay {
     }
 
     /// Sends a message to this server, once.
-    fn send_to(&self, address: SocketAddr, message: &Message) -> Result<Option<OpenAnswer>, ClientError> {
-        let mut connection = Connection::open(address, limits::STDIO_SILENCE_MAX)?;
+    fn send_to(&self, server: &DatabaseServer, message: &Message) -> Result<Option<OpenAnswer>, ClientError> {
+        let mut connection = server.connect().map_err(|error| match error {
+            ConnectError::NotReached(error) => error,
+            ConnectError::NotProved => ClientError::Unread, // the next look says more
+        })?;
         let closer = connection.closer().map_err(|_| ClientError::Refused)?; // no descriptor is left
         if !self.note(message, |request| request.closer = Some(closer)) {
             return Ok(None);
         }
         let headers = self.headers(message);
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        // A name of this machine is always one of the server's, whatever its public URL is.
-        let host = format!("127.0.0.1:{}", address.port());
-        let body = &message.bytes;
-        let request =
-            Request { address, method: "POST", host: &host, target: site::MCP, fields: &headers, body };
+        let request = Request {
+            address: server.address,
+            method: "POST",
+            host: &server.host(),
+            target: site::MCP,
+            fields: &headers,
+            body: &message.bytes,
+        };
         let answer = connection.ask(&request, limits::STDIO_SILENCE_MAX)?;
         // A server that stops doesn't know when to try again, and each other 503 says when.
         if answer.head.status == 503 && answer.head.fields("retry-after").next().is_none() {
