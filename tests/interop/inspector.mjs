@@ -1,19 +1,23 @@
 // The MCP Inspector in Chromium, as a person uses it: connect, sign in, allow, call tools, read resources, get a
 // prompt, answer before a delete, look at the apps; what differs between the protocol versions, in both kinds.
+// With `OVER_STDIO` it starts `epicme stdio` with a token, so that nobody signs in.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { keepOne, launch } from './browser.mjs'
 import { freePort } from './ports.mjs'
 
-const { MCP_URL, PACKAGES, SCRATCH, EMAIL, PASSWORD, TOKEN } = process.env
+const { MCP_URL, PACKAGES, SCRATCH, EMAIL, PASSWORD, TOKEN, EPICME, DATABASE, OVER_STDIO } = process.env
 const folder = `${PACKAGES}/node_modules/@modelcontextprotocol/inspector`
 
 // The stateless protocol version, chosen by a setting; here with a token, since signing in is the same for all.
 const headers = { Authorization: `Bearer ${TOKEN}` }
-const modern = { type: 'streamable-http', url: MCP_URL, protocolEra: 'modern', headers }
+const program = { type: 'stdio', command: EPICME, args: ['stdio', '--database', DATABASE], env: { EPICME_TOKEN: TOKEN } }
+const mcpServers = OVER_STDIO
+  ? { epicme: { ...program, protocolEra: 'legacy' }, 'epicme-modern': { ...program, protocolEra: 'modern' } }
+  : { 'epicme-modern': { type: 'streamable-http', url: MCP_URL, protocolEra: 'modern', headers } }
 mkdirSync(`${SCRATCH}/.mcp-inspector`)
-writeFileSync(`${SCRATCH}/.mcp-inspector/mcp.json`, JSON.stringify({ mcpServers: { 'epicme-modern': modern } }))
+writeFileSync(`${SCRATCH}/.mcp-inspector/mcp.json`, JSON.stringify({ mcpServers }))
 
 const inspector = spawn(process.execPath, [`${folder}/clients/launcher/build/index.js`, '--web'], {
   cwd: SCRATCH,
@@ -61,9 +65,17 @@ async function step(claim, work) {
 }
 
 const { version } = JSON.parse(readFileSync(`${folder}/package.json`))
-console.log(`@modelcontextprotocol/inspector ${version}, Chromium ${browser.version()}`)
+console.log(`@modelcontextprotocol/inspector ${version}, Chromium ${browser.version()}${OVER_STDIO ? ', over stdio' : ''}`)
 
-await step('add the server by its URL', async () => {
+const overHttp = OVER_STDIO ? async () => {} : step
+if (OVER_STDIO) {
+  await step('connect, and have the program started', async () => {
+    await page.goto(url)
+    await page.getByRole('switch', { name: 'Connect or disconnect "epicme"' }).press('Space')
+    await page.getByText('Connected', { exact: true }).waitFor()
+  })
+}
+await overHttp('add the server by its URL', async () => {
   await page.goto(url)
   await page.getByRole('button', { name: 'Add Servers' }).click()
   await page.getByRole('menuitem', { name: 'Add manually' }).click()
@@ -80,11 +92,11 @@ async function signIn() {
   await page.getByLabel('Password').fill(PASSWORD)
   await page.keyboard.press('Enter')
 }
-await step('connect, and be sent to sign in', async () => {
+await overHttp('connect, and be sent to sign in', async () => {
   await page.getByRole('switch', { name: 'Connect or disconnect "epicme"' }).press('Space')
   await signIn()
 })
-await step('allow, and come back connected', async () => {
+await overHttp('allow, and come back connected', async () => {
   await page.getByRole('heading', { name: 'Allow access?' }).waitFor()
   await keepOne(page, 'inspector-consent')
   // It asks for everything, since its version of MCP doesn't step up by itself. The person allows reading.
@@ -106,7 +118,7 @@ async function write(title) {
   await page.getByRole('textbox', { name: 'content', exact: true }).fill('By a person in a browser.')
   await page.getByRole('button', { name: 'Execute Tool' }).click()
 }
-await step('writing needs more: the Inspector asks, the person allows it', async () => {
+await overHttp('writing needs more: the Inspector asks, the person allows it', async () => {
   await write('Written in the Inspector')
   await page.getByText(/This operation needs additional scope: .*entries:write/).waitFor()
   await keepOne(page, 'inspector-step-up')
@@ -241,6 +253,11 @@ await step('connect with the stateless version', async () => {
 await step('be told of what another client changes', async () => {
   async function elsewhere(name, args) {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } })
+    if (OVER_STDIO) {
+      // A second program, which goes through the one that the Inspector has started.
+      const { stdout } = spawnSync(EPICME, program.args, { env: program.env, input: `${body}\n`, encoding: 'utf8' })
+      return assert.ok(JSON.parse(stdout).result, stdout)
+    }
     const sent = { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body }
     assert.equal((await fetch(MCP_URL, sent)).status, 200)
   }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
-import { check, finish } from './check.mjs'
+import { check, expectSubset, finish } from './check.mjs'
 
 const { MCP_URL, TOKEN, READ_TOKEN, PACKAGES, EPICME, DATABASE, OVER_STDIO } = process.env
 const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url)))
@@ -65,23 +65,6 @@ function transport(token) {
   }
   const headers = token ? { Authorization: `Bearer ${token}` } : {}
   return new StreamableHTTPClientTransport(new URL(MCP_URL), { requestInit: { headers }, fetch: rememberingFetch })
-}
-
-/** Objects may hold more than what is expected of them; everything else is exact. */
-function expectSubset(actual, expected, at) {
-  if (expected === '<absent>') assert.equal(actual, undefined, at)
-  else if (expected === '<string>') assert.equal(typeof actual, 'string', at)
-  else if (expected === '<integer>') assert.ok(Number.isInteger(actual), `${at}: ${actual} is no integer`)
-  else if (expected === '<array>') assert.ok(Array.isArray(actual), `${at} is no array`)
-  else if (expected?.['<count>'] !== undefined) assert.equal(actual?.length, expected['<count>'], at)
-  else if (expected?.['<json>']) expectSubset(JSON.parse(actual), expected['<json>'], `${at} as JSON`)
-  else if (Array.isArray(expected)) {
-    assert.equal(actual?.length, expected.length, `${at}: length is ${actual?.length}, not ${expected.length}`)
-    expected.forEach((item, index) => expectSubset(actual[index], item, `${at}[${index}]`))
-  } else if (expected !== null && typeof expected === 'object') {
-    assert.ok(actual !== null && typeof actual === 'object', `${at} is no object`)
-    for (const key of Object.keys(expected)) expectSubset(actual[key], expected[key], `${at}.${key}`)
-  } else assert.equal(actual, expected, `${at} is ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`)
 }
 
 let cursor // the last nextCursor that any list gave
