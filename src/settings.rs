@@ -88,6 +88,25 @@ pub(crate) fn has_external_issuer(store: &Store) -> Result<bool, StoreError> {
     })
 }
 
+/// Remembers whether the operator wants no delete that no person can confirm, for an `epicme stdio` that serves this
+/// database while no server has it.
+pub(crate) fn remember_confirmation(store: &Store, is_required: bool) -> Result<(), StoreError> {
+    store.write(move |connection| {
+        let sql = "INSERT INTO settings (name, value) VALUES ('require_confirmation', ?1)
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
+        connection.execute(sql, [[u8::from(is_required)]])?;
+        Ok(())
+    })
+}
+
+/// Returns what [`remember_confirmation`] was told last.
+pub(crate) fn requires_confirmation(store: &Store) -> Result<bool, StoreError> {
+    store.look_up(|connection| {
+        let sql = "SELECT value = x'01' FROM settings WHERE name = 'require_confirmation'";
+        Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(false))
+    })
+}
+
 /// Returns the resource that the server protected when this database was served last. For a database that was never
 /// served it is the resource of this machine's loopback names, under which a server without a public URL runs.
 pub(crate) fn audience(store: &Store) -> Result<String, StoreError> {

@@ -339,6 +339,19 @@ fn refuses_a_delete_that_nobody_confirms_where_the_operator_wants_it() {
     assert_eq!(answer["error"]["code"], -32021, "{answer}");
     stdio.log_with("\"outcome\":");
     assert_eq!(stdio.close(), NOTHING);
+
+    // What the last server was started with holds; a program's own option is for that program.
+    let delete = |folder: &Folder| {
+        let mut stdio = Stdio::start(folder, Some(&token));
+        let answer = stdio.modern("tools/call", json!({ "name": "delete_entry", "arguments": { "id": 1 } }));
+        assert_eq!(stdio.close(), NOTHING);
+        answer["error"]["code"].as_i64()
+    };
+    drop(Server::start_in(Arc::clone(&folder), &["--require-confirmation"]));
+    assert_eq!([delete(&folder), delete(&folder)], [Some(-32021); 2]);
+    drop(Server::start_in(Arc::clone(&folder), &[]));
+    assert_eq!(delete(&folder), None);
+    assert_eq!(folder.count("entries"), 0);
 }
 
 #[test]

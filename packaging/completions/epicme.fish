@@ -68,7 +68,7 @@ complete -c epicme -n '__epicme_at serve' -l introspection-id -x -d 'the name of
 complete -c epicme -n '__epicme_at serve' -l database -r -F -d 'the file of the journal, default epicme.db'
 complete -c epicme -n '__epicme_at stdio' -l require-confirmation -d 'refuse a delete that no person can confirm'
 complete -c epicme -n '__epicme_at stdio' -l log -x -a 'text json' -d 'how requests are written to standard error'
-complete -c epicme -n '__epicme_at stdio' -l log-level -x -a 'info warn error' -d 'info: all; warn: refused or failed; error: failed'
+complete -c epicme -n '__epicme_at stdio' -l log-level -x -a 'info warn error' -d 'all; those refused or failed; those that failed'
 complete -c epicme -n '__epicme_at stdio' -l explain -a 'json' -d 'show each request, check by check'
 complete -c epicme -n '__epicme_at stdio' -l database -r -F -d 'the file of the journal, default epicme.db'
 complete -c epicme -n '__epicme_at user add' -l public-url -x -d 'of the server, if it has one; then a password must be longer'

@@ -69,7 +69,7 @@ as any other, by the token in EPICME_TOKEN.",
 EPICME_TOKEN                 the token, as epicme token create EMAIL makes it
 --require-confirmation       refuse a delete that no person can confirm
 --log text|json              how requests are written to standard error
---log-level LEVEL            info: all; warn: refused or failed; error: failed
+--log-level info|warn|error  all; those refused or failed; those that failed
 --explain[=json]             show each request, check by check",
     ),
     (

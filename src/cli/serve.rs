@@ -83,6 +83,7 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
 
     let store = Store::open_to_serve(&line.database(), SEARCH_INDEX, line.opening())
         .map_err(|error| line.cannot_open(&error))?;
+    settings::remember_confirmation(&store, policy.require_confirmation)?;
     let running = Running::start(store, Start { address, public, allowed, introspector, policy })?;
     let Running { app, bound, .. } = &running;
     let base_url = app.site.base_url_for(None).unwrap_or_default();

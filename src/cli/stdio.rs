@@ -215,7 +215,7 @@ impl Servers {
         let policy = Policy {
             proxies: Proxies::parse("", public.is_some()).map_err(|bad| CliError::Failed(bad.to_string()))?,
             connections_max: connections::cap(),
-            require_confirmation: self.require_confirmation,
+            require_confirmation: self.require_confirmation || settings::requires_confirmation(&store)?,
             redirect_schemes: Schemes::default(),
             watch: false,
         };

@@ -554,15 +554,14 @@ pub(super) fn is_of_database(path: &Path, database: &Path) -> io::Result<bool> {
 pub(super) fn is_copy(path: &Path) -> io::Result<bool> {
     let is_file = fs::metadata(path)?.is_file();
     let header = if is_file { our_header(&File::open(path)?) } else { None };
-    Ok(header.is_some_and(|header| header[18..20] == [1, 1]))
+    Ok(header.is_some_and(|header| !header.has_log))
 }
 
 /// Returns how a database of ours begins; `None` for any other file.
-fn our_header(file: &File) -> Option<[u8; 100]> {
+fn our_header(file: &File) -> Option<Header> {
     let mut header = [0; 100];
     file.read_exact_at(&mut header, 0).ok()?;
-    let is_ours = header.starts_with(b"SQLite format 3\0") && header[68..72] == APPLICATION_ID.to_be_bytes();
-    is_ours.then_some(header)
+    Header::read(&header).filter(Header::is_ours)
 }
 
 /// The files that SQLite keeps beside a database.

@@ -32,6 +32,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use super::migrations::APPLICATION_ID;
+
 /// The length of a log's header.
 const HEADER_BYTES: usize = 32;
 
@@ -41,7 +43,7 @@ const FRAME_HEADER_BYTES: usize = 24;
 /// The header of a database file.
 pub(super) struct Header {
     pub(super) page_bytes: u64,
-    has_log: bool,
+    pub(super) has_log: bool,
     changes: u32,
     /// How many pages the file has; `None` if the header doesn't know.
     pages: Option<u64>,
@@ -71,6 +73,11 @@ impl Header {
             user_version: number(bytes, 60),
             application_id: number(bytes, 68),
         })
+    }
+
+    /// Returns whether the file is one of this program.
+    pub(super) fn is_ours(&self) -> bool {
+        self.application_id.cast_signed() == APPLICATION_ID
     }
 
     /// How large the file must be.
