@@ -134,6 +134,18 @@ pub(crate) fn record(
     Ok(())
 }
 
+/// Returns when the last of these events of a person was.
+pub(crate) fn last_of(
+    connection: &Connection,
+    user_id: UserId,
+    events: [Event; 2],
+) -> Result<Option<Timestamp>, StoreError> {
+    let [one, other] = events.map(|event| event.facts().0);
+    let sql = "SELECT max(at) FROM activity WHERE user_id = ?1 AND kind IN (?2, ?3)";
+    let at: Option<i64> = connection.query_row(sql, (user_id, one, other), |row| row.get(0))?;
+    Ok(at.map(Timestamp))
+}
+
 /// Lists the last events of a person, the newest first. An event that a later version has written is left out.
 pub(crate) fn list(store: &Store, user_id: UserId) -> Result<Vec<Happened>, StoreError> {
     store.look_up(|connection| {

@@ -313,6 +313,9 @@ pub(crate) const SECOND_STEP_SECONDS: i64 = 5 * 60;
 /// gives a recovery code, or the operator takes the factor away. Three of a million codes are right at one time, so
 /// somebody who knows the password, and guesses until this, hits one with a probability of 1 in 6,667.
 pub const WRONG_CODES_MAX: i64 = 50;
+/// How long a second press of the button that makes recovery codes shows them once more, in seconds; past it the page
+/// says that the form was used.
+pub(crate) const SECOND_PRESS_SECONDS: i64 = 60;
 /// Recovery codes that a person gets at once.
 pub const RECOVERY_CODES: usize = 10;
 /// Events of one person that are kept (`activity.rs`); past it the oldest goes.

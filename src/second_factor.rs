@@ -14,7 +14,6 @@ use crate::activity::{self, Event, Visit};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
 use crate::limits;
-use crate::sign_ins::SignedIn;
 use crate::store::{Store, StoreError};
 use crate::totp::{self, Step, TotpSecret};
 use crate::users::Authenticated;
@@ -25,11 +24,6 @@ pub(crate) struct Passed {
 }
 
 impl Passed {
-    /// Returns the proof of a person who is signed in: they gave it when they signed in.
-    pub(crate) fn at_sign_in(person: SignedIn) -> Passed {
-        Passed { user_id: person.user_id() }
-    }
-
     pub(crate) fn user_id(&self) -> UserId {
         self.user_id
     }
@@ -159,41 +153,65 @@ pub(crate) fn pass(
     }
 }
 
-/// Switches the factor on, with the secret of which the person has just given the code of this step. Returns their
-/// recovery codes, which nobody can read later; `None` if there is a factor already.
+/// Switches the factor on, with the secret of which the person has just given the code of this step, and with these
+/// recovery codes, which nobody can read later; `false` if there is a factor already.
 pub(crate) fn switch_on(
     connection: &Connection,
     user_id: UserId,
     (secret, step): (TotpSecret, Step),
+    codes: &[String],
     visit: &Visit,
-) -> Result<Option<Vec<String>>, StoreError> {
+) -> Result<bool, StoreError> {
     let sql = "INSERT INTO second_factors (user_id, secret, last_step, created_at) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT (user_id) DO NOTHING";
     if connection.execute(sql, (user_id, secret.bytes(), step.0, visit.now.0))? == 0 {
-        return Ok(None);
+        return Ok(false);
     }
     activity::record(connection, user_id, (Event::FactorOn, ""), visit)?;
-    make_codes(connection, user_id).map(Some)
+    put_codes(connection, user_id, codes)?;
+    Ok(true)
 }
 
-/// Makes new recovery codes in the place of those that are left.
+/// Puts new recovery codes in the place of those that are left.
 pub(crate) fn renew_codes(
     connection: &Connection,
     passed: &Passed,
+    codes: &[String],
     visit: &Visit,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<(), StoreError> {
     activity::record(connection, passed.user_id, (Event::RecoveryCodesMade, ""), visit)?;
-    make_codes(connection, passed.user_id)
+    put_codes(connection, passed.user_id, codes)
 }
 
-fn make_codes(connection: &Connection, user_id: UserId) -> Result<Vec<String>, StoreError> {
+fn put_codes(connection: &Connection, user_id: UserId, codes: &[String]) -> Result<(), StoreError> {
     connection.execute("DELETE FROM recovery_codes WHERE user_id = ?1", [user_id])?;
-    let codes: Vec<_> = (0..limits::RECOVERY_CODES).map(|_| totp::recovery_code()).collect();
-    for code in &codes {
+    for code in codes {
         let sql = "INSERT INTO recovery_codes (user_id, hash) VALUES (?1, ?2)";
         connection.execute(sql, (user_id, totp::recovery_hash(code)))?;
     }
-    Ok(codes)
+    Ok(())
+}
+
+/// Returns whether these are the recovery codes of a person, and were made in the last
+/// [`limits::SECOND_PRESS_SECONDS`].
+pub(crate) fn were_just_made(
+    store: &Store,
+    user_id: UserId,
+    codes: &[String],
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    store.look_up(|connection| {
+        let sql = "SELECT 1 FROM recovery_codes WHERE user_id = ?1 AND hash = ?2";
+        let mut select = connection.prepare_cached(sql)?;
+        for code in codes {
+            if !select.exists((user_id, totp::recovery_hash(code)))? {
+                return Ok(false);
+            }
+        }
+        let made = [Event::FactorOn, Event::RecoveryCodesMade];
+        let made = activity::last_of(connection, user_id, made)?;
+        Ok(made.is_some_and(|made| now < made.plus(limits::SECOND_PRESS_SECONDS)))
+    })
 }
 
 /// Switches the factor off.

@@ -14,6 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::Sha1;
 
 use crate::clock::Timestamp;
+use crate::limits;
 use crate::secret;
 
 /// How long a code lasts, in seconds.
@@ -117,9 +118,14 @@ impl TotpSecret {
     }
 }
 
-/// Makes a recovery code of 80 random bits, in groups of four letters and digits.
-pub(crate) fn recovery_code() -> String {
-    grouped(&base32(&secret::random::<10>()), '-')
+/// Makes recovery codes of 80 bits each, in groups of four letters and digits. The same seed gives the same codes, and
+/// to anyone without it they look random.
+pub(crate) fn recovery_codes(seed: &str) -> Vec<String> {
+    let code = |number: usize| {
+        let digest = secret::sha256(format!("{number} {seed}").as_bytes());
+        grouped(&base32(&digest[..10]), '-')
+    };
+    (0..limits::RECOVERY_CODES).map(code).collect()
 }
 
 /// Returns the hash of a recovery code, however its letters and groups were typed. The hash is a fast one: nobody finds
@@ -232,12 +238,15 @@ mod tests {
 
     #[test]
     fn knows_a_recovery_code_however_it_was_typed() {
-        let code = recovery_code();
+        let codes = recovery_codes("a seed");
+        assert!(codes == recovery_codes("a seed") && codes[0] != recovery_codes("another")[0]);
+        let code = &codes[0];
         assert_eq!(code.len(), "ABCD-EFGH-IJKL-MNOP".len());
         let typed = [code.to_lowercase(), code.replace('-', ""), format!(" {} ", code.replace('-', " "))];
         for typed in typed {
-            assert_eq!(recovery_hash(&typed), recovery_hash(&code), "{typed}");
+            assert_eq!(recovery_hash(&typed), recovery_hash(code), "{typed}");
         }
-        assert_ne!(recovery_hash(&recovery_code()), recovery_hash(&code));
+        let hashes: std::collections::BTreeSet<_> = codes.iter().map(|code| recovery_hash(code)).collect();
+        assert_eq!(hashes.len(), limits::RECOVERY_CODES);
     }
 }

@@ -524,13 +524,95 @@ fn switches_off_and_makes_codes_for_the_password_and_a_code_alone() {
 }
 
 #[test]
-fn keeps_the_session_and_the_factor_when_the_password_is_changed() {
+fn changes_the_password_for_a_code_alone_and_keeps_the_session_and_the_factor() {
     let mut house = House::new();
-    let fields = [("do", "password"), ("current", PASSWORD), ("new", "another password")];
-    let reply = press(&mut house.browser, &fields);
+    let change = |browser: &mut Browser, code: &[(&str, &str)]| {
+        let fields = [("do", "password"), ("current", PASSWORD), ("new", "another password")];
+        press(browser, &[&fields[..], code].concat())
+    };
+    let wrong = house.phone.wrong();
+    for code in
+        [&[][..], &[("password-code", "")], &[("password-code", &wrong)], &[("code", &house.phone.code(0))]]
+    {
+        let refused = change(&mut house.browser, code);
+        assert!(refused.status == 403 && text(&refused).contains("The code is wrong"), "{}", text(&refused));
+        assert!(text(&refused).contains("Nothing was changed"), "{}", text(&refused));
+    }
+    assert_eq!(house.folder.count("activity WHERE kind = 'wrong-code' AND times = 4"), 1);
+    let reply = change(&mut house.browser, &[("password-code", &house.phone.code(0))]);
     assert!(reply.status == 200 && house.browser.is_signed_in(), "{}", text(&reply));
     let page = give_password(&mut Browser::at(&house.server), EMAIL, "another password");
     assert!(hidden(&page, "proof").is_some(), "{}", text(&page));
+    let used = give_code(&mut Browser::at(&house.server), &page, &house.phone.code(0));
+    assert_ne!(used.status, 303, "the code is used up");
+}
+
+#[test]
+fn downloads_the_journal_for_a_code_alone() {
+    let mut house = House::new();
+    let download = |browser: &mut Browser, code: &[(&str, &str)]| {
+        let fields = [("do", "export"), ("format", "json"), ("password", PASSWORD)];
+        press(browser, &[&fields[..], code].concat())
+    };
+    let wrong = house.phone.wrong();
+    for code in [&[][..], &[("export-code", &*wrong)]] {
+        let refused = download(&mut house.browser, code);
+        assert!(
+            refused.status == 403 && text(&refused).contains("Nothing was downloaded"),
+            "{}",
+            text(&refused)
+        );
+        assert!(refused.field("content-disposition").is_none());
+    }
+    assert_eq!(house.folder.count("activity WHERE kind = 'downloaded'"), 0);
+    let code = house.phone.code(0);
+    let given = download(&mut house.browser, &[("export-code", &code)]);
+    assert!(given.status == 200 && given.field("content-disposition").is_some(), "{}", text(&given));
+    assert_eq!(download(&mut house.browser, &[("export-code", &code)]).status, 403, "each code works once");
+    assert_eq!(download(&mut house.browser, &[("export-code", &house.codes[0])]).status, 200);
+    assert_eq!(house.folder.count("activity WHERE kind = 'downloaded'"), 2);
+}
+
+/// After two presses of a button a browser shows the answer to the second.
+#[test]
+fn shows_the_recovery_codes_to_a_second_press_too_for_a_minute() {
+    let (server, folder) = server(&[]);
+    let mut browser = Browser::at(&server);
+    browser.sign_in();
+    let page = begin(&mut browser, PASSWORD);
+    let phone = Phone::reads(&page);
+    let code = phone.code(0);
+    let codes = |reply: &Reply| between(&text(reply), "<pre>", "</pre>").to_owned();
+    let [first, second] = [(); 2].map(|()| confirm(&mut browser, &page, &code));
+    assert_eq!((first.status, second.status), (200, 200), "{}", text(&second));
+    assert!(codes(&first).lines().count() == limits::RECOVERY_CODES && codes(&first) == codes(&second));
+    assert_eq!((folder.count("second_factors"), folder.count("recovery_codes")), (1, 10));
+    assert_eq!(folder.count("activity WHERE kind = 'factor-on'"), 1, "it was done once");
+    let later = "UPDATE activity SET at = at - 60 WHERE kind IN ('factor-on', 'recovery-codes-made')";
+    folder.tamper(later);
+    let late = confirm(&mut browser, &page, &code);
+    assert!(late.status == 400 && text(&late).contains("already used"), "{}", text(&late));
+
+    // The same where new ones are made.
+    forget_last_code(&folder);
+    let form = hidden(&browser.get("/account"), "form").expect("a form");
+    let code = phone.code(0);
+    let fields = [
+        ("form", form.as_str()),
+        ("do", "factor"),
+        ("factor", "codes"),
+        ("factor-password", PASSWORD),
+        ("code", &code),
+    ];
+    let [third, fourth] = [(); 2].map(|()| browser.post("/account", &fields));
+    assert_eq!((third.status, fourth.status), (200, 200), "{}", text(&fourth));
+    assert!(codes(&third) == codes(&fourth) && codes(&third) != codes(&first));
+    // Once one of them was used, they aren't shown again.
+    let used = codes(&third).lines().next().expect("a code").to_owned();
+    check_let_in(&sign_in(&server, &used));
+    assert_eq!(browser.post("/account", &fields).status, 400);
+    folder.tamper(later);
+    assert_eq!(browser.post("/account", &fields).status, 400);
 }
 
 #[test]

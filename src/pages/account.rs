@@ -11,8 +11,8 @@
 use super::browser_session::BrowserSession;
 use super::form::{Form, Next, SubmittedForm};
 use super::{
-    Html, PageError, access, account_link, alert, choice, consent, day, form_fields, hidden, home_link,
-    journal_link, need, page, password, second_factor, setup, sign_in, status,
+    Html, PageError, access, account_link, alert, choice, code_field, consent, day, form_fields, hidden,
+    home_link, journal_link, need, page, password, second_factor, second_step, setup, sign_in, status,
 };
 use crate::activity::{self, Event};
 use crate::context::Context;
@@ -24,8 +24,7 @@ use crate::oauth::grants::{self, Listed, Place};
 use crate::oauth::{OAuthError, Parameters};
 use crate::passwords::HashingPermit;
 use crate::portable::Format;
-use crate::second_factor::Passed;
-use crate::sign_ins::{self, BrowserId, SignedIn};
+use crate::sign_ins::{self, BrowserId};
 use crate::site;
 use crate::store::{Connection, Holder, StoreError};
 use crate::tokens;
@@ -131,8 +130,8 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
         },
         Some("zone") => change_zone(context, &submitted, user_id, need(&fields, "zone")?)?,
         Some("password") => {
-            let passwords = (need(&fields, "current")?, need(&fields, "new")?);
-            let changed = change_password(context, &submitted, person, passwords)?;
+            let typed = [need(&fields, "current")?, need(&fields, "new")?, code(&fields, PASSWORD_CODE)];
+            let changed = change_password(context, &submitted, user_id, typed)?;
             signed_in = changed.1;
             changed.0
         }
@@ -142,7 +141,8 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
                 "markdown" => Format::Markdown,
                 _ => return Err(malformed("format")),
             };
-            match download(context, &submitted, user_id, (need(&fields, "password")?, format))? {
+            let typed = [need(&fields, "password")?, code(&fields, EXPORT_CODE)];
+            match download(context, &submitted, (user_id, format), typed)? {
                 Ok(response) => return Ok(submitted.into_session().remember(context, response)),
                 Err(refused) => refused,
             }
@@ -170,6 +170,15 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
     let page = whole_page(context, &session, user_id, &outcome)
         .unwrap_or_else(|_| page(outcome.code(), TITLE, outcome.html().and(account_link())));
     Ok(session.remember(context, page))
+}
+
+/// The fields for the code of the second factor. On one page each has a name of its own.
+const PASSWORD_CODE: &str = "password-code";
+const EXPORT_CODE: &str = "export-code";
+
+/// Returns the code that was typed. The field is there only if the person has a factor.
+fn code<'f>(fields: &'f Parameters, name: &str) -> &'f str {
+    fields.get(name).unwrap_or("")
 }
 
 pub(super) fn malformed(name: &'static str) -> PageError {
@@ -204,22 +213,21 @@ fn change_zone(
     Ok(Outcome::of(200, format!("Your time zone is {name} now.")))
 }
 
-/// Changes the password, which signs the person out of every browser, and signs them in again in this one. `passwords`
-/// are the current one and the new one. Returns the outcome and the new session: 200 if the password was changed,
-/// 403 if the current one is wrong, 400 if the new one can't be taken. Too many tries are an error instead, with a
-/// page of its own.
+/// Changes the password, which signs the person out of every browser, and signs them in again in this one. What is
+/// typed is the current one, the new one, and a code of the second factor if there is one. Returns the outcome and the
+/// new session: 200 if the password was changed, 403 if the current one or the code is wrong, 400 if the new one can't
+/// be taken. Too many tries are an error instead, with a page of its own.
 ///
-/// The current password is asked for although the person is signed in: at a browser that was left open, a stranger
-/// could otherwise take the account over for good. Wrong passwords are counted for the account as at the sign-in,
-/// since they may be guesses too.
+/// The current password and a code are asked for although the person is signed in: at a browser that was left open, a
+/// stranger who has seen the password could otherwise take the account over for good. Wrong ones are counted for the
+/// account as at the sign-in, since they may be guesses too.
 fn change_password(
     context: &Context,
     submitted: &SubmittedForm,
-    signed_in: SignedIn,
-    passwords: (&str, &str),
+    user_id: UserId,
+    [current, new, code]: [&str; 3],
 ) -> Result<(Outcome, Option<BrowserSession>), PageError> {
-    let (user_id, visit) = (signed_in.user_id(), context.visit());
-    let (current, new) = passwords;
+    let (visit, code) = (context.visit(), code.to_owned());
     let wrong = || (Outcome::of(403, "The current password is wrong. Nothing was changed."), None);
     let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
     let mut permit = context.app.sign_ins.queue.take(context.client.address, &email)?;
@@ -233,13 +241,18 @@ fn change_password(
     // The permit is held until the write has returned: of two changes at once, the second meets the password of the
     // first, and is refused.
     let signed_in = submitted.act(context, Holder::Server, move |connection| {
+        let passed = match crate::second_factor::pass(connection, &person, &code, &visit)? {
+            Ok(passed) => passed,
+            Err(bad) => return Ok::<_, StoreError>(Err(bad)),
+        };
         let person = users::replace_password(connection, &person, &hash, &visit)?;
-        let Some(person) = person else { return Ok::<_, StoreError>(None) }; // the operator has set another one
-        BrowserSession::renew(connection, &person, &Passed::at_sign_in(signed_in), &visit)
+        let Some(person) = person else { return Ok(Ok(None)) }; // the operator has set another one
+        BrowserSession::renew(connection, &person, &passed, &visit).map(Ok)
     })?;
     Ok(match signed_in {
-        None => wrong(),
-        session => {
+        Err(bad) => (second_factor::refused(context, &email, bad, "Nothing was changed.")?, None),
+        Ok(None) => wrong(),
+        Ok(session) => {
             (Outcome::of(200, "The password was changed, and every other browser signed out."), session)
         }
     })
@@ -266,16 +279,16 @@ pub(super) fn authenticate(
     Ok(person)
 }
 
-/// Answers with the whole journal as a file. The inner error is what the page says instead: 403 if the password is
-/// wrong, 503 if another download is being made.
+/// Answers with the whole journal as a file. The inner error is what the page says instead: 403 if the password or the
+/// code is wrong, 503 if another download is being made.
 ///
-/// The password is asked for, as for a new one: at a browser that was left open, a stranger could otherwise take all
+/// Both are asked for, as for a new password: at a browser that was left open, a stranger could otherwise take all
 /// along that the person has ever written.
 fn download(
     context: &Context,
     submitted: &SubmittedForm,
-    user_id: UserId,
-    (password, format): (&str, Format),
+    (user_id, format): (UserId, Format),
+    [password, code]: [&str; 2],
 ) -> Result<Result<Response, Outcome>, PageError> {
     let app = context.app;
     // A browser that takes the file slowly holds a file on the disk, so a person may have only so many at once.
@@ -291,11 +304,20 @@ fn download(
         let busy = "Another journal is being prepared at this moment. Try again in a minute.";
         return Ok(Err(Outcome::of(503, busy)));
     };
-    // Only now, so that a form whose download is refused, or can't be made, is good for another press.
-    let visit = context.visit();
-    submitted.act(context, Holder::Server, move |connection| {
-        activity::record(connection, user_id, (Event::Downloaded, ""), &visit)
+    // Only now, so that a form whose download can't be made is good for another press, and so is the code. As at the
+    // sign-in, the permit is held until a wrong code is counted.
+    let (visit, code) = (context.visit(), code.to_owned());
+    let _permit = app.sign_ins.queue.take(context.client.address, &email)?;
+    let done = submitted.act(context, Holder::Server, move |connection| {
+        let passed = crate::second_factor::pass(connection, &person, &code, &visit)?;
+        if passed.is_ok() {
+            activity::record(connection, user_id, (Event::Downloaded, ""), &visit)?;
+        }
+        Ok::<_, StoreError>(passed.map(drop))
     })?;
+    if let Err(bad) = done {
+        return Ok(Err(second_factor::refused(context, &email, bad, "Nothing was downloaded.")?));
+    }
     let day = context.now.iso8601();
     let (content_type, ending) = match format {
         Format::Json => ("application/json", "json"),
@@ -368,6 +390,8 @@ fn whole_page(
     let tokens = access::tokens(&tokens::list_own(store, user_id, now)?, || button_form("revoke-token"));
     let events = access::events(&activity::list(store, user_id)?, &zone);
     let factor = crate::second_factor::find(store, user_id)?;
+    let code = |name| Html::all(factor.as_ref().map(|_| code_field(name, second_step::CODE)));
+    let (password_code, export_code) = (code(PASSWORD_CODE), code(EXPORT_CODE));
     let factor = second_factor::section(factor.as_ref(), button_form("factor"));
     let more = next.map(|place| {
         Html::markup("<p><a href=\"")
@@ -397,6 +421,7 @@ fn whole_page(
         .and(password("current", "Current password", "current-password"))
         .and(password("new", "New password", "new-password"))
         .and(setup::password_hint(context))
+        .and(password_code)
         .then("<p><button>Change password</button></p>\n</form>\n")
         .and(factor)
         .and(events)
@@ -405,6 +430,7 @@ fn whole_page(
         .then("files can be read in any editor; JSON holds all details, also the descriptions of tags.</p>\n")
         .and(button_form("export"))
         .and(password("password", "Your password", "current-password"))
+        .and(export_code)
         .then("<div class=\"choice\">\n<button class=\"quiet\" name=\"format\" value=\"markdown\">")
         .then("Download Markdown (ZIP)</button>\n<button class=\"quiet\" name=\"format\" value=\"json\">")
         .then("Download JSON</button>\n</div>\n</form>\n<h2>Sign out</h2>\n<div class=\"choice\">\n")

@@ -152,6 +152,8 @@ pub(crate) struct SubmittedForm<'a> {
     /// What is recorded when the form is used. The hash is that of the token's payload; the person must be signed in
     /// until then, and is `None` if a person who isn't may send the form.
     form_use: FormUse,
+    /// What the token says: when it expires, and a random number.
+    payload: Vec<u8>,
 }
 
 impl<'a> Form<'a> {
@@ -233,7 +235,7 @@ impl<'a> Form<'a> {
             let expires_at = Timestamp(i64::from_be_bytes(*payload.first_chunk()?));
             let (hash, cookie) = (secret::sha256(&payload), session.cookie().to_owned());
             let form_use = FormUse { hash, expires_at, cookie, person: None };
-            (context.now < expires_at).then_some(SubmittedForm { form: self, session, form_use })
+            (context.now < expires_at).then_some(SubmittedForm { form: self, session, form_use, payload })
         });
         submitted.ok_or_else(|| self.refusal(BadForm::Stale))
     }
@@ -289,6 +291,12 @@ impl SubmittedForm<'_> {
     /// Returns the session of the browser that sent the form.
     pub(crate) fn session(&self) -> &BrowserSession {
         &self.session
+    }
+
+    /// Returns a secret of this form: what is made of it is the same if the person presses the button twice. It can't
+    /// be computed from the database, which keeps a hash of the token's random number.
+    pub(super) fn seed(&self, context: &Context) -> String {
+        context.app.signer.derive(&[b"seed of a form"], &self.payload)
     }
 
     /// Returns what is recorded of the form when it is used.

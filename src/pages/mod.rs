@@ -305,8 +305,8 @@ pub(crate) fn password(name: &'static str, label: &'static str, autocomplete: &'
 
 /// Builds a field for a code of the second factor, with its label. A phone may fill in the code by itself. Recovery
 /// codes have letters, so the field doesn't ask for a keyboard of digits.
-fn code_field(label: &'static str) -> Html {
-    labelled("code", label)
+fn code_field(name: &'static str, label: &'static str) -> Html {
+    labelled(name, label)
         .then(" type=\"text\" autocomplete=\"one-time-code\" autocapitalize=\"characters\" spellcheck=\"false\" ")
         .then("required></p>\n")
 }

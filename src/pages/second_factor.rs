@@ -3,12 +3,15 @@
 //! Uses no SQL. Invariants: whatever changes the factor asks for the password, and once it is on for a code too; and
 //! the secret and the recovery codes are on one page each, which no cache keeps and no link leads to.
 //!
+//! After two presses of a button a browser shows the answer to the second. So the recovery codes are made of a secret
+//! of the form (`SubmittedForm::seed`): the second press finds that they are the ones, and shows them too, for a minute.
+//!
 //! Until the person has given a code of it, a secret is stored nowhere: the form that asks for the code holds it, and
 //! its token is bound to it. So a person who gives up halfway has the factor that they had before.
 
 use super::account::{self, Outcome};
 use super::browser_session::BrowserSession;
-use super::form::{Form, SubmittedForm};
+use super::form::{BadForm, Form, SubmittedForm};
 use super::{
     Html, PageError, account_link, alert, code_field, day, hidden, need, page, password, qr, second_step,
     sign_in,
@@ -18,7 +21,7 @@ use crate::context::Context;
 use crate::http::response::Response;
 use crate::ids::UserId;
 use crate::oauth::Parameters;
-use crate::second_factor::{self, Factor};
+use crate::second_factor::{self, BadCode, Factor};
 use crate::store::{Holder, StoreError};
 use crate::text;
 use crate::totp::{self, TotpSecret};
@@ -52,7 +55,7 @@ pub(super) fn section(factor: Option<&Factor>, form: Html) -> Html {
         .and(Html::all(few))
         .and(form)
         .and(own_password())
-        .and(code_field(second_step::CODE))
+        .and(code_field("code", second_step::CODE))
         .then("<div class=\"choice\">\n<button class=\"quiet\" name=\"factor\" value=\"codes\">")
         .then("Make new recovery codes</button>\n<button class=\"quiet\" name=\"factor\" value=\"off\">")
         .then("Switch it off</button>\n</div>\n</form>\n")
@@ -88,31 +91,55 @@ pub(super) fn change(
     };
     // The permit is held meanwhile, as at the sign-in, so that wrong codes are counted one by one.
     let (code, visit) = (fields.get("code").unwrap_or("").to_owned(), context.visit());
+    let codes = renews.then(|| totp::recovery_codes(&submitted.seed(context)));
+    let new = codes.clone();
     let done = submitted.act(context, Holder::Server, move |connection| {
         let passed = match second_factor::pass(connection, &person, &code, &visit)? {
             Ok(passed) => passed,
             Err(bad) => return Ok::<_, StoreError>(Err(bad)),
         };
-        Ok(Ok(if renews {
-            Some(second_factor::renew_codes(connection, &passed, &visit)?)
-        } else {
-            second_factor::switch_off(connection, &passed, &visit)?;
-            None
-        }))
-    })?;
-    let tries = sign_in::Tries::of(context, &email)?;
-    match done {
-        Err(bad) => {
-            tries.count(context);
-            context.log.set_outcome(second_step::outcome(bad));
-            Ok(Err(Outcome::of(403, format!("{bad} Nothing was changed."))))
+        match new {
+            Some(codes) => second_factor::renew_codes(connection, &passed, &codes, &visit)?,
+            None => second_factor::switch_off(connection, &passed, &visit)?,
         }
-        Ok(codes) => {
-            tries.forget(context);
+        Ok(Ok(()))
+    });
+    match (done, codes) {
+        (Err(error), Some(codes)) => after_second_press(context, user_id, &codes, error).map(Ok),
+        (Err(error), None) => Err(error),
+        (Ok(Err(bad)), _) => Ok(Err(refused(context, &email, bad, "Nothing was changed.")?)),
+        (Ok(Ok(())), codes) => {
+            sign_in::Tries::of(context, &email)?.forget(context);
             let off = || Outcome::of(200, "The second factor is off. A sign-in asks for the password alone.");
             Ok(codes.map_or_else(|| Err(off()), |codes| Ok(codes_page(&codes))))
         }
     }
+}
+
+/// Counts a code that wasn't taken, and says so and what was not done.
+pub(super) fn refused(
+    context: &Context,
+    email: &str,
+    bad: BadCode,
+    nothing: &str,
+) -> Result<Outcome, PageError> {
+    sign_in::Tries::of(context, email)?.count(context);
+    context.log.set_outcome(second_step::outcome(bad));
+    Ok(Outcome::of(403, format!("{bad} {nothing}")))
+}
+
+/// Shows the recovery codes if the form was used because its button was pressed twice. Else this isn't taken.
+fn after_second_press(
+    context: &Context,
+    user_id: UserId,
+    codes: &[String],
+    error: PageError,
+) -> Result<Response, PageError> {
+    let was_used = matches!(error, PageError::Form { bad: BadForm::Used(_), .. });
+    if was_used && second_factor::were_just_made(&context.app.store, user_id, codes, context.now)? {
+        return Ok(codes_page(codes));
+    }
+    Err(error)
 }
 
 const ON_ALREADY: &str = "The second factor is on already. Nothing was changed.";
@@ -129,17 +156,19 @@ pub(super) fn confirm(context: &Context, fields: &Parameters) -> Result<Response
         .and_then(|typed| secret.accept(typed, context.now, None));
     let Some(step) = step else {
         let email = users::email_of(&context.app.store, user_id)?.unwrap_or_default();
-        let bad = second_factor::BadCode::Wrong(context.now).to_string();
+        let bad = BadCode::Wrong(context.now).to_string();
         return set_up_page(context, submitted.session(), (user_id, &email), (secret, Some(&bad)));
     };
-    let visit = context.visit();
-    let codes = submitted.act(context, Holder::Server, move |connection| {
-        second_factor::switch_on(connection, user_id, (secret, step), &visit)
-    })?;
-    Ok(match codes {
-        Some(codes) => codes_page(&codes),
-        None => page(409, "Your account", alert(ON_ALREADY).and(account_link())),
-    })
+    let (visit, codes) = (context.visit(), totp::recovery_codes(&submitted.seed(context)));
+    let new = codes.clone();
+    let is_on = submitted.act(context, Holder::Server, move |connection| {
+        second_factor::switch_on(connection, user_id, (secret, step), &new, &visit)
+    });
+    match is_on {
+        Ok(true) => Ok(codes_page(&codes)),
+        Ok(false) => Ok(page(409, "Your account", alert(ON_ALREADY).and(account_link()))),
+        Err(error) => after_second_press(context, user_id, &codes, error),
+    }
 }
 
 /// Builds the page with the secret, with a message at its top if the code that was given was wrong.
@@ -161,7 +190,7 @@ fn set_up_page(
         .then("\">Open an app on this device</a></p>\n")
         .and(Form::SecondFactor(&secret.field()).open(context, session))
         .and(hidden("do", "factor"))
-        .and(code_field("Code of your app"))
+        .and(code_field("code", "Code of your app"))
         .then("<p class=\"hint\">The six digits that the app shows now. Until you have sent them, nothing is changed.")
         .then("</p>\n<p><button>Switch it on</button></p>\n</form>\n")
         .and(account_link());

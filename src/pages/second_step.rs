@@ -49,7 +49,7 @@ fn bound_to<'s>(session: &'s BrowserSession, next: Next<'s>) -> [&'s [u8]; 4] {
 fn form_page(context: &Context, session: &BrowserSession, form: Form, message: Option<&str>) -> Response {
     let body = Html::all(message.map(alert))
         .and(form.open(context, session))
-        .and(code_field(CODE))
+        .and(code_field("code", CODE))
         .then("<p class=\"hint\">The six digits that your authenticator app shows now. A recovery code works too, ")
         .then("once each.</p>\n<p><button>Sign in</button></p>\n</form>\n<p><a href=\"")
         .then_text(&form.again())
