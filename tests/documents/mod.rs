@@ -1,8 +1,8 @@
 //! The documents are true: every command that they show is run and prints what they show, and what they name is there.
 //!
 //! Each document has a server of its own, the one that `make run` starts, and one shell for all its commands. The port
-//! 8787 that they show becomes the server's. A document that shows the wire has the reader start the server with the
-//! wire view, and gets such a one. `UPDATE_DOCUMENTS=1` writes what was printed into the documents.
+//! 8787 that they show becomes the server's, also where they show none and mean it. A document that shows the wire has
+//! the reader start the server with the wire view, and gets such a one. `UPDATE_DOCUMENTS=1` writes what was printed into the documents.
 
 pub mod blocks;
 pub mod names;
@@ -71,7 +71,8 @@ fn run(steps: &[Step]) -> Result<Run, String> {
         symlink(original, folder.path().join(link)).expect("a link");
     }
     let port = Port { shown: 8787, own: server.address.port() };
-    let printed = run_commands(steps, folder.path(), port, &[])?;
+    let listen = format!("127.0.0.1:{}", port.own);
+    let printed = run_commands(steps, folder.path(), port, &[("EPICME_LISTEN", &listen)])?;
     server.send("GET /the-end HTTP/1.0\r\n\r\n"); // what is logged before this is logged
     Ok(Run { printed, log: port.shown(&server.log_with("/the-end")) })
 }
