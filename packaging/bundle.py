@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Packs the program as an MCP bundle, which Claude Desktop and others install (the format is MCPB, manifest 0.3).
 
-Usage: bundle.py PROGRAM TARGET.  Needs nothing but Python. The same program gives the same bytes.
+Usage: bundle.py PROGRAM TARGET.  Needs Python, and Rust for the licences. The same program gives the same bytes.
 """
 
 import json
+import os
 import re
 import struct
+import subprocess
 import sys
 import zipfile
 import zlib
@@ -106,12 +108,15 @@ def main():
         sys.exit(f"{sys.argv[1]} is no program for Linux or macOS")
     root = Path(__file__).parent.parent
     version = re.search(r'^version = "(.*)"$', (root / "Cargo.toml").read_text(), re.MULTILINE)[1]
+    crates = os.environ.get("CARGO_HOME") or Path.home() / ".cargo"
+    licences = subprocess.run([root / "packaging/licences.sh", crates], cwd=root, check=True, stdout=subprocess.PIPE)
     text = json.dumps(manifest(version, platform), indent=2) + "\n"
     # The last part is the mode of the file: the client that unpacks it runs the program.
     members = [
         ("manifest.json", text.encode(), 0o644),
         ("icon.png", icon(), 0o644),
         ("LICENSE", (root / "LICENSE").read_bytes(), 0o644),
+        ("THIRD-PARTY-LICENSES", licences.stdout, 0o644),
         ("server/epicme", program, 0o755),
     ]
     part = target.with_name(target.name + ".part")

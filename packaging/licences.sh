@@ -1,6 +1,7 @@
 #!/bin/sh
-# The licences of all crates in the binary, each with the name of its crate: they allow to pass the program on if their
-# authors are named. The registry's copies of the crates lie in the folder that is given.
+# The licences of what is in the binary beside this program: of all crates, each with the name of its crate, of Rust's
+# standard library and of the C library. They allow to pass the program on if their authors are named. The registry's
+# copies of the crates lie in the folder that is given.
 set -eu
 crates=$1
 cargo tree --locked --edges normal,no-proc-macro --prefix none --no-dedupe --format '{p}' | grep -v '(' |
@@ -26,3 +27,48 @@ cargo tree --locked --edges normal,no-proc-macro --prefix none --no-dedupe --for
         printf '\n'
     done
 done
+
+# --- the standard library: the toolchain has its notices as a page ---
+
+page=$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html
+if [ ! -f "$page" ]; then
+    echo "there is no $page: take a toolchain of rustup, which has it" >&2
+    exit 1
+fi
+printf '=== rust-std %s: COPYRIGHT-library.html\n\n' "$(rustc --version | cut -d ' ' -f 2)"
+sed -e 's/<[^>]*>//g' -e 's/&#60;/</g' -e 's/&#62;/>/g' -e 's/&#34;/"/g' -e "s/&#39;/'/g" -e 's/&amp;/\&/g' \
+    -e 's/[[:space:]]*$//' "$page" | cat -s
+printf '\n'
+
+# --- the C library, where it is linked statically ---
+
+case $(rustc -vV | sed -n 's/^host: //p') in *-linux-gnu*) ;; *) exit 0 ;; esac
+notices=/usr/share/doc/libc6-dev/copyright
+licence=/usr/share/common-licenses/LGPL-2.1
+if [ ! -f $notices ] || [ ! -f $licence ]; then
+    echo "there are no $notices and $licence: pack the program on Debian, as release.yml does" >&2
+    exit 1
+fi
+version=$(dpkg-query --show --showformat '${source:Version}' libc6-dev)
+printf '=== glibc %s: how it is used\n\n' "$version"
+cat <<END
+The program has parts of the GNU C Library (glibc) in it, linked statically. The library and its use are covered by the
+GNU Lesser General Public License, version 2.1, which follows, with the notices of the library.
+
+You may change the library, put the changed one into the program, and take the program apart to find what is wrong with
+it then. For this there are two sources. That of the program is complete and under the licence in the file LICENSE: it
+lies where this release lies. \`make build\` there compiles it, and links it with the libc.a of the machine. To take
+another one, name its folder:
+
+    cargo build --release --config 'target."cfg(unix)".rustflags = ["-L", "native=FOLDER"]'
+
+That of the library is Debian's source package glibc $version, whose files lie beside the release too.
+Whoever passes the program on passes these on with it.
+
+Parts of GCC's runtime library are in it as well. The GCC Runtime Library Exception asks for nothing more.
+
+END
+printf '=== glibc %s: copyright\n\n' "$version"
+cat $notices
+printf '\n=== glibc %s: LGPL-2.1\n\n' "$version"
+cat $licence

@@ -48,6 +48,8 @@ fn packs_a_bundle_that_keeps_to_the_format_and_starts_as_it_says() {
         fs::set_permissions(&path, Permissions::from_mode(mode & 0o777)).expect("its mode");
     }
 
+    let licences = fs::read_to_string(unpacked.join("THIRD-PARTY-LICENSES")).expect("the licences");
+    assert!(["=== rusqlite ", "=== rust-std "].iter().all(|held| licences.contains(held)));
     let manifest = fs::read(unpacked.join("manifest.json")).expect("the manifest");
     let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
     let schema: Value = serde_json::from_str(SCHEMA).expect("the schema");

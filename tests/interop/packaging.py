@@ -111,6 +111,7 @@ class Image:
     def copy(self, release, words):
         *options, source, target = words
         source, target = f'{release}/{source}', self.root + target
+        os.makedirs(os.path.dirname(target), exist_ok=True)
         if os.path.isdir(source):
             shutil.copytree(source, target)
         else:

@@ -339,13 +339,23 @@ fn packs_the_same_bytes_wherever_that_is_done() {
     let manifest = fs::read_to_string("Cargo.toml").expect("the manifest");
     let crates = manifest.lines().filter_map(|line| line.strip_prefix("# runtime: "));
     let crates: BTreeSet<_> = crates.flat_map(|line| line.split(' ')).collect();
-    assert_eq!(named, crates);
+    // And the two libraries that are no crates.
+    let libraries = if cfg!(target_env = "gnu") { vec!["rust-std", "glibc"] } else { vec!["rust-std"] };
+    assert_eq!(named, crates.into_iter().chain(libraries).collect());
+    for held in
+        ["The Rust Project Developers", "GNU LESSER GENERAL PUBLIC LICENSE", "libc.a", "Permission is hereby"]
+    {
+        assert!(licences.contains(held) || cfg!(not(target_env = "gnu")), "{held}");
+    }
+    assert!(!["<p>", "</", "&#"].iter().any(|markup| licences.contains(markup)), "it is plain text");
     // What the Containerfile copies is there; the folder is empty.
     let image = fs::read_to_string(root.join("Containerfile")).expect("the Containerfile");
     for line in image.lines().filter_map(|line| line.strip_prefix("COPY ")) {
         let source = line.split(' ').find(|word| !word.starts_with("--")).expect("what is copied");
         assert!(root.join(source).exists(), "{source}");
     }
+    let copied = |name: &str| image.contains(&format!("\nCOPY {name} /licenses/{name}\n"));
+    assert!(["LICENSE", "THIRD-PARTY-LICENSES"].iter().all(|name| copied(name)), "{image}");
     let modes = run("find", &[".", "-printf", "%m %y\n"], &root).expect("find");
     let text = text(&modes);
     let mut modes: Vec<_> = text.lines().collect();
