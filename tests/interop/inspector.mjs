@@ -2,13 +2,11 @@
 // prompt, answer before a delete, look at the apps; what differs between the protocol versions, in both kinds.
 // With `OVER_STDIO` it starts `epicme stdio` with a token, so that nobody signs in.
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
 import { keepOne, launch } from './browser.mjs'
-import { freePort } from './ports.mjs'
+import { addServer, inspectorVersion, signIn, startInspector } from './inspector-page.mjs'
 
-const { MCP_URL, PACKAGES, SCRATCH, EMAIL, PASSWORD, TOKEN, EPICME, DATABASE, OVER_STDIO } = process.env
-const folder = `${PACKAGES}/node_modules/@modelcontextprotocol/inspector`
+const { MCP_URL, TOKEN, EPICME, DATABASE, OVER_STDIO } = process.env
 
 // The stateless protocol version, chosen by a setting; here with a token, since signing in is the same for all.
 const headers = { Authorization: `Bearer ${TOKEN}` }
@@ -16,32 +14,7 @@ const program = { type: 'stdio', command: EPICME, args: ['stdio', '--database', 
 const mcpServers = OVER_STDIO
   ? { epicme: { ...program, protocolEra: 'legacy' }, 'epicme-modern': { ...program, protocolEra: 'modern' } }
   : { 'epicme-modern': { type: 'streamable-http', url: MCP_URL, protocolEra: 'modern', headers } }
-mkdirSync(`${SCRATCH}/.mcp-inspector`)
-writeFileSync(`${SCRATCH}/.mcp-inspector/mcp.json`, JSON.stringify({ mcpServers }))
-
-const inspector = spawn(process.execPath, [`${folder}/clients/launcher/build/index.js`, '--web'], {
-  cwd: SCRATCH,
-  env: {
-    ...process.env,
-    HOME: SCRATCH, // where it keeps its list of servers
-    MCP_AUTO_OPEN_ENABLED: 'false',
-    MCP_INSPECTOR_SECRET_STORE: 'memory',
-    CLIENT_PORT: `${await freePort()}`,
-    MCP_SANDBOX_PORT: `${await freePort()}`,
-  },
-})
-process.on('exit', () => inspector.kill())
-let output = ''
-const url = await new Promise((found, lost) => {
-  const read = (data) => {
-    output += data
-    const shown = output.match(/http:\S+MCP_INSPECTOR_API_TOKEN=\S+(?=\s)/)
-    if (shown) found(shown[0])
-  }
-  inspector.stdout.on('data', read)
-  inspector.stderr.on('data', read)
-  inspector.on('exit', () => lost(new Error(`the Inspector ended: ${output}`)))
-})
+const url = await startInspector(mcpServers)
 
 const browser = await launch()
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
@@ -64,8 +37,7 @@ async function step(claim, work) {
   }
 }
 
-const { version } = JSON.parse(readFileSync(`${folder}/package.json`))
-console.log(`@modelcontextprotocol/inspector ${version}, Chromium ${browser.version()}${OVER_STDIO ? ', over stdio' : ''}`)
+console.log(`@modelcontextprotocol/inspector ${inspectorVersion}, Chromium ${browser.version()}${OVER_STDIO ? ', over stdio' : ''}`)
 
 const overHttp = OVER_STDIO ? async () => {} : step
 if (OVER_STDIO) {
@@ -75,26 +47,10 @@ if (OVER_STDIO) {
     await page.getByText('Connected', { exact: true }).waitFor()
   })
 }
-await overHttp('add the server by its URL', async () => {
-  await page.goto(url)
-  await page.getByRole('button', { name: 'Add Servers' }).click()
-  await page.getByRole('menuitem', { name: 'Add manually' }).click()
-  const dialog = page.getByRole('dialog')
-  await dialog.getByLabel('Server ID').fill('epicme')
-  await dialog.getByRole('textbox', { name: 'Transport' }).click()
-  await page.getByRole('option', { name: 'streamable-http' }).click()
-  await dialog.getByRole('textbox', { name: 'URL' }).fill(MCP_URL)
-  await dialog.getByRole('button', { name: 'Add', exact: true }).click()
-})
-async function signIn() {
-  await page.waitForURL((url) => url.pathname === '/authorize')
-  await page.getByLabel('Email').fill(EMAIL)
-  await page.getByLabel('Password').fill(PASSWORD)
-  await page.keyboard.press('Enter')
-}
+await overHttp('add the server by its URL', () => addServer(page, url))
 await overHttp('connect, and be sent to sign in', async () => {
   await page.getByRole('switch', { name: 'Connect or disconnect "epicme"' }).press('Space')
-  await signIn()
+  await signIn(page)
 })
 await overHttp('allow, and come back connected', async () => {
   await page.getByRole('heading', { name: 'Allow access?' }).waitFor()
@@ -123,7 +79,7 @@ await overHttp('writing needs more: the Inspector asks, the person allows it', a
   await page.getByText(/This operation needs additional scope: .*entries:write/).waitFor()
   await keepOne(page, 'inspector-step-up')
   await page.getByRole('button', { name: 'Authorize' }).click()
-  await signIn() // the browser was signed out on its way back to a client of this machine
+  await signIn(page) // the browser was signed out on its way back to a client of this machine
   await page.getByRole('heading', { name: 'Allow access?' }).waitFor()
   assert.ok(await page.locator('[name="entries:write"]').isChecked())
   await page.getByRole('button', { name: 'Allow', exact: true }).click()

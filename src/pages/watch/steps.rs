@@ -225,6 +225,8 @@ fn at_the_gate(event: &Value) -> Step {
             let goes_on = event["operation"].is_string();
             let sentence = if goes_on {
                 "The token is good. The gate lets the request pass, and the journal does what the token's scopes permit."
+            } else if event["response"]["status"].as_u64().is_some_and(|status| status < 400) {
+                "The token is good. The client tells something that needs no answer."
             } else {
                 "The token is good, but the request is none that the endpoint can take."
             };
