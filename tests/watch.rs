@@ -157,7 +157,11 @@ fn shows_each_exchange_in_order_with_what_was_checked() {
     }
     let gate = std::fs::read_to_string("src/gate.rs").expect("a source");
     assert_eq!(self::page(&server, "/watch/src/gate.rs"), gate);
-    assert_eq!(said(&self::page(&server, "/watch?client=probe")).len(), 1);
+    let of_one = self::page(&server, "/watch?client=probe");
+    assert_eq!(said(&of_one).len(), 1);
+    for link in ["href=\"/watch/export?client=probe\"", "href=\"/watch?client=probe\">Refresh"] {
+        assert!(of_one.contains(link), "{of_one}");
+    }
     assert_eq!(said(&self::page(&server, "/watch?client=nobody")), [""; 0]);
 }
 

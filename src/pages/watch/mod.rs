@@ -82,17 +82,19 @@ fn page(watch: &Watch, client: Option<&str>) -> Response {
             .then_text(name)
             .then("\n")
     };
+    let query = client.map_or_else(String::new, |client| {
+        form_urlencoded::Serializer::for_suffix("?".to_owned(), 1).append_pair("client", client).finish()
+    });
     let body = Html::markup("<p>Press Connect in your client, and read here what happens. The newest exchange is below; ")
         .then("open one to see what was checked. Secrets are cut.</p>\n")
         .then("<form class=\"row tools\">\n<label for=\"client\">Of</label>\n<select id=\"client\" name=\"client\">\n")
         .then("<option value=\"\">all clients\n")
         .and(Html::all(clients.into_iter().map(option)))
         .then("</select>\n<button class=\"quiet\">Show</button>\n</form>\n<p class=\"tools\"><a href=\"/watch/export")
-        .and(client.map_or_else(Html::default, |client| {
-            let query = form_urlencoded::Serializer::new(String::new()).append_pair("client", client).finish();
-            Html::markup("?").then_text(&query)
-        }))
-        .then("\">Keep as a file</a></p>\n<p id=\"state\" role=\"status\">")
+        .then_text(&query)
+        .then("\">Keep as a file</a> <a id=\"refresh\" href=\"/watch")
+        .then_text(&query)
+        .then("\">Refresh</a></p>\n<p id=\"state\" role=\"status\">")
         .then_text(&state(&shown(watch, client)))
         .then("</p>\n")
         .and(diagram(&shown(watch, client), Some(watch.place(last))));
@@ -102,7 +104,7 @@ fn page(watch: &Watch, client: Option<&str>) -> Response {
 /// Says in words how many exchanges there are, for a page without a script and for a screen reader.
 fn state(shown: &[Arc<Exchange>]) -> String {
     match shown.len() {
-        0 => "No exchange yet. Load this page anew after one, if it doesn't come by itself.".to_owned(),
+        0 => "No exchange yet.".to_owned(),
         1 => "1 exchange.".to_owned(),
         count => format!("{count} exchanges."),
     }

@@ -72,6 +72,7 @@ const copy = button('Copy as text', () => {
     .then(() => say('Copied.'), () => say('The browser does not let this page copy.'));
 });
 
+document.getElementById('refresh').remove(); // the page refreshes itself
 tools.append(' ', pause, ' ', copy);
 document.querySelector('form.tools button').hidden = true;
 document.getElementById('client').addEventListener('change', (event) => event.target.form.submit());
