@@ -73,19 +73,21 @@ fmt: ## format the code
 
 install: ## install what was built, with its man page, completions and unit, below PREFIX
 	@test -x $(BINARY) || { echo 'there is no $(BINARY): build it first, with make build' >&2; exit 1; }
-	install -d $(sort $(dir $(addprefix $(ROOT)/,$(INSTALLED))))
-	install -m 755 $(BINARY) $(ROOT)/bin/epicme
-	install -m 644 packaging/epicme.1 $(ROOT)/share/man/man1/epicme.1
-	install -m 644 packaging/completions/epicme.bash $(ROOT)/share/bash-completion/completions/epicme
-	install -m 644 packaging/completions/_epicme $(ROOT)/share/zsh/site-functions/_epicme
-	install -m 644 packaging/completions/epicme.fish $(ROOT)/share/fish/vendor_completions.d/epicme.fish
+	for file in $(INSTALLED); do install -d "$(ROOT)/$${file%/*}" || exit; done
+	install -m 755 $(BINARY) "$(ROOT)/bin/epicme"
+	install -m 644 packaging/epicme.1 "$(ROOT)/share/man/man1/epicme.1"
+	install -m 644 packaging/completions/epicme.bash "$(ROOT)/share/bash-completion/completions/epicme"
+	install -m 644 packaging/completions/_epicme "$(ROOT)/share/zsh/site-functions/_epicme"
+	install -m 644 packaging/completions/epicme.fish "$(ROOT)/share/fish/vendor_completions.d/epicme.fish"
 ifneq ($(filter %.service, $(INSTALLED)),)
-	sed 's|/usr/local/bin|$(PREFIX)/bin|' packaging/epicme.service >$(ROOT)/lib/systemd/system/epicme.service
-	chmod 644 $(ROOT)/lib/systemd/system/epicme.service
+	sed 's|/usr/local/bin/epicme|"$(PREFIX)/bin/epicme"|; s|"\([^ "]*\)"|\1|' packaging/epicme.service \
+		>"$(ROOT)/lib/systemd/system/epicme.service"
+	chmod 644 "$(ROOT)/lib/systemd/system/epicme.service"
 endif
 
+# Each path is quoted: of a folder with a blank in its name, rm would take each word for a file to remove.
 uninstall: ## remove what install has put below PREFIX
-	rm -f $(addprefix $(ROOT)/,$(INSTALLED))
+	for file in $(INSTALLED); do rm -f "$(ROOT)/$$file" || exit; done
 
 dist: ## build the release, a tarball and its checksum in target/dist: the same bytes wherever it is built
 	CFLAGS='-ffile-prefix-map=$(CRATES)=/cargo -ffile-prefix-map=$(CURDIR)=/epicme' cargo build --locked --release \

@@ -294,19 +294,26 @@ const INSTALLED: [&str; 6] = [
 
 #[test]
 fn installs_below_a_prefix_and_takes_all_of_it_away() {
-    let folder = Folder::new();
-    let destination = format!("DESTDIR={}", folder.path().display());
-    let options = [&destination[..], "PREFIX=/opt/epicme", &format!("BINARY={EPICME}")].map(str::to_owned);
-    let options = options.each_ref().map(String::as_str);
-    make("077", &[&["install"], &options[..]].concat());
-    assert_eq!(files(folder.path()), INSTALLED.map(|path| format!("opt/epicme/{path}")));
-    let root = folder.path().join("opt/epicme");
-    let unit = fs::read_to_string(root.join("lib/systemd/system/epicme.service")).expect("the unit");
-    assert!(unit.contains("\nExecStart=/opt/epicme/bin/epicme serve\n"), "{unit}");
-    let version = run(root.join("bin/epicme").to_str().expect("UTF-8"), &["version"], folder.path());
-    assert!(text(&version.expect("the program")).starts_with("epicme "));
-    make("022", &[&["uninstall"], &options[..]].concat());
-    assert_eq!(files(folder.path()), [""; 0]);
+    // Also where a folder has a blank in its name, and another file is called as the part before the blank.
+    for (prefix, program) in
+        [("/opt/epicme", "/opt/epicme/bin/epicme"), ("/opt/my apps", "\"/opt/my apps/bin/epicme\"")]
+    {
+        let folder = Folder::new();
+        fs::write(folder.path().join("a"), "somebody's").expect("a file");
+        let destination = format!("DESTDIR={}/a root", folder.path().display());
+        let options = [&destination, &format!("PREFIX={prefix}"), &format!("BINARY={EPICME}")];
+        let options = options.map(String::as_str);
+        make("077", &[&["install"], &options[..]].concat());
+        let installed = INSTALLED.map(|path| format!("a root{prefix}/{path}"));
+        assert_eq!(files(folder.path()), [&["a".to_owned()], &installed[..]].concat());
+        let root = folder.path().join(format!("a root{prefix}"));
+        let unit = fs::read_to_string(root.join("lib/systemd/system/epicme.service")).expect("the unit");
+        assert!(unit.contains(&format!("\nExecStart={program} serve\n")), "{unit}");
+        let version = run(root.join("bin/epicme").to_str().expect("UTF-8"), &["version"], folder.path());
+        assert!(text(&version.expect("the program")).starts_with("epicme "));
+        make("022", &[&["uninstall"], &options[..]].concat());
+        assert_eq!(files(folder.path()), ["a"]);
+    }
 }
 
 #[test]
