@@ -403,6 +403,11 @@ fn answers_each_line_that_is_no_message_and_goes_on() {
         (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"pi\xffng\"}", -32700, "Parse error"),
         (b"7", -32600, "a message is an object"),
         (b"{}", -32600, "jsonrpc must be"),
+        (
+            b"{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"ping\"}",
+            -32600,
+            "id must be a string or an integer",
+        ),
         (b"[]", -32600, "a batch holds"),
         (
             b"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]",
@@ -746,6 +751,34 @@ fn ends_with_0_when_the_client_closes_its_output_or_a_signal_comes() {
         assert_eq!(stdio.end(), NOTHING, "{name}");
         assert!(!folder.path().join("epicme.db-wal").exists(), "it was closed in order");
     }
+}
+
+#[test]
+fn says_so_if_the_last_answers_cannot_be_written() {
+    let (folder, token) = folder();
+    let mut command = Command::new(EPICME);
+    command.args(["stdio", "--database"]).arg(folder.database()).env_clear().env("EPICME_TOKEN", &token);
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a disk that is always full");
+    let mut child = command.stdin(Pipe::piped()).stdout(full).stderr(Pipe::piped()).spawn().expect("it runs");
+    let log = support::collect(child.stderr.take().expect("a pipe"));
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(format!("{call}\n").as_bytes()).expect("it reads");
+    drop(input);
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    support::wait_for(&log, "No space left");
+}
+
+#[test]
+fn takes_its_token_from_the_variable_alone() {
+    let (folder, token) = folder();
+    let output = folder.epicme(&["stdio", "--token", &token], "");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("EPICME_TOKEN") && !told.contains(&token), "{told}");
+    let mut stdio = Stdio::start(&folder, Some(" \n"));
+    assert!(stdio.refused().contains("EPICME_TOKEN isn't set"));
+    assert_eq!(stdio.close(), NOTHING);
 }
 
 #[test]

@@ -35,6 +35,13 @@ use crate::store::{self, OpenError, Opening, Store};
 
 /// Carries messages until the client closes standard input or output, or SIGTERM, SIGINT or SIGHUP comes.
 pub(super) fn stdio(line: &CommandLine) -> Result<(), CliError> {
+    if line.is_given("token") {
+        return Err(CliError::Usage(
+            "the token belongs in the variable EPICME_TOKEN: every program of this machine can see what stands behind \
+             --token"
+                .to_owned(),
+        ));
+    }
     stderr::set_style(serve::style(line)?);
     let mut signals = serve::ending_signals()?;
     let servers = Arc::new(Servers {
@@ -47,7 +54,7 @@ pub(super) fn stdio(line: &CommandLine) -> Result<(), CliError> {
     if let Err(why) = servers.find(None) {
         note(&why);
     }
-    let token = line.value("token").map(|token| token.trim().to_owned());
+    let token = line.value("token").map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
     let token_command = line.next_command(&["token", "create", "EMAIL"]);
     if token.is_none() {
         note(&format!(
@@ -85,13 +92,15 @@ pub(super) fn stdio(line: &CommandLine) -> Result<(), CliError> {
     };
     thread::Builder::new().name("signals".into()).spawn(at_signal).map_err(no_thread)?;
 
-    let ended = ended.recv();
+    let mut end = ended.recv();
     relay.finish();
+    // The answers to the last requests may not have got out, though the input has ended before.
+    end = ended.try_iter().find(|end| matches!(end, End::Output(_))).map_or(end, Ok);
     let was_found = locked(&servers.current).is_some();
     let closed = servers.stop();
     stderr::finish();
     closed?;
-    match ended {
+    match end {
         _ if !was_found => Err(CliError::Refused), // it has been told why
         Ok(End::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
             note("the client has closed standard output; requests that it had sent may have been done");

@@ -111,9 +111,10 @@ impl Message {
         self.member("method")?.as_str()
     }
 
-    /// The id of the request. A response has an id too, and isn't answered.
+    /// The id of the request. A response has an id too, and isn't answered. An id of null is none in MCP, and the
+    /// server says so.
     fn id(&self) -> Option<&Value> {
-        self.member("method").and(self.member("id"))
+        self.member("method").and(self.value.as_ref()?.get("id"))
     }
 
     /// Returns whether the client waits for an answer: to a request, a batch, or a line that isn't a message at all.
@@ -375,7 +376,10 @@ impl Relay {
         }
         if !message.is_answered() {
             // JSON-RPC has no answer to a notification or a response.
-            return Err(format!("the server didn't take a message: {}", String::from_utf8_lossy(&body)));
+            return Err(format!(
+                "the server didn't take a message: {}",
+                String::from_utf8_lossy(body.trim_ascii())
+            ));
         }
         if message.method() == Some("initialize") {
             let result = value.as_ref().and_then(|value| value.get("result"));
