@@ -185,6 +185,38 @@ fn refuses_a_log_that_is_not_of_the_file_beside_it() {
     }
 }
 
+#[test]
+fn refuses_a_log_and_a_file_of_two_times_that_are_of_one_size() {
+    let says = ["has changes of another file, or of another time", RESTORE];
+    let (folder, token) = crashed(3);
+    let both = || {
+        let [file, log] = [folder.database(), log_of(&folder)].map(|path| fs::read(path).expect("a file"));
+        (file, log)
+    };
+    let put = |(file, log): (&[u8], &[u8])| {
+        fs::write(folder.database(), file).expect("the file");
+        fs::write(log_of(&folder), log).expect("the log");
+    };
+    let (first, first_log) = both();
+    for name in ["garden", "kitchen"] {
+        let mut server = Server::start_in(folder.clone(), &[]);
+        Client::new(&server, &token).ok("create_tag", json!({ "name": name }));
+        server.kill();
+    }
+    let (last, last_log) = both();
+    assert_eq!(first.len(), last.len(), "the size tells nothing");
+    for (file, log) in [(&last, &first_log), (&first, &last_log)] {
+        put((file, log));
+        refuses(&folder, &[SERVE, ADD, &["check"], &["token", "list"]], &says);
+    }
+    for (file, log, tags) in [(&first, &first_log, 0), (&last, &last_log, 2)] {
+        put((file, log));
+        succeeds(&folder.epicme(&["check"], ""));
+        drop(Server::start_in(folder.clone(), &[]));
+        assert_eq!((folder.count("entries"), folder.count("tags")), (3, tags));
+    }
+}
+
 /// The length of a log's header, of a frame of it, and of what each frame has before its page.
 const LOG_HEADER: usize = 32;
 const FRAME: usize = FRAME_HEADER + 4096;

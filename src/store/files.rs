@@ -195,7 +195,7 @@ pub(super) fn check_whole(path: &Path, lock: Option<&File>, create: bool) -> Res
         return Err(OpenError::ForeignLog);
     }
     let is_small = size + log.bytes <= limits::CHECKED_AT_OPEN_BYTES_MAX;
-    if !is_small && !log.is_doubtful(&header, in_file) {
+    if !is_small && !log.is_doubtful(in_file) {
         return Ok(());
     }
     // A connection that only reads doesn't move the log into the file when it closes.
@@ -469,6 +469,11 @@ fn remove_left(path: &Path) -> Result<(), PartError> {
 /// the next one knows by it that it may remove the file. Nothing of it need outlive a power failure.
 pub(super) fn mark(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "off")?;
+    write_first_page(connection)
+}
+
+/// Writes the first page of a database of ours, which stays as it is but for the counter of its changes.
+pub(super) fn write_first_page(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "application_id", APPLICATION_ID)
 }
 

@@ -1,9 +1,13 @@
 //! What can be told from a database file and its log without SQLite: whether the log is the file's own, and whole.
 //!
 //! Writes nothing, and knows no table. SQLite keeps in a log nothing that names its file. So a copy of a database that
-//! was put back beside the log of a crash gets the changes of that log, and is damaged by them. And SQLite takes the
-//! first frame that is wrong for the end of the log, so one wrong byte takes back all commits behind it, without an
-//! error.
+//! was put back beside the log of a crash gets the changes of that log, and is damaged by them; and a log of an earlier
+//! time that was put back beside the database takes back what was written since. And SQLite takes the first frame that
+//! is wrong for the end of the log, so one wrong byte takes back all commits behind it, without an error.
+//!
+//! What tells a file and a log of two times apart is the counter of changes on the first page. It never goes down, and
+//! each program that writes raises it with its first commit (`writer.rs`). So between two programs that wrote one after
+//! the other, it differs.
 //!
 //! A wrong frame is also what a power failure leaves. Which of the two it is, follows from what stands behind it:
 //!
@@ -186,21 +190,21 @@ impl LogContents {
         }
     }
 
-    /// Returns `false` if it can't be the log of this file: pages that the file must have are in neither. A database
-    /// grows with nearly each entry, so a copy from before the log lacks pages.
+    /// Returns `false` if it can't be the log of this file: pages that the file must have are in neither, or the two
+    /// are of two times. A log begins with the counter of changes that the file had then, or the next one, and a
+    /// checkpoint puts no later one into the file than the log has.
     pub(super) fn may_belong_to(&self, header: &Header, pages_in_file: u64) -> bool {
         let mut missing = pages_in_file + 1..=self.pages_after;
+        let of_its_time = |(first, last)| (u32::saturating_sub(first, 1)..=last).contains(&header.changes);
         header.page_bytes == self.page_bytes
             && missing.all(|page| u32::try_from(page).is_ok_and(|page| self.pages.contains(&page)))
+            && self.changes.is_none_or(of_its_time)
     }
 
-    /// Returns whether it may be the log of another file all the same: the database shrinks by it, or its counter of
-    /// changes doesn't go on where the file's ends. Each is rare where the two belong together.
-    pub(super) fn is_doubtful(&self, header: &Header, pages_in_file: u64) -> bool {
-        let goes_on = self.changes.is_none_or(|(first, last)| {
-            (first.saturating_sub(1)..=last.max(first)).contains(&header.changes)
-        });
-        self.pages_after < pages_in_file || !goes_on
+    /// Returns whether it may be the log of another file all the same: the database shrinks by it, which is rare where
+    /// the two belong together.
+    pub(super) fn is_doubtful(&self, pages_in_file: u64) -> bool {
+        self.pages_after < pages_in_file
     }
 }
 

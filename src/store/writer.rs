@@ -29,6 +29,7 @@
 //! were already promised. A database server such as PostgreSQL runs many write transactions at once and shares only
 //! the flush of its log between them; SQLite has one write lock per file, so two transactions can't run at once here.
 
+use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -39,7 +40,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rusqlite::hooks::Action;
 
-use super::files::Place;
+use super::files::{self, Place};
 use super::queue::{Holder, Queue, Taken};
 use super::write_ahead::{self, WriteAheadLog};
 use super::{ChangedRows, Derived, StoreError, Tidy, run};
@@ -288,6 +289,9 @@ fn begin(connection: &Connection, wait: Duration) -> Result<(), StoreError> {
 struct Group {
     derived: Derived,
     changes: Arc<Mutex<Changes>>,
+    /// Whether a commit has raised the file's counter of changes, by which the log of this program is told from an
+    /// earlier one (`log_file.rs`). SQLite raises it only where the first page is written.
+    is_counted: Cell<bool>,
 }
 
 /// The rows of [`Derived::table`] that the group has changed.
@@ -317,7 +321,7 @@ impl Group {
                 });
             }
         }))?;
-        Ok(Group { derived, changes })
+        Ok(Group { derived, changes, is_counted: Cell::new(false) })
     }
 
     /// Returns whether the update of what follows is as much work as one commit may have. The commit takes the time for
@@ -357,19 +361,26 @@ impl Group {
             // the other jobs of the group were undone too, so they get an error and no value.
             return Err(StoreError::Abandoned);
         }
-        // Most groups that the server itself writes, for tokens and sign-ins, change no row of the table.
-        let updated = if rows.is_empty() {
-            Ok(())
-        } else {
-            (self.derived.update)(connection, &rows).map_err(StoreError::from)
-        };
-        updated.and_then(|()| run(connection, "COMMIT")).inspect_err(|_| {
+        self.finish(connection, &rows).inspect_err(|_| {
             // Some errors of COMMIT leave the transaction open. Then the next BEGIN would fail, and so would every
             // later write until a restart.
             if !connection.is_autocommit() {
                 let _ = run(connection, "ROLLBACK");
             }
         })
+    }
+
+    fn finish(&self, connection: &Connection, rows: &ChangedRows) -> Result<(), StoreError> {
+        // Most groups that the server itself writes, for tokens and sign-ins, change no row of the table.
+        if !rows.is_empty() {
+            (self.derived.update)(connection, rows)?;
+        }
+        if !self.is_counted.get() {
+            files::write_first_page(connection)?;
+        }
+        run(connection, "COMMIT")?;
+        self.is_counted.set(true);
+        Ok(())
     }
 }
 
