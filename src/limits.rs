@@ -202,6 +202,9 @@ pub(crate) const CHECKPOINT_AFTER: Duration = Duration::from_secs(5);
 pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a server waits for the lock on its file, which a command has for a moment when it begins.
 pub(crate) const SERVER_LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
+/// How long a command waits for the sign that a server has the file by the name that the command was given: a server
+/// that begins looks through the log first. Past it the command is refused.
+pub(crate) const SERVER_SIGN_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Bytes of a database and its log up to which both are looked through when a killed server has left the log. It takes
 /// a part of a second.
 pub(crate) const CHECKED_AT_OPEN_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -415,24 +415,50 @@ fn waits_for_no_pipe_that_has_the_name_of_a_file() {
 }
 
 #[test]
+fn refuses_a_second_name_of_a_file_that_a_server_has() {
+    let folder = Arc::new(Folder::new());
+    let token = folder.token("ada@example.com", &[]);
+    let mut server = Server::start_in(folder.clone(), &[]);
+    Client::new(&server, &token).ok("create_tag", json!({ "name": "garden" }));
+    let other = Folder::new();
+    fs::hard_link(folder.database(), other.database()).expect("a second name");
+    let commands: [&[&str]; 5] = [ADD, SERVE, &["user", "list"], &["check"], &["backup", "b.db"]];
+    refuses(&other, &commands[..1], &["has it open by another name", "would be lost"]);
+    for command in &commands[1..] {
+        assert_eq!(within_time(&other, command).status.code(), Some(1), "{command:?}");
+    }
+    succeeds(&folder.epicme(ADD, PASSWORD));
+    assert_eq!(server.signal("TERM"), Some(0));
+    // Once nobody has it, either name leads to all of it.
+    assert!(stdout(&other.epicme(&["user", "list"], "")).contains("eve@example.com"));
+    assert_eq!(other.count("tags"), 1);
+}
+
+#[test]
 fn leaves_a_file_that_a_server_has_as_it_is() {
     let folder = Folder::new();
     fs::copy("tests/version_4.db", folder.database()).expect("the file");
     let before = fs::read(folder.database()).expect("the file");
+    // What a server has beside its lock: the index of the log. (A command takes away one that nobody has open.)
+    let index = |folder: &Folder| fs::write(folder.database().with_extension("db-shm"), "").expect("a file");
     let lock = fs::File::open(folder.database()).expect("the file");
     lock.lock().expect("a lock");
     // A command that writes would bring it up to date too.
     for command in [SERVE, ADD, &["user", "passwd", "ada@example.com", "--password-stdin"]] {
+        index(&folder);
         fails(&folder.epicme(command, PASSWORD), 1, "another epicme serves it");
         assert!(fs::read(folder.database()).expect("the file") == before, "it was migrated");
-        assert_eq!(names(folder.path(), ""), ["epicme.db"]);
+        let names = names(folder.path(), "");
+        assert!(names.iter().all(|name| ["epicme.db", "epicme.db-shm"].contains(&&**name)), "{names:?}");
     }
+    index(&folder);
     succeeds(&folder.epicme(&["user", "list"], ""));
     // Of a file that is up to date it is no matter.
     let current = Folder::new();
     current.token("ada@example.com", &[]);
     let served = fs::File::open(current.database()).expect("the file");
     served.lock().expect("a lock");
+    index(&current);
     succeeds(&current.epicme(ADD, PASSWORD));
     // A command has the lock for a moment only.
     lock.unlock().expect("no lock");

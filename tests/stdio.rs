@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use epicme::limits;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::{self, Client, EPICME, Folder, PATIENCE, Server, eventually, modern_meta, schema};
@@ -620,11 +621,13 @@ fn thief(
     (address, seen)
 }
 
-/// Another process that has the database open, and no port.
-fn hold(folder: &Folder) -> File {
+/// Another process that has the database open, with the index of its log, and no port.
+fn hold(folder: &Folder) -> (Connection, File) {
     let file = File::open(folder.database()).expect("the database");
     file.try_lock().expect("nobody has it");
-    file
+    let connection = Connection::open(folder.database()).expect("the database");
+    connection.query_row("SELECT count(*) FROM settings", [], |_| Ok(())).expect("a read");
+    (connection, file)
 }
 
 fn name_address(folder: &Folder, address: SocketAddr) {
@@ -758,7 +761,7 @@ fn says_so_if_the_last_answers_cannot_be_written() {
     let (folder, token) = folder();
     let mut command = Command::new(EPICME);
     command.args(["stdio", "--database"]).arg(folder.database()).env_clear().env("EPICME_TOKEN", &token);
-    let full = std::fs::File::options().write(true).open("/dev/full").expect("a disk that is always full");
+    let full = File::options().write(true).open("/dev/full").expect("a disk that is always full");
     let mut child = command.stdin(Pipe::piped()).stdout(full).stderr(Pipe::piped()).spawn().expect("it runs");
     let log = support::collect(child.stderr.take().expect("a pipe"));
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });

@@ -151,18 +151,18 @@ pub(super) fn lock_for_server(path: &Path) -> Result<File, OpenError> {
 /// file, whatever file that is, ignores all of it from a wrong byte on, and an end that is missing shows only when it
 /// is read.
 ///
-/// While a server has the file, this looks at nothing: the server did, and writes to the file and its log just now.
-/// `lock` is the server's own; a command closes the file here before SQLite opens it.
+/// While a server has the file, this looks at nothing but the file's name: the server did, and writes to the file and
+/// its log just now. `lock` is the server's own; a command closes the file here before SQLite opens it.
 pub(super) fn check_whole(path: &Path, lock: Option<&File>, create: bool) -> Result<(), OpenError> {
     let opened;
     let file = match lock {
         Some(file) => file,
         None => {
             opened = File::open(path).map_err(OpenError::Io)?;
-            match opened.try_lock_shared() {
-                Ok(()) => &opened,
-                Err(_) => return Ok(()),
+            if is_served_under_this_name(path, &opened)? {
+                return Ok(());
             }
+            &opened
         }
     };
     let size = file.metadata().map_err(OpenError::Io)?.len();
@@ -208,6 +208,30 @@ pub(super) fn check_whole(path: &Path, lock: Option<&File>, create: bool) -> Res
             Err(OpenError::ForeignLog)
         }
         _ => Ok(()), // other errors show again, and are told then
+    }
+}
+
+/// Returns whether a server has the file; if not, `file` has a lock that keeps one away for now.
+///
+/// A file may have a second name, by a hard link or because it alone is mounted into a container. SQLite keeps the log
+/// beside the name by which it was opened. So a command that opens the file by the other name reads what is old, and
+/// what it writes is lost, or damages the file. Beside the server's name there is the index of the log, but for the
+/// moment in which it begins; and beside the name of a file that is being restored there is the new one.
+fn is_served_under_this_name(path: &Path, file: &File) -> Result<bool, OpenError> {
+    let began = Instant::now();
+    loop {
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(false),
+            Err(TryLockError::Error(_)) => return Ok(true), // a file system without such locks
+            Err(TryLockError::WouldBlock) => {}
+        }
+        if ["-shm", RESTORING].iter().any(|end| fs::exists(beside(path, end)).unwrap_or(true)) {
+            return Ok(true);
+        }
+        if began.elapsed() >= limits::SERVER_SIGN_WAIT_MAX {
+            return Err(OpenError::OtherName);
+        }
+        thread::sleep(limits::WAL_LOOK);
     }
 }
 

@@ -222,6 +222,8 @@ pub enum OpenError {
     },
     /// Another file has got its name while it was being opened.
     Replaced,
+    /// A server has it open by another name.
+    OtherName,
     /// It was to be read only, and lacks tables that are read.
     Older {
         /// How many steps of migration the file has taken.
@@ -331,6 +333,11 @@ impl fmt::Display for OpenError {
             OpenError::Replaced => {
                 out.write_str("another file was put in its place just now; run the command again")
             }
+            OpenError::OtherName => out.write_str(
+                "an epicme has it open by another name, beside which its log lies, so what is written by this name would be \
+                 lost: name it as that one does, without a hard link or a mount of the file alone; if that epicme is only \
+                 starting, run the command again",
+            ),
             OpenError::Older { file, needs } => write!(
                 out,
                 "it has version {file}, and this command reads {needs} and later; epicme serve brings it up to \
