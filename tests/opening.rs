@@ -418,6 +418,13 @@ fn waits_for_no_pipe_that_has_the_name_of_a_file() {
 fn refuses_a_second_name_of_a_file_that_a_server_has() {
     let folder = Arc::new(Folder::new());
     let token = folder.token("ada@example.com", &[]);
+    // A copy has no log before a server begins with it.
+    let copy = Folder::new();
+    succeeds(&folder.epicme(&["backup", copy.database().to_str().expect("UTF-8")], ""));
+    let held = fs::File::open(copy.database()).expect("the file");
+    held.lock().expect("a lock");
+    succeeds(&copy.epicme(&["user", "list"], ""));
+
     let mut server = Server::start_in(folder.clone(), &[]);
     Client::new(&server, &token).ok("create_tag", json!({ "name": "garden" }));
     let other = Folder::new();

@@ -216,7 +216,8 @@ pub(super) fn check_whole(path: &Path, lock: Option<&File>, create: bool) -> Res
 /// A file may have a second name, by a hard link or because it alone is mounted into a container. SQLite keeps the log
 /// beside the name by which it was opened. So a command that opens the file by the other name reads what is old, and
 /// what it writes is lost, or damages the file. Beside the server's name there is the index of the log, but for the
-/// moment in which it begins; and beside the name of a file that is being restored there is the new one.
+/// moment in which it begins, or as long as the file has no log yet; and beside the name of a file that is being
+/// restored there is the new one.
 fn is_served_under_this_name(path: &Path, file: &File) -> Result<bool, OpenError> {
     let began = Instant::now();
     loop {
@@ -225,7 +226,8 @@ fn is_served_under_this_name(path: &Path, file: &File) -> Result<bool, OpenError
             Err(TryLockError::Error(_)) => return Ok(true), // a file system without such locks
             Err(TryLockError::WouldBlock) => {}
         }
-        if ["-shm", RESTORING].iter().any(|end| fs::exists(beside(path, end)).unwrap_or(true)) {
+        let has_log = our_header(file).is_some_and(|header| header.has_log);
+        if !has_log || ["-shm", RESTORING].iter().any(|end| fs::exists(beside(path, end)).unwrap_or(true)) {
             return Ok(true);
         }
         if began.elapsed() >= limits::SERVER_SIGN_WAIT_MAX {
