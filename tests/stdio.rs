@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio as Pipe};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use epicme::limits;
 use rusqlite::Connection;
@@ -754,6 +754,34 @@ fn ends_with_0_when_the_client_closes_its_output_or_a_signal_comes() {
         assert_eq!(stdio.end(), NOTHING, "{name}");
         assert!(!folder.path().join("epicme.db-wal").exists(), "it was closed in order");
     }
+}
+
+#[test]
+fn looks_once_for_all_requests_that_wait_for_a_server_and_ends_meanwhile() {
+    let (folder, token) = folder();
+    // As while a restore goes on.
+    let lock = File::open(folder.database()).expect("the file");
+    lock.lock().expect("a lock");
+    std::fs::write(folder.database().with_extension("db.restoring"), "").expect("a file");
+    let began = Instant::now();
+    let mut stdio = Stdio::start(&folder, Some(&token));
+    for _ in 0..5 {
+        stdio.begin_modern("tools/list", json!({}));
+    }
+    let mut waited = Vec::new();
+    for _ in 0..5 {
+        let answer = stdio.message();
+        let told = answer["error"]["message"].as_str().expect("why");
+        assert!(told.contains("another epicme has it open"), "{told}");
+        waited.push(began.elapsed());
+    }
+    assert!(waited[4] < waited[0] * 3 / 2, "{waited:?}");
+    // A signal ends it while it looks again.
+    let began = Instant::now();
+    stdio.begin_modern("tools/list", json!({}));
+    stdio.signal("TERM");
+    assert_eq!(stdio.end().0, Some(1));
+    assert!(began.elapsed() < waited[0], "it doesn't look to the end");
 }
 
 #[test]

@@ -12,6 +12,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -47,13 +48,19 @@ pub(super) fn stdio(line: &CommandLine) -> Result<(), CliError> {
     let servers = Arc::new(Servers {
         line: line.clone(),
         require_confirmation: line.flag("require-confirmation"),
-        current: Mutex::default(),
+        search: Mutex::default(),
         own: Mutex::default(),
+        is_ending: AtomicBool::new(false),
     });
+    let no_thread = |error| CliError::Failed(format!("no thread can be made: {error}"));
     // The first message would find it too. But then a person who starts this by hand would see nothing until then.
-    if let Err(why) = servers.find(None) {
-        note(&why);
-    }
+    let finder = Arc::clone(&servers);
+    let find_first = move || {
+        if let Err(why) = finder.find(None) {
+            note(&why);
+        }
+    };
+    let first = thread::Builder::new().name("search".into()).spawn(find_first).map_err(no_thread)?;
     let token = line.value("token").map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
     let token_command = line.next_command(&["token", "create", "EMAIL"]);
     if token.is_none() {
@@ -81,7 +88,6 @@ pub(super) fn stdio(line: &CommandLine) -> Result<(), CliError> {
         }
         let _ = at_end.send(End::Input);
     };
-    let no_thread = |error| CliError::Failed(format!("no thread can be made: {error}"));
     let stack = thread::Builder::new().stack_size(limits::THREAD_STACK_BYTES);
     stack.name("input".into()).spawn(read).map_err(no_thread)?;
     let at_signal = move || {
@@ -96,7 +102,9 @@ pub(super) fn stdio(line: &CommandLine) -> Result<(), CliError> {
     relay.finish();
     // The answers to the last requests may not have got out, though the input has ended before.
     end = ended.try_iter().find(|end| matches!(end, End::Output(_))).map_or(end, Ok);
-    let was_found = locked(&servers.current).is_some();
+    servers.is_ending.store(true, SeqCst);
+    let _ = first.join(); // it has no value, and a panic in it was told
+    let was_found = locked(&servers.search).server.is_some();
     let closed = servers.stop();
     stderr::finish();
     closed?;
@@ -115,10 +123,20 @@ pub(super) fn stdio(line: &CommandLine) -> Result<(), CliError> {
 struct Servers {
     line: CommandLine,
     require_confirmation: bool,
-    /// The one that was found last. The lock is held while another one is looked for, so one thread looks for all.
-    current: Mutex<Option<Arc<DatabaseServer>>>,
+    /// The lock is held while the server is looked for, so one thread looks for all.
+    search: Mutex<Search>,
     /// The server of this process. Once it is there, no other one is looked for.
     own: Mutex<Option<(Running, Keeper)>>,
+    /// No search goes on.
+    is_ending: AtomicBool,
+}
+
+/// What the last search has found.
+#[derive(Default)]
+struct Search {
+    server: Option<Arc<DatabaseServer>>,
+    /// When it ended without a server, and why.
+    failed: Option<(Instant, String)>,
 }
 
 /// What one look finds.
@@ -140,17 +158,33 @@ impl Servers {
     /// Returns the server, unless it is the one that has just refused a connection (`gone`); then, and the first time,
     /// it looks for the server.
     fn find(&self, gone: Option<&Arc<DatabaseServer>>) -> Result<Arc<DatabaseServer>, String> {
-        let mut current = locked(&self.current);
-        if let Some(server) = &*current
+        let asked = Instant::now();
+        let mut search = locked(&self.search);
+        if let Some(server) = &search.server
             && !gone.is_some_and(|gone| Arc::ptr_eq(gone, server))
         {
             return Ok(Arc::clone(server));
         }
-        *current = None;
+        // Another thread has looked in vain meanwhile. If each looked for itself, the last one would wait for all.
+        if let Some((at, why)) = &search.failed
+            && *at > asked
+        {
+            return Err(why.clone());
+        }
+        *search = Search::default();
+        let found = self.look_for_a_while();
+        match &found {
+            Ok(server) => search.server = Some(Arc::clone(server)),
+            Err(why) => search.failed = Some((Instant::now(), why.clone())),
+        }
+        found
+    }
+
+    fn look_for_a_while(&self) -> Result<Arc<DatabaseServer>, String> {
         let start = Instant::now();
         loop {
             let why = match self.look()? {
-                Found::Server(server) => return Ok(Arc::clone(current.insert(Arc::new(server)))),
+                Found::Server(server) => return Ok(Arc::new(server)),
                 Found::InUse => {
                     "isn't reached: it is starting, or restores it; wait until that is done, or stop it"
                         .to_owned()
@@ -161,7 +195,7 @@ impl Servers {
                      container is reached from inside alone"
                 ),
             };
-            if start.elapsed() > limits::STDIO_SERVER_WAIT_MAX {
+            if start.elapsed() > limits::STDIO_SERVER_WAIT_MAX || self.is_ending.load(SeqCst) {
                 return Err(format!(
                     "{}: another epicme has it open and {why}",
                     self.line.database().display()
