@@ -2127,6 +2127,23 @@ fn says_when_the_current_password_may_be_tried_again() {
     house.server.log_with("outcome=too-many");
 }
 
+#[test]
+fn lets_a_person_who_is_signed_in_set_a_password_while_a_stranger_tries_some() {
+    let mut house = House::new();
+    house.sign_in();
+    let cookie = house.cookie.take();
+    for _ in 0..10 {
+        assert_eq!(house.try_sign_in(EMAIL, "a guess at it").status, 403);
+    }
+    assert_eq!(house.try_sign_in(EMAIL, PASSWORD).status, 429);
+    house.cookie = cookie;
+    let change = [("do", "password"), ("current", PASSWORD), ("new", "another password")];
+    assert_eq!(house.press(&change).status, 200);
+    // The new password has a count of its own.
+    house.cookie = None;
+    assert_eq!(house.try_sign_in(EMAIL, "another password").status, 303);
+}
+
 /// A sign-in whose password is compared while the disk is waited for, and changed before it is stored.
 fn sign_in_around(change: &str) -> (u16, i64) {
     let mut house = House::new();

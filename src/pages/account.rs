@@ -219,8 +219,8 @@ fn change_zone(
 /// be taken. Too many tries are an error instead, with a page of its own.
 ///
 /// The current password and a code are asked for although the person is signed in: at a browser that was left open, a
-/// stranger who has seen the password could otherwise take the account over for good. Wrong ones are counted for the
-/// account as at the sign-in, since they may be guesses too.
+/// stranger who has seen the password could otherwise take the account over for good. Wrong ones are counted as at the
+/// sign-in, since they may be guesses too, but by a count of their own (`sign_in::Tries::of_signed_in`).
 fn change_password(
     context: &Context,
     submitted: &SubmittedForm,
@@ -266,15 +266,12 @@ pub(super) fn authenticate(
     (user_id, email): (UserId, &str),
     password: &str,
 ) -> Result<Option<Authenticated>, PageError> {
-    let Context { app, now, .. } = *context;
-    let key = users::failures_key(&app.store, email)?;
-    if let Some(seconds) = app.sign_ins.account.wait(key, now) {
-        return Err(PageError::TooManyTries(seconds));
-    }
-    let known = users::authenticate(&app.store, permit, email, password, &context.visit())?;
+    let tries = sign_in::Tries::of_signed_in(context, email)?;
+    tries.check(context)?;
+    let known = users::authenticate(&context.app.store, permit, email, password, &context.visit())?;
     let person = known.filter(|person| person.user_id == user_id);
     if person.is_none() {
-        app.sign_ins.account.count(key, now);
+        tries.count(context);
     }
     Ok(person)
 }

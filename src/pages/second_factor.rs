@@ -109,7 +109,7 @@ pub(super) fn change(
         (Err(error), None) => Err(error),
         (Ok(Err(bad)), _) => Ok(Err(refused(context, &email, bad, "Nothing was changed.")?)),
         (Ok(Ok(())), codes) => {
-            sign_in::Tries::of(context, &email)?.forget(context);
+            sign_in::Tries::of_signed_in(context, &email)?.forget(context);
             let off = || Outcome::of(200, "The second factor is off. A sign-in asks for the password alone.");
             Ok(codes.map_or_else(|| Err(off()), |codes| Ok(codes_page(&codes))))
         }
@@ -123,7 +123,7 @@ pub(super) fn refused(
     bad: BadCode,
     nothing: &str,
 ) -> Result<Outcome, PageError> {
-    sign_in::Tries::of(context, email)?.count(context);
+    sign_in::Tries::of_signed_in(context, email)?.count(context);
     context.log.set_outcome(second_step::outcome(bad));
     Ok(Outcome::of(403, format!("{bad} {nothing}")))
 }

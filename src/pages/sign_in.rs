@@ -21,6 +21,7 @@ use crate::http::request::Body;
 use crate::http::response::Response;
 use crate::limits;
 use crate::second_factor;
+use crate::secret;
 use crate::store::{Holder, StoreError};
 use crate::throttle;
 use crate::users;
@@ -150,7 +151,7 @@ pub(crate) fn submit(context: &Context, body: &mut Body) -> Result<Response, Pag
 /// The keys by which the failures of a sign-in are counted.
 pub(super) struct Tries {
     account: [u8; 32],
-    /// `None` if all people have one address.
+    /// `None` if all people have one address, or the person is signed in.
     client: Option<[u8; 32]>,
 }
 
@@ -158,6 +159,13 @@ impl Tries {
     pub(super) fn of(context: &Context, email: &str) -> Result<Tries, StoreError> {
         let client = context.client.own().map(throttle::address_key);
         Ok(Tries { account: users::failures_key(&context.app.store, email)?, client })
+    }
+
+    /// The key of a person who is signed in, for their own account alone. If it were that of the sign-in, a stranger
+    /// who tries passwords there could keep the person from setting another one.
+    pub(super) fn of_signed_in(context: &Context, email: &str) -> Result<Tries, StoreError> {
+        let key = users::failures_key(&context.app.store, email)?;
+        Ok(Tries { account: secret::sha256(&[b"signed in", &key[..]].concat()), client: None })
     }
 
     /// Fails if one of the two limits is used up.
