@@ -410,7 +410,7 @@ fn refuses_a_database_that_is_not_its_own_and_leaves_it_as_it_was() {
     fails(
         &bare(&["serve", "--listen", "127.0.0.1:0", "--database", "/nowhere/x.db"], &[]),
         1,
-        "can't open it",
+        "can't open it: there is no such folder",
     );
 }
 

@@ -261,7 +261,9 @@ impl From<rusqlite::Error> for OpenError {
 impl From<files::PartError> for OpenError {
     fn from(error: files::PartError) -> OpenError {
         match error {
-            files::PartError::NoFolder => OpenError::Io(io::ErrorKind::NotFound.into()),
+            files::PartError::NoFolder => {
+                OpenError::Io(io::Error::new(io::ErrorKind::NotFound, "there is no such folder"))
+            }
             files::PartError::InProgress => OpenError::Store(StoreError::Busy),
             files::PartError::InTheWay(file) => OpenError::InTheWay(file),
             files::PartError::Io(error) => OpenError::Io(error),
