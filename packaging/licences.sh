@@ -63,7 +63,7 @@ another one, name its folder:
     cargo build --release --config 'target."cfg(unix)".rustflags = ["-L", "native=FOLDER"]'
 
 That of the library is Debian's source package glibc $version, whose files lie beside the release too.
-Whoever passes the program on passes these on with it.
+A person who passes the program on passes these on with it.
 
 Parts of GCC's runtime library are in it as well. The GCC Runtime Library Exception asks for nothing more.
 

@@ -4,7 +4,8 @@
 //! the secret and the recovery codes are on one page each, which no cache keeps and no link leads to.
 //!
 //! After two presses of a button a browser shows the answer to the second. So the recovery codes are made of a secret
-//! of the form (`SubmittedForm::seed`): the second press finds that they are the ones, and shows them too, for a minute.
+//! of the form (`SubmittedForm::seed`): the second press finds that they are the ones, and shows them too, for a
+//! minute.
 //!
 //! Until the person has given a code of it, a secret is stored nowhere: the form that asks for the code holds it, and
 //! its token is bound to it. So a person who gives up halfway has the factor that they had before.

@@ -263,7 +263,7 @@ await check('second factor: is set up, with a code of oathtool and a button that
   await stranger.getByRole('alert').waitFor()
   assert.equal((await stranger.locator('pre').innerText()).replaceAll(' ', ''), secret)
   await stranger.getByRole('textbox', { name: /Code/ }).fill(code(secret))
-  await stranger.getByRole('button', { name: 'Switch it on' }).dblclick() // the answer to the second press is shown
+  await stranger.getByRole('button', { name: 'Switch it on' }).dblclick()
   await stranger.getByRole('heading', { name: 'Your recovery codes' }).waitFor()
   await look(stranger, 'recovery-codes')
   assert.equal((await stranger.locator('pre').innerText()).trim().split('\n').length, 10)
