@@ -1,5 +1,5 @@
 //! Walks every tool and every other feature through the Rust SDK client, or signs in with it.
-//! Usage: epicme-interop legacy | modern | oauth
+//! Usage: epicme-interop legacy | modern | oauth.  With `OVER_STDIO` it starts `epicme stdio` in place of opening the URL.
 
 mod expect;
 mod sign_in;
@@ -7,7 +7,7 @@ mod sign_in;
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,11 +16,12 @@ use rmcp::model::{
     Implementation, ProtocolVersion, ServerNotification, SubscribeRequestParams,
 };
 use rmcp::service::{ClientInitializeError, RequestContext, RunningService, ServiceError};
-use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
 use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::expect::{Tally, Worked, expect, matches, subset};
@@ -93,7 +94,19 @@ fn config() -> StreamableHttpClientTransportConfig {
     StreamableHttpClientTransportConfig::with_uri(variable("MCP_URL"))
 }
 
+fn is_over_stdio() -> bool {
+    env::var_os("OVER_STDIO").is_some()
+}
+
 async fn connect(modern: bool, token: Option<&str>, person: Person) -> Result<Client, ClientInitializeError> {
+    if is_over_stdio() {
+        let mut program = Command::new(variable("EPICME"));
+        program.args(["stdio", "--database"]).arg(variable("DATABASE")).env_remove("EPICME_TOKEN");
+        program.envs(token.map(|token| ("EPICME_TOKEN", variable(token))));
+        let started = TokioChildProcess::builder(program).stderr(Stdio::null()).spawn();
+        let (transport, _) = started.expect("the program starts");
+        return person.serve_with_lifecycle(transport, lifecycle(modern)).await;
+    }
     let config = token.map_or_else(config, |token| config().auth_header(variable(token)));
     let transport = StreamableHttpClientTransport::with_client(reqwest::Client::new(), config);
     person.serve_with_lifecycle(transport, lifecycle(modern)).await
@@ -245,6 +258,9 @@ async fn refuses_an_unknown_tool(client: &Client) -> Worked<()> {
 
 async fn refuses_without_a_token(modern: bool) -> Worked<()> {
     let error = connect(modern, None, Person::default()).await.err().ok_or("it was let in")?;
+    if is_over_stdio() {
+        return matches(&format!("{error:?}"), "EPICME_TOKEN isn't set: make a token by");
+    }
     let challenge = error.auth_challenge().ok_or_else(|| format!("no challenge but {error:?}"))?;
     matches(challenge, r#"^Bearer .*resource_metadata=""#)
 }
@@ -253,9 +269,13 @@ async fn refuses_too_narrow_a_token(modern: bool) -> Worked<()> {
     let reader = connect(modern, Some("READ_TOKEN"), Person::default()).await?;
     let refused = call(&reader, &json!({ "tool": "create_tag", "arguments": { "name": "forbidden" } })).await;
     let error = refused.err().ok_or("it was not refused")?;
-    let challenge = error.auth_challenge().ok_or_else(|| format!("no challenge but {error:?}"))?;
-    matches(challenge, r#"error="insufficient_scope""#)?;
-    matches(challenge, r#"needs tags:write", scope="entries:read tags:read tags:write""#)?;
+    if is_over_stdio() {
+        matches(&error.to_string(), "create_tag needs tags:write")?;
+    } else {
+        let challenge = error.auth_challenge().ok_or_else(|| format!("no challenge but {error:?}"))?;
+        matches(challenge, r#"error="insufficient_scope""#)?;
+        matches(challenge, r#"needs tags:write", scope="entries:read tags:read tags:write""#)?;
+    }
     let tags = call(&reader, &json!({ "tool": "list_tags", "arguments": {} })).await?;
     let tags = &tags["structuredContent"]["tags"];
     expect(items(tags).iter().all(|tag| tag["name"] != "forbidden"), || {
@@ -265,7 +285,8 @@ async fn refuses_too_narrow_a_token(modern: bool) -> Worked<()> {
 
 async fn walk_all(modern: bool, tally: &mut Tally) -> Worked<()> {
     let revision = if modern { "2026-07-28" } else { "2025-11-25" };
-    println!("rmcp {}, revision {revision}", version());
+    let over = if is_over_stdio() { ", over stdio" } else { "" };
+    println!("rmcp {}, revision {revision}{over}", version());
     let (walk, features) = (steps("walk.json"), steps("features.json"));
     let client = connect(modern, Some("TOKEN"), Person::default()).await?;
     tally.check("speaks the revision, with the server named", speaks_the_revision(&client, revision)).await;
