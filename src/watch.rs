@@ -28,7 +28,7 @@ pub(crate) struct Watch {
 
 #[derive(Default)]
 struct Kept {
-    exchanges: VecDeque<Arc<Exchange>>,
+    exchanges: VecDeque<Arc<WatchedRequest>>,
     /// How many there have been: the number of the last one.
     count: u64,
     watchers: usize,
@@ -36,7 +36,7 @@ struct Kept {
 }
 
 /// A request and its answer.
-pub(crate) struct Exchange {
+pub(crate) struct WatchedRequest {
     /// Its place among all since the start, from 1.
     pub(crate) number: u64,
     /// What `serve --explain=json` writes of it.
@@ -46,7 +46,7 @@ pub(crate) struct Exchange {
 /// What came since a watcher asked last.
 pub(crate) enum News {
     /// The exchanges in their order, perhaps none, and how many before them are no longer kept.
-    Exchanges(Vec<Arc<Exchange>>, u64),
+    Exchanges(Vec<Arc<WatchedRequest>>, u64),
     /// The server stops.
     Over,
 }
@@ -61,7 +61,7 @@ impl Watch {
         let mut kept = locked(&self.kept);
         kept.count += 1;
         let number = kept.count;
-        kept.exchanges.push_back(Arc::new(Exchange { number, event }));
+        kept.exchanges.push_back(Arc::new(WatchedRequest { number, event }));
         let over = kept.exchanges.len().saturating_sub(limits::WATCHED_EXCHANGES_MAX);
         let dropped: Vec<_> = kept.exchanges.drain(..over).collect();
         let is_watched = kept.watchers > 0;
@@ -73,7 +73,7 @@ impl Watch {
     }
 
     /// Returns all exchanges that are kept.
-    pub(crate) fn kept(&self) -> Vec<Arc<Exchange>> {
+    pub(crate) fn kept(&self) -> Vec<Arc<WatchedRequest>> {
         locked(&self.kept).exchanges.iter().cloned().collect()
     }
 

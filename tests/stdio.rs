@@ -543,8 +543,9 @@ fn goes_on_with_another_server_when_its_own_is_killed() {
 fn loses_no_call_while_the_program_that_serves_ends() {
     let (folder, token) = folder();
     let mut one = Stdio::start(&folder, Some(&token));
-    one.ok("list_tags", json!({}));
     for number in 0..5 {
+        // Now it serves, also where all calls so far went through the one before it.
+        one.ok("list_tags", json!({}));
         let mut two = Stdio::start(&folder, Some(&token));
         two.log_with("going through the server");
         one.input = None; // it ends while the other one goes on

@@ -26,7 +26,7 @@ use crate::http::response::{self, EventStream, Response};
 use crate::limits;
 use crate::oauth::Parameters;
 use crate::site;
-use crate::watch::{Exchange, News, Watch, Watcher};
+use crate::watch::{News, Watch, WatchedRequest, Watcher};
 
 /// What the page needs beside the style of all pages.
 const STYLE: &str = include_str!("watch.css");
@@ -61,11 +61,11 @@ fn kept_for_a_while(response: Response) -> Response {
 }
 
 /// The exchanges that the page shows: all that are kept, or those of one client.
-fn shown(watch: &Watch, client: Option<&str>) -> Vec<Arc<Exchange>> {
+fn shown(watch: &Watch, client: Option<&str>) -> Vec<Arc<WatchedRequest>> {
     watch.kept().into_iter().filter(|exchange| is_of(exchange, client)).collect()
 }
 
-fn is_of(exchange: &Exchange, client: Option<&str>) -> bool {
+fn is_of(exchange: &WatchedRequest, client: Option<&str>) -> bool {
     client.is_none_or(|client| exchange.event["program"] == client)
 }
 
@@ -102,7 +102,7 @@ fn page(watch: &Watch, client: Option<&str>) -> Response {
 }
 
 /// Says in words how many exchanges there are, for a page without a script and for a screen reader.
-fn state(shown: &[Arc<Exchange>]) -> String {
+fn state(shown: &[Arc<WatchedRequest>]) -> String {
     match shown.len() {
         0 => "No exchange yet.".to_owned(),
         1 => "1 exchange.".to_owned(),
@@ -111,7 +111,7 @@ fn state(shown: &[Arc<Exchange>]) -> String {
 }
 
 /// Draws the columns, and below their names each exchange. With a `place` a script goes on after it.
-fn diagram(exchanges: &[Arc<Exchange>], place: Option<String>) -> Html {
+fn diagram(exchanges: &[Arc<WatchedRequest>], place: Option<String>) -> Html {
     // The longest word may be broken on a phone.
     let shown = |actor: Actor| match actor {
         Actor::AuthorizationServer => "author&shy;ization server",
@@ -164,7 +164,7 @@ fn events(watcher: Watcher, after: u64, client: Option<&str>) -> Response {
 /// Sends exchanges as one message: their HTML, how many are missing before them, and the place to go on from.
 fn send(
     stream: &mut EventStream,
-    new: &[Arc<Exchange>],
+    new: &[Arc<WatchedRequest>],
     missed: u64,
     place: &str,
     client: Option<&str>,
@@ -197,7 +197,7 @@ fn export(watch: &Watch, client: Option<&str>, now: &str) -> Response {
 
 /// Draws one exchange: its arrows and its sentence, and closed behind them what there is to know of it. In a file the
 /// further texts are named without a link.
-fn item(exchange: &Exchange, has_links: bool) -> Html {
+fn item(exchange: &WatchedRequest, has_links: bool) -> Html {
     let event = &exchange.event;
     let step = steps::of(event);
     let (request, response) = (&event["request"], &event["response"]);
