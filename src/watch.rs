@@ -44,7 +44,7 @@ pub(crate) struct WatchedRequest {
 }
 
 /// What came since a watcher asked last.
-pub(crate) enum News {
+pub(crate) enum Further {
     /// The exchanges in their order, perhaps none, and how many before them are no longer kept.
     Exchanges(Vec<Arc<WatchedRequest>>, u64),
     /// The server stops.
@@ -108,18 +108,18 @@ pub(crate) struct Watcher(Arc<Watch>);
 
 impl Watcher {
     /// Waits for exchanges after the one with this number, at most so long.
-    pub(crate) fn wait(&self, after: u64, at_most: Duration) -> News {
+    pub(crate) fn wait(&self, after: u64, at_most: Duration) -> Further {
         let kept = locked(&self.0.kept);
         let nothing_yet = |kept: &mut Kept| kept.count <= after && !kept.is_over;
         // A poisoned lock has the same exchanges in it: see `locked`.
         let waited = self.0.changed.wait_timeout_while(kept, at_most, nothing_yet);
         let (kept, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
         if kept.is_over {
-            return News::Over;
+            return Further::Over;
         }
         let first = kept.exchanges.front().map_or(after, |exchange| exchange.number);
         let new = kept.exchanges.iter().filter(|exchange| exchange.number > after).cloned();
-        News::Exchanges(new.collect(), first.saturating_sub(after + 1))
+        Further::Exchanges(new.collect(), first.saturating_sub(after + 1))
     }
 
     pub(crate) fn watch(&self) -> &Watch {
@@ -142,8 +142,8 @@ mod tests {
         let watch = Arc::new(Watch::new());
         let watcher = watch.watcher().expect("room");
         let numbers = |after| match watcher.wait(after, Duration::ZERO) {
-            News::Over => panic!("the server stops"),
-            News::Exchanges(new, missed) => (new.iter().map(|one| one.number).collect::<Vec<_>>(), missed),
+            Further::Over => panic!("the server stops"),
+            Further::Exchanges(new, missed) => (new.iter().map(|one| one.number).collect::<Vec<_>>(), missed),
         };
         assert_eq!(numbers(0), (vec![], 0));
         (0..3).for_each(|_| watch.add(Value::Null));
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!((new.len(), new[0], missed), (limits::WATCHED_EXCHANGES_MAX, 4, 2));
         assert_eq!(watch.kept().len(), limits::WATCHED_EXCHANGES_MAX);
         watch.end();
-        assert!(matches!(watcher.wait(0, Duration::MAX), News::Over));
+        assert!(matches!(watcher.wait(0, Duration::MAX), Further::Over));
     }
 
     #[test]

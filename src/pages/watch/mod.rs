@@ -26,7 +26,7 @@ use crate::http::response::{self, EventStream, Response};
 use crate::limits;
 use crate::oauth::Parameters;
 use crate::site;
-use crate::watch::{News, Watch, WatchedRequest, Watcher};
+use crate::watch::{Further, Watch, WatchedRequest, Watcher};
 
 /// What the page needs beside the style of all pages.
 const STYLE: &str = include_str!("watch.css");
@@ -145,7 +145,7 @@ fn events(watcher: Watcher, after: u64, client: Option<&str>) -> Response {
             if !stream.is_client_there() {
                 return Ok(());
             }
-            let News::Exchanges(new, missed) = news else { return Ok(()) };
+            let Further::Exchanges(new, missed) = news else { return Ok(()) };
             let Some(last) = new.last() else {
                 if silent_since.elapsed() >= limits::KEEP_ALIVE {
                     stream.keep_alive()?;
