@@ -77,6 +77,7 @@ mod fair_queue;
 mod tokens;
 mod settings;
 mod proof;
+mod actor;
 mod doctor;
 pub mod log;
 mod stderr;

@@ -17,8 +17,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use self::steps::{Actor, Step, TEXTS};
+use self::steps::{Step, TEXTS};
 use super::{Html, PageError, page_with_script};
+use crate::actor::Actor;
 use crate::context::Context;
 use crate::doctor::challenge;
 use crate::http::WWW_AUTHENTICATE;
@@ -228,7 +229,7 @@ fn item(exchange: &WatchedRequest, has_links: bool) -> Html {
 fn arrow(from: Actor, to: Actor, label: &str) -> Html {
     // The style sheet can't compute with an attribute, and the page's policy allows no style in an element.
     let class = |actor: Actor| match actor {
-        Actor::Browser => "1",
+        Actor::WebBrowser => "1",
         Actor::Client => "2",
         Actor::Gate => "3",
         Actor::AuthorizationServer => "4",

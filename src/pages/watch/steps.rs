@@ -5,32 +5,8 @@
 
 use serde_json::Value;
 
+use crate::actor::Actor;
 use crate::site;
-
-/// One of the five who speak. Their order is that of the columns, from the left.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Actor {
-    Browser,
-    Client,
-    Gate,
-    AuthorizationServer,
-    Journal,
-}
-
-impl Actor {
-    pub(super) const ALL: [Actor; 5] =
-        [Actor::Browser, Actor::Client, Actor::Gate, Actor::AuthorizationServer, Actor::Journal];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Actor::Browser => "browser",
-            Actor::Client => "client",
-            Actor::Gate => "gate",
-            Actor::AuthorizationServer => "authorization server",
-            Actor::Journal => "journal",
-        }
-    }
-}
 
 /// What an exchange is.
 #[derive(PartialEq, Eq, Debug)]
@@ -95,7 +71,7 @@ pub(super) fn of(event: &Value) -> Step {
     let is_post = request["method"] == "POST";
     let is_good = event["response"]["status"].as_u64().is_some_and(|status| status < 400);
     let from_browser =
-        |sentence, source| step(Actor::Browser, Actor::AuthorizationServer, sentence, ASK, source);
+        |sentence, source| step(Actor::WebBrowser, Actor::AuthorizationServer, sentence, ASK, source);
     let from_client = |sentence, chapter, source| {
         step(Actor::Client, Actor::AuthorizationServer, sentence, chapter, source)
     };
@@ -180,7 +156,7 @@ pub(super) fn of(event: &Value) -> Step {
         _ if path == site::JOURNAL || path.starts_with("/journal/") => Step {
             goes_on: is_good,
             ..step(
-                Actor::Browser,
+                Actor::WebBrowser,
                 Actor::Gate,
                 "The person reads or writes in their own browser: a session takes the place of the token.",
                 TOOLS,
