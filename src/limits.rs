@@ -417,6 +417,16 @@ pub(crate) const DOCTOR_SHOWN_CHARS_MAX: usize = 200;
 /// Characters of a line that `epicme doctor` prints, and of one in the wire view, unless a part of it can't be
 /// folded.
 pub(crate) const TERMINAL_LINE_CHARS_MAX: usize = 110;
+/// The lines and columns of a terminal as it opens. The end of what `epicme doctor` prints fits; past it the verdict is
+/// cut.
+pub(crate) const SCREEN_LINES: usize = 24;
+pub(crate) const SCREEN_COLUMNS: usize = 80;
+/// Characters of a path in a diagram, escapes included; past it the path is cut.
+pub(crate) const DIAGRAM_PATH_CHARS_MAX: usize = 100;
+/// Characters of a note in a diagram, escapes included; past it the note is cut.
+pub(crate) const DIAGRAM_NOTE_CHARS_MAX: usize = 300;
+/// Characters of a line of a note in a diagram.
+pub(crate) const DIAGRAM_LINE_CHARS_MAX: usize = 60;
 
 // ---- MCP (`mcp/`) ----
 

@@ -18,7 +18,7 @@ use crate::limits;
 use crate::lock::locked;
 use crate::secret;
 
-/// The exchanges that are kept, and who waits for the next one.
+/// The exchanges that are kept, and the means to wait for the next one.
 pub(crate) struct Watch {
     /// Tells the exchanges of this process from those before a restart, which had the same numbers.
     start: String,

@@ -504,7 +504,7 @@ fn fails_where_its_output_is_lost_and_not_where_its_reader_has_ended() {
     let token = folder.token("ada@example.com", &[]);
     folder.epicme(&["client", "add", "an app", "http://127.0.0.1/callback"], "");
     let url = format!("{}/mcp", server.base_url());
-    let commands: [(&[&str], i32); 8] = [
+    let commands: [(&[&str], i32); 10] = [
         (&["help"], 0),
         (&["version"], 0),
         (&["user", "list"], 0),
@@ -513,6 +513,8 @@ fn fails_where_its_output_is_lost_and_not_where_its_reader_has_ended() {
         (&["explain", &token], 0),
         (&["explain", "x"], 1),
         (&["doctor", &url], 0),
+        (&["doctor", &url, "--diagram"], 0),
+        (&["doctor", &url, "--json"], 0),
     ];
     for (arguments, code) in commands {
         let lost = printing_to(full(), &folder, arguments);

@@ -1,4 +1,7 @@
 //! `epicme doctor`: on epicme itself, on a scripted server that does all right, and on that server with one mistake.
+//! The diagram and the object for programs are in `forms`.
+
+mod forms;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -243,9 +246,11 @@ fn doctor(arguments: &[&str]) -> Output {
     command.arg("doctor").args(arguments).env_clear().output().expect("the binary runs")
 }
 
-/// The lines of each step, each finding on one line: `mark text`, `remedy: text`. The last are what follows the steps.
+/// The lines of each step, each finding on one line: `mark text`, `remedy: text`. Then what follows the steps: a line of
+/// the funnel for each step, and the verdict.
 struct Findings {
     steps: Vec<Vec<String>>,
+    funnel: Vec<String>,
     verdict: String,
 }
 
@@ -259,15 +264,19 @@ fn findings(output: &Output) -> Findings {
         assert!(line.chars().all(|letter| matches!(letter, ' '..='~' | '§')), "{line:?}");
     }
     let mut steps: Vec<Vec<String>> = Vec::new();
-    let mut verdict = String::new();
-    for line in text.lines().skip(1) {
+    let (above, screen) = text.split_once("How far a client comes:\n").expect("a funnel");
+    let screen: Vec<_> = screen.lines().collect();
+    // With the heading, and a line for the prompt.
+    assert!(screen.len() + 2 <= 24 && screen.iter().all(|line| line.chars().count() <= 80), "{screen:#?}");
+    let (funnel, verdict) = screen.split_at(STEPS);
+    assert!(funnel.iter().all(|line| line.starts_with("  ")), "{funnel:#?}");
+    assert!(!verdict.is_empty() && verdict.iter().all(|line| !line.starts_with(' ')), "{verdict:#?}");
+    for line in above.lines().skip(1) {
         let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
         let is_continued =
             !["ok ", "warn ", "FAIL ", "skip ", "remedy: "].iter().any(|mark| words.starts_with(mark));
         if line.starts_with(&format!("{} ", steps.len() + 1)) {
             steps.push(Vec::new());
-        } else if !line.starts_with(' ') {
-            verdict += &format!("{}{words}", if verdict.is_empty() { "" } else { " " });
         } else if is_continued {
             let last = steps.last_mut().and_then(|step| step.last_mut()).expect("a finding to go on with");
             *last += &format!(" {words}");
@@ -276,7 +285,8 @@ fn findings(output: &Output) -> Findings {
         }
     }
     assert_eq!(steps.len(), STEPS, "{text}");
-    Findings { steps, verdict }
+    let funnel = funnel.iter().map(|line| line.trim().to_owned()).collect();
+    Findings { steps, funnel, verdict: verdict.join(" ") }
 }
 
 /// Whether `line` begins with `pattern`, in which each `…` stands for anything.
@@ -1077,6 +1087,8 @@ fn refuses_a_wrong_command_line_with_2() {
         (&[local, "--connect", "10.0.0.1:9000"], "--connect takes"),
         (&[local, "--connect", "proxy:9000"], "--connect takes"),
         (&[local, "--demo"], "takes no --demo"),
+        (&[local, "--json", "--diagram"], "--diagram and --json are two forms of one report: choose one"),
+        (&["mcp", "--json"], "takes the URL"),
         (&[local, local], "too long"),
     ] {
         let output = doctor(arguments);

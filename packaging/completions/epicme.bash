@@ -51,7 +51,7 @@ _epicme() {
         'export '*) options='--all --format --output --database' ;;
         'import '*) options='--dry-run --skip-invalid --database' names=file ;;
         'explain '*) options='--scope --at --listen --public-url --database' ;;
-        'doctor '*) options='--connect' ;;
+        'doctor '*) options='--connect --diagram --json' ;;
         'version '*) options='' ;;
         'help '*) options='' words='serve stdio user token client backup restore check status health export import explain doctor version help' ;;
     esac

@@ -118,4 +118,6 @@ complete -c epicme -n '__epicme_at explain' -l listen -x -d 'of the server that 
 complete -c epicme -n '__epicme_at explain' -l public-url -x -d 'of the server that the token is brought to'
 complete -c epicme -n '__epicme_at explain' -l database -r -F -d 'the file of the journal, default epicme.db'
 complete -c epicme -n '__epicme_at doctor' -l connect -x -d 'where a proxy forwards to that server; or a list, with https://HOST=ADDR:PORT for each further one'
+complete -c epicme -n '__epicme_at doctor' -l diagram -d 'print the exchanges as a Mermaid sequence diagram'
+complete -c epicme -n '__epicme_at doctor' -l json -d 'print one JSON object, for programs'
 complete -c epicme -n '__epicme_at help' -a 'serve stdio user token client backup restore check status health export import explain doctor version help'

@@ -19,7 +19,7 @@ epicme - a private journal for MCP clients, behind an OAuth gate
   epicme export [EMAIL|--all] [--format json|markdown] [--output PATH]
   epicme import [EMAIL] PATH [--dry-run] [--skip-invalid]
   epicme explain TOKEN|- [--scope LIST|TOOL] [--at TIME]     -: standard input
-  epicme doctor URL [--connect 127.0.0.1:PORT]
+  epicme doctor URL [--connect 127.0.0.1:PORT] [--diagram|--json]
   epicme version               the version of the program
   epicme help [COMMAND]        what the command does, and all of its options
 
@@ -176,7 +176,9 @@ It prints ok, or what is wrong, and ends with 1 then.",
         "epicme doctor URL: go a client's way to a server, and say where it ends",
         "\
 --connect ADDR:PORT          where a proxy forwards to that server; or a list,
-                             with https://HOST=ADDR:PORT for each further one",
+                             with https://HOST=ADDR:PORT for each further one
+--diagram                    print the exchanges as a Mermaid sequence diagram
+--json                       print one JSON object, for programs",
     ),
 ];
 

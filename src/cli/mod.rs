@@ -57,7 +57,7 @@ use crate::text;
 use crate::zone::UnknownZone;
 
 /// The options, and whether each takes a value.
-const OPTIONS: [(&str, bool); 36] = [
+const OPTIONS: [(&str, bool); 38] = [
     ("database", true),
     ("listen", true),
     ("public-url", true),
@@ -93,6 +93,8 @@ const OPTIONS: [(&str, bool); 36] = [
     ("introspection-id", true),
     ("introspection-secret", true),
     ("connect", true),
+    ("diagram", false),
+    ("json", false),
     ("token", true),
 ];
 
@@ -306,7 +308,7 @@ impl CommandLine {
             ["status"] => status::status(self.accept_only(&[])?),
             ["health"] => health::health(self.accept_only(&["listen"])?, None),
             ["health", url] => health::health(self.accept_only(&[])?, Some(url)),
-            ["doctor", url] => doctor::check(self.accept_only(&["connect"])?, url),
+            ["doctor", url] => doctor::check(self.accept_only(&["connect", "diagram", "json"])?, url),
             [] => Err(CliError::Usage("say what to do, e.g. epicme serve --demo".to_owned())),
             [
                 "user" | "token" | "client" | "backup" | "restore" | "check" | "export" | "import" | "serve"

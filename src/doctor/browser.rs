@@ -11,7 +11,7 @@
 use super::document::Document;
 use super::report::shown;
 use super::url::Url;
-use super::{AGENT, DOCUMENT_FIELDS, Doctor, NO_CALLBACK, PAGE, POST_FIELDS, location};
+use super::{AGENT, DOCUMENT_FIELDS, Doctor, Hop, NO_CALLBACK, PAGE, POST_FIELDS, location};
 use crate::http::WWW_AUTHENTICATE;
 use crate::http::client::Answer;
 
@@ -47,7 +47,7 @@ impl Doctor<'_> {
         let fields = [AGENT, ("Accept", "text/html")];
         let (clause, page) =
             ("RFC 6749 §4.1.2.1", "show a page that says what is wrong, with 400; sign-in is a 200");
-        match self.send("GET", &url, &fields, None) {
+        match self.send("GET", Hop::to_page(&url), &fields, None) {
             Err(error) => {
                 let text = format!("{sent}: the answer {}", error.message());
                 self.report.fail(&text, "RFC 9112 §4", &"see that a browser gets a page there");
@@ -121,7 +121,7 @@ impl Doctor<'_> {
         // The preflight: before the browser sends a page's POST with a token, it sends OPTIONS without one (Fetch
         // §3.3.2). A server that requires a token for OPTIONS too shuts out every page (alpic-ai/skybridge#873).
         let clause = "Fetch §3.3.2";
-        match self.send("OPTIONS", self.url, &preflight, None) {
+        match self.send("OPTIONS", Hop::to_gate(self.url), &preflight, None) {
             Err(error) => {
                 self.report.warn(
                     &format_args!("the answer to OPTIONS {path} {}", error.message()),
@@ -147,7 +147,7 @@ impl Doctor<'_> {
         // the few.
         let with_origin = [&POST_FIELDS[..], &[("Origin", PAGE)]].concat();
         let name = WWW_AUTHENTICATE;
-        match self.send("POST", self.url, &with_origin, None) {
+        match self.send("POST", Hop::to_gate(self.url), &with_origin, None) {
             Ok(answer) if !allows_page(&answer) => self.report.warn(
                 &"a page can't read the 401: Access-Control-Allow-Origin doesn't allow it",
                 "Fetch §3.3.3",
@@ -165,8 +165,11 @@ impl Doctor<'_> {
                 &"answer as without an Origin",
             ),
         }
-        for document in documents.into_iter().flatten() {
-            self.judge_sharing(&document.url);
+        let [resource, server] = &documents;
+        let resource = resource.iter().map(|document| Hop::to_gate(&document.url));
+        let server = server.iter().map(|document| Hop::to_server(&document.url));
+        for hop in resource.chain(server) {
+            self.judge_sharing(hop);
         }
     }
 
@@ -199,8 +202,8 @@ impl Doctor<'_> {
     /// Judges whether a page can read a document. The SDKs send `MCP-Protocol-Version` with the GET, and for a
     /// field that isn't one of the few harmless ones the browser sends a preflight first. So a document needs both
     /// answers.
-    fn judge_sharing(&mut self, url: &Url) {
-        let at = shown(url.target());
+    fn judge_sharing(&mut self, hop: Hop) {
+        let at = shown(hop.url.target());
         let get = [&DOCUMENT_FIELDS[..], &[("Origin", PAGE)]].concat();
         let preflight = [
             AGENT,
@@ -208,8 +211,8 @@ impl Doctor<'_> {
             ("Access-Control-Request-Method", "GET"),
             ("Access-Control-Request-Headers", "mcp-protocol-version"),
         ];
-        let is_readable = self.send("GET", url, &get, None).is_ok_and(|answer| allows_page(&answer));
-        let has_preflight = self.send("OPTIONS", url, &preflight, None).is_ok_and(|answer| {
+        let is_readable = self.send("GET", hop, &get, None).is_ok_and(|answer| allows_page(&answer));
+        let has_preflight = self.send("OPTIONS", hop, &preflight, None).is_ok_and(|answer| {
             (200..300).contains(&answer.status)
                 && allows_page(&answer)
                 && lists(&answer, "access-control-allow-headers", "mcp-protocol-version")

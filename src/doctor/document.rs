@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::report::shown;
 use super::url::Url;
-use super::{DOCUMENT_FIELDS, Doctor, location};
+use super::{DOCUMENT_FIELDS, Doctor, Hop, location};
 use crate::http::client::Answer;
 use crate::json;
 use crate::limits;
@@ -32,9 +32,11 @@ pub(super) enum Read {
 }
 
 impl Doctor<'_> {
-    /// Reads the document at a URL; `clause` is the one that asks for it there. What stops the SDKs is reported.
-    pub(super) fn read_document(&mut self, url: &Url, clause: &str) -> Read {
-        match self.send("GET", url, &DOCUMENT_FIELDS, Some(limits::ANSWER_BYTES_MAX)) {
+    /// Reads the document to which a hop leads; `clause` is the one that asks for it there. What stops the SDKs is
+    /// reported.
+    pub(super) fn read_document(&mut self, hop: Hop, clause: &str) -> Read {
+        let url = hop.url;
+        match self.send("GET", hop, &DOCUMENT_FIELDS, Some(limits::ANSWER_BYTES_MAX)) {
             Ok(answer) if answer.status == 200 => self.read_members(url, answer, clause),
             Ok(answer) => self.judge_status(url, &answer, clause),
             Err(error) => {

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use super::challenge;
 use super::report::shown;
-use super::{AGENT, Doctor, POST_FIELDS, WRONG_TOKEN, location};
+use super::{AGENT, Doctor, Hop, POST_FIELDS, WRONG_TOKEN, location};
 use crate::http::WWW_AUTHENTICATE;
 use crate::http::client::{self, Answer, ClientError};
 use crate::limits;
@@ -97,7 +97,7 @@ impl Doctor<'_> {
         let path = shown(self.url.target());
         let clause = "RFC 9110 §15.5.2";
         // The body of the answer isn't read: clients don't read it either, and it may be a web page of any size.
-        let answer = match self.send("POST", self.url, &POST_FIELDS, None) {
+        let answer = match self.send("POST", Hop::to_gate(self.url), &POST_FIELDS, None) {
             Ok(answer) => answer,
             Err(error) => {
                 let remedy = match error {
@@ -132,7 +132,7 @@ impl Doctor<'_> {
         }
         self.report.ok(&format_args!("POST {path} without a token is answered 401"), clause);
         let stream = [AGENT, ("Accept", "text/event-stream")];
-        match self.send("GET", self.url, &stream, None).map(|answer| answer.status) {
+        match self.send("GET", Hop::to_gate(self.url), &stream, None).map(|answer| answer.status) {
             Ok(401) => self.report.ok(&format_args!("GET {path} is answered 401 too"), clause),
             other => {
                 let seen = other.map_or("no whole answer".to_owned(), |status| status.to_string());
@@ -228,7 +228,7 @@ impl Doctor<'_> {
         // The token has the characters of one (RFC 6750 §2.1), so a server can't refuse it for its form alone.
         let authorization = format!("Bearer {WRONG_TOKEN}");
         let fields = [&POST_FIELDS[..], &[("Authorization", authorization.as_str())]].concat();
-        let answer = match self.send("POST", self.url, &fields, None) {
+        let answer = match self.send("POST", Hop::to_gate(self.url), &fields, None) {
             Ok(answer) => answer,
             Err(error) => {
                 return self.report.fail(

@@ -21,16 +21,20 @@
 mod bearer;
 mod browser;
 pub(crate) mod challenge;
+pub(crate) mod diagram;
 mod document;
 mod first_request;
+pub(crate) mod json;
 mod report;
 mod resource_metadata;
 mod server_metadata;
+pub(crate) mod terminal;
 pub(crate) mod url;
 
-pub(crate) use self::report::Verdict;
-use self::report::{Report, STEPS, shown};
+pub(crate) use self::report::{Progress, Report};
+use self::report::{Recorder, RoundTrip, STEPS, shown};
 use self::url::{ConnectMap, Url};
+use crate::actor::Actor;
 use crate::http::client::{self, Answer, Bounds, ClientError, Request};
 use crate::limits;
 use crate::site;
@@ -59,13 +63,36 @@ const WRONG_TOKEN: &str = "epicme-doctor-is-no-token";
 /// it, no code gets into wrong hands.
 const NO_CALLBACK: &str = "http://127.0.0.1:9/epicme-doctor";
 
-/// Walks to `url`, and hands each line to `out` as soon as it is known: a step can take as long as the other server
-/// does.
-pub(crate) fn walk(url: &Url, connect_map: &ConnectMap, out: &mut dyn FnMut(&str)) -> Verdict {
-    let mut doctor = Doctor { url, connect_map, report: Report::new(out) };
-    doctor
-        .report
-        .say(&format!("{} as an MCP client meets it; nothing is registered there", shown(url.text())));
+/// Where a request goes, and who sends it in the story of a client.
+#[derive(Clone, Copy)]
+struct Hop<'u> {
+    from: Actor,
+    to: Actor,
+    url: &'u Url,
+}
+
+impl Hop<'_> {
+    /// From the client to the server with the endpoint. A client in a web page is a client too: its browser isn't the
+    /// one in which the person signs in.
+    fn to_gate(url: &Url) -> Hop<'_> {
+        Hop { from: Actor::Client, to: Actor::Gate, url }
+    }
+
+    /// From the client to the authorization server.
+    fn to_server(url: &Url) -> Hop<'_> {
+        Hop { from: Actor::Client, to: Actor::AuthorizationServer, url }
+    }
+
+    /// From the browser in which the person signs in.
+    fn to_page(url: &Url) -> Hop<'_> {
+        Hop { from: Actor::WebBrowser, to: Actor::AuthorizationServer, url }
+    }
+}
+
+/// Walks to `url`, and gives the report. It tells `watcher` of each step and finding as soon as it is known: a step can
+/// take as long as the other server does.
+pub(crate) fn walk(url: &Url, connect_map: &ConnectMap, watcher: &mut dyn FnMut(Progress)) -> Report {
+    let mut doctor = Doctor { url, connect_map, report: Recorder::new(url, watcher) };
     doctor.walk();
     doctor.report.end()
 }
@@ -74,7 +101,7 @@ pub(crate) fn walk(url: &Url, connect_map: &ConnectMap, out: &mut dyn FnMut(&str
 struct Doctor<'d> {
     url: &'d Url,
     connect_map: &'d ConnectMap,
-    report: Report<'d>,
+    report: Recorder<'d>,
 }
 
 impl Doctor<'_> {
@@ -118,20 +145,21 @@ impl Doctor<'_> {
         self.report.skip(why);
     }
 
-    /// Sends one request to the address at which the URL's origin is reached.
+    /// Sends one request to the address at which the URL's origin is reached, and records it with its answer.
     ///
     /// `localhost` has two addresses. The second one is tried only where the first accepts no connection, as the
     /// resolver of a client's system does it. An answer, however wrong, is the answer.
     #[inline(never)]
     fn send(
-        &self,
+        &mut self,
         method: &str,
-        url: &Url,
+        hop: Hop,
         fields: &[(&str, &str)],
         body_bytes_max: Option<usize>,
     ) -> Result<Answer, ClientError> {
         let body = if method == "POST" { INITIALIZE.as_bytes() } else { b"" };
         let bounds = Bounds { deadline: limits::ANSWER_DEADLINE, body_bytes_max };
+        let Hop { from, to, url } = hop;
         let mut last = Err(ClientError::Gone);
         for address in self.connect_map.to(&url.origin) {
             let (host, target) = (url.origin.authority(), &url.target());
@@ -140,6 +168,8 @@ impl Doctor<'_> {
                 break;
             }
         }
+        let answer = last.as_ref().map(|answer| answer.status).map_err(|error| *error);
+        self.report.exchange(RoundTrip { from, to, method: method.to_owned(), url: url.clone(), answer });
         last
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::document::{Document, Read};
 use super::report::shown;
 use super::url::Url;
-use super::{Doctor, mismatch};
+use super::{Doctor, Hop, mismatch};
 use crate::site;
 
 impl Doctor<'_> {
@@ -39,7 +39,7 @@ impl Doctor<'_> {
         let clause = "RFC 9728 §3.2";
         let mut tried = Vec::new();
         for (place, url) in candidates.iter().enumerate() {
-            match self.read_document(url, clause) {
+            match self.read_document(Hop::to_gate(url), clause) {
                 Read::Found(document) => {
                     // Claude is reported to treat a server with the root form alone like one without metadata
                     // (anthropics/claude-ai-mcp#716).

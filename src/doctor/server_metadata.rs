@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::document::{Document, Read};
 use super::report::shown;
 use super::url::{self, Url};
-use super::{Doctor, mismatch};
+use super::{Doctor, Hop, mismatch};
 use crate::site;
 
 /// A word that a list in the authorization server's metadata must hold. Such lists say what the server can do, and
@@ -107,7 +107,7 @@ impl Doctor<'_> {
         let clause = "RFC 8414 §3.1";
         let mut tried = Vec::new();
         for at in server_candidates(&url) {
-            match self.read_document(&at, clause) {
+            match self.read_document(Hop::to_server(&at), clause) {
                 Read::Found(document) => {
                     self.judge_server(&document.members, issuer);
                     return Some(document);

@@ -54,7 +54,7 @@ fn reads_the_help_as_a_person_does() {
     };
     assert_eq!(options("user", "passwd"), ["--public-url", "--password-stdin", "--database"]);
     assert_eq!(options("user", "list"), ["--database"]);
-    assert_eq!(options("doctor", ""), ["--connect"]);
+    assert_eq!(options("doctor", ""), ["--connect", "--diagram", "--json"]);
     for (name, verb, expected) in [
         ("backup", "", Choice::File),
         ("check", "", Choice::File),
@@ -156,7 +156,7 @@ const TYPED: [(&str, &[&str]); 18] = [
     ("epicme user passwd --c", &[]),
     ("epicme user add ada@example.com --pass", &["--password-stdin"]),
     ("epicme serve --backup-to folder --ke", &["--keep"]),
-    ("epicme doctor --", &["--connect"]),
+    ("epicme doctor --", &["--connect", "--diagram", "--json"]),
     ("epicme export --format ", &["json", "markdown"]),
     ("epicme export --format=m", &["markdown"]),
     ("epicme serve --log-level w", &["warn"]),
