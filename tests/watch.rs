@@ -8,6 +8,7 @@ use std::time::Duration;
 use epicme::limits;
 use serde_json::{Value, json};
 
+use crate::documents::{chapters, pictures};
 use crate::support::{Client, Folder, Reply, Server, eventually, request};
 
 fn watched() -> Server {
@@ -163,6 +164,25 @@ fn shows_each_exchange_in_order_with_what_was_checked() {
         assert!(of_one.contains(link), "{of_one}");
     }
     assert_eq!(said(&self::page(&server, "/watch?client=nobody")), [""; 0]);
+}
+
+#[test]
+fn names_who_speaks_as_the_diagrams_of_the_walkthrough_do() {
+    let server = watched();
+    let requests: Vec<_> = chapters().iter().flat_map(|(_, chapter)| pictures::requests(chapter)).collect();
+    for arrow in &requests {
+        let (method, path) = arrow.text.split_once(' ').expect("a method and a path");
+        send(&server, method, path, &[]);
+    }
+    let page = page(&server, "/watch");
+    let columns = pictures::SPEAKERS.map(|speaker| format!("<span>{speaker}</span>")).concat();
+    assert!(page.replace("&shy;", "").contains(&columns), "{page}");
+    let said = said(&page);
+    assert!(requests.len() > 20 && said.len() == requests.len(), "{said:?}");
+    for (arrow, said) in requests.iter().zip(said) {
+        let drawn = format!("{} to {}: {}; ", arrow.from, arrow.to, arrow.text);
+        assert!(said.starts_with(&drawn), "{drawn} is drawn, but the page says: {said}");
+    }
 }
 
 #[test]

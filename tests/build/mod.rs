@@ -15,7 +15,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use crate::documents::blocks::{self, Step};
-use crate::documents::{Port, Run, faults, names, run_commands, text_of};
+use crate::documents::{Port, Run, faults, names, pictures, run_commands, text_of};
 use crate::support::{EPICME, Folder, Server, collect, wait_for};
 
 const FOLDER: &str = "docs/build";
@@ -198,7 +198,7 @@ impl Drop for Running {
 /// Runs a document's commands, each against the server that its reader has started before.
 fn run(document: &str, steps: &[Step]) -> Result<Run, String> {
     let folder = Folder::new();
-    let mut run = Run { printed: Vec::new(), log: String::new() };
+    let mut run = Run { printed: Vec::new(), log: String::new(), recorded: Vec::new() };
     let mut token = String::new();
     for part in parts(document) {
         let server = part.program.map(|name| Running::start(&name, folder.path()));
@@ -216,6 +216,7 @@ fn run(document: &str, steps: &[Step]) -> Result<Run, String> {
         run.printed.extend(run_commands(&own_steps, folder.path(), port, &[("TOKEN", &token)])?);
         run.log += &port.shown(&server.map(Running::end).unwrap_or_default());
     }
+    run.recorded = pictures::recorded(folder.path());
     Ok(run)
 }
 
@@ -231,7 +232,11 @@ fn check(path: &Path, update: bool) -> Vec<String> {
     let document = text_of(path);
     let mut wrong = [names::missing(&document, folder), code::wrong(&document, folder)].concat();
     match blocks::steps(&document).and_then(|steps| Ok((run(&document, &steps)?, steps))) {
-        Ok((run, steps)) => wrong.extend(faults(&steps, &run)),
+        Ok((run, steps)) => {
+            wrong.extend(faults(&steps, &run));
+            let pitfall = document.lines().position(|line| line == "## The pitfall");
+            wrong.extend(pictures::wrong(&document, &run.recorded, pitfall));
+        }
         Err(why) => wrong.push(why),
     }
     wrong
@@ -274,6 +279,7 @@ fn keeps_each_step_to_one_form() {
             parts.iter().map(|part| text.find(&format!("\n## {part}\n")).unwrap_or(0)).collect();
         assert!(places[0] > 0 && places.is_sorted(), "step {step} has its parts in order: {places:?}");
         let part = |number: usize| text[places[number]..].split("\n## ").nth(1).unwrap_or_default();
+        assert!(pictures::ends_with_one(part(0)), "the goal of step {step} ends with its diagram");
         assert!(part(1).contains("```rust src/yours.rs"), "step {step} shows what is missing");
         assert!(part(2).contains(&format!("cargo test -p step-{step}\n")), "step {step} says how to try it");
         assert!(part(3).contains("```sh\n"), "step {step} has its pitfall seen");

@@ -6,6 +6,7 @@
 
 pub mod blocks;
 pub mod names;
+pub mod pictures;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,6 +15,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use self::blocks::{Block, Step, comparable, difference, fits, piece};
+use self::pictures::Recorded;
 
 use crate::support::{EPICME, Folder, Server};
 
@@ -27,6 +29,8 @@ pub struct Run {
     /// What each step printed.
     pub printed: Vec<String>,
     pub log: String,
+    /// What was sent, and what was answered.
+    pub recorded: Recorded,
 }
 
 /// The port that a document shows, and the one that the server has.
@@ -74,10 +78,12 @@ fn run(steps: &[Step]) -> Result<Run, String> {
     let listen = format!("127.0.0.1:{}", port.own);
     let printed = run_commands(steps, folder.path(), port, &[("EPICME_LISTEN", &listen)])?;
     server.send("GET /the-end HTTP/1.0\r\n\r\n"); // what is logged before this is logged
-    Ok(Run { printed, log: port.shown(&server.log_with("/the-end")) })
+    let log = port.shown(&server.log_with("/the-end"));
+    Ok(Run { printed, log, recorded: pictures::recorded(folder.path()) })
 }
 
-/// Runs commands in one shell, and returns what each step printed. Each must end with status 0.
+/// Runs commands in one shell, and returns what each step printed. Each must end with status 0. What curl
+/// sends and gets is recorded in the folder.
 pub fn run_commands(
     steps: &[Step],
     folder: &Path,
@@ -89,10 +95,11 @@ pub fn run_commands(
     let mut script = "exec 2>&1\nset -u\n".to_owned();
     for step in steps {
         script += &format!("{}printf '{MARK}%s{MARK}' \"$?\"\n", step.commands.text);
+        script += &pictures::mark(step.commands.line);
     }
     let mut shell = Command::new("sh");
     shell.args(["-c", &port.own(&script)]).current_dir(folder).stdin(Stdio::null()).env_clear();
-    shell.env("HOME", folder).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    shell.env("HOME", folder).env("PATH", pictures::record_in(folder));
     let output = shell.envs(variables.iter().copied()).output().expect("a shell runs");
     let output = port.shown(&String::from_utf8_lossy(&output.stdout));
     let parts: Vec<_> = output.split(MARK).collect();
@@ -200,7 +207,10 @@ fn check(document: &str, folder: &Path) -> Vec<String> {
         ));
     }
     match run(&steps) {
-        Ok(run) => wrong.extend(faults(&steps, &run)),
+        Ok(run) => {
+            wrong.extend(faults(&steps, &run));
+            wrong.extend(pictures::wrong(document, &run.recorded, None));
+        }
         Err(why) => wrong.push(why),
     }
     wrong
@@ -230,7 +240,7 @@ pub fn text_of(path: &Path) -> String {
 }
 
 /// The numbered chapters, in order.
-fn chapters() -> Vec<(PathBuf, String)> {
+pub fn chapters() -> Vec<(PathBuf, String)> {
     let numbered =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit());
     documents().into_iter().filter(numbered).map(|path| (path.clone(), text_of(&path))).collect()
@@ -244,7 +254,11 @@ fn print_what_they_show() {
             if update {
                 update_document(&path);
             }
-            let wrong = check(&text_of(&path), path.parent().expect("a folder"));
+            let mut document = text_of(&path);
+            if path == Path::new("README.md") {
+                document = pictures::left_out(&document); // see `show_the_whole_in_one_diagram`
+            }
+            let wrong = check(&document, path.parent().expect("a folder"));
             wrong.into_iter().map(|why| format!("{}, {why}\n", path.display())).collect::<String>()
         })
     });
@@ -312,6 +326,8 @@ fn keep_each_chapter_to_one_form() {
         ];
         let places: Vec<_> = parts.iter().map(|part| text.find(part).unwrap_or(0)).collect();
         assert!(places[0] > 0 && places.is_sorted(), "{name} has its parts in order: {places:?}");
+        let see = text[places[2]..].split("\n## ").nth(1).expect("a part");
+        assert!(pictures::ends_with_one(see), "{name} has its diagram at the end of See");
         let hidden = text.split("<details>").nth(1).and_then(|rest| rest.split("</details>").next());
         assert!(
             hidden.is_some_and(|solution| solution.contains("```sh\n")),
@@ -323,7 +339,22 @@ fn keep_each_chapter_to_one_form() {
             next.is_none_or(|next| text.contains(&format!("]({})", next.expect("a name")))),
             "{name} leads on"
         );
-        assert!((80..=200).contains(&text.lines().count()), "{name} has {} lines", text.lines().count());
+        assert!((80..=260).contains(&text.lines().count()), "{name} has {} lines", text.lines().count());
+    }
+}
+
+/// The last chapter puts all together, and its run is that of the diagram.
+#[test]
+fn show_the_whole_in_one_diagram() {
+    let diagram = |path: &str| {
+        let blocks = blocks::blocks(&text_of(Path::new(path))).expect("blocks");
+        let diagram = blocks.into_iter().find(|block| block.language == "mermaid");
+        diagram.unwrap_or_else(|| panic!("{path} has no diagram")).text
+    };
+    let whole = diagram("README.md");
+    assert_eq!(whole, diagram("docs/walkthrough/12-press-connect.md"));
+    for speaker in pictures::SPEAKERS {
+        assert!(whole.contains(speaker), "{speaker} is a part of it");
     }
 }
 
@@ -389,6 +420,16 @@ fn check_refused(document: &str, sentence: &str) {
     assert!(wrong[0].contains(sentence), "{}", wrong[0]);
 }
 
+fn shown(commands: &str, language: &str, text: &str) -> String {
+    format!("```sh\n{commands}\n```\n```{language}\n{text}\n```\n")
+}
+
+/// The diagram of that request.
+fn drawn(status: &str) -> String {
+    let arrows = format!("client->>gate: GET /mcp\ngate-->>client: {status}");
+    format!("Drawn:\n```mermaid\nsequenceDiagram\nparticipant client\nparticipant gate\n{arrows}\n```\n")
+}
+
 #[test]
 fn accept_a_document_that_is_true() {
     let document = format!(
@@ -403,13 +444,12 @@ fn accept_a_document_that_is_true() {
          < 401 Unauthorized\n```\n"
     );
     assert_eq!(check(&watched, Path::new(".")), Vec::<String>::new());
+    let drawn = format!("{}{}", shown(REQUEST, "text", "401"), drawn("401 Unauthorized"));
+    assert_eq!(check(&drawn, Path::new(".")), Vec::<String>::new());
 }
 
 #[test]
 fn refuse_a_document_that_is_not_true() {
-    let shown = |commands: &str, language: &str, text: &str| {
-        format!("```sh\n{commands}\n```\n```{language}\n{text}\n```\n")
-    };
     let request = "curl -i http://127.0.0.1:8787/mcp";
     let status = shown(request, "http", "HTTP/1.1 403 Forbidden\n…");
     check_refused(
@@ -464,6 +504,10 @@ fn refuse_a_document_that_is_not_true() {
     check_refused("```text\n401\n```\n", "line 1: a text block belongs to no command");
     check_refused("```\nmake run\n", "line 1: the block has no end");
     let true_step = shown(REQUEST, "text", "401");
+    check_refused(
+        &(true_step.clone() + &drawn("403 Forbidden")),
+        "line 12: this didn't happen, or not now\n  drawn: client to gate: GET /mcp; gate to client: 403 Forbidden",
+    );
     for (named, sentence) in [
         ("`gate::admits`", "line 1: `gate::admits`: gate defines no admits"),
         ("`Check::NoTokens`", "line 1: `Check::NoTokens`: Check defines no NoTokens"),
