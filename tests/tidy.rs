@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use self::source::{Kind, Piece, is_word};
+use crate::documents::blocks::blocks;
 
 /// Every source file with its text.
 pub fn sources() -> Vec<(PathBuf, String)> {
@@ -205,6 +206,45 @@ fn keeps_who_names_what() {
         let users = sources().into_iter().filter(|(_, text)| code(text).contains(name)).map(|(path, _)| path);
         let strangers: Vec<_> = users.filter(|path| !rooms.iter().any(|room| in_room(path, room))).collect();
         assert!(strangers.is_empty(), "{strangers:?} name {name} too");
+    }
+}
+
+/// Whether the code of one room names another.
+fn names(room: &str, other: &str) -> bool {
+    let named = format!("crate::{other}");
+    sources().iter().filter(|(path, _)| in_room(path, room)).any(|(_, text)| {
+        let lines = code(text).lines().filter(|line| !line.trim_start().starts_with("//"));
+        lines.flat_map(|line| line.split(&named).skip(1)).any(|after| !after.starts_with(is_word))
+    })
+}
+
+/// The rooms to which arrows lead from one, in any number of steps.
+fn reached<'d>(arrows: &[(&'d str, &'d str)], from: &str) -> BTreeSet<&'d str> {
+    let next = arrows.iter().filter(|(one, _)| *one == from);
+    next.flat_map(|(_, other)| reached(arrows, other).into_iter().chain([*other])).collect()
+}
+
+#[test]
+fn draws_who_names_whom() {
+    let architecture = fs::read_to_string("docs/architecture.md").expect("the document");
+    let blocks = blocks(&architecture).expect("blocks");
+    let diagram = blocks.iter().find(|block| block.language == "mermaid").expect("a diagram");
+    let arrows = diagram.text.strip_prefix("flowchart TD\n").expect("its kind").lines();
+    let arrows: Vec<_> = arrows.map(|line| line.trim().split_once(" --> ").expect("an arrow")).collect();
+    let rooms: BTreeSet<_> = arrows.iter().flat_map(|(one, other)| [*one, *other]).collect();
+    assert!(rooms.len() >= 8, "{rooms:?}");
+    for room in &rooms {
+        let named: BTreeSet<_> =
+            rooms.iter().copied().filter(|other| other != room && names(room, other)).collect();
+        let drawn: BTreeSet<_> =
+            arrows.iter().filter(|(one, _)| one == room).map(|(_, other)| *other).collect();
+        assert!(drawn.is_subset(&named), "{room} names {named:?}, and the arrows say {drawn:?}");
+        let below = reached(&arrows, room);
+        assert!(named.is_subset(&below), "{room} names {named:?}, and the arrows lead to {below:?}");
+    }
+    for (place, (one, other)) in arrows.iter().enumerate() {
+        let others = [&arrows[..place], &arrows[place + 1..]].concat();
+        assert!(!reached(&others, one).contains(other), "{one} to {other} needs no arrow of its own");
     }
 }
 
