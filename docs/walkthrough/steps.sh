@@ -22,17 +22,22 @@ client_registers() {
     -d '{"client_name":"My terminal","redirect_uris":["http://127.0.0.1:6274/callback"]}' | member client_id)
 }
 
+# The owner's browser comes with the request in QUERY, and signs in; JAR is its memory.
+owner_signs_in() {
+  FORM=$(curl -s -b "$JAR" -c "$JAR" "$BASE/authorize?$QUERY" | hidden form)
+  [ "$(curl -s -o /dev/null -w '%{http_code}' -b "$JAR" -c "$JAR" "$BASE/sign-in" \
+    --data-urlencode "request=$QUERY" -d "form=$FORM" \
+    -d email=demo@localhost --data-urlencode "password=$PASSWORD")" = 303 ] ||
+    echo "the sign-in failed: is '$PASSWORD' the password of demo@localhost?"
+}
+
 # Chapter 6, for the scopes in $1: sets VERIFIER and CODE.
 owner_allows() {
   JAR=$(mktemp)
   VERIFIER=$(head -c 32 /dev/urandom | basenc --base64url | tr -d '=\n')
   QUERY="response_type=code&client_id=$CLIENT_ID&code_challenge_method=S256&code_challenge=$(challenge_of "$VERIFIER")"
   QUERY="$QUERY&state=s1&scope=$(printf %s "$1" | tr ' ' +)&resource=$BASE/mcp"
-  FORM=$(curl -s -b "$JAR" -c "$JAR" "$BASE/authorize?$QUERY" | hidden form)
-  [ "$(curl -s -o /dev/null -w '%{http_code}' -b "$JAR" -c "$JAR" "$BASE/sign-in" \
-    --data-urlencode "request=$QUERY" -d "form=$FORM" \
-    -d email=demo@localhost --data-urlencode "password=$PASSWORD")" = 303 ] ||
-    echo "the sign-in failed: is '$PASSWORD' the password of demo@localhost?"
+  owner_signs_in
   FORM=$(curl -s -b "$JAR" -c "$JAR" "$BASE/authorize?$QUERY" | hidden form)
   TICKS=$(for scope in $(printf %s "$1"); do printf '&%s=1' "$scope"; done)
   CODE=$(curl -s -i -b "$JAR" -c "$JAR" "$BASE/authorize" --data-urlencode "request=$QUERY" \

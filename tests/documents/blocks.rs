@@ -3,7 +3,7 @@
 //! Knows no server. A `sh` block is run. An `http`, `json` or `text` block behind it is what it prints, errors
 //! included. What the server's terminal shows meanwhile is a `log` block, whose lines may have others between them, or,
 //! with the wire view, a `wire` block, which is one piece. A block without a language, or with that of
-//! another program's configuration or of Rust's code, is only read.
+//! another program's configuration, of Rust's code or of a diagram, is only read.
 //! `…` stands for anything on one line, and alone on a line for any number of lines. Runs of blanks count as one, and
 //! in `json` the layout doesn't count.
 

@@ -1,8 +1,9 @@
 //! The documents are true: every command that they show is run and prints what they show, and what they name is there.
 //!
 //! Each document has a server of its own, the one that `make run` starts, and one shell for all its commands. The port
-//! 8787 that they show becomes the server's, also where they show none and mean it. A document that shows the wire has
-//! the reader start the server with the wire view, and gets such a one. `UPDATE_DOCUMENTS=1` writes what was printed into the documents.
+//! 8787 that they show becomes the server's, also where they show none and mean it. Where a document has the reader
+//! start the server with variables, as in `EPICME_EXPLAIN=1 make run`, the server gets those. `UPDATE_DOCUMENTS=1` writes
+//! what was printed into the documents.
 
 pub mod blocks;
 pub mod names;
@@ -57,12 +58,29 @@ impl Port {
     }
 }
 
+/// The options of the server that a document has its reader start: `EPICME_SOME_NAME=x make run`, in a block without a
+/// language, is `--some-name x`, and a variable that is 1 is an option without a value.
+fn options(document: &str) -> Vec<String> {
+    let blocks = blocks::blocks(document).unwrap_or_default();
+    let mut plain = blocks.iter().filter(|block| block.language.is_empty());
+    let variables =
+        plain.find_map(|block| block.text.strip_suffix("make run\n").filter(|text| !text.is_empty()));
+    let mut options = vec!["--demo".to_owned()];
+    for variable in variables.unwrap_or_default().split_whitespace() {
+        let (name, value) = variable.split_once('=').expect("a variable and its value");
+        let name = name.strip_prefix("EPICME_").expect("a variable of the server");
+        options.push(format!("--{}", name.to_lowercase().replace('_', "-")));
+        options.extend((value != "1").then(|| value.to_owned()));
+    }
+    options
+}
+
 /// Runs a document's commands where a reader stands: in the checkout, next to `make run`.
-fn run(steps: &[Step]) -> Result<Run, String> {
+fn run(document: &str, steps: &[Step]) -> Result<Run, String> {
     let folder = Arc::new(Folder::new());
-    let watched = steps.iter().any(is_watched);
-    let server =
-        Server::start_in(folder.clone(), if watched { &["--demo", "--explain"] } else { &["--demo"] });
+    let options = options(document);
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    let server = Server::start_in(folder.clone(), &options);
     server.output_with("Search for it");
     fs::create_dir(folder.path().join("target")).expect("a folder");
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -198,15 +216,14 @@ fn check(document: &str, folder: &Path) -> Vec<String> {
         Ok(steps) => steps,
         Err(why) => return [wrong, vec![why]].concat(),
     };
-    let says_how =
-        blocks::blocks(document).is_ok_and(|all| all.iter().any(|block| block.text.trim_end() == WATCH));
+    let says_how = options(document).iter().any(|option| option == "--explain");
     if let Some(step) = steps.iter().find(|step| is_watched(step) && !says_how) {
         let line = step.commands.line;
-        wrong.push(format!(
-            "line {line}: the document shows the wire view, but doesn't say to start `{WATCH}`"
-        ));
+        let why =
+            format!("line {line}: the document shows the wire view, but doesn't say to start `{WATCH}`");
+        return [wrong, vec![why]].concat();
     }
-    match run(&steps) {
+    match run(document, &steps) {
         Ok(run) => {
             wrong.extend(faults(&steps, &run));
             wrong.extend(pictures::wrong(document, &run.recorded, None));
@@ -216,11 +233,19 @@ fn check(document: &str, folder: &Path) -> Vec<String> {
     wrong
 }
 
+/// How many lines a chapter has before its questions, without its diagrams.
+fn own_lines(chapter: &str) -> usize {
+    let own = chapter.split("\n## Questions\n").next().unwrap_or_default();
+    let blocks = blocks::blocks(own).expect("blocks");
+    let diagrams = blocks.iter().filter(|block| block.language == "mermaid");
+    own.lines().count() - diagrams.map(|block| block.end + 1 - block.line).sum::<usize>()
+}
+
 /// Writes what its commands print into a document. What can't be run stays as it is, and is told by the check.
 fn update_document(path: &Path) {
     let document = text_of(path);
     let Ok(steps) = blocks::steps(&document) else { return };
-    let Ok(run) = run(&steps) else { return };
+    let Ok(run) = run(&document, &steps) else { return };
     fs::write(path, blocks::rewritten(&document, &steps, &run.printed)).expect("the document can be written");
 }
 
@@ -309,7 +334,7 @@ fn show_how_to_add_a_tool_in_four_steps() {
 #[test]
 fn keep_each_chapter_to_one_form() {
     let chapters = chapters();
-    assert_eq!(chapters.len(), 12);
+    assert_eq!(chapters.len(), 15);
     let index = text_of(Path::new("docs/walkthrough/README.md"));
     for (number, (path, text)) in (1..).zip(&chapters) {
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
@@ -339,7 +364,8 @@ fn keep_each_chapter_to_one_form() {
             next.is_none_or(|next| text.contains(&format!("]({})", next.expect("a name")))),
             "{name} leads on"
         );
-        assert!((80..=260).contains(&text.lines().count()), "{name} has {} lines", text.lines().count());
+        let own = own_lines(text);
+        assert!((80..=200).contains(&own), "{name} has {own} lines without diagrams and questions");
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a document names: every link, path and symbol must be there.
 //!
-//! Knows no commands. In backticks, `src/gate.rs` is a path, `tests/gate.rs::refuses_…` a function in that file, and
+//! Knows no commands. In backticks, `src/gate.rs` is a path, in the document's folder or in the repository,
+//! `tests/gate.rs::refuses_…` a function in that file, and
 //! `gate::check_host`, `Check::SchemeIsBearer` or `oauth::token::answer` a symbol: what stands before the last `::` is
 //! a room or a type of the source, what stands behind it is defined there.
 
@@ -21,7 +22,7 @@ pub fn missing(document: &str, folder: &Path) -> Vec<String> {
             missing.push(format!("line {number}: a backtick has no partner on its line"));
         }
         for span in line.split('`').skip(1).step_by(2) {
-            if let Err(why) = look_up(span) {
+            if let Err(why) = look_up(span, folder) {
                 missing.push(format!("line {number}: `{span}`: {why}"));
             }
         }
@@ -69,11 +70,12 @@ fn has_test(text: &str, name: &str) -> bool {
     lines.windows(2).any(|pair| pair[0] == "#[test]" && pair[1].starts_with(&signature))
 }
 
-fn look_up(span: &str) -> Result<(), String> {
+fn look_up(span: &str, folder: &Path) -> Result<(), String> {
     if is_path(span) {
         let (path, function) = span.split_once("::").unwrap_or((span, ""));
-        let found = Path::new(path).exists();
-        let text = fs::read_to_string(path).unwrap_or_default();
+        let place = [folder.join(path), PathBuf::from(path)].into_iter().find(|place| place.exists());
+        let found = place.is_some();
+        let text = place.and_then(|place| fs::read_to_string(place).ok()).unwrap_or_default();
         return match (found, function) {
             (false, _) => Err(format!("there is no {path}")),
             (true, "") => Ok(()),

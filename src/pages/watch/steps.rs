@@ -33,10 +33,12 @@ const SCOPES: &str = "docs/walkthrough/09-scopes.md";
 const BREAK: &str = "docs/walkthrough/10-break.md";
 const REFRESH: &str = "docs/walkthrough/11-refresh.md";
 const CONNECT: &str = "docs/walkthrough/12-press-connect.md";
+const ELSEWHERE: &str = "docs/walkthrough/13-elsewhere.md";
+const PROXY: &str = "docs/walkthrough/14-proxy.md";
 
 /// The texts to which an exchange leads, by their paths in the repository. The program has them with it, so the links
 /// work without a network, and show the very source that runs.
-pub(super) const TEXTS: [(&str, &str); 25] = [
+pub(super) const TEXTS: [(&str, &str); 27] = [
     (FIRST_REQUEST, include_str!("../../../docs/walkthrough/01-first-request.md")),
     (CHALLENGE, include_str!("../../../docs/walkthrough/02-challenge.md")),
     (RESOURCE, include_str!("../../../docs/walkthrough/03-resource.md")),
@@ -49,6 +51,8 @@ pub(super) const TEXTS: [(&str, &str); 25] = [
     (BREAK, include_str!("../../../docs/walkthrough/10-break.md")),
     (REFRESH, include_str!("../../../docs/walkthrough/11-refresh.md")),
     (CONNECT, include_str!("../../../docs/walkthrough/12-press-connect.md")),
+    (ELSEWHERE, include_str!("../../../docs/walkthrough/13-elsewhere.md")),
+    (PROXY, include_str!("../../../docs/walkthrough/14-proxy.md")),
     ("src/cors.rs", include_str!("../../cors.rs")),
     ("src/gate.rs", include_str!("../../gate.rs")),
     ("src/http/request/head.rs", include_str!("../../http/request/head.rs")),
@@ -126,7 +130,7 @@ pub(super) fn of(event: &Value) -> Step {
         ),
         site::INTROSPECT => from_client(
             "Another server asks whether a token is good, and for what.",
-            SCOPES,
+            ELSEWHERE,
             "src/oauth/introspect.rs",
         ),
         site::AUTHORIZE if is_post => from_browser(
@@ -190,7 +194,11 @@ fn at_the_gate(event: &Value) -> Step {
             SCOPES,
         ),
         Some("not_expired") => ("The token has expired. The client refreshes it, or asks again.", REFRESH),
-        Some("host_is_ours" | "origin_is_allowed") => {
+        Some("host_is_ours") => (
+            "The gate refuses a name that isn't this server's, before it looks at a token: a foreign web page could have sent it, or a proxy that doesn't pass Host on.",
+            PROXY,
+        ),
+        Some("origin_is_allowed") => {
             ("The gate refuses what a foreign web page could have sent, before it looks at a token.", BREAK)
         }
         Some(_) => (
@@ -261,6 +269,17 @@ mod tests {
         }
         assert!(TEXTS.iter().all(|(path, text)| path.ends_with(".rs") != text.starts_with("# ")));
         assert!(led.len() > 2);
+    }
+
+    #[test]
+    fn leads_from_a_refused_name_and_from_introspection_to_their_chapters() {
+        let event = |path: &str, check: &str| {
+            let checks = json!([{ "check": check, "held": false }]);
+            of(&json!({ "request": { "method": "POST", "path": path }, "checks": checks }))
+        };
+        assert_eq!(event("/mcp", "host_is_ours").chapter, PROXY);
+        assert_eq!(event("/mcp", "origin_is_allowed").chapter, BREAK);
+        assert_eq!(event("/introspect", "has_authorization").chapter, ELSEWHERE);
     }
 
     #[test]
