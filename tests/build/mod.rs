@@ -15,7 +15,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use crate::documents::blocks::{self, Step};
-use crate::documents::{Port, Run, faults, names, pictures, run_commands, text_of};
+use crate::documents::{Port, Run, faults, names, pictures, questions, run_commands, text_of};
 use crate::support::{EPICME, Folder, Server, collect, wait_for};
 
 const FOLDER: &str = "docs/build";
@@ -289,6 +289,7 @@ fn keeps_each_step_to_one_form() {
             "step {step} hides its answer"
         );
         assert!(names::symbols(part(5)).len() > 1, "step {step} names too few symbols of the source");
+        assert_eq!(questions::wrong(&text), Vec::<String>::new(), "step {step}");
         let next = format!("](../step-{}/README.md)", step + 1);
         assert!(step == STEPS || text.contains(&next), "step {step} leads on");
     }

@@ -8,6 +8,7 @@
 pub mod blocks;
 pub mod names;
 pub mod pictures;
+pub mod questions;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -366,6 +367,7 @@ fn keep_each_chapter_to_one_form() {
         );
         let own = own_lines(text);
         assert!((80..=200).contains(&own), "{name} has {own} lines without diagrams and questions");
+        assert_eq!(questions::wrong(text), Vec::<String>::new(), "{name}");
     }
 }
 
