@@ -48,6 +48,7 @@ use crate::settings;
 use crate::shares::NoShare;
 use crate::site;
 use crate::store::OneTransaction;
+use crate::watch::Watch;
 
 /// Answers one request and writes its line in the log; those that [`unlogged`] answers have none. A request that can't
 /// be read as HTTP gets an error response, and a line too. `http::server` calls this function for each request.
@@ -67,10 +68,7 @@ pub(crate) fn handle(
     // Begun before anything can fail, and written when the response is known. There is no `?` and no `return` in
     // between, so each request gets its line.
     let watch = app.watch.as_ref().filter(|_| head.is_none_or(|head| !is_of_the_watch(head.path())));
-    let log = match watch {
-        None => RequestLog::begin(&app.deployment),
-        Some(_) => RequestLog::with_details(&app.deployment),
-    };
+    let log = RequestLog::begin(&app.deployment, watch.is_some());
     let result = match request {
         Ok((head, body)) => answer(app, head, body, arrival, &log),
         Err(bad) => Err(bad.into()),
@@ -82,7 +80,7 @@ pub(crate) fn handle(
     }
     log::write(arrival, head, &response, &log);
     if let Some(watch) = watch {
-        watch.add(log::wire_view::as_json(arrival, head, &response, &log));
+        show(watch, arrival, head, &response, &log);
     }
     // A person who sees that the server failed can tell the operator which request it was. Not so where the client has
     // sent what this server doesn't do (501, 505): the number of the connection would tell it how many others there
@@ -103,6 +101,12 @@ fn unlogged(app: &App, head: &Head, peer: SocketAddr) -> Response {
         _ => Response::text(405, &format!("this path takes only {UNLOGGED}")).with("Allow", UNLOGGED),
     };
     response.with("Cache-Control", "no-store")
+}
+
+/// Adds a request to those that are watched.
+#[inline(never)] // see `log::write`
+fn show(watch: &Watch, arrival: Arrival, head: Option<&Head>, response: &Response, log: &RequestLog) {
+    watch.add(log::wire_view::as_json(arrival, head, response, log));
 }
 
 /// Answers whether the server is well: 200 if it can read its database and the file is where a later start finds it,

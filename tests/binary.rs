@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The rules of all time zones, and the crate that reads them, are about 600,000 of these.
-const BYTES_MAX: u64 = 8_000_000;
+/// The rules of all time zones, and the crate that reads them, are about 600,000 of these; the sources and chapters that
+/// `serve --watch` shows are 350,000.
+const BYTES_MAX: u64 = 8_200_000;
 /// Files that a program reads which calls the C library's `getaddrinfo`; it can't be linked without their names.
 const RESOLVER_TEXTS: [&str; 2] = ["/etc/nsswitch.conf", "/etc/gai.conf"];
 

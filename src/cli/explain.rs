@@ -57,7 +57,7 @@ pub(super) fn explain(line: &CommandLine, text: &str) -> Result<(), CliError> {
     }
     say(&format!("{:10}{}, at {base_url}{}\n", "Checked", now.iso8601(), site::MCP))?;
     let deployment = Deployment::new(&site, None);
-    let log = RequestLog::with_details(&deployment);
+    let log = RequestLog::begin(&deployment, true);
     let gate =
         Gate { base_url, site: &site, store: &store, introspector: None, now, peer: None, log: Some(&log) };
     let caller = gate.check_token(presented.as_bytes());

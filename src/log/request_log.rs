@@ -69,18 +69,10 @@ pub(crate) struct OAuthRefusal {
 }
 
 impl<'d> RequestLog<'d> {
-    /// Begins the record of a request that has just arrived.
-    pub(crate) fn begin(deployment: &'d Deployment) -> RequestLog<'d> {
-        RequestLog::new(deployment, stderr::style().explains)
-    }
-
-    /// Begins a record that keeps all checks even if the wire view is off: `epicme explain` prints them, and the page
-    /// for watching shows them.
-    pub(crate) fn with_details(deployment: &'d Deployment) -> RequestLog<'d> {
-        RequestLog::new(deployment, true)
-    }
-
-    fn new(deployment: &'d Deployment, details: bool) -> RequestLog<'d> {
+    /// Begins the record of a request that has just arrived. It keeps all checks if it is watched, or the wire view is
+    /// on.
+    pub(crate) fn begin(deployment: &'d Deployment, is_watched: bool) -> RequestLog<'d> {
+        let details = is_watched || stderr::style().explains;
         RequestLog {
             decided: Cell::default(),
             outcome: Cell::default(),
