@@ -4,62 +4,66 @@
 //! always there, and a program that knows version 1 can read every object of version 1: later ones may have more
 //! members, steps and exchanges, and no member changes its meaning.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::report::{Finding, Outcome, Report, RoundTrip, Step, Verdict};
 
 /// Which form the object has. It is raised when a program that reads the old one would read the new one wrongly.
-const VERSION: u8 = 1;
+const VERSION: u64 = 1;
 
-/// Writes the object, in lines that people can read too.
+/// Writes the object, on one line.
 pub(crate) fn write(report: &Report) -> String {
-    let steps: Vec<_> = report
-        .steps
-        .iter()
-        .zip(report.outcomes())
-        .map(|(step, outcome)| {
-            json!({
-                "number": step.number,
-                "name": step.info.name,
-                "title": step.info.title,
-                "outcome": name(outcome),
-                "findings": step.findings().map(finding).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    let exchanges: Vec<_> =
-        report.steps.iter().flat_map(|step| step.exchanges().map(|sent| exchange(step, sent))).collect();
-    let object = json!({
-        "format": "epicme-doctor",
-        "version": VERSION,
-        "url": report.url.text(),
-        "steps": steps,
-        "exchanges": exchanges,
-        "verdict": { "outcome": verdict_name(&report.verdict), "text": report.verdict.text() },
-        "exitCode": report.verdict.exit_code(),
-    });
-    format!("{object:#}")
+    let steps = report.steps.iter().zip(report.outcomes()).map(|(own, outcome)| step(own, outcome));
+    let exchanges = report.steps.iter().flat_map(|step| step.exchanges().map(|sent| exchange(step, sent)));
+    let verdict =
+        vec![("outcome", verdict_name(&report.verdict).into()), ("text", report.verdict.text().into())];
+    let report = vec![
+        ("format", "epicme-doctor".into()),
+        ("version", VERSION.into()),
+        ("url", report.url.text().into()),
+        ("steps", steps.collect()),
+        ("exchanges", exchanges.collect()),
+        ("verdict", object(verdict)),
+        ("exitCode", report.verdict.exit_code().into()),
+    ];
+    object(report).to_string()
+}
+
+fn step(step: &Step, outcome: Outcome) -> Value {
+    object(vec![
+        ("number", step.number.into()),
+        ("name", step.info.name.into()),
+        ("title", step.info.title.into()),
+        ("outcome", name(outcome).into()),
+        ("findings", step.findings().map(finding).collect()),
+    ])
 }
 
 fn finding(finding: &Finding) -> Value {
-    json!({
-        "outcome": name(finding.outcome),
-        "text": finding.text,
-        "clause": finding.clause,
-        "remedy": finding.remedy,
-    })
+    object(vec![
+        ("outcome", name(finding.outcome).into()),
+        ("text", finding.text.as_str().into()),
+        ("clause", finding.clause.clone().into()),
+        ("remedy", finding.remedy.clone().into()),
+    ])
 }
 
 fn exchange(step: &Step, exchange: &RoundTrip) -> Value {
-    json!({
-        "step": step.number,
-        "from": exchange.from.name(),
-        "to": exchange.to.name(),
-        "method": exchange.method,
-        "url": exchange.url.text(),
-        "status": exchange.answer.ok(),
-        "error": exchange.answer.err().map(|error| error.to_string()),
-    })
+    object(vec![
+        ("step", step.number.into()),
+        ("from", exchange.from.name().into()),
+        ("to", exchange.to.name().into()),
+        ("method", exchange.method.as_str().into()),
+        ("url", exchange.url.text().into()),
+        ("status", exchange.answer.ok().into()),
+        ("error", exchange.answer.err().map(|error| error.to_string()).into()),
+    ])
+}
+
+/// An object with these members, in this order.
+#[inline(never)]
+fn object(members: Vec<(&str, Value)>) -> Value {
+    members.into_iter().collect()
 }
 
 fn name(outcome: Outcome) -> &'static str {

@@ -252,6 +252,7 @@ impl<'w> Recorder<'w> {
     /// Records that something wasn't checked which decides whether a client could connect, and what the operator can
     /// do about it. Makes the verdict [`Verdict::Unknown`] if it was [`Verdict::Could`]; any other verdict stays. A
     /// failure that is seen later replaces `Unknown`.
+    #[inline(never)]
     pub(super) fn skip_undecided(&mut self, what: &dyn Display, remedy: &dyn Display) {
         self.find(Outcome::Unknown, what, None, Some(remedy));
         if self.report.verdict == Verdict::Could {
@@ -271,6 +272,7 @@ impl<'w> Recorder<'w> {
         self.report
     }
 
+    #[inline(never)]
     fn find(
         &mut self,
         outcome: Outcome,
@@ -284,6 +286,7 @@ impl<'w> Recorder<'w> {
         self.record(Event::Finding(finding));
     }
 
+    #[inline(never)]
     fn record(&mut self, event: Event) {
         self.report.steps.last_mut().expect("the walk begins with a step").events.push(event);
     }
