@@ -56,8 +56,7 @@ pub fn steps(document: &str) -> Result<Vec<Step>, String> {
     for block in blocks(document)? {
         let line = block.line;
         let place = match (block.language.as_str(), steps.last_mut()) {
-            ("" | "caddyfile" | "jsonc" | "nginx" | "yaml", _) => continue,
-            ("mermaid", _) => continue,                         // pictures.rs
+            ("" | "caddyfile" | "jsonc" | "mermaid" | "nginx" | "yaml", _) => continue,
             (code, _) if code.starts_with("rust ") => continue, // tests/build.rs
             ("sh", _) => {
                 steps.push(Step { commands: block, printed: None, logged: None });

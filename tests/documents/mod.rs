@@ -371,7 +371,7 @@ fn keep_each_chapter_to_one_form() {
     }
 }
 
-/// The last chapter puts all together, and its run is that of the diagram.
+/// Chapter 12 puts all together, and its run is that of the diagram.
 #[test]
 fn show_the_whole_in_one_diagram() {
     let diagram = |path: &str| {
