@@ -21,6 +21,7 @@ use crate::limits;
 
 /// Reads a whole text; the error says what is wrong and where. Text after the value is an error too: two values would
 /// be two messages, and the server would overlook one of them.
+#[inline(never)] // see `log::write`
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, BadJson> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let left = Cell::new(limits::JSON_VALUES_MAX);

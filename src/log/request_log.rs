@@ -32,8 +32,9 @@ pub(crate) struct RequestLog<'d> {
     deployment: &'d Deployment,
     /// The method or tool of MCP.
     operation: Cell<Option<&'static str>>,
-    /// What only the wire view prints; `None` while the wire view is off, to save the allocations.
-    details: Option<RefCell<Details>>,
+    /// What only the wire view prints; `None` while the wire view is off, to save the allocations. In a box, because the
+    /// record lies on the stack of each request's thread.
+    details: Option<Box<RefCell<Details>>>,
 }
 
 /// What the gate knows of a token, whether it lets the token pass or not: everything but the token.
@@ -79,7 +80,7 @@ impl<'d> RequestLog<'d> {
             remedy: RefCell::default(),
             deployment,
             operation: Cell::default(),
-            details: details.then(RefCell::default),
+            details: details.then(Box::default),
         }
     }
 

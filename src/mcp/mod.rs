@@ -297,7 +297,9 @@ impl<'a> Mcp<'a> {
         bytes: &[u8],
         is_client_there: &mut IsClientThere,
     ) -> Result<Reply, Failure> {
-        match self.read(bytes)? {
+        // Parsed before [`Mcp::read`] is called, whose variables would lie below those of each level of the text.
+        let body = json::parse(bytes).map_err(RpcError::Parse)?;
+        match self.read(body)? {
             Posted::Request { id, client, prepared } => {
                 let answered = self.request(id.clone(), &client, prepared, accepts);
                 answered.map_err(|failure| failure.answering(id))
@@ -309,8 +311,8 @@ impl<'a> Mcp<'a> {
 
     /// Reads the body, and prepares the request if it is one.
     #[inline(never)] // see `log::write`
-    fn read(&self, bytes: &[u8]) -> Result<Posted<'a>, Failure> {
-        let message = match json::parse(bytes).map_err(RpcError::Parse)? {
+    fn read(&self, body: Value) -> Result<Posted<'a>, Failure> {
+        let message = match body {
             Value::Array(messages) => return Ok(Posted::Batch(messages)),
             message => Message::read(message).map_err(|(error, id)| Failure::Rpc(error, id))?,
         };

@@ -375,11 +375,13 @@ impl Group {
         if !rows.is_empty() {
             (self.derived.update)(connection, rows)?;
         }
-        if !self.is_counted.get() {
+        // Where nothing was changed, a commit writes nothing, and costs nothing.
+        let is_due = !self.is_counted.get() && connection.total_changes() > 0;
+        if is_due {
             files::write_first_page(connection)?;
         }
         run(connection, "COMMIT")?;
-        self.is_counted.set(true);
+        self.is_counted.set(self.is_counted.get() || is_due);
         Ok(())
     }
 }
