@@ -24,7 +24,10 @@ impl Server {
 
     /// Opens a connection.
     pub fn connect(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(self.address)?;
+        let refused = |error: io::Error| {
+            io::Error::new(error.kind(), format!("nobody listens any more: has `serve` returned? ({error})"))
+        };
+        let stream = TcpStream::connect(self.address).map_err(refused)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(stream)
     }

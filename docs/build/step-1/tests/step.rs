@@ -19,7 +19,7 @@ fn refuses_all_that_comes() -> io::Result<()> {
 #[test]
 fn says_nothing_to_a_client_that_says_nothing() -> io::Result<()> {
     let server = Server::start(|listener| serve(&listener, refuse))?;
-    assert_eq!(server.say_nothing()?, "");
+    assert_eq!(server.say_nothing()?, "", "a client that sends no byte gets none");
     assert_eq!(server.send(b"x")?, UNAUTHORIZED, "the next client is served");
     Ok(())
 }

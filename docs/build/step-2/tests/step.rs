@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use step_2::chosen::{parse, read_head};
-use step_2::{BadRequest, FIELDS_MAX, HEAD_BYTES_MAX};
+use step_2::{BadRequest, FIELDS_MAX, HEAD_BYTES_MAX, Head};
 
 const REQUEST: &[u8] = b"POST /mcp?a=b HTTP/1.1\r\nHost: localhost\r\nX-Name: \xff 1\r\nX-Name: 2\r\n\r\n{}";
 
@@ -29,19 +29,41 @@ impl Read for Endless {
     }
 }
 
+/// Says once that the client has closed its side.
+struct Gone(bool);
+
+impl Read for Gone {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        assert!(!self.0, "`read` returned 0, so nothing more comes, but it was called again");
+        self.0 = true;
+        Ok(0)
+    }
+}
+
+/// Reads what has to be a head.
+fn head_from(stream: &mut impl Read) -> Head {
+    read_head(stream).unwrap_or_else(|bad| panic!("the head wasn't read: {bad:?}"))
+}
+
+/// The values of a name; what isn't ASCII is escaped.
+fn values(head: &Head, name: &str) -> Vec<String> {
+    head.fields(name).map(|value| value.escape_ascii().to_string()).collect()
+}
+
 #[test]
 fn reads_a_head_that_comes_at_once() {
-    let Ok(head) = read_head(&mut &REQUEST[..]) else { panic!("the head wasn't read") };
+    let head = head_from(&mut &REQUEST[..]);
     assert_eq!((head.method.as_str(), head.target.as_str(), head.path()), ("POST", "/mcp?a=b", "/mcp"));
-    assert_eq!(head.fields("host").collect::<Vec<_>>(), [b"localhost"]);
-    assert_eq!(head.fields("x-name").collect::<Vec<_>>(), [&b"\xff 1"[..], b"2"]);
-    assert_eq!(head.rest, b"{}");
+    assert_eq!(values(&head, "host"), ["localhost"], "names are kept in lower case");
+    assert_eq!(values(&head, "x-name"), [r"\xff 1", "2"]);
+    assert_eq!(head.rest.escape_ascii().to_string(), "{}", "what stands behind the head");
 }
 
 #[test]
 fn reads_a_head_that_comes_byte_by_byte() {
-    let Ok(head) = read_head(&mut ByteByByte(REQUEST)) else { panic!("the head wasn't read") };
-    assert_eq!((head.path(), head.fields.len(), head.rest.len()), ("/mcp", 3, 0));
+    let head = head_from(&mut ByteByByte(REQUEST));
+    assert_eq!((head.path(), head.fields.len()), ("/mcp", 3));
+    assert_eq!(head.rest.escape_ascii().to_string(), "", "the head was whole before these bytes were read");
 }
 
 #[test]
@@ -59,7 +81,8 @@ fn refuses_what_is_no_head() {
 
 #[test]
 fn sees_that_the_client_has_gone() {
-    assert_eq!(read_head(&mut &b"GET /mcp HTTP/1.1\r\n"[..]).err(), Some(BadRequest::Gone));
+    let mut request = b"GET /mcp HTTP/1.1\r\n".chain(Gone(false));
+    assert_eq!(read_head(&mut request).err(), Some(BadRequest::Gone));
 }
 
 #[test]

@@ -78,6 +78,15 @@ fn reads_what_comes_in_time() -> io::Result<()> {
 }
 
 #[test]
+fn waits_no_longer_for_a_client_that_sends_nothing() -> io::Result<()> {
+    let moment = Duration::from_millis(300);
+    let server = Server::start(move |listener| serve(&listener, |stream| answer_within(moment, stream)))?;
+    let response = read_all(&mut server.connect()?)?;
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+    Ok(())
+}
+
+#[test]
 fn waits_no_longer_for_a_client_that_sends_a_byte_now_and_then() -> io::Result<()> {
     let moment = Duration::from_millis(300);
     let server = Server::start(move |listener| serve(&listener, |stream| answer_within(moment, stream)))?;
