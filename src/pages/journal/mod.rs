@@ -161,6 +161,7 @@ pub(crate) fn show(context: &Context, place: Option<Place>) -> Result<Response, 
     let Some(person) = session.person() else {
         let query = context.head.query().map(|query| format!("?{query}")).unwrap_or_default();
         let asked = format!("{}{query}", context.head.path());
+        context.log.set_outcome("asked-to-sign-in");
         return sign_in::first_page(context, &session, Next::Journal(&asked));
     };
     let shares = &context.app.page_shares;
