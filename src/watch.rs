@@ -119,7 +119,8 @@ impl Watcher {
         }
         let first = kept.exchanges.front().map_or(after, |exchange| exchange.number);
         let new = kept.exchanges.iter().filter(|exchange| exchange.number > after).cloned();
-        Further::Exchanges(new.collect(), first.saturating_sub(after + 1))
+        // A watcher may name any place, the last number too.
+        Further::Exchanges(new.collect(), first.saturating_sub(after.saturating_add(1)))
     }
 
     pub(crate) fn watch(&self) -> &Watch {
@@ -150,6 +151,7 @@ mod tests {
         assert_eq!(numbers(0), (vec![1, 2, 3], 0));
         assert_eq!(numbers(2), (vec![3], 0));
         assert_eq!(numbers(3), (vec![], 0));
+        assert_eq!(numbers(u64::MAX), (vec![], 0));
         (0..limits::WATCHED_EXCHANGES_MAX).for_each(|_| watch.add(Value::Null));
         let (new, missed) = numbers(1);
         assert_eq!((new.len(), new[0], missed), (limits::WATCHED_EXCHANGES_MAX, 4, 2));

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use epicme::limits;
@@ -82,6 +83,15 @@ impl Stream {
     }
 }
 
+/// Whether there is room for one more stream.
+fn has_room(server: &Server) -> bool {
+    let mut wire = TcpStream::connect(server.address).expect("a connection");
+    let host = server.address.to_string();
+    wire.write_all(&request("HEAD", "/watch/events", &[("Host", &host)], "")).expect("it reads");
+    let mut begins = [0; 12];
+    wire.read_exact(&mut begins).is_ok() && begins.ends_with(b"200")
+}
+
 /// The place of the last exchange on a page.
 fn place(page: &str) -> &str {
     page.split("data-place=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a place")
@@ -98,6 +108,7 @@ fn is_there_for_this_machine_alone_and_only_if_it_is_asked_for() {
         &["--public-url", "https://journal.example"][..],
         &["--public-url", "http://localhost:8787"],
         &["--public-url", "https://journal.example", "--listen", "0.0.0.0:0"],
+        &["--trusted-proxies", "127.0.0.1"],
     ] {
         let output = folder.epicme(&[&["serve", "--watch"], options].concat(), "");
         assert_eq!(output.status.code(), Some(2), "{options:?}");
@@ -113,6 +124,52 @@ fn is_there_for_this_machine_alone_and_only_if_it_is_asked_for() {
     assert_eq!(send(&server, "POST", "/watch", &[]).status, 405);
     assert_eq!(get(&server, "/watch/src/secret.rs").status, 404);
     assert_eq!(get(&server, "/watching").status, 404);
+}
+
+/// A foreign page reads nothing, but could hold the places of all who watch: a stream needs no CORS to be open.
+#[test]
+fn gives_a_foreign_page_no_place_among_those_who_watch() {
+    let server = watched();
+    for site in ["cross-site", "same-site"] {
+        let reply = send(&server, "GET", "/watch/events", &[("Sec-Fetch-Site", site)]);
+        assert_eq!(reply.status, 403, "{site}");
+        assert_eq!(
+            send(&server, "GET", "/watch", &[("Sec-Fetch-Site", site)]).status,
+            200,
+            "a link leads here"
+        );
+    }
+    get(&server, "/mcp");
+    assert_eq!(Stream::open(&server, "").message().expect("an exchange")["count"], 1);
+}
+
+/// While others come, so that some come as a page is made.
+#[test]
+fn shows_each_exchange_on_the_page_or_in_the_stream_but_never_in_both() {
+    let server = watched();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // As many as are needed, and no more if this test fails.
+        scope.spawn(|| {
+            (0..20_000)
+                .take_while(|_| !is_over.load(Ordering::Relaxed))
+                .for_each(|_| drop(get(&server, "/nothing")));
+        });
+        for _ in 0..30 {
+            let page = page(&server, "/watch");
+            let message = Stream::open(&server, &format!("after={}", place(&page))).message();
+            let message = message.expect("exchanges");
+            let next = id(message["html"].as_str().expect("HTML")).expect("one");
+            assert!(!page.contains(&format!("<dt>Id</dt><dd>{next}</dd>")), "{next} is in both");
+            eventually("the place of the stream is free", || has_room(&server));
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+/// The id of the first exchange in some HTML.
+fn id(html: &str) -> Option<&str> {
+    html.split("<dt>Id</dt><dd>").nth(1)?.split('<').next()
 }
 
 #[test]
@@ -163,7 +220,9 @@ fn shows_each_exchange_in_order_with_what_was_checked() {
     for link in ["href=\"/watch/export?client=probe\"", "href=\"/watch?client=probe\">Refresh"] {
         assert!(of_one.contains(link), "{of_one}");
     }
-    assert_eq!(said(&self::page(&server, "/watch?client=nobody")), [""; 0]);
+    let of_nobody = self::page(&server, "/watch?client=nobody");
+    assert_eq!(said(&of_nobody), [""; 0]);
+    assert!(of_nobody.contains("<option selected>nobody\n"), "the list says what is shown: {of_nobody}");
 }
 
 #[test]
@@ -183,6 +242,37 @@ fn names_who_speaks_as_the_diagrams_of_the_walkthrough_do() {
         let drawn = format!("{} to {}: {}; ", arrow.from, arrow.to, arrow.text);
         assert!(said.starts_with(&drawn), "{drawn} is drawn, but the page says: {said}");
     }
+}
+
+/// A learner believes what a sentence says, so it must not say more than happened.
+#[test]
+fn says_of_each_exchange_what_it_was() {
+    let server = watched();
+    let token = server.token("ada@example.com", &[]);
+    let bearer = format!("Bearer {token}");
+    let bearer = ("Authorization", bearer.as_str());
+    let asks = [("Origin", "http://localhost:6274"), ("Access-Control-Request-Method", "POST")];
+    send(&server, "OPTIONS", "/register", &asks);
+    get(&server, "/journal");
+    get(&server, "/sign-in");
+    send(&server, "POST", "/mcp/", &[bearer]);
+    send(&server, "GET", "/mcp", &[bearer]);
+    Client::new(&server, &token).post(&[], r#"{"jsonrpc":"2.0","id":1,"method":"none/such"}"#);
+    server.send(request("GET", "/.well-known/oauth-authorization-server", &[("Host", "evil.example")], ""));
+    let page = page(&server, "/watch");
+    let sentences: Vec<_> = page.split(". </span>").skip(1).map(|rest| rest.split('<').next()).collect();
+    for (sentence, begins) in sentences.iter().zip([
+        "A browser asks whether a page may send this request.",
+        "The browser has no session, so the page asks who the person is.",
+        "The form is on another page",
+        "The token is good, but the URL has a slash too many.",
+        "The token is good, but the request is none",
+        "The token is good, but the answer says what is wrong",
+        "The gate refuses a name that isn't this server's",
+    ]) {
+        assert!(sentence.is_some_and(|sentence| sentence.starts_with(begins)), "{begins}: {sentences:?}");
+    }
+    assert_eq!(sentences.len(), 7);
 }
 
 #[test]
@@ -267,13 +357,7 @@ fn gives_so_many_pages_a_stream_and_ends_it_with_the_server() {
     assert_eq!((full.status, full.field("retry-after")), (503, Some("1")));
     assert!(page(&server, "/watch").contains("No exchange yet."), "the page works without a stream");
     drop(streams.pop());
-    eventually("the place of a page that has gone is free", || {
-        let mut wire = TcpStream::connect(server.address).expect("a connection");
-        let host = server.address.to_string();
-        wire.write_all(&request("GET", "/watch/events", &[("Host", &host)], "")).expect("it reads");
-        let mut begins = [0; 12];
-        wire.read_exact(&mut begins).is_ok() && begins.ends_with(b"200")
-    });
+    eventually("the place of a page that has gone is free", || has_room(&server));
     assert_eq!(server.signal("TERM"), Some(0));
     for stream in &mut streams {
         while stream.message().is_some() {}

@@ -46,16 +46,15 @@ pub(super) fn serve(line: &CommandLine) -> Result<(), CliError> {
              proxy in front and name it with --public-url https://HOST, or listen on 127.0.0.1"
         )));
     }
-    let watch = line.flag("watch");
-    // Who is on another machine must not see what the people of this server do.
-    if watch && (public.is_some() || !address.ip().is_loopback()) {
+    let (watch, trusted) = (line.flag("watch"), line.value("trusted-proxies").unwrap_or_default());
+    // Who is on another machine must not see what the people of this server do, and through a proxy they could.
+    if watch && (public.is_some() || !trusted.is_empty() || !address.ip().is_loopback()) {
         return Err(CliError::Usage(
             "--watch shows everybody who can reach the server what it does, so it is for this machine alone: leave out \
-             --public-url, and listen on 127.0.0.1"
+             --public-url and --trusted-proxies, and listen on 127.0.0.1"
                 .to_owned(),
         ));
     }
-    let trusted = line.value("trusted-proxies").unwrap_or_default();
     let proxies =
         Proxies::parse(&trusted, public.is_some()).map_err(|bad| CliError::Usage(bad.to_string()))?;
     let allowed = allowed_origins(&line.value("allowed-origins").unwrap_or_default())?;

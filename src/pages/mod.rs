@@ -34,7 +34,7 @@ pub(crate) use self::html::Html;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::fair_queue::QueueError;
-use crate::http::request::Body;
+use crate::http::request::{Body, Head};
 use crate::http::response::Response;
 use crate::limits;
 use crate::log::RequestLog;
@@ -228,6 +228,15 @@ fn page_under(
         .with("X-Content-Type-Options", "nosniff")
         .with("Referrer-Policy", "no-referrer") // the URL of the consent page holds the client's `state`
         .with("Cache-Control", "no-store") // the back button must not show a page after its person signed out
+}
+
+/// Returns whether a request comes from a page of this server, as far as the browser says. Browsers of before 2023
+/// don't, and none does to a server that it reaches without TLS at another machine; the token of a form decides in any
+/// case. A page on another port of this machine has the cookie go along with its form, and then this is what keeps the
+/// text that it sends from being shown here.
+fn is_from_here(head: &Head) -> bool {
+    let mut sites = head.fields("sec-fetch-site");
+    sites.all(|site| site == b"same-origin" || site == b"none")
 }
 
 /// Reads the fields of a form of these pages.

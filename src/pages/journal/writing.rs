@@ -13,7 +13,7 @@ use super::entry_form::{Problem, Typed, read_shown};
 use super::{Html, PageError, Place, Visit, dates, failed, journal_page, reading};
 use crate::context::Context;
 use crate::dates::Day;
-use crate::http::request::{BadRequest, Body, Head};
+use crate::http::request::{BadRequest, Body};
 use crate::http::response::Response;
 use crate::ids::EntryId;
 use crate::journal::entries::{self, EntryChange, NewEntry, TagsToAttach};
@@ -22,7 +22,7 @@ use crate::limits;
 use crate::oauth::{OAuthError, Parameters};
 use crate::pages::browser_session::BrowserSession;
 use crate::pages::form::{BadForm, Form, SubmittedForm};
-use crate::pages::{alert, page};
+use crate::pages::{alert, is_from_here, page};
 use crate::scope::{EntriesWrite, TagsWrite};
 use crate::zone::Zone;
 
@@ -94,15 +94,6 @@ pub(crate) fn submit(context: &Context, place: Place, body: &mut Body) -> Result
         (_, Err(error)) => Err(error),
     };
     Ok(response?.keeping(share))
-}
-
-/// Returns whether a form comes from a page of this server, as far as the browser says. Browsers of before 2023 don't,
-/// and none does to a server that it reaches without TLS at another machine; the token of the form decides in any case.
-/// A page on another port of this machine has the cookie go along with its form, and then this is what keeps the text
-/// that it sends from being shown here.
-fn is_from_here(head: &Head) -> bool {
-    let mut sites = head.fields("sec-fetch-site");
-    sites.all(|site| site == b"same-origin" || site == b"none")
 }
 
 /// A form that came with a good token, from a person who is signed in.

@@ -7,7 +7,7 @@
 //!
 //! Nobody signs in here. The server listens on loopback alone then, and everybody who can read this page can use the
 //! machine; see `docs/threats.md`. No other site's page can read it: `gate::check_host` was called, and no CORS header
-//! is sent.
+//! is sent. Nor can it take a place of those who watch, which it could without reading anything.
 
 mod steps;
 
@@ -18,7 +18,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use self::steps::{Step, TEXTS};
-use super::{Html, PageError, page_with_script};
+use super::{Html, PageError, is_from_here, page_with_script};
 use crate::actor::Actor;
 use crate::context::Context;
 use crate::doctor::challenge;
@@ -40,6 +40,9 @@ pub(crate) fn show(context: &Context, watch: &Arc<Watch>) -> Result<Response, Pa
     let client = query.get("client");
     Ok(match context.head.path().strip_prefix(site::WATCH).unwrap_or_default() {
         "" => page(watch, client),
+        "/events" if !is_from_here(context.head) => {
+            Response::text(403, &format!("only the page at {} is told of exchanges", site::WATCH))
+        }
         "/events" => match watch.watcher() {
             Some(watcher) => events(watcher, watch.number(query.get("after").unwrap_or("")), client),
             None => Response::text(503, "as many pages watch this server as may; close one of them")
@@ -61,9 +64,9 @@ fn kept_for_a_while(response: Response) -> Response {
     response.with("Cache-Control", "no-cache").with("X-Content-Type-Options", "nosniff")
 }
 
-/// The exchanges that the page shows: all that are kept, or those of one client.
-fn shown(watch: &Watch, client: Option<&str>) -> Vec<Arc<WatchedRequest>> {
-    watch.kept().into_iter().filter(|exchange| is_of(exchange, client)).collect()
+/// The exchanges that the page shows: all of these, or those of one client.
+fn shown(kept: &[Arc<WatchedRequest>], client: Option<&str>) -> Vec<Arc<WatchedRequest>> {
+    kept.iter().filter(|exchange| is_of(exchange, client)).cloned().collect()
 }
 
 fn is_of(exchange: &WatchedRequest, client: Option<&str>) -> bool {
@@ -71,9 +74,12 @@ fn is_of(exchange: &WatchedRequest, client: Option<&str>) -> bool {
 }
 
 fn page(watch: &Watch, client: Option<&str>) -> Response {
+    // Asked for once: an exchange that came in between would be on the page, and then in the stream once more.
     let kept = watch.kept();
+    let shown = shown(&kept, client);
     let last = kept.last().map_or(0, |exchange| exchange.number);
     let mut clients: Vec<_> = kept.iter().filter_map(|exchange| exchange.event["program"].as_str()).collect();
+    clients.extend(client); // none of its exchanges may be kept any more
     clients.sort_unstable();
     clients.dedup();
     let option = |name: &str| {
@@ -96,9 +102,9 @@ fn page(watch: &Watch, client: Option<&str>) -> Response {
         .then("\">Keep as a file</a> <a id=\"refresh\" href=\"/watch")
         .then_text(&query)
         .then("\">Refresh</a></p>\n<p id=\"state\" role=\"status\">")
-        .then_text(&state(&shown(watch, client)))
+        .then_text(&state(&shown))
         .then("</p>\n")
-        .and(diagram(&shown(watch, client), Some(watch.place(last))));
+        .and(diagram(&shown, Some(watch.place(last))));
     page_with_script("Watch", body)
 }
 
@@ -178,7 +184,7 @@ fn send(
 
 /// Answers with all that is shown as one file, which needs no server, no script and no network.
 fn export(watch: &Watch, client: Option<&str>, now: &str) -> Response {
-    let shown = shown(watch, client);
+    let shown = shown(&watch.kept(), client);
     let html = Html::markup("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
         .then("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n")
         .then("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")
