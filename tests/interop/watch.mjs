@@ -98,6 +98,9 @@ await check('a link leads to the chapter and to the source', async () => {
 await check('it pauses, and then has what happened meanwhile', async () => {
   const before = await list.count()
   await watch.getByRole('button', { name: 'Pause' }).click()
+  // A browser brings the page back as the person left it.
+  await watch.evaluate(() => ['pagehide', 'pageshow'].forEach((name) =>
+    dispatchEvent(new PageTransitionEvent(name, { persisted: true }))))
   await fetch(`${base}/paused`)
   await watch.waitForTimeout(1500)
   assert.equal(await list.count(), before)
@@ -171,7 +174,7 @@ await check('a server that was away is found again', async () => {
   await state.getByText('Watching.').waitFor()
   await context.setOffline(true)
   await watch.evaluate(() => { source.close(); source.onerror() })
-  await state.getByText('The server is not there').waitFor()
+  await state.getByText('Nothing comes from the server').waitFor()
   await context.setOffline(false)
   await fetch(`${base}/back`)
   await watch.locator('#exchanges .arrow', { hasText: 'GET /back' }).waitFor()

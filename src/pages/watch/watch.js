@@ -9,6 +9,7 @@ const KEPT_MAX = 200; // as many as the server keeps
 let place = list.dataset.place;
 let source = null;
 let missed = 0;
+let paused = false;
 
 function button(words, act) {
   const made = document.createElement('button');
@@ -45,7 +46,7 @@ function watch() {
   source.onerror = () => {
     // A stream that is opened anew by the browser would begin where this one began.
     source.close();
-    say('The server is not there; trying again.');
+    say('Nothing comes from the server: it is not there, or too many pages watch it. Trying again.');
     source = setTimeout(watch, 2000);
   };
 }
@@ -57,10 +58,11 @@ function stop() {
 }
 
 const pause = button('Pause', () => {
-  if (source === null) watch();
-  else stop();
-  pause.textContent = source === null ? 'Go on' : 'Pause';
-  if (source === null) say('Paused: what happens meanwhile comes when you go on.');
+  paused = !paused;
+  if (paused) stop();
+  else watch();
+  pause.textContent = paused ? 'Go on' : 'Pause';
+  if (paused) say('Paused: what happens meanwhile comes when you go on.');
 });
 
 const copy = button('Copy as text', () => {
@@ -77,5 +79,5 @@ tools.append(' ', pause, ' ', copy);
 document.querySelector('form.tools button').hidden = true;
 document.getElementById('client').addEventListener('change', (event) => event.target.form.submit());
 addEventListener('pagehide', stop);
-addEventListener('pageshow', (event) => { if (event.persisted) watch(); });
+addEventListener('pageshow', (event) => { if (event.persisted && !paused) watch(); });
 watch();
