@@ -32,8 +32,8 @@ pub(crate) struct RequestLog<'d> {
     deployment: &'d Deployment,
     /// The method or tool of MCP.
     operation: Cell<Option<&'static str>>,
-    /// What only the wire view prints; `None` while the wire view is off, to save the allocations. In a box, because the
-    /// record lies on the stack of each request's thread.
+    /// What only the wire view prints; `None` while the wire view is off, to save the allocations. In a box, because
+    /// the record lies on the stack of each request's thread.
     details: Option<Box<RefCell<Details>>>,
 }
 
