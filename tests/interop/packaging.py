@@ -219,7 +219,7 @@ def serves_as_the_first_process_of_an_empty_root(image):
     done(container.run(*epicme, 'check', '/data/backup.db'))
     expect(container.others() == [], 'processes are left')
     container.stop()
-    expect(sorted(os.listdir(image.root)) == ['data', 'epicme'], os.listdir(image.root))
+    expect(sorted(os.listdir(image.root)) == ['data', 'epicme', 'licenses'], os.listdir(image.root))
     expect(sorted(os.listdir(f'{image.root}/data')) == ['backup.db', 'epicme.db'], os.listdir(f'{image.root}/data'))
 
 
