@@ -168,7 +168,9 @@ fn answer(
 /// path.
 fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
     let Context { app, head, base_url, log, .. } = *context;
-    if app.introspector.is_some() && (OWN_SERVER.contains(&head.path()) || is_journal(head.path())) {
+    if app.introspector.is_some()
+        && (OWN_SERVER.contains(&head.path()) || site::is_within(head.path(), site::JOURNAL))
+    {
         // Another server issues the tokens, so these paths don't exist here.
         return Ok(nothing_here(base_url));
     }
@@ -234,13 +236,13 @@ fn route(context: &Context, body: &mut Body) -> Result<Response, Error> {
         (site::SETUP, "GET" | "HEAD") => Ok(pages::setup::show(context)?),
         (site::SETUP, "POST") => Ok(pages::setup::submit(context, body)?),
         (site::SETUP, _) => other(PAGE_WITH_FORM),
-        (path, method) if is_journal(path) => match (Place::parse(path), method) {
+        (path, method) if site::is_within(path, site::JOURNAL) => match (Place::parse(path), method) {
             (place, "GET" | "HEAD") | (place @ None, _) => Ok(pages::journal::show(context, place)?),
             (Some(place), "POST") if place.has_form() => Ok(pages::journal::submit(context, place, body)?),
             (Some(place), _) if place.has_form() => other(PAGE_WITH_FORM),
             _ => other(DOCUMENT),
         },
-        (path, method) if is_watch(path) => match (&app.watch, method) {
+        (path, method) if site::is_within(path, site::WATCH) => match (&app.watch, method) {
             (None, _) => Ok(nothing_here(base_url)),
             (Some(watch), "GET" | "HEAD") => Ok(pages::watch::show(context, watch)?),
             (Some(_), _) => other(DOCUMENT),
@@ -451,17 +453,7 @@ const OWN_SERVER: [&str; 8] = [
 
 /// Returns whether a request is made by the page that shows exchanges, or by every page, and so isn't shown there.
 fn is_of_the_watch(path: &str) -> bool {
-    path == site::STYLE || is_watch(path)
-}
-
-/// Returns whether a path is among those of the page that shows exchanges.
-fn is_watch(path: &str) -> bool {
-    path.strip_prefix(site::WATCH).is_some_and(|below| below.is_empty() || below.starts_with('/'))
-}
-
-/// Returns whether a path is among those of the pages of the journal.
-fn is_journal(path: &str) -> bool {
-    path.strip_prefix(site::JOURNAL).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    path == site::STYLE || site::is_within(path, site::WATCH)
 }
 
 /// Builds the 404. A person may have typed the address into a browser, so the text says where the journal is.

@@ -39,18 +39,28 @@ pub(crate) fn begin_to_serve(
     let key = store.write(move |connection| {
         let sql = "INSERT INTO settings (name, value) VALUES ('seal_key', ?1) ON CONFLICT (name) DO NOTHING";
         connection.execute(sql, [&fresh])?;
-        let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2)
-                   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
-        let is_external = [u8::from(is_external)];
-        let texts =
-            [("address", &address), ("audience", &audience)].map(|(name, text)| (name, text.as_bytes()));
-        for (name, value) in texts.into_iter().chain([("elsewhere", &is_external[..])]) {
-            connection.execute(sql, (name, value))?;
-        }
+        set(connection, "address", address.as_bytes())?;
+        set(connection, "audience", audience.as_bytes())?;
+        set(connection, "elsewhere", &[u8::from(is_external)])?;
         let sql = "SELECT value FROM settings WHERE name = 'seal_key'";
         Ok::<_, StoreError>(connection.query_row(sql, [], |row| row.get(0))?)
     })?;
     Ok(Signer::new(key))
+}
+
+/// Stores a setting; one that has this value already is no change.
+fn set(connection: &Connection, name: &str, value: &[u8]) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2)
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
+    connection.execute(sql, (name, value)).map(|_| ())
+}
+
+/// Returns whether a setting that is on or off is on; one that was never stored is off.
+fn is_on(store: &Store, name: &str) -> Result<bool, StoreError> {
+    store.look_up(|connection| {
+        let sql = "SELECT value = x'01' FROM settings WHERE name = ?1";
+        Ok(connection.query_row(sql, [name], |row| row.get(0)).optional()?.unwrap_or(false))
+    })
 }
 
 /// Forgets where this server listens, since another program may get the port.
@@ -82,29 +92,18 @@ pub(crate) fn signer(store: &Store) -> Result<Option<Signer>, StoreError> {
 
 /// Returns whether the tokens came from another authorization server when this database was served last.
 pub(crate) fn has_external_issuer(store: &Store) -> Result<bool, StoreError> {
-    store.look_up(|connection| {
-        let sql = "SELECT value = x'01' FROM settings WHERE name = 'elsewhere'";
-        Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(false))
-    })
+    is_on(store, "elsewhere")
 }
 
 /// Remembers whether the operator wants no delete that no person can confirm, for an `epicme stdio` that serves this
 /// database while no server has it.
 pub(crate) fn remember_confirmation(store: &Store, is_required: bool) -> Result<(), StoreError> {
-    store.write(move |connection| {
-        let sql = "INSERT INTO settings (name, value) VALUES ('require_confirmation', ?1)
-                   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
-        connection.execute(sql, [[u8::from(is_required)]])?;
-        Ok(())
-    })
+    store.write(move |connection| Ok(set(connection, "require_confirmation", &[u8::from(is_required)])?))
 }
 
 /// Returns what [`remember_confirmation`] was told last.
 pub(crate) fn requires_confirmation(store: &Store) -> Result<bool, StoreError> {
-    store.look_up(|connection| {
-        let sql = "SELECT value = x'01' FROM settings WHERE name = 'require_confirmation'";
-        Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(false))
-    })
+    is_on(store, "require_confirmation")
 }
 
 /// Returns the resource that the server protected when this database was served last. For a database that was never

@@ -47,6 +47,12 @@ pub(crate) const PROOF: &str = "/proof";
 pub(crate) const STYLE: &str = "/style.css";
 /// Shows each exchange as it happens, if the operator wants that. More pages lie below.
 pub(crate) const WATCH: &str = "/watch";
+
+/// Returns whether a path is this place, or one below it.
+pub(crate) fn is_within(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
 pub(crate) const HOME: &str = "/";
 
 /// The audience of tokens for a server without a public URL. It isn't a URL, because such a server has several: a

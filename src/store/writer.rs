@@ -381,7 +381,9 @@ impl Group {
             files::write_first_page(connection)?;
         }
         run(connection, "COMMIT")?;
-        self.is_counted.set(self.is_counted.get() || is_due);
+        if is_due {
+            self.is_counted.set(true);
+        }
         Ok(())
     }
 }

@@ -178,7 +178,7 @@ pub(super) fn of(event: &Value) -> Step {
             },
             "src/pages/sign_in.rs",
         ),
-        _ if path == site::JOURNAL || path.starts_with("/journal/") => {
+        _ if site::is_within(path, site::JOURNAL) => {
             let asks = outcome == Some("asked-to-sign-in");
             let sentence = if asks {
                 "The browser has no session, so the page asks who the person is. Nothing of the journal is read."
